@@ -1,0 +1,184 @@
+//! The composition root: puts services and adapters together. No other file chooses an adapter.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::model::tile::{TileResult, TileTask};
+use crate::model::worker::{Heartbeat, WorkerId};
+use crate::queue::Topic;
+use crate::queue::embedded::EmbeddedTopic;
+use crate::service::canvas::Scratch;
+use crate::service::dispatch::{self, Dispatcher};
+use crate::service::ledger::Ledger;
+use crate::service::mill::Mill;
+use crate::service::monitor;
+use crate::service::pool::Pool;
+use crate::service::stitch::Collector;
+use crate::state::embedded::EmbeddedState;
+use crate::state::{ServerId, State};
+use crate::storage::{Storage, StorageError};
+
+/// Everything that the roles of one process share.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is what its type says")]
+pub struct App {
+    pub config: Arc<Config>,
+    pub tasks: Arc<dyn Topic<TileTask>>,
+    pub results: Arc<dyn Topic<TileResult>>,
+    pub heartbeats: Arc<dyn Topic<Heartbeat>>,
+    pub state: Arc<dyn State>,
+    pub storage: Arc<dyn Storage>,
+    pub ledger: Arc<Ledger>,
+    pub server: ServerId,
+    pub host: String,
+}
+
+impl App {
+    /// One process that does everything: queue and state in its memory, files in `storage`.
+    pub async fn embedded(
+        config: Arc<Config>,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, StorageError> {
+        Ok(Self {
+            tasks: Arc::new(EmbeddedTopic::new(config.topics.tasks_partitions)),
+            results: Arc::new(EmbeddedTopic::new(config.topics.results_partitions)),
+            heartbeats: Arc::new(EmbeddedTopic::new(1)),
+            state: Arc::new(EmbeddedState::default()),
+            ledger: Arc::new(Ledger::load(Arc::clone(&storage)).await?),
+            storage,
+            config,
+            server: ServerId(Uuid::new_v4().simple().to_string()),
+            host: host_name(),
+        })
+    }
+
+    /// Starts all services in this process. They run until `shutdown`; a service that ends with an
+    /// error brings `shutdown` about.
+    pub fn start(
+        &self,
+        worker: WorkerId,
+        threads: NonZeroUsize,
+        scratch: Scratch,
+        shutdown: &CancellationToken,
+    ) -> io::Result<TaskTracker> {
+        let filters = Arc::new(Pool::new("filter", threads)?);
+        let codecs = Arc::new(Pool::new("codec", threads)?);
+        let services = Services {
+            tracker: TaskTracker::new(),
+            shutdown: shutdown.clone(),
+        };
+        services.spawn("dispatch", self.dispatch(Arc::clone(&codecs), shutdown));
+        services.spawn("collect", self.collect(scratch, codecs, shutdown));
+        services.spawn("monitor", self.monitor(shutdown));
+        let mill = Mill::new(
+            worker,
+            self.host.clone(),
+            filters,
+            Arc::clone(&self.results),
+        );
+        services.spawn("work", self.work(Arc::new(mill), shutdown));
+        services.tracker.close();
+        Ok(services.tracker)
+    }
+
+    fn dispatch(
+        &self,
+        pool: Arc<Pool>,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let ports = dispatch::Ports {
+            tasks: Arc::clone(&self.tasks),
+            results: Arc::clone(&self.results),
+            state: Arc::clone(&self.state),
+            storage: Arc::clone(&self.storage),
+        };
+        let (server, config) = (self.server.clone(), Arc::clone(&self.config));
+        let dispatcher = Dispatcher::new(server, config, ports, Arc::clone(&self.ledger), pool);
+        let shutdown = shutdown.clone();
+        async move {
+            dispatcher.run(shutdown).await;
+            Ok(())
+        }
+    }
+
+    fn collect(
+        &self,
+        scratch: Scratch,
+        pool: Arc<Pool>,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let (state, storage) = (Arc::clone(&self.state), Arc::clone(&self.storage));
+        let max_attempts = self.config.job.max_attempts;
+        let collector = Collector::new(state, storage, scratch, pool, max_attempts);
+        let (member, results) = (self.host.clone(), Arc::clone(&self.results));
+        let shutdown = shutdown.clone();
+        async move { Ok(collector.run(&member, results, shutdown).await?) }
+    }
+
+    fn monitor(
+        &self,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let (heartbeats, state) = (Arc::clone(&self.heartbeats), Arc::clone(&self.state));
+        let dead_after = self.config.worker.dead_after.duration();
+        let shutdown = shutdown.clone();
+        async move { Ok(monitor::run(heartbeats, state, dead_after, shutdown).await?) }
+    }
+
+    fn work(
+        &self,
+        mill: Arc<Mill>,
+        shutdown: &CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+        let (tasks, heartbeats) = (Arc::clone(&self.tasks), Arc::clone(&self.heartbeats));
+        let period = self.config.worker.heartbeat.duration();
+        let shutdown = shutdown.clone();
+        async move {
+            let beating = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone());
+            let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
+            Ok(worked?)
+        }
+    }
+
+    /// The worker's name: `wanted`, or one that is unique.
+    #[must_use]
+    pub fn worker_id(&self, wanted: Option<String>) -> WorkerId {
+        let suffix = || Uuid::new_v4().simple().to_string().split_off(26);
+        WorkerId::new(wanted.unwrap_or_else(|| format!("{}-{}", self.host, suffix())))
+    }
+}
+
+struct Services {
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Services {
+    fn spawn(
+        &self,
+        name: &'static str,
+        service: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
+        let shutdown = self.shutdown.clone();
+        self.tracker.spawn(async move {
+            if let Err(cause) = service.await {
+                error!(service = name, error = format!("{cause:#}"), "stopped");
+                shutdown.cancel();
+            }
+        });
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

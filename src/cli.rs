@@ -1,0 +1,72 @@
+//! What can be typed: the commands, their options, and nothing of what they do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::raster::encode::OutputFormat;
+
+/// Filters images of any size in parallel tiles; the result is the same to the byte, however many
+/// tiles, threads or machines.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file [default: ./config.toml (not for run), /etc/tilemill/config.toml]
+    // `TILEMILL_CONFIG` is read with the configuration, which says who named a missing file.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the web page and the API, and mill what is uploaded
+    Serve(ServeArgs),
+    /// Filter images on this machine, without a server
+    Run(RunArgs),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port to listen on [default: `server.listen`, 127.0.0.1:5001]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Name of the worker in this process [default: host name and a random suffix]
+    #[arg(long, env = "WORKER_ID", value_name = "NAME")]
+    pub id: Option<String>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Images: JPEG, PNG, TIFF, WebP, BMP or still GIF
+    #[arg(required = true, value_name = "IN")]
+    pub inputs: Vec<PathBuf>,
+    /// Where the result goes: a file, or a directory (several images need one)
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes
+    #[arg(short, long, default_value = "grayscale", value_name = "CHAIN")]
+    pub filters: String,
+    /// Side of a tile in pixels [default: `tile.size`, 512]; the result does not depend on it
+    #[arg(long, value_name = "PIXELS")]
+    pub tile_size: Option<u32>,
+    /// Format of the result: jpeg, png, tiff or webp [default: by the extension of OUT, else that of IN]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<OutputFormat>,
+    /// JPEG quality, 1 to 100 [default: `output.quality`, 90]
+    #[arg(short, long, value_name = "QUALITY")]
+    pub quality: Option<u8>,
+    /// Threads that compute [default: one for each core]
+    #[arg(short, long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Replace outputs that exist
+    #[arg(long)]
+    pub overwrite: bool,
+}

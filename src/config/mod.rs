@@ -1,0 +1,424 @@
+//! The configuration: defaults, then a file, then `TILEMILL_*` variables; checked once, at start.
+//!
+//! `config.toml` beside the sources documents every key with its default.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+mod unit;
+
+pub use unit::{Bytes, Colour, Seconds};
+
+/// Everything that can be configured. The keys are documented in `config.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "config.toml documents each key, and a test compares the two"
+)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scratch_dir: Option<PathBuf>,
+    pub shutdown_timeout: Seconds,
+    pub server: Server,
+    pub log: Log,
+    pub tile: Tile,
+    pub output: Output,
+    pub job: Job,
+    pub jobs: Jobs,
+    pub limits: Limits,
+    pub worker: Worker,
+    pub dispatch: Dispatch,
+    pub topics: Topics,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Server {
+    pub listen: SocketAddr,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Tile {
+    pub size: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Output {
+    pub quality: u8,
+    pub background: Colour,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Job {
+    pub max_attempts: u32,
+    pub max_age: Seconds,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Jobs {
+    pub active: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Limits {
+    pub max_upload: Bytes,
+    pub max_megapixels: u32,
+    pub max_side: u32,
+    pub decode_memory: Bytes,
+    pub max_tile: u32,
+    pub max_tiles: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Worker {
+    pub threads: usize,
+    pub heartbeat: Seconds,
+    pub dead_after: Seconds,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Dispatch {
+    pub max_tiles_in_flight: u32,
+    pub max_bytes_in_flight: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Topics {
+    pub tasks_partitions: u32,
+    pub results_partitions: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "./tilemill-data".into(),
+            scratch_dir: None,
+            shutdown_timeout: Seconds::new(30),
+            server: Server {
+                listen: SocketAddr::from(([127, 0, 0, 1], 5001)),
+            },
+            log: Log {
+                level: "info".into(),
+                format: LogFormat::Text,
+            },
+            tile: Tile { size: 512 },
+            output: Output {
+                quality: 90,
+                background: Colour([255; 3]),
+            },
+            job: Job {
+                max_attempts: 3,
+                max_age: Seconds::new(7 * 24 * 60 * 60),
+            },
+            jobs: Jobs { active: 4 },
+            limits: Limits {
+                max_upload: Bytes::gib(4),
+                max_megapixels: 1100,
+                max_side: 65_535,
+                decode_memory: Bytes::gib(4),
+                max_tile: 8192,
+                max_tiles: 1_000_000,
+            },
+            worker: Worker {
+                threads: 0,
+                heartbeat: Seconds::new(5),
+                dead_after: Seconds::new(15),
+            },
+            dispatch: Dispatch {
+                max_tiles_in_flight: 4096,
+                max_bytes_in_flight: Bytes::mib(256),
+            },
+            topics: Topics {
+                tasks_partitions: 32,
+                results_partitions: 8,
+            },
+        }
+    }
+}
+
+/// Where the file part of a configuration came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// This file.
+    File(PathBuf),
+    /// No file was found: the defaults.
+    Defaults,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file was named that is not there.
+    #[error(
+        "the configuration file {path} named by {named_by} does not exist; create it, or leave \
+         {named_by} out to use the defaults"
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// `--config` or `TILEMILL_CONFIG`.
+        named_by: &'static str,
+    },
+    /// The text does not parse, a key is unknown, or a value has the wrong type.
+    #[error("configuration: {0}")]
+    Unreadable(#[from] Box<figment::Error>),
+    /// A value is outside its range.
+    #[error("configuration: `{key}` is {value}, but {rule}; set it in {origin}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What is accepted.
+        rule: &'static str,
+        /// Where the value was set.
+        origin: String,
+    },
+}
+
+/// Whether files that nobody named are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    /// `./config.toml`, then `/etc/tilemill/config.toml`.
+    WorkingDirectory,
+    /// `/etc/tilemill/config.toml` only: the one in the working directory may be another program's.
+    SystemOnly,
+}
+
+const SYSTEM_FILE: &str = "/etc/tilemill/config.toml";
+
+impl Config {
+    /// Reads the configuration; `named` is what `--config` says.
+    pub fn load(named: Option<&Path>, search: Search) -> Result<(Self, Origin), ConfigError> {
+        let origin = find_file(named, search)?;
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Origin::File(path) = &origin {
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        let figment = figment.merge(environment());
+        let config: Self = figment.extract().map_err(Box::new)?;
+        config.validate(&figment)?;
+        Ok((config, origin))
+    }
+
+    /// Where scratch files go.
+    #[must_use]
+    pub fn scratch_dir(&self) -> PathBuf {
+        self.scratch_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("processed"))
+    }
+
+    fn validate(&self, figment: &Figment) -> Result<(), ConfigError> {
+        for rule in self.rules() {
+            if !rule.holds {
+                let metadata = figment.find_metadata(rule.key);
+                let origin = metadata.map_or_else(|| "the defaults".into(), describe_origin);
+                let value = rule.value;
+                return Err(ConfigError::Invalid {
+                    key: rule.key,
+                    value,
+                    rule: rule.text,
+                    origin,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        let limits = &self.limits;
+        let worker = &self.worker;
+        let positive = "it must be at least 1";
+        vec![
+            Rule::new("tile.size", self.tile.size, self.tile.size >= 1, positive),
+            Rule::new(
+                "tile.size",
+                self.tile.size,
+                self.tile.size <= limits.max_tile,
+                "it must not exceed `limits.max_tile`",
+            ),
+            Rule::new(
+                "output.quality",
+                self.output.quality,
+                (1..=100).contains(&self.output.quality),
+                "it must be from 1 to 100",
+            ),
+            Rule::new(
+                "job.max_attempts",
+                self.job.max_attempts,
+                self.job.max_attempts >= 1,
+                positive,
+            ),
+            Rule::new(
+                "jobs.active",
+                self.jobs.active,
+                self.jobs.active >= 1,
+                positive,
+            ),
+            Rule::new(
+                "limits.max_megapixels",
+                limits.max_megapixels,
+                limits.max_megapixels >= 1,
+                positive,
+            ),
+            Rule::new(
+                "limits.max_side",
+                limits.max_side,
+                limits.max_side >= 1,
+                positive,
+            ),
+            Rule::new(
+                "limits.max_tile",
+                limits.max_tile,
+                limits.max_tile >= 1,
+                positive,
+            ),
+            Rule::new(
+                "limits.max_tiles",
+                limits.max_tiles,
+                limits.max_tiles >= 1,
+                positive,
+            ),
+            Rule::new(
+                "worker.heartbeat",
+                worker.heartbeat,
+                worker.heartbeat.duration() >= Duration::from_millis(100),
+                "it must be at least 0.1 seconds",
+            ),
+            Rule::new(
+                "worker.dead_after",
+                worker.dead_after,
+                worker.dead_after.duration() >= 2 * worker.heartbeat.duration(),
+                "it must be at least twice `worker.heartbeat`",
+            ),
+            Rule::new(
+                "dispatch.max_tiles_in_flight",
+                self.dispatch.max_tiles_in_flight,
+                self.dispatch.max_tiles_in_flight >= 8,
+                "it must be at least 8",
+            ),
+            Rule::new(
+                "topics.tasks_partitions",
+                self.topics.tasks_partitions,
+                self.topics.tasks_partitions >= 1,
+                positive,
+            ),
+            Rule::new(
+                "topics.results_partitions",
+                self.topics.results_partitions,
+                self.topics.results_partitions >= 1,
+                positive,
+            ),
+        ]
+    }
+}
+
+impl Worker {
+    /// Filter threads: as configured, or one for each core of this machine.
+    #[must_use]
+    pub fn threads(&self) -> NonZeroUsize {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        NonZeroUsize::new(self.threads).unwrap_or_else(cores)
+    }
+}
+
+struct Rule {
+    key: &'static str,
+    value: String,
+    holds: bool,
+    text: &'static str,
+}
+
+impl Rule {
+    fn new(key: &'static str, value: impl ToString, holds: bool, text: &'static str) -> Self {
+        Self {
+            key,
+            value: value.to_string(),
+            holds,
+            text,
+        }
+    }
+}
+
+/// `TILEMILL_LIMITS__MAX_UPLOAD` is `limits.max_upload`.
+fn environment() -> Env {
+    Env::prefixed("TILEMILL_")
+        .filter(|key| key != "config" && !key.starts_with("test_"))
+        .split("__")
+}
+
+fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError> {
+    if let Some(path) = named {
+        return exact_file(path, "--config");
+    }
+    if let Some(path) = std::env::var_os("TILEMILL_CONFIG") {
+        return exact_file(Path::new(&path), "TILEMILL_CONFIG");
+    }
+    let candidates: &[&str] = match search {
+        Search::WorkingDirectory => &["config.toml", SYSTEM_FILE],
+        Search::SystemOnly => &[SYSTEM_FILE],
+    };
+    let found = candidates.iter().map(Path::new).find(|path| path.is_file());
+    Ok(found.map_or(Origin::Defaults, |path| Origin::File(path.to_owned())))
+}
+
+fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError> {
+    if path.is_file() {
+        return Ok(Origin::File(path.to_owned()));
+    }
+    Err(ConfigError::Missing {
+        path: path.to_owned(),
+        named_by,
+    })
+}
+
+fn describe_origin(metadata: &figment::Metadata) -> String {
+    match &metadata.source {
+        Some(figment::Source::File(path)) => path.display().to_string(),
+        _ => metadata.name.to_string(),
+    }
+}

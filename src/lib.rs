@@ -1,0 +1,28 @@
+//! tilemill filters images of any size in parallel tiles, to the same bytes on one machine or many.
+//!
+//! Arrows of use point down this list; nothing points back.
+//!
+//! * [`cli`]: what can be typed.
+//! * [`config`]: what can be configured.
+//! * [`telemetry`]: logs.
+//! * [`app`]: puts a role together from services and adapters.
+//! * [`roles`]: what a process is: a server, a run.
+//! * [`http`]: the API and the page.
+//! * [`service`]: what roles do; the path of a tile leads through it.
+//! * [`queue`], [`state`], [`storage`]: the ports, each with its adapters.
+//! * [`model`]: jobs, tiles, workers.
+//! * [`refusal`]: why something was not accepted.
+//! * [`raster`]: pixels; knows nothing of all the above.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod model;
+pub mod queue;
+pub mod raster;
+pub mod refusal;
+pub mod roles;
+pub mod service;
+pub mod state;
+pub mod storage;
+pub mod telemetry;

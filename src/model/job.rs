@@ -1,0 +1,346 @@
+//! A job: its identity, the plan that is fixed at admission, and the outcome that ends it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::worker::WorkerId;
+use crate::raster::decode::Container;
+use crate::raster::encode::OutputOptions;
+use crate::raster::filter::Chain;
+use crate::raster::grid::{Grid, Region, Size};
+use crate::raster::pixels::PixelFormat;
+
+/// A job's name for ever: 32 hexadecimal digits that sort by creation time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct JobId(Uuid);
+
+impl JobId {
+    /// A new id, later in sort order than those made before it.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// A number spread evenly over the ids, to share jobs out by.
+    #[must_use]
+    pub fn spread(&self) -> u64 {
+        // The low half of a version 7 UUID is random, the high half is the time.
+        self.0.as_u64_pair().1
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.simple().fmt(f)
+    }
+}
+
+/// The text is not a job id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a job id, which has 32 hexadecimal digits")]
+pub struct InvalidJobId(String);
+
+impl FromStr for JobId {
+    type Err = InvalidJobId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Only the one spelling: an id is also a directory's name.
+        let canonical = text.len() == 32 && !text.bytes().any(|b| b.is_ascii_uppercase());
+        let parsed = Uuid::try_parse(text).ok().filter(|_| canonical);
+        parsed
+            .map(Self)
+            .ok_or_else(|| InvalidJobId(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for JobId {
+    type Error = InvalidJobId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<JobId> for String {
+    fn from(id: JobId) -> Self {
+        id.to_string()
+    }
+}
+
+/// Names one storage, so that a server adopts only jobs whose files it can see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageId(pub String);
+
+/// All that a result depends on, and where it travels. Written once, before the job is accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this record's layout.
+    pub version: u32,
+    /// The job.
+    pub id: JobId,
+    /// The image's file name, as its owner calls it.
+    pub name: String,
+    /// When the job was accepted.
+    pub created_at: Timestamp,
+    /// Where the job's files are.
+    pub storage: StorageId,
+    /// Format of the original.
+    pub container: Container,
+    /// Bytes of the original.
+    pub original_bytes: u64,
+    /// Width and height in pixels, upright.
+    pub size: Size,
+    /// Pixel format of the decoded original.
+    pub format: PixelFormat,
+    /// The filters, in order.
+    pub filters: Chain,
+    /// Side of a tile in pixels, without its halo.
+    pub tile_size: u32,
+    /// How the result is written.
+    pub output: OutputOptions,
+    /// What the result loses against the original, in words.
+    pub notes: Vec<String>,
+    /// The partition of the results topic that carries this job's tiles.
+    pub results_partition: u32,
+    /// Revision of the raster core whose bytes are promised.
+    pub revision: u32,
+}
+
+impl Plan {
+    /// Layout version of plans written by this program.
+    pub const VERSION: u32 = 1;
+
+    /// The tiles.
+    #[must_use]
+    pub fn grid(&self) -> Grid {
+        Grid::new(self.size, self.tile_size)
+    }
+
+    /// How many tiles there are.
+    #[must_use]
+    pub fn tiles(&self) -> u32 {
+        u32::try_from(self.grid().len()).expect("admission refuses plans of more tiles")
+    }
+
+    /// Pixel format of the filtered image.
+    #[must_use]
+    pub fn result_format(&self) -> PixelFormat {
+        self.filters.output_format(self.format)
+    }
+
+    /// What a worker needs of the image to make tile `index`: the tile and its halo.
+    #[must_use]
+    pub fn window(&self, index: u32) -> Region {
+        self.grid()
+            .region(index)
+            .grow(self.filters.radius(), self.size)
+    }
+
+    /// SHA-256 over the plan: two canvases belong together only if this agrees.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        let text = serde_json::to_vec(self).expect("a plan is plain data");
+        Sha256::digest(text).into()
+    }
+}
+
+/// Seconds spent in each phase of a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// From acceptance to the canvas being opened: waiting and decoding.
+    pub split: f64,
+    /// From then to the last tile.
+    pub filter: f64,
+    /// Encoding and storing the final image.
+    pub stitch: f64,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The cause, in words that are fit for its owner.
+    pub cause: String,
+    /// The tile it happened to, if one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tile: Option<u32>,
+    /// Who reported it, if a worker.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub worker: Option<WorkerId>,
+    /// How many times it was tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub attempts: Option<u32>,
+}
+
+impl Failure {
+    /// A failure that is no single tile's.
+    pub fn of_job(cause: impl Into<String>) -> Self {
+        Self {
+            cause: cause.into(),
+            tile: None,
+            worker: None,
+            attempts: None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(tile) = self.tile {
+            write!(f, "tile {tile}")?;
+            if let (Some(worker), Some(attempts)) = (&self.worker, self.attempts) {
+                write!(f, " on {worker}, attempt {attempts}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.cause)
+    }
+}
+
+/// How a job ended. Written once: the first to be written stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub enum Outcome {
+    /// The final image is stored.
+    Complete {
+        /// When.
+        finished_at: Timestamp,
+        /// Bytes of the final image.
+        bytes: u64,
+        /// The most attempts that any one tile needed, at least 1.
+        attempts: u32,
+        /// Where the time went.
+        timings: Timings,
+    },
+    /// There will be no final image.
+    Failed {
+        /// When.
+        finished_at: Timestamp,
+        /// Why.
+        error: Failure,
+    },
+    /// Its owner did not want it any more.
+    Cancelled {
+        /// When.
+        finished_at: Timestamp,
+    },
+}
+
+impl Outcome {
+    /// A failure as of now.
+    #[must_use]
+    pub fn failed(error: Failure) -> Self {
+        Self::Failed {
+            finished_at: Timestamp::now(),
+            error,
+        }
+    }
+
+    /// A cancellation as of now.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self::Cancelled {
+            finished_at: Timestamp::now(),
+        }
+    }
+
+    /// When the job ended.
+    #[must_use]
+    pub const fn finished_at(&self) -> Timestamp {
+        match self {
+            Self::Complete { finished_at, .. }
+            | Self::Failed { finished_at, .. }
+            | Self::Cancelled { finished_at } => *finished_at,
+        }
+    }
+
+    /// The status that goes with it.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Complete { .. } => Status::Complete,
+            Self::Failed { .. } => Status::Failed,
+            Self::Cancelled { .. } => Status::Cancelled,
+        }
+    }
+}
+
+/// Where a job stands, as its owner sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Accepted, waiting for its turn.
+    Queued,
+    /// Its tiles are being filtered.
+    Processing,
+    /// All tiles are there; the final image is being written.
+    Stitching,
+    /// The final image can be fetched.
+    Complete,
+    /// It ended with an error.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A step of a job that can kill its process and is therefore counted before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Decoding the original.
+    Decode,
+    /// Encoding the final image.
+    Encode,
+}
+
+impl Step {
+    /// How often a step may be started; a start beyond it ends the job instead of the server.
+    pub const MAX_STARTS: u32 = 3;
+
+    /// The step's name in file names and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Encode => "encode",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, JobId};
+    use crate::model::worker::WorkerId;
+
+    #[test]
+    fn a_job_id_is_read_back_only_in_its_own_spelling() {
+        let id = JobId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("../../etc/passwd".parse::<JobId>().is_err());
+        assert!(id.to_string().to_uppercase().parse::<JobId>().is_err());
+    }
+
+    #[test]
+    fn later_job_ids_sort_later() {
+        let ids: Vec<_> = (0..100).map(|_| JobId::generate()).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn a_failure_names_tile_worker_and_attempt() {
+        let failure = Failure {
+            cause: "out of memory".into(),
+            tile: Some(7),
+            worker: Some(WorkerId::new("w1")),
+            attempts: Some(3),
+        };
+        assert_eq!(
+            failure.to_string(),
+            "tile 7 on w1, attempt 3: out of memory"
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! The domain: jobs, tiles, workers, and what is said about them between roles.
+//!
+//! * [`job`]: a job's identity, its plan and its outcome.
+//! * [`tile`]: a tile on its way to a worker and back.
+//! * [`board`]: which tiles of a job are in its canvas.
+//! * [`worker`]: who works, and how it is.
+//! * [`event`]: the signals that make somebody look.
+
+pub mod board;
+pub mod event;
+pub mod job;
+pub mod tile;
+pub mod worker;

@@ -1,0 +1,73 @@
+//! A tile on its way to a worker and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::job::JobId;
+use super::worker::WorkerId;
+use crate::raster::filter::Chain;
+use crate::raster::grid::{Region, Size};
+use crate::raster::pixels::Pixels;
+
+/// Work for one worker: pixels, and all that is needed to filter them.
+#[derive(Debug, Clone)]
+pub struct TileTask {
+    /// The job.
+    pub job: JobId,
+    /// The tile's index in the job's grid, row by row.
+    pub tile: u32,
+    /// 1 for the first attempt; a failed result makes it one more, a re-send does not.
+    pub attempt: u32,
+    /// The partition of the results topic that wants the answer.
+    pub results_partition: u32,
+    /// Revision of the raster core that the job was promised.
+    pub revision: u32,
+    /// The filters, in order.
+    pub filters: Arc<Chain>,
+    /// Size of the whole image.
+    pub image: Size,
+    /// What the pixels show: the tile and its halo.
+    pub window: Region,
+    /// The tile itself: what the worker sends back.
+    pub keep: Region,
+    /// The pixels of `window`.
+    pub pixels: Pixels,
+}
+
+/// A worker's answer to one [`TileTask`].
+#[derive(Debug, Clone)]
+pub struct TileResult {
+    /// The job.
+    pub job: JobId,
+    /// The tile's index in the job's grid.
+    pub tile: u32,
+    /// The attempt that this answers.
+    pub attempt: u32,
+    /// Who answers.
+    pub worker: WorkerId,
+    /// How long the filters took.
+    pub elapsed: Duration,
+    /// The filtered tile, or why there is none.
+    pub pixels: Result<Pixels, TileFailure>,
+}
+
+/// Why a worker could not filter a tile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{cause}")]
+pub struct TileFailure {
+    /// The cause, in words.
+    pub cause: String,
+    /// Whether another attempt can help.
+    pub retry: Retry,
+}
+
+/// Whether another attempt can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Retry {
+    /// It may be the worker's fault.
+    Useful,
+    /// The same input will fail everywhere.
+    Futile,
+}

@@ -1,0 +1,99 @@
+//! Why a file is not read.
+
+use std::io;
+
+use image::ImageError;
+use thiserror::Error;
+
+use super::container::Container;
+use crate::raster::grid::Size;
+
+/// Why a file is not read. Its text names the value and the way out; the cause is its source.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// The content begins like none of the formats.
+    #[error("this is not an image; readable are {}", Container::names())]
+    NotAnImage,
+
+    /// The header asks for more than a limit allows.
+    #[error("the image has {value} {what}, the limit is {limit} ({setting})")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much the image has.
+        value: u64,
+        /// How much it may have.
+        limit: u64,
+        /// The setting that raises the limit.
+        setting: &'static str,
+    },
+
+    /// An image, but of a kind that is not processed.
+    #[error(
+        "{container} with {what} cannot be processed; save it as one still image in grey or RGB"
+    )]
+    Unsupported {
+        /// The file format.
+        container: Container,
+        /// What is unsupported: "3 pages", "an animation".
+        what: String,
+    },
+
+    /// An image without pixels.
+    #[error("the image is empty: {size} pixels")]
+    EmptyImage {
+        /// Its width and height.
+        size: Size,
+    },
+
+    /// The file ends too early or contradicts its format.
+    #[error("the {container} file is damaged or incomplete")]
+    Damaged {
+        /// The file format.
+        container: Container,
+        /// What the decoder says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The reader failed; the file itself may be good.
+    #[error("cannot read the image")]
+    Read {
+        /// What the reader says.
+        #[from]
+        source: io::Error,
+    },
+}
+
+impl DecodeError {
+    pub(super) fn damaged(
+        container: Container,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> DecodeError {
+        DecodeError::Damaged {
+            container,
+            source: source.into(),
+        }
+    }
+
+    pub(super) fn from_io(container: Container, error: io::Error) -> DecodeError {
+        match error.kind() {
+            // Decoders report a file that contradicts itself in these two ways as well.
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::Other => DecodeError::damaged(container, error),
+            _ => DecodeError::Read { source: error },
+        }
+    }
+
+    pub(super) fn from_image(container: Container, error: ImageError) -> DecodeError {
+        match error {
+            ImageError::IoError(error) => DecodeError::from_io(container, error),
+            ImageError::Unsupported(error) => DecodeError::Unsupported {
+                container,
+                what: format!("features beyond ours ({error})"),
+            },
+            other => DecodeError::damaged(container, other),
+        }
+    }
+}

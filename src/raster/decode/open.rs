@@ -1,0 +1,122 @@
+//! Opens the decoder for a format, once it is sure that the file holds one still image.
+
+use std::io::{BufRead, Seek, SeekFrom};
+
+use image::ImageDecoder;
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::gif::GifDecoder;
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
+use image::codecs::tiff::TiffDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::{ImageError, ImageResult};
+
+use super::container::Container;
+use super::error::DecodeError;
+use super::{Limits, jpeg, pages};
+use crate::raster::grid::Size;
+
+type Decoder<'r> = Box<dyn ImageDecoder + 'r>;
+
+/// A decoder that has read the header and nothing else.
+pub(super) fn open<'r, R: BufRead + Seek + 'r>(
+    mut reader: R,
+    container: Container,
+    limits: &Limits,
+) -> Result<Decoder<'r>, DecodeError> {
+    let broken = |error: ImageError| DecodeError::from_image(container, error);
+    refuse_several(&mut reader, container, limits)?;
+    reader.seek(SeekFrom::Start(0))?;
+    match container {
+        Container::Jpeg => boxed(JpegDecoder::new(reader)).map_err(broken),
+        Container::Png => open_png(reader, limits),
+        Container::Tiff => boxed(TiffDecoder::new(reader)).map_err(broken),
+        Container::WebP => open_webp(reader),
+        Container::Bmp => boxed(BmpDecoder::new(reader)).map_err(broken),
+        Container::Gif => boxed(GifDecoder::new(reader)).map_err(broken),
+    }
+}
+
+fn boxed<'r, D: ImageDecoder + 'r>(decoder: ImageResult<D>) -> ImageResult<Decoder<'r>> {
+    decoder.map(|decoder| Box::new(decoder) as Decoder<'r>)
+}
+
+fn animated(container: Container) -> DecodeError {
+    DecodeError::Unsupported {
+        container,
+        what: "an animation".to_owned(),
+    }
+}
+
+/// Refuses what a first pass over the file shows: sizes that would make a decoder take memory
+/// at once, further frames and pages, and an end that is missing.
+fn refuse_several<R: BufRead + Seek>(
+    reader: &mut R,
+    container: Container,
+    limits: &Limits,
+) -> Result<(), DecodeError> {
+    match container {
+        Container::Jpeg => jpeg::require_end(reader),
+        Container::Png => check_png_header(reader, limits),
+        Container::Tiff => refuse_pages(reader),
+        Container::Gif => refuse_frames(reader),
+        Container::WebP | Container::Bmp => Ok(()),
+    }
+}
+
+/// The decoder takes memory for a row as soon as it is opened.
+fn check_png_header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Result<(), DecodeError> {
+    let mut decoder = png::Decoder::new(reader);
+    let info = decoder
+        .read_header_info()
+        .map_err(|error| DecodeError::damaged(Container::Png, error))?;
+    limits.check_size(Size::new(info.width, info.height))
+}
+
+fn open_png<'r, R: BufRead + Seek + 'r>(
+    reader: R,
+    limits: &Limits,
+) -> Result<Decoder<'r>, DecodeError> {
+    let broken = |error| DecodeError::from_image(Container::Png, error);
+    let decoder = PngDecoder::with_limits(reader, limits.for_decoder()).map_err(broken)?;
+    if decoder.is_apng().map_err(broken)? {
+        return Err(animated(Container::Png));
+    }
+    Ok(Box::new(decoder))
+}
+
+fn open_webp<'r, R: BufRead + Seek + 'r>(reader: R) -> Result<Decoder<'r>, DecodeError> {
+    let decoder = WebPDecoder::new(reader)
+        .map_err(|error| DecodeError::from_image(Container::WebP, error))?;
+    if decoder.has_animation() {
+        return Err(animated(Container::WebP));
+    }
+    Ok(Box::new(decoder))
+}
+
+fn refuse_frames<R: BufRead + Seek>(reader: &mut R) -> Result<(), DecodeError> {
+    let mut options = gif::DecodeOptions::new();
+    options.skip_frame_decoding(true);
+    let broken = |error| DecodeError::damaged(Container::Gif, error);
+    let mut decoder = options.read_info(reader).map_err(broken)?;
+    decoder.next_frame_info().map_err(broken)?;
+    // What follows the first frame may be broken as long as it is no second one.
+    match decoder.next_frame_info() {
+        Ok(Some(_)) => Err(animated(Container::Gif)),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+fn refuse_pages<R: BufRead + Seek>(reader: &mut R) -> Result<(), DecodeError> {
+    let pages =
+        pages::count(reader).map_err(|error| DecodeError::damaged(Container::Tiff, error))?;
+    if pages == 1 {
+        return Ok(());
+    }
+    let more = if pages == pages::MOST { " or more" } else { "" };
+    let what = format!("{pages}{more} pages");
+    Err(DecodeError::Unsupported {
+        container: Container::Tiff,
+        what,
+    })
+}

@@ -1,0 +1,63 @@
+//! What an output format has to do: encode one band, and give what stands around the bands.
+
+use std::fmt::Debug;
+
+use super::checksum::Adler32;
+use super::error::EncodeError;
+use crate::raster::grid::Size;
+use crate::raster::pixels::{PixelFormat, Pixels};
+
+/// About as many bytes of pixels go into a band where the format leaves the choice: enough that
+/// a fresh start costs nothing, few enough that many threads have work.
+pub(super) const BAND_BYTES: u64 = 1 << 20;
+
+/// An output format, set up for one image.
+pub(super) trait Codec: Debug + Send + Sync {
+    /// Rows of every band but the last, at least 1.
+    fn rows_per_band(&self) -> u32;
+
+    /// Rows above a band that it is encoded with.
+    fn context_rows(&self) -> u32 {
+        0
+    }
+
+    /// The bytes of a band, and the checksum of what it holds where the format needs one.
+    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError>;
+
+    /// What stands before the first band.
+    fn head(&self) -> Result<Vec<u8>, EncodeError> {
+        Ok(Vec::new())
+    }
+
+    /// What stands between two bands.
+    fn separator(&self) -> &'static [u8] {
+        &[]
+    }
+
+    /// What stands after the last band, given the checksum over all of them.
+    fn tail(&self, _checksum: Adler32) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// The rows of one band, in the format that the file holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Band<'a> {
+    /// Rows of context, then the rows of the band.
+    pub(super) pixels: &'a Pixels,
+    /// How many rows of `pixels` are context.
+    pub(super) context: u32,
+    /// Whether no band comes before it.
+    pub(super) first: bool,
+    /// Whether no band comes after it.
+    pub(super) last: bool,
+}
+
+/// The multiple of `unit` rows that holds about [`BAND_BYTES`], at least one `unit`.
+pub(super) fn rows_per_band(size: Size, format: PixelFormat, unit: u32) -> u32 {
+    let unit_bytes = u64::from(size.width) * format.bytes_per_pixel() as u64 * u64::from(unit);
+    let units = (BAND_BYTES / unit_bytes.max(1)).max(1);
+    u32::try_from(units)
+        .unwrap_or(u32::MAX)
+        .saturating_mul(unit)
+}

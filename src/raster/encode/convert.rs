@@ -1,0 +1,125 @@
+//! The pixel format that a file can hold, and the way there, rounded exactly.
+
+use std::borrow::Cow;
+
+use super::options::{OutputFormat, OutputOptions};
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
+use crate::raster::sample::Sample;
+
+/// The format of the pixels in the file for pixels of format `input`.
+pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> PixelFormat {
+    match options.format {
+        OutputFormat::Png | OutputFormat::Tiff => input,
+        OutputFormat::WebP => PixelFormat {
+            depth: Depth::Eight,
+            ..input
+        },
+        OutputFormat::Jpeg => {
+            let [r, g, b] = options.background;
+            let grey = match input.channels {
+                Channels::Grey => true,
+                Channels::GreyAlpha => r == g && g == b,
+                Channels::Rgb | Channels::Rgba => false,
+            };
+            let channels = if grey { Channels::Grey } else { Channels::Rgb };
+            PixelFormat::new(channels, Depth::Eight)
+        }
+    }
+}
+
+/// What is lost on the way, in sentences.
+pub(super) fn notes(
+    options: OutputOptions,
+    input: PixelFormat,
+    stored: PixelFormat,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if input.has_alpha() && !stored.has_alpha() {
+        let [r, g, b] = options.background;
+        notes.push(format!(
+            "alpha was laid over #{r:02x}{g:02x}{b:02x} (output.background)"
+        ));
+    }
+    if input.depth == Depth::Sixteen && stored.depth == Depth::Eight {
+        notes.push("16 bit was rounded to 8 bit".to_owned());
+    }
+    notes
+}
+
+/// The same picture in the format that the file holds.
+pub(super) fn convert(
+    pixels: &Pixels,
+    stored: PixelFormat,
+    background: [u8; 3],
+) -> Cow<'_, Pixels> {
+    if pixels.format() == stored {
+        return Cow::Borrowed(pixels);
+    }
+    let flat = pixels.channels().has_alpha() && !stored.has_alpha();
+    let eight = match pixels.samples() {
+        Samples::U8(samples) if flat => flatten(samples, pixels.channels(), stored, background),
+        Samples::U16(samples) if flat => flatten(samples, pixels.channels(), stored, background),
+        Samples::U8(samples) => samples.clone(),
+        Samples::U16(samples) => samples.iter().map(|&value| to_eight(value)).collect(),
+    };
+    Cow::Owned(Pixels::of(pixels.size(), stored.channels, eight))
+}
+
+/// `value` / 65,535 of 255, rounded to the nearest.
+fn to_eight(value: u16) -> u8 {
+    let rounded = (u32::from(value) * 255 + 32_767) / 65_535;
+    u8::try_from(rounded).expect("65,535 becomes 255")
+}
+
+fn flatten<S: Sample>(
+    samples: &[S],
+    channels: Channels,
+    stored: PixelFormat,
+    background: [u8; 3],
+) -> Vec<u8> {
+    let count = stored.channel_count();
+    let mut flat = Vec::with_capacity(samples.len() / channels.count() * count);
+    for pixel in samples.chunks_exact(channels.count()) {
+        let (alpha, colours) = pixel.split_last().expect("a pixel has samples");
+        for channel in 0..count {
+            // Grey stands for all three colours where the background is no grey.
+            let colour = colours[channel.min(colours.len() - 1)];
+            flat.push(over(colour, *alpha, background[channel]));
+        }
+    }
+    flat
+}
+
+/// A colour laid over a background, in 255ths, rounded half up once at the end.
+fn over<S: Sample>(colour: S, alpha: S, background: u8) -> u8 {
+    let max = S::MAX.to_u64();
+    let (colour, alpha) = (colour.to_u64(), alpha.to_u64());
+    let background = u64::from(background) * (max / 255);
+    let mixed = colour * alpha + background * (max - alpha);
+    u8::from_u64((mixed * 255 + max * max / 2) / (max * max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sixteen_bits_round_to_the_nearest_of_eight() {
+        for value in 0..=255_u16 {
+            assert_eq!(u16::from(to_eight(value * 257)), value);
+        }
+        assert_eq!([to_eight(128), to_eight(129)], [0, 1]);
+        assert_eq!([to_eight(65_406), to_eight(65_407)], [254, 255]);
+    }
+
+    #[test]
+    fn opaque_colours_stay_and_clear_ones_show_the_background() {
+        for value in 0..=255 {
+            assert_eq!(over(value, 255, 7), value);
+            assert_eq!(over(7_u8, 0, value), value);
+            assert_eq!(over(u16::from(value) * 257, 65_535, 7), value);
+        }
+        assert_eq!(over(255_u8, 128, 0), 128);
+        assert_eq!(over(0_u16, 32_768, 255), 127);
+    }
+}

@@ -1,0 +1,143 @@
+//! Why an image is not written.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::options::{OutputFormat, OutputOptions};
+use crate::raster::grid::Size;
+use crate::raster::pixels::PixelFormat;
+
+/// Why an image is not written. Its text names the value and the way out; the cause is its source.
+#[derive(Debug, Error)]
+pub enum EncodeError {
+    /// A side is longer than the format can store.
+    #[error("{size} pixels do not fit in {format}, whose sides end at {limit}; use {others}")]
+    SideTooLong {
+        /// The output format.
+        format: OutputFormat,
+        /// The size of the image.
+        size: Size,
+        /// The longest side of the format, in pixels.
+        limit: u32,
+        /// The formats that can hold the image, in words.
+        others: String,
+    },
+
+    /// The file would be larger than the format allows.
+    #[error("{bytes} bytes do not fit in {format}, which ends at {limit}; use {others}")]
+    TooManyBytes {
+        /// The output format.
+        format: OutputFormat,
+        /// The size of the file in bytes.
+        bytes: u64,
+        /// The largest file of the format in bytes.
+        limit: u64,
+        /// The formats that can hold the image, in words.
+        others: String,
+    },
+
+    /// An image without pixels.
+    #[error("an image of {size} pixels is empty and cannot be written")]
+    Empty {
+        /// Its size.
+        size: Size,
+    },
+
+    /// A quality outside 1 to 100.
+    #[error("the quality must be from 1 to 100, not {quality} (output.quality)")]
+    Quality {
+        /// The quality given.
+        quality: u8,
+    },
+
+    /// Other rows than the band needs.
+    #[error("band {band} needs rows of {expected} in the input format, not {given} of {format}")]
+    WrongRows {
+        /// The band.
+        band: u32,
+        /// The size its rows must have.
+        expected: Size,
+        /// The size they have.
+        given: Size,
+        /// The format they have.
+        format: PixelFormat,
+    },
+
+    /// A band out of turn, or a file finished before its last band.
+    #[error("band {expected} comes next, not {given}")]
+    OutOfOrder {
+        /// The band whose turn it is.
+        expected: u32,
+        /// The band that came, or the number of bands when the end came too early.
+        given: u32,
+    },
+
+    /// The encoder of the format failed.
+    #[error("cannot encode {format}")]
+    Codec {
+        /// The output format.
+        format: OutputFormat,
+        /// What the encoder says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The file could not be written.
+    #[error("cannot write the image")]
+    Write {
+        /// What the writer says.
+        #[from]
+        source: io::Error,
+    },
+}
+
+impl EncodeError {
+    pub(super) fn codec(
+        format: OutputFormat,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> EncodeError {
+        EncodeError::Codec {
+            format,
+            source: source.into(),
+        }
+    }
+}
+
+/// Checks what can be known before any pixel.
+pub(super) fn check(options: OutputOptions, size: Size) -> Result<(), EncodeError> {
+    let format = options.format;
+    if size.is_empty() {
+        return Err(EncodeError::Empty { size });
+    }
+    if !fits(format, size) {
+        let limit = format.max_side();
+        return Err(EncodeError::SideTooLong {
+            format,
+            size,
+            limit,
+            others: others(format, size),
+        });
+    }
+    if format == OutputFormat::Jpeg && !(1..=100).contains(&options.quality) {
+        return Err(EncodeError::Quality {
+            quality: options.quality,
+        });
+    }
+    Ok(())
+}
+
+fn fits(format: OutputFormat, size: Size) -> bool {
+    size.width.max(size.height) <= format.max_side()
+}
+
+/// The other formats whose sides are long enough: "JPEG, PNG or TIFF".
+pub(super) fn others(format: OutputFormat, size: Size) -> String {
+    let all = OutputFormat::ALL.into_iter();
+    let others = all.filter(|&other| other != format && fits(other, size));
+    let names: Vec<_> = others.map(|other| other.to_string()).collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "a smaller image".to_owned(),
+    }
+}

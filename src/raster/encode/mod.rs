@@ -1,0 +1,130 @@
+//! Pixels to files, in bands of rows that can be encoded in any order and joined.
+//!
+//! The bands follow from the width, the pixel format and the output format alone, so the bytes do
+//! not depend on who encodes how many of them at a time.
+//!
+//! - [`options`]: the output formats and their options
+//! - [`error`]: why an image is not written
+//! - [`writer`]: joins bands into a file
+//! - `codec`: what the formats have in common
+//! - `convert`: the pixel format that a file can hold
+//! - `jpeg`, `png`, `tiff`, `webp`: the formats
+//! - `rows`, `checksum`: the row filters and the checksum of PNG
+
+use std::io::{Seek, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::grid::Size;
+use super::pixels::{PixelFormat, Pixels};
+
+mod checksum;
+mod codec;
+mod convert;
+pub mod error;
+mod jpeg;
+pub mod options;
+mod png;
+mod rows;
+mod tiff;
+mod webp;
+pub mod writer;
+
+use codec::{Band, Codec};
+pub use error::EncodeError;
+pub use options::{OutputFormat, OutputOptions};
+pub use writer::{BandWriter, EncodedBand};
+
+/// Encodes one image. Cheap to clone, and usable from any number of threads.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    options: OutputOptions,
+    size: Size,
+    input: PixelFormat,
+    stored: PixelFormat,
+    codec: Arc<dyn Codec>,
+}
+
+impl Encoder {
+    /// An encoder for an image of `size` whose pixels come in format `input`.
+    pub fn new(
+        options: OutputOptions,
+        size: Size,
+        input: PixelFormat,
+    ) -> Result<Encoder, EncodeError> {
+        error::check(options, size)?;
+        let stored = convert::stored_format(options, input);
+        let codec: Arc<dyn Codec> = match options.format {
+            OutputFormat::Jpeg => Arc::new(jpeg::Jpeg::new(size, stored, options.quality)),
+            OutputFormat::Png => Arc::new(png::Png::new(size, stored)),
+            OutputFormat::Tiff => Arc::new(tiff::Tiff::new(size, stored)?),
+            OutputFormat::WebP => Arc::new(webp::WebP::new(size)),
+        };
+        Ok(Encoder {
+            options,
+            size,
+            input,
+            stored,
+            codec,
+        })
+    }
+
+    /// What the file does not hold of the image, in sentences; empty when it holds everything.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        convert::notes(self.options, self.input, self.stored)
+    }
+
+    /// Number of bands, at least 1.
+    #[must_use]
+    pub fn band_count(&self) -> u32 {
+        self.size.height.div_ceil(self.codec.rows_per_band())
+    }
+
+    /// The rows of the image that [`Encoder::encode_band`] needs for band `index`. Neighbouring
+    /// bands may need the same row.
+    #[must_use]
+    pub fn input_rows(&self, index: u32) -> Range<u32> {
+        let rows = self.own_rows(index);
+        rows.start.saturating_sub(self.codec.context_rows())..rows.end
+    }
+
+    fn own_rows(&self, index: u32) -> Range<u32> {
+        let rows = self.codec.rows_per_band();
+        let start = index.saturating_mul(rows).min(self.size.height);
+        start..start.saturating_add(rows).min(self.size.height)
+    }
+
+    /// Encodes band `index` from the rows of [`Encoder::input_rows`], full width, input format.
+    pub fn encode_band(&self, index: u32, rows: &Pixels) -> Result<EncodedBand, EncodeError> {
+        let needed = self.input_rows(index);
+        let expected = Size::new(self.size.width, needed.end - needed.start);
+        if rows.size() != expected || rows.format() != self.input {
+            let (given, format) = (rows.size(), rows.format());
+            return Err(EncodeError::WrongRows {
+                band: index,
+                expected,
+                given,
+                format,
+            });
+        }
+        let stored = convert::convert(rows, self.stored, self.options.background);
+        let band = Band {
+            pixels: &stored,
+            context: self.own_rows(index).start - needed.start,
+            first: index == 0,
+            last: index + 1 == self.band_count(),
+        };
+        let (bytes, checksum) = self.codec.encode(&band)?;
+        Ok(EncodedBand {
+            index,
+            bytes,
+            checksum,
+        })
+    }
+
+    /// Writes the head of the file to `out`, which then takes the bands in order.
+    pub fn writer<W: Write + Seek>(&self, out: W) -> Result<BandWriter<W>, EncodeError> {
+        BandWriter::new(out, Arc::clone(&self.codec), self.band_count())
+    }
+}

@@ -1,0 +1,117 @@
+//! The output formats and their options.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A format that can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// Baseline JPEG, 8 bit, without alpha. Chroma is halved both ways (4:2:0) below quality 90,
+    /// and whole (4:4:4) from 90.
+    Jpeg,
+    /// PNG, lossless, 8 and 16 bit.
+    Png,
+    /// Baseline TIFF, uncompressed, 8 and 16 bit, up to 4 GiB.
+    Tiff,
+    /// WebP, lossless, 8 bit.
+    WebP,
+}
+
+impl OutputFormat {
+    /// All formats.
+    pub const ALL: [OutputFormat; 4] = [
+        OutputFormat::Jpeg,
+        OutputFormat::Png,
+        OutputFormat::Tiff,
+        OutputFormat::WebP,
+    ];
+
+    /// The format of files with this extension, in either case and without a dot.
+    #[must_use]
+    pub fn from_extension(extension: &str) -> Option<OutputFormat> {
+        match extension.to_ascii_lowercase().as_str() {
+            "jpg" | "jpeg" => Some(OutputFormat::Jpeg),
+            "png" => Some(OutputFormat::Png),
+            "tif" | "tiff" => Some(OutputFormat::Tiff),
+            "webp" => Some(OutputFormat::WebP),
+            _ => None,
+        }
+    }
+
+    /// The usual extension of its files, without a dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            OutputFormat::Jpeg => "jpg",
+            OutputFormat::Png => "png",
+            OutputFormat::Tiff => "tif",
+            OutputFormat::WebP => "webp",
+        }
+    }
+
+    /// Its media type.
+    #[must_use]
+    pub fn mime(self) -> &'static str {
+        match self {
+            OutputFormat::Jpeg => "image/jpeg",
+            OutputFormat::Png => "image/png",
+            OutputFormat::Tiff => "image/tiff",
+            OutputFormat::WebP => "image/webp",
+        }
+    }
+
+    /// The longest side it can store, in pixels.
+    #[must_use]
+    pub fn max_side(self) -> u32 {
+        match self {
+            OutputFormat::Jpeg => 65_535,
+            OutputFormat::Png => i32::MAX.unsigned_abs(),
+            OutputFormat::Tiff => u32::MAX,
+            OutputFormat::WebP => 16_383,
+        }
+    }
+}
+
+impl fmt::Display for OutputFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OutputFormat::Jpeg => "JPEG",
+            OutputFormat::Png => "PNG",
+            OutputFormat::Tiff => "TIFF",
+            OutputFormat::WebP => "WebP",
+        })
+    }
+}
+
+/// A name that is no output format.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no output format {name:?}; the formats are jpeg, png, tiff, webp")]
+pub struct UnknownFormat {
+    /// The name given.
+    pub name: String,
+}
+
+impl FromStr for OutputFormat {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<OutputFormat, UnknownFormat> {
+        OutputFormat::from_extension(name).ok_or_else(|| UnknownFormat {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// How an image is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OutputOptions {
+    /// The file format.
+    pub format: OutputFormat,
+    /// The quality of a JPEG, 1 to 100; other formats are lossless and do not look at it.
+    pub quality: u8,
+    /// The colour, as red, green, blue, over which an image with alpha is laid in a format without.
+    pub background: [u8; 3],
+}

@@ -1,0 +1,115 @@
+//! PNG: every band is one chunk of deflated rows, ended by a sync flush so that chunks can be joined.
+
+use flate2::{Compress, Compression, Crc, FlushCompress, Status};
+
+use super::checksum::Adler32;
+use super::codec::{Band, Codec, rows_per_band};
+use super::error::EncodeError;
+use super::options::OutputFormat;
+use super::rows;
+use crate::raster::grid::Size;
+use crate::raster::pixels::{Channels, PixelFormat};
+
+const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
+
+/// Deflate with a window of 32 KiB, no dictionary, fastest level (RFC 1950).
+const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
+
+#[derive(Debug)]
+pub(super) struct Png {
+    size: Size,
+    format: PixelFormat,
+}
+
+impl Png {
+    pub(super) fn new(size: Size, format: PixelFormat) -> Png {
+        Png { size, format }
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let colour = match self.format.channels {
+            Channels::Grey => 0,
+            Channels::Rgb => 2,
+            Channels::GreyAlpha => 4,
+            Channels::Rgba => 6,
+        };
+        let mut data = [
+            self.size.width.to_be_bytes(),
+            self.size.height.to_be_bytes(),
+        ]
+        .concat();
+        data.extend([self.format.depth.bits(), colour, 0, 0, 0]);
+        data
+    }
+}
+
+impl Codec for Png {
+    fn rows_per_band(&self) -> u32 {
+        rows_per_band(self.size, self.format, 1)
+    }
+
+    fn context_rows(&self) -> u32 {
+        1
+    }
+
+    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
+        let filtered = rows::filter(band.pixels, band.context);
+        let mut data = if band.first {
+            ZLIB_HEADER.to_vec()
+        } else {
+            Vec::new()
+        };
+        deflate(&filtered, band.last, &mut data)?;
+        Ok((chunk(*b"IDAT", &data), Adler32::of(&filtered)))
+    }
+
+    fn head(&self) -> Result<Vec<u8>, EncodeError> {
+        Ok([&SIGNATURE[..], &chunk(*b"IHDR", &self.header())].concat())
+    }
+
+    fn tail(&self, checksum: Adler32) -> Vec<u8> {
+        let end = chunk(*b"IDAT", &checksum.value().to_be_bytes());
+        [end, chunk(*b"IEND", &[])].concat()
+    }
+}
+
+/// Appends `bytes`, deflated; the output ends on a byte boundary, and as the last block if `last`.
+fn deflate(bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let failed = |error| EncodeError::codec(OutputFormat::Png, error);
+    let flush = if last {
+        FlushCompress::Finish
+    } else {
+        FlushCompress::Sync
+    };
+    let mut deflater = Compress::new(Compression::fast(), false);
+    out.reserve(bytes.len() / 2 + 64);
+    loop {
+        let done = usize::try_from(deflater.total_in()).expect("it was given a slice");
+        let status = deflater
+            .compress_vec(&bytes[done..], out, flush)
+            .map_err(failed)?;
+        // Room left over means that everything was flushed into it.
+        let ended = if last {
+            status == Status::StreamEnd
+        } else {
+            out.len() < out.capacity()
+        };
+        if ended {
+            return Ok(());
+        }
+        out.reserve(bytes.len() / 4 + 64);
+    }
+}
+
+fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).expect("a band is about a row or a mebibyte");
+    let mut crc = Crc::new();
+    crc.update(&name);
+    crc.update(data);
+    let mut chunk = Vec::with_capacity(data.len() + 12);
+    chunk.extend(length.to_be_bytes());
+    chunk.extend(name);
+    chunk.extend_from_slice(data);
+    chunk.extend(crc.sum().to_be_bytes());
+    chunk
+}

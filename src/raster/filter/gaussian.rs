@@ -1,0 +1,199 @@
+//! Gaussian means of whole windows, in integers, without a float in the pixel path.
+
+use crate::raster::grid::Region;
+use crate::raster::sample::{Mix, Term};
+
+/// Accumulators side by side: enough to fill vector registers of any processor.
+const LANES: usize = 16;
+
+/// What the weights of a kernel sum to.
+const UNIT: u32 = 65_536;
+
+/// The weights of a Gaussian bell on either side of its centre, outwards, in 65,536ths. The centre
+/// has what is left to 65,536, so that a flat image stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kernel {
+    sides: Vec<u16>,
+}
+
+impl Kernel {
+    /// The kernel for a standard deviation of 0.1 to 100 pixels, cut off at 3 σ, rounded up.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "3 σ is at most 300, and both sides together have less than all of the weight"
+    )]
+    pub(super) fn new(sigma: f64) -> Kernel {
+        let radius = (3.0 * sigma).ceil() as u32;
+        let bell = |x: u32| libm::exp(-(f64::from(x) * f64::from(x)) / (2.0 * sigma * sigma));
+        let sum = (1..=radius).map(bell).fold(0.0, |sum, value| sum + value) * 2.0 + bell(0);
+        let (mut mass, mut given) = (0.0, 0);
+        // Rounding the running mass keeps what rounding takes from the centre below one unit a side.
+        let outside_in = (1..=radius).rev().map(|x| {
+            mass += bell(x) / sum * f64::from(UNIT);
+            let rounded = mass.round() as u16;
+            let weight = rounded - given;
+            given = rounded;
+            weight
+        });
+        let mut sides: Vec<u16> = outside_in.collect();
+        sides.reverse();
+        Kernel { sides }
+    }
+
+    /// How far it reaches from the centre.
+    pub(super) fn radius(&self) -> usize {
+        self.sides.len()
+    }
+
+    /// The weight of one side.
+    fn outer(&self) -> u16 {
+        self.sides.iter().sum()
+    }
+}
+
+/// A plane of interleaved samples and the part of it that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plane<'a, M> {
+    /// Rows of `at.width` × `channels` values.
+    pub(super) values: &'a [M],
+    /// Values of one pixel.
+    pub(super) channels: usize,
+    /// Where the values lie.
+    pub(super) at: Region,
+    /// The part that is wanted.
+    pub(super) keep: Region,
+}
+
+/// The mean around every pixel of `plane.keep`, rows first, then columns. Where the plane ends, its
+/// outermost pixels go on for ever.
+pub(super) fn blur<M: Mix>(plane: Plane<'_, M>, kernel: &Kernel) -> Vec<M> {
+    let keep = plane.keep.relative_to(plane.at);
+    let width = keep.width as usize * plane.channels;
+    let mut between = vec![M::Between::default(); plane.at.height as usize * width];
+    blur_rows(&plane, kernel, &mut between);
+    let mut mean = vec![M::default(); keep.height as usize * width];
+    let top = keep.y as usize;
+    blur_columns::<M>(&between, width, top, kernel, &mut mean);
+    mean
+}
+
+fn blur_rows<M: Mix>(plane: &Plane<'_, M>, kernel: &Kernel, out: &mut [M::Between]) {
+    let (channels, radius) = (plane.channels, kernel.radius());
+    let keep = plane.keep.relative_to(plane.at);
+    let centre = (keep.x as usize + radius) * channels;
+    let taps = Taps::new(kernel, centre, |reach| {
+        (centre - reach * channels, centre + reach * channels)
+    });
+    let stride = plane.at.width as usize * channels;
+    let mut padded = Vec::with_capacity(stride + 2 * radius * channels);
+    let rows = plane.values.chunks_exact(stride);
+    for (row, out) in rows.zip(out.chunks_exact_mut(keep.width as usize * channels)) {
+        pad(row, channels, radius, &mut padded);
+        taps.weigh(&padded, out, M::between);
+    }
+}
+
+/// Repeats the outermost pixels of a row `radius` times.
+fn pad<M: Copy>(row: &[M], channels: usize, radius: usize, padded: &mut Vec<M>) {
+    padded.clear();
+    (0..radius).for_each(|_| padded.extend_from_slice(&row[..channels]));
+    padded.extend_from_slice(row);
+    (0..radius).for_each(|_| padded.extend_from_slice(&row[row.len() - channels..]));
+}
+
+fn blur_columns<M: Mix>(
+    between: &[M::Between],
+    width: usize,
+    top: usize,
+    kernel: &Kernel,
+    out: &mut [M],
+) {
+    let last = between.len() / width - 1;
+    for (row, out) in out.chunks_exact_mut(width).enumerate() {
+        let y = top + row;
+        let taps = Taps::new(kernel, y * width, |reach| {
+            (
+                y.saturating_sub(reach) * width,
+                (y + reach).min(last) * width,
+            )
+        });
+        taps.weigh(between, out, M::mean);
+    }
+}
+
+/// Where the values of a weighted mean begin in a slice; the next mean's lie one further.
+struct Taps {
+    centre: usize,
+    /// The weight of one side, twice which the centre lacks.
+    outer: u16,
+    pairs: Vec<(u16, usize, usize)>,
+}
+
+impl Taps {
+    fn new(kernel: &Kernel, centre: usize, pair: impl Fn(usize) -> (usize, usize)) -> Taps {
+        let reaches = kernel.sides.iter().zip(1..);
+        let pairs = reaches.map(|(&weight, reach)| {
+            let (before, after) = pair(reach);
+            (weight, before, after)
+        });
+        Taps {
+            centre,
+            outer: kernel.outer(),
+            pairs: pairs.collect(),
+        }
+    }
+
+    fn weigh<T: Term, O>(&self, values: &[T], out: &mut [O], round: impl Fn(T::Sum) -> O) {
+        let (blocks, rest) = out.as_chunks_mut::<LANES>();
+        let done = blocks.len() * LANES;
+        for (index, block) in blocks.iter_mut().enumerate() {
+            *block = self.sums::<T, LANES>(values, index * LANES).map(&round);
+        }
+        for (index, value) in rest.iter_mut().enumerate() {
+            let [sum] = self.sums::<T, 1>(values, done + index);
+            *value = round(sum);
+        }
+    }
+
+    #[inline]
+    fn sums<T: Term, const N: usize>(&self, values: &[T], offset: usize) -> [T::Sum; N] {
+        let at = |start: usize| {
+            values[start + offset..]
+                .first_chunk::<N>()
+                .expect("the taps lie inside the plane")
+        };
+        let centre = at(self.centre);
+        let mut sums = centre.map(T::whole);
+        for lane in 0..N {
+            // As a pair with itself it loses the weight of both sides.
+            sums[lane] -= centre[lane].pair(centre[lane], self.outer);
+        }
+        for &(weight, before, after) in &self.pairs {
+            let (before, after) = (at(before), at(after));
+            for lane in 0..N {
+                sums[lane] += before[lane].pair(after[lane], weight);
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_weight_is_larger_than_that_of_the_centre() {
+        for tenths in 1..=1000 {
+            let kernel = Kernel::new(f64::from(tenths) / 10.0);
+            let centre = UNIT - 2 * u32::from(kernel.outer());
+            assert!(
+                kernel
+                    .sides
+                    .iter()
+                    .all(|&weight| u32::from(weight) <= centre + 1)
+            );
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `invert`: the negative of an image.
+
+use super::{Filter, FilterSpec, Window};
+use crate::raster::pixels::{Channels, Pixels, SamplesMut};
+use crate::raster::sample::Sample;
+
+pub(super) const SPEC: FilterSpec = FilterSpec {
+    name: "invert",
+    summary: "Turns every colour into its opposite; alpha stays.",
+    params: &[],
+    build: |_| Box::new(Invert),
+};
+
+#[derive(Debug)]
+struct Invert;
+
+impl Filter for Invert {
+    fn apply(&self, window: Window) -> Pixels {
+        let mut pixels = window.pixels;
+        let channels = pixels.channels();
+        match pixels.samples_mut() {
+            SamplesMut::U8(samples) => invert(samples, channels),
+            SamplesMut::U16(samples) => invert(samples, channels),
+        }
+        pixels
+    }
+}
+
+fn invert<S: Sample>(samples: &mut [S], channels: Channels) {
+    match channels {
+        Channels::Grey | Channels::Rgb => samples.iter_mut().for_each(|v| *v = v.opposite()),
+        Channels::GreyAlpha => invert_colours::<S, 2>(samples),
+        Channels::Rgba => invert_colours::<S, 4>(samples),
+    }
+}
+
+fn invert_colours<S: Sample, const CHANNELS: usize>(samples: &mut [S]) {
+    for pixel in samples.as_chunks_mut::<CHANNELS>().0 {
+        for colour in &mut pixel[..CHANNELS - 1] {
+            *colour = colour.opposite();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The filters, and what all of them have in common.
+//!
+//! A new filter is one file with a `SPEC` and one name in the `filters!` line below.
+//!
+//! - [`param`]: parameters and their values
+//! - [`chain`]: filters applied one after another, written `blur:2.5,invert`
+//! - [`error`]: what can be wrong with the text of a chain
+//! - `gaussian`: weighted means along rows and columns in integers
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+
+use super::grid::{Region, Size};
+use super::pixels::{PixelFormat, Pixels};
+
+pub mod chain;
+pub mod error;
+mod gaussian;
+pub mod param;
+
+pub use chain::Chain;
+pub use error::ChainError;
+pub use param::{ParamKind, ParamSpec, Value, Values};
+
+// rustfmt does not look inside macros, so it must be given these modules by name.
+macro_rules! filters {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name;)+
+        static FILTERS: &[FilterSpec] = &[$($name::SPEC),+];
+    };
+}
+
+filters![blur, grayscale, invert];
+
+/// All filters, in alphabetical order.
+#[must_use]
+pub fn filters() -> &'static [FilterSpec] {
+    FILTERS
+}
+
+/// A filter's name, its parameters, and how it is made. Serialises to its description.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FilterSpec {
+    /// Its name in a chain.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// Its parameters, in the order in which a chain gives their values.
+    pub params: &'static [ParamSpec],
+    /// Makes the filter from one value for each parameter.
+    #[serde(skip)]
+    pub build: fn(&Values) -> Box<dyn Filter>,
+}
+
+/// Makes new pixels from the pixels around them.
+///
+/// The result for a pixel may depend only on the pixels at most [`Filter::radius`] rows and columns
+/// away, on its place in the image and on the image's size. Beyond the edges of the *image* a filter
+/// thinks up pixels as it likes; beyond the edges of a window there is nothing to ask for.
+/// Arithmetic is in integers, or in `f64` in one fixed order, so that the bytes are the same
+/// on every processor.
+pub trait Filter: Debug + Send + Sync {
+    /// How many rows and columns away from a pixel its result depends on.
+    fn radius(&self) -> u32 {
+        0
+    }
+
+    /// The format of the result for pixels of format `input`.
+    fn output_format(&self, input: PixelFormat) -> PixelFormat {
+        input
+    }
+
+    /// The new pixels of `window.keep`, in [`Filter::output_format`].
+    fn apply(&self, window: Window) -> Pixels;
+}
+
+/// What a filter gets to see.
+#[derive(Debug)]
+pub struct Window {
+    /// The pixels of `at`.
+    pub pixels: Pixels,
+    /// Where they lie: `keep`, grown by the filter's radius as far as the image goes, or more.
+    pub at: Region,
+    /// The region to be made.
+    pub keep: Region,
+    /// The size of the whole image.
+    pub image: Size,
+}

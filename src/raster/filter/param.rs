@@ -1,0 +1,168 @@
+//! The parameters of filters: what they may be, and how a chain's text gives them.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One parameter of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ParamSpec {
+    /// Its name in a chain: `sigma` in `blur:sigma=2`.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// What values it takes.
+    #[serde(flatten)]
+    pub kind: ParamKind,
+}
+
+/// The values a parameter takes, and the one it has when none is given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ParamKind {
+    /// A finite number from `min` to `max`.
+    Number {
+        /// The smallest value.
+        min: f64,
+        /// The largest value.
+        max: f64,
+        /// The step of a slider; values between steps are legal.
+        step: f64,
+        /// The unit in words, empty for a bare number.
+        unit: &'static str,
+        /// The value when none is given.
+        default: f64,
+    },
+    /// A whole number from `min` to `max`.
+    Integer {
+        /// The smallest value.
+        min: i64,
+        /// The largest value.
+        max: i64,
+        /// The step of a slider; values between steps are legal.
+        step: i64,
+        /// The unit in words, empty for a bare number.
+        unit: &'static str,
+        /// The value when none is given.
+        default: i64,
+    },
+    /// One of several words.
+    Choice {
+        /// The words.
+        choices: &'static [&'static str],
+        /// The word when none is given.
+        default: &'static str,
+    },
+}
+
+impl ParamKind {
+    /// The value when none is given.
+    #[must_use]
+    pub fn default_value(&self) -> Value {
+        match *self {
+            ParamKind::Number { default, .. } => Value::Number(default),
+            ParamKind::Integer { default, .. } => Value::Integer(default),
+            ParamKind::Choice { default, .. } => Value::Choice(default),
+        }
+    }
+
+    /// Reads a value, `None` when it is not one of those allowed.
+    pub(super) fn parse(&self, text: &str) -> Option<Value> {
+        match *self {
+            ParamKind::Number { min, max, .. } => {
+                let value = text
+                    .parse()
+                    .ok()
+                    .filter(|value| (min..=max).contains(value))?;
+                Some(Value::Number(value))
+            }
+            ParamKind::Integer { min, max, .. } => {
+                let value = text
+                    .parse()
+                    .ok()
+                    .filter(|value| (min..=max).contains(value))?;
+                Some(Value::Integer(value))
+            }
+            ParamKind::Choice { choices, .. } => choices
+                .iter()
+                .find(|choice| **choice == text)
+                .map(|choice| Value::Choice(choice)),
+        }
+    }
+}
+
+/// Says what values are allowed: "a number from 0.1 to 100 pixels".
+impl fmt::Display for ParamKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self {
+            ParamKind::Number { min, max, unit, .. } => {
+                write!(f, "a number from {min} to {max}")?;
+                unit
+            }
+            ParamKind::Integer { min, max, unit, .. } => {
+                write!(f, "a whole number from {min} to {max}")?;
+                unit
+            }
+            ParamKind::Choice { choices, .. } => return write!(f, "one of {}", choices.join(", ")),
+        };
+        if unit.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " {unit}")
+        }
+    }
+}
+
+/// The value of one parameter. Displays as the text that gives it in a chain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// Of a [`ParamKind::Number`].
+    Number(f64),
+    /// Of a [`ParamKind::Integer`].
+    Integer(i64),
+    /// Of a [`ParamKind::Choice`].
+    Choice(&'static str),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(value) => value.fmt(f),
+            Value::Integer(value) => value.fmt(f),
+            Value::Choice(value) => value.fmt(f),
+        }
+    }
+}
+
+/// A checked value for every parameter of one filter, in the order of its schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values(pub(super) Vec<Value>);
+
+impl Values {
+    /// The number of parameter `index`, which its schema says is one.
+    #[must_use]
+    pub fn number(&self, index: usize) -> f64 {
+        match self.0[index] {
+            Value::Number(value) => value,
+            ref other => unreachable!("parameter {index} is a number in the schema, not {other:?}"),
+        }
+    }
+
+    /// The whole number of parameter `index`, which its schema says is one.
+    #[must_use]
+    pub fn integer(&self, index: usize) -> i64 {
+        match self.0[index] {
+            Value::Integer(value) => value,
+            ref other => unreachable!("parameter {index} is whole in the schema, not {other:?}"),
+        }
+    }
+
+    /// The word of parameter `index`, which its schema says is a choice.
+    #[must_use]
+    pub fn choice(&self, index: usize) -> &'static str {
+        match self.0[index] {
+            Value::Choice(value) => value,
+            ref other => unreachable!("parameter {index} is a choice in the schema, not {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The pure raster core: pixels in, pixels out, with no files, network, threads or clock.
+//!
+//! - [`sample`]: the two sample types, and what a filter may do with them
+//! - [`pixels`]: a rectangle of pixels in memory and its format
+//! - [`grid`]: sizes, regions and the tiles of an image
+//! - [`orientation`]: the eight ways a stored image may be turned
+//! - [`source`]: a decoded image, cut into windows in viewing orientation
+//! - [`decode`]: files to sources, with limits checked before memory is taken
+//! - [`filter`]: the filters, their parameters and chains of them
+//! - [`encode`]: pixels to files, in bands that can be encoded in any order
+
+pub mod decode;
+pub mod encode;
+pub mod filter;
+pub mod grid;
+pub mod orientation;
+pub mod pixels;
+pub mod sample;
+pub mod source;
+
+/// The revision of the bytes this core makes: it rises only when the same image, chain and output
+/// options would give other bytes than before.
+pub const REVISION: u32 = 1;

@@ -1,0 +1,137 @@
+//! The eight ways a stored image may have to be turned before it is looked at.
+
+use serde::{Deserialize, Serialize};
+
+use super::grid::{Region, Size};
+use super::pixels::Pixels;
+
+/// How the stored image is turned for viewing: exchanged in its axes or not, then mirrored.
+///
+/// The numbers 1 to 8 are those of the tag `Orientation` of TIFF 6.0 and Exif 2.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Orientation(u8);
+
+impl Orientation {
+    /// As stored.
+    pub const UPRIGHT: Orientation = Orientation(1);
+
+    /// The orientation of an Exif tag, 1 to 8.
+    #[must_use]
+    pub fn from_exif(value: u8) -> Option<Orientation> {
+        (1..=8).contains(&value).then_some(Orientation(value))
+    }
+
+    /// The value of its Exif tag, 1 to 8.
+    #[must_use]
+    pub fn to_exif(self) -> u8 {
+        self.0
+    }
+
+    /// Whether width and height are exchanged between the stored and the viewed image.
+    #[must_use]
+    pub fn transposes(self) -> bool {
+        self.0 >= 5
+    }
+
+    fn mirrors_columns(self) -> bool {
+        matches!(self.0, 2 | 3 | 7 | 8)
+    }
+
+    fn mirrors_rows(self) -> bool {
+        matches!(self.0, 3 | 4 | 6 | 7)
+    }
+
+    /// The size of the viewed image for a stored one, and the other way round.
+    #[must_use]
+    pub fn size(self, size: Size) -> Size {
+        if self.transposes() {
+            size.transposed()
+        } else {
+            size
+        }
+    }
+
+    /// Where in an image stored as `stored` the pixels of a region of the viewed image lie.
+    #[must_use]
+    pub fn stored_region(self, viewed: Region, stored: Size) -> Region {
+        let mut region = viewed;
+        if self.transposes() {
+            let Region {
+                x,
+                y,
+                width,
+                height,
+            } = viewed;
+            region = Region {
+                x: y,
+                y: x,
+                width: height,
+                height: width,
+            };
+        }
+        if self.mirrors_columns() {
+            region.x = stored.width - region.columns().end;
+        }
+        if self.mirrors_rows() {
+            region.y = stored.height - region.rows().end;
+        }
+        region
+    }
+
+    /// Turns stored pixels into viewed ones.
+    #[must_use]
+    pub fn turn(self, stored: Pixels) -> Pixels {
+        if self == Orientation::UPRIGHT {
+            return stored;
+        }
+        match stored.format().bytes_per_pixel() {
+            1 => self.turn_pixels::<1>(&stored),
+            2 => self.turn_pixels::<2>(&stored),
+            3 => self.turn_pixels::<3>(&stored),
+            4 => self.turn_pixels::<4>(&stored),
+            6 => self.turn_pixels::<6>(&stored),
+            _ => self.turn_pixels::<8>(&stored),
+        }
+    }
+
+    fn turn_pixels<const BYTES: usize>(self, stored: &Pixels) -> Pixels {
+        let (width, height) = (stored.width() as usize, stored.height() as usize);
+        let mut viewed = Pixels::zeroed(self.size(stored.size()), stored.format());
+        let across = viewed.width() as usize;
+        let (from, _) = stored.as_bytes().as_chunks::<BYTES>();
+        let (to, _) = viewed.as_bytes_mut().as_chunks_mut::<BYTES>();
+        for (y, row) in to.chunks_exact_mut(across.max(1)).enumerate() {
+            for (x, pixel) in row.iter_mut().enumerate() {
+                let (column, line) = if self.transposes() { (y, x) } else { (x, y) };
+                let column = if self.mirrors_columns() {
+                    width - 1 - column
+                } else {
+                    column
+                };
+                let line = if self.mirrors_rows() {
+                    height - 1 - line
+                } else {
+                    line
+                };
+                *pixel = from[line * width + column];
+            }
+        }
+        viewed
+    }
+}
+
+impl TryFrom<u8> for Orientation {
+    type Error = String;
+
+    fn try_from(value: u8) -> Result<Orientation, String> {
+        Orientation::from_exif(value)
+            .ok_or_else(|| format!("orientation {value} is not one of 1 to 8"))
+    }
+}
+
+impl From<Orientation> for u8 {
+    fn from(orientation: Orientation) -> u8 {
+        orientation.0
+    }
+}

@@ -1,0 +1,157 @@
+//! Why something was not accepted, in words that name the value, the limit and the setting.
+
+use std::fmt;
+
+use crate::raster::decode::DecodeError;
+use crate::raster::encode::EncodeError;
+use crate::raster::filter::ChainError;
+
+/// What kind of refusal this is: stable, scripts may match on [`Code::as_str`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The bytes are not an image of a known format, or are damaged.
+    InvalidImage,
+    /// The image is of a kind that is not handled, such as an animation.
+    UnsupportedImage,
+    /// The image, the upload or the tile count is above a limit.
+    TooLarge,
+    /// The filter chain does not parse, or names what does not exist.
+    InvalidFilters,
+    /// Another option has a value outside its range.
+    InvalidOption,
+    /// A file is in the way, or two would have the same name.
+    Exists,
+}
+
+impl Code {
+    /// The stable text of the code, as in the `code` field of an API error.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidImage => "invalid_image",
+            Self::UnsupportedImage => "unsupported_image",
+            Self::TooLarge => "too_large",
+            Self::InvalidFilters => "invalid_filters",
+            Self::InvalidOption => "invalid_option",
+            Self::Exists => "exists",
+        }
+    }
+}
+
+/// One refusal; the command line, the API and the log all print this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    /// The kind.
+    pub code: Code,
+    /// What is refused and why, without the numbers below.
+    pub what: String,
+    /// The offending value, with its unit.
+    pub value: Option<String>,
+    /// The limit or the accepted values, with the unit.
+    pub limit: Option<String>,
+    /// The configuration key or option that moves the limit.
+    pub setting: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal that is told by its text alone.
+    pub fn new(code: Code, what: impl Into<String>) -> Self {
+        Self {
+            code,
+            what: what.into(),
+            value: None,
+            limit: None,
+            setting: None,
+        }
+    }
+
+    /// Names the offending value.
+    #[must_use]
+    pub fn value(mut self, value: impl fmt::Display) -> Self {
+        self.value = Some(value.to_string());
+        self
+    }
+
+    /// Names the limit and the setting that moves it.
+    #[must_use]
+    pub fn limit(mut self, limit: impl fmt::Display, setting: &'static str) -> Self {
+        self.limit = Some(limit.to_string());
+        self.setting = Some(setting);
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(value) = &self.value {
+            write!(f, ": {value}")?;
+        }
+        if let Some(limit) = &self.limit {
+            write!(f, ", the limit is {limit}")?;
+        }
+        match self.setting {
+            Some(setting) => write!(f, " (`{setting}`)"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::TooLarge {
+                what,
+                value,
+                limit,
+                setting,
+            } => {
+                let [value, limit] = [value, limit].map(|number| amount(number, what, setting));
+                Self::new(Code::TooLarge, "the image is too large")
+                    .value(value)
+                    .limit(limit, setting)
+            }
+            DecodeError::Unsupported { .. } => Self::new(Code::UnsupportedImage, error.to_string()),
+            other => Self::new(Code::InvalidImage, other.to_string()),
+        }
+    }
+}
+
+/// An amount in the unit of the setting that limits it.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn amount(number: u64, what: &str, setting: &str) -> String {
+    match setting {
+        "limits.max_megapixels" => format!("{:.1} megapixels", number as f64 / 1e6),
+        "limits.decode_memory" => format!("{:.1} MiB when decoded", number as f64 / 1_048_576.0),
+        _ => format!("{number} {what}"),
+    }
+}
+
+impl From<ChainError> for Refusal {
+    fn from(error: ChainError) -> Self {
+        Self::new(Code::InvalidFilters, error.to_string())
+    }
+}
+
+impl From<EncodeError> for Refusal {
+    fn from(error: EncodeError) -> Self {
+        Self::new(Code::InvalidOption, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Refusal};
+
+    #[test]
+    fn a_refusal_reads_value_then_limit_then_setting() {
+        let refusal = Refusal::new(Code::TooLarge, "the image is too large")
+            .value("84 megapixels")
+            .limit("50 megapixels", "limits.max_megapixels");
+        assert_eq!(
+            refusal.to_string(),
+            "the image is too large: 84 megapixels, the limit is 50 megapixels \
+             (`limits.max_megapixels`)"
+        );
+    }
+}

@@ -1,0 +1,222 @@
+//! `tilemill run`: the embedded mill over the files on the command line.
+//!
+//! * `outputs`: where each result goes, decided before anything starts.
+//! * `progress`: a bar on a terminal, lines elsewhere.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use self::outputs::Target;
+use self::progress::Progress;
+use super::{INTERRUPTED, JOB_FAILED, stop_signal};
+use crate::app::App;
+use crate::cli::RunArgs;
+use crate::config::Config;
+use crate::model::event::Look;
+use crate::model::job::{JobId, Outcome, Plan};
+use crate::raster::filter::Chain;
+use crate::refusal::{Code, Refusal};
+use crate::service::admit::{Admission, Candidate, Wishes};
+use crate::service::canvas::Scratch;
+use crate::storage::Storage;
+use crate::storage::local::{LocalStorage, Overwrite, Paths};
+
+mod outputs;
+mod progress;
+
+/// How long to wait for a signal before looking anyway.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Runs all inputs. One that fails does not keep the others from being done.
+pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<ExitCode> {
+    args.filters.parse::<Chain>().map_err(Refusal::from)?;
+    let targets = outputs::plan(&args)?;
+    config.worker.threads = args.threads.unwrap_or(config.worker.threads);
+    let threads = config.worker.threads();
+    // Enough images at a time to decode one while another is filtered and a third is encoded.
+    config.jobs.active = u32::try_from(threads.get())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    let overwrite = if args.overwrite {
+        Overwrite::Allowed
+    } else {
+        Overwrite::Refused
+    };
+    let storage = Arc::new(LocalStorage::new(overwrite));
+    let app = App::embedded(Arc::new(config), Arc::clone(&storage) as Arc<dyn Storage>).await?;
+    let scratch = scratch_for(&app.config, &targets)?;
+    let mut run = Run::new(args, app, storage, targets.len());
+    tokio::select! {
+        done = run.all(targets, threads, scratch) => done,
+        () = stop_signal() => {
+            run.progress.interrupted();
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
+}
+
+/// Canvases go where the configuration says, else on the disk that the first result goes to.
+fn scratch_for(config: &Config, targets: &[Target]) -> anyhow::Result<Scratch> {
+    let beside = || {
+        targets[0]
+            .output
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_owned)
+    };
+    let directory = config.scratch_dir.clone().unwrap_or_else(beside);
+    let directory = if directory.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        directory
+    };
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("make the directory {}", directory.display()))?;
+    Ok(Scratch::Unnamed(directory))
+}
+
+struct Run {
+    args: RunArgs,
+    app: App,
+    storage: Arc<LocalStorage>,
+    admission: Admission,
+    /// Admitted and not ended yet.
+    waiting: Vec<(Target, Arc<Plan>)>,
+    progress: Progress,
+}
+
+impl Run {
+    fn new(args: RunArgs, app: App, storage: Arc<LocalStorage>, images: usize) -> Self {
+        let partitions = app.config.topics.results_partitions;
+        let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
+        let progress = Progress::new(images);
+        Self {
+            args,
+            app,
+            storage,
+            admission,
+            waiting: Vec::new(),
+            progress,
+        }
+    }
+
+    async fn all(
+        &mut self,
+        targets: Vec<Target>,
+        threads: NonZeroUsize,
+        scratch: Scratch,
+    ) -> anyhow::Result<ExitCode> {
+        let shutdown = CancellationToken::new();
+        let mut looks = self.app.state.looks();
+        let worker = self.app.worker_id(None);
+        let services = self.app.start(worker, threads, scratch, &shutdown)?;
+        let mut targets = targets.into_iter().peekable();
+        while targets.peek().is_some() || !self.waiting.is_empty() {
+            if self.waiting.len() < 2 * self.app.config.jobs.active as usize
+                && let Some(target) = targets.next()
+            {
+                self.admit(target).await?;
+                continue;
+            }
+            // Whatever the signal says, or that it was missed, everything is looked at.
+            let _ = tokio::time::timeout(LOOK_EVERY, looks.recv()).await;
+            self.look().await?;
+        }
+        shutdown.cancel();
+        services.wait().await;
+        Ok(if self.progress.finish() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(JOB_FAILED)
+        })
+    }
+
+    async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
+        match self.plan(&target).await {
+            Ok(plan) => {
+                self.storage.admit(plan.clone())?;
+                let plan = Arc::new(plan);
+                self.app.ledger.add(Arc::clone(&plan));
+                self.progress.admitted(plan.tiles());
+                self.waiting.push((target, Arc::clone(&plan)));
+                self.app.state.signal(Look::Job(plan.id)).await?;
+            }
+            Err(error) => self.progress.failed(&target.input, &format!("{error:#}")),
+        }
+        Ok(())
+    }
+
+    async fn plan(&self, target: &Target) -> anyhow::Result<Plan> {
+        let id = JobId::generate();
+        let paths = Paths {
+            input: target.input.clone(),
+            output: target.output.clone(),
+        };
+        self.storage.assign(id, paths);
+        let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
+        let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
+        let wishes = Wishes {
+            filters: Some(self.args.filters.clone()),
+            tile_size: self.args.tile_size,
+            format: Some(target.format).flatten(),
+            quality: self.args.quality,
+        };
+        let candidate = candidate.context("the decoder gave up")??;
+        Ok(self.admission.plan(id, candidate, &wishes)?)
+    }
+
+    /// Shows the progress of all jobs in work and takes note of those that have ended.
+    async fn look(&mut self) -> anyhow::Result<()> {
+        let mut in_work = 0;
+        for (target, plan) in std::mem::take(&mut self.waiting) {
+            match self.storage.outcome(plan.id).await? {
+                Some(outcome) => self.note(&target, &plan, outcome).await?,
+                None => {
+                    let board = self.app.state.board(plan.id).await?;
+                    in_work += board.map_or(0, |board| board.done());
+                    self.waiting.push((target, plan));
+                }
+            }
+        }
+        self.progress.tiles_in_work(in_work);
+        Ok(())
+    }
+
+    async fn note(&mut self, target: &Target, plan: &Plan, outcome: Outcome) -> anyhow::Result<()> {
+        match outcome {
+            Outcome::Complete { .. } => self.progress.complete(target, plan, &outcome),
+            Outcome::Failed { error, .. } => {
+                self.progress.failed(&target.input, &error.to_string())
+            }
+            Outcome::Cancelled { .. } => self.progress.failed(&target.input, "cancelled"),
+        }
+        self.app.ledger.remove(plan.id).await?;
+        self.app.state.signal(Look::Job(plan.id)).await?;
+        Ok(())
+    }
+}
+
+fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
+    let file = File::open(input).context("cannot open it")?;
+    let metadata = file.metadata().context("cannot read it")?;
+    if metadata.is_dir() {
+        anyhow::bail!(Refusal::new(
+            Code::InvalidImage,
+            "this is a directory, not an image"
+        ));
+    }
+    let name = input.file_name().unwrap_or_default().to_string_lossy();
+    Ok(Candidate::read(
+        name,
+        metadata.len(),
+        BufReader::new(file),
+        config,
+    )?)
+}

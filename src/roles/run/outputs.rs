@@ -1,0 +1,187 @@
+//! Where each result goes, decided and checked before the first image is opened.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::cli::RunArgs;
+use crate::raster::encode::OutputFormat;
+use crate::refusal::{Code, Refusal};
+
+/// One image and its result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) input: PathBuf,
+    pub(super) output: PathBuf,
+    /// The format of the result, unless it follows from the image.
+    pub(super) format: Option<OutputFormat>,
+}
+
+/// The targets of a run, in the order of the inputs.
+pub(super) fn plan(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
+    let targets = if is_directory(args) {
+        in_directory(args)?
+    } else {
+        vec![single(args)?]
+    };
+    refuse_same_names(&targets)?;
+    refuse_inputs_as_outputs(&targets)?;
+    if !args.overwrite {
+        refuse_existing(&targets)?;
+    }
+    Ok(targets)
+}
+
+fn is_directory(args: &RunArgs) -> bool {
+    let slash = args.output.as_os_str().as_encoded_bytes().ends_with(b"/");
+    args.inputs.len() > 1 || slash || args.output.is_dir()
+}
+
+fn single(args: &RunArgs) -> Result<Target, Refusal> {
+    let format = match args.format {
+        Some(format) => format,
+        None => by_extension(&args.output).ok_or_else(|| {
+            let what = "the extension of the output tells no format that can be written; use \
+                        .jpg, .png, .tif or .webp, or give --format";
+            Refusal::new(Code::InvalidOption, what).value(args.output.display())
+        })?,
+    };
+    let (input, output) = (args.inputs[0].clone(), args.output.clone());
+    Ok(Target {
+        input,
+        output,
+        format: Some(format),
+    })
+}
+
+fn in_directory(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
+    if args.output.is_file() {
+        let what = "several images need a directory as output, and this is a file";
+        return Err(Refusal::new(Code::InvalidOption, what).value(args.output.display()));
+    }
+    let targets = args.inputs.iter().map(|input| {
+        // Like the server: the format of the image, PNG where it cannot be written.
+        let format = args
+            .format
+            .or_else(|| by_extension(input))
+            .unwrap_or(OutputFormat::Png);
+        let stem = input.file_stem().unwrap_or(OsStr::new("image"));
+        let mut name = stem.to_owned();
+        name.push(".");
+        name.push(extension(input, format));
+        Target {
+            input: input.clone(),
+            output: args.output.join(name),
+            format: Some(format),
+        }
+    });
+    Ok(targets.collect())
+}
+
+fn by_extension(path: &Path) -> Option<OutputFormat> {
+    OutputFormat::from_extension(path.extension()?.to_str()?)
+}
+
+/// The input's own extension where it fits, `.jpeg` and `.JPG` too.
+fn extension(input: &Path, format: OutputFormat) -> String {
+    let own = input.extension().and_then(OsStr::to_str);
+    let fitting = own.filter(|own| OutputFormat::from_extension(own) == Some(format));
+    fitting.unwrap_or(format.extension()).to_owned()
+}
+
+fn refuse_same_names(targets: &[Target]) -> Result<(), Refusal> {
+    let mut seen = BTreeMap::new();
+    for target in targets {
+        if let Some(other) = seen.insert(&target.output, &target.input) {
+            let (output, input) = (target.output.display(), target.input.display());
+            let what = format!(
+                "{} and {input} would both be written to {output}",
+                other.display()
+            );
+            return Err(Refusal::new(Code::Exists, what));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_inputs_as_outputs(targets: &[Target]) -> Result<(), Refusal> {
+    let clash = targets.iter().find(|target| {
+        let output = target.output.canonicalize().ok();
+        output.is_some()
+            && targets
+                .iter()
+                .any(|other| other.input.canonicalize().ok() == output)
+    });
+    clash.map_or(Ok(()), |target| {
+        let what = "the output is one of the inputs; choose another name or directory";
+        Err(Refusal::new(Code::Exists, what).value(target.output.display()))
+    })
+}
+
+fn refuse_existing(targets: &[Target]) -> Result<(), Refusal> {
+    let existing = targets
+        .iter()
+        .find(|target| target.output.symlink_metadata().is_ok());
+    existing.map_or(Ok(()), |target| {
+        let what = "the output exists; use --overwrite to replace it";
+        Err(Refusal::new(Code::Exists, what).value(target.output.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Target, plan};
+    use crate::cli::{Cli, Command};
+    use crate::raster::encode::OutputFormat;
+    use crate::refusal::{Code, Refusal};
+
+    fn planned(line: &str) -> Result<Vec<Target>, Refusal> {
+        let words = ["tilemill", "run"].into_iter().chain(line.split(' '));
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(args) => plan(&args),
+            Command::Serve(_) => unreachable!("the line begins with run"),
+        }
+    }
+
+    #[test]
+    fn one_image_goes_to_one_file_in_the_format_of_its_extension() {
+        let targets = planned("a.jpg -o no-such-dir/b.tif").unwrap();
+        assert_eq!(targets[0].format, Some(OutputFormat::Tiff));
+        assert_eq!(
+            planned("a.jpg -o b.xyz").unwrap_err().code,
+            Code::InvalidOption
+        );
+        assert!(planned("a.jpg -o b.xyz --format png").is_ok());
+    }
+
+    #[test]
+    fn several_images_go_to_a_directory_under_their_own_names() {
+        let targets = planned("x/a.JPG b.bmp -o out").unwrap();
+        let names: Vec<_> = targets.iter().map(|t| t.output.to_str().unwrap()).collect();
+        assert_eq!(names, ["out/a.JPG", "out/b.png"]);
+    }
+
+    #[test]
+    fn two_images_with_one_output_name_are_refused() {
+        let refusal = planned("x/a.jpg y/a.jpg -o out").unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "x/a.jpg and y/a.jpg would both be written to out/a.jpg"
+        );
+    }
+
+    #[test]
+    fn an_output_that_exists_needs_overwrite_and_may_not_be_the_input() {
+        let file = tempfile::Builder::new().suffix(".png").tempfile().unwrap();
+        let path = file.path().display();
+        assert_eq!(
+            planned(&format!("a.jpg -o {path}")).unwrap_err().code,
+            Code::Exists
+        );
+        assert!(planned(&format!("a.jpg -o {path} --overwrite")).is_ok());
+        let refusal = planned(&format!("{path} -o {path} --overwrite")).unwrap_err();
+        assert!(refusal.what.contains("one of the inputs"));
+    }
+}

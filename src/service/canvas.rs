@@ -1,0 +1,326 @@
+//! The canvas of a job: a local scratch file that holds the tiles which are back.
+//!
+//! ```text
+//! "TMC1"  length of the header (u32, little endian)  header (bincode)  one bit a tile  padding  pixels
+//! ```
+//!
+//! Pixels lie tile by tile, each tile's rows together, so that a tile is written in one call. A
+//! tile's pixels are written before its bit: a process that is killed keeps that order without a
+//! sync. A machine that crashes does not, so a canvas is adopted only within one boot.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::board::{Board, FailedAttempt};
+use crate::model::job::{JobId, Plan};
+use crate::raster::grid::{Grid, Region, Size};
+use crate::raster::pixels::{PixelFormat, Pixels};
+
+const MAGIC: &[u8; 4] = b"TMC1";
+const EXTENSION: &str = "canvas";
+/// Pixels begin at a multiple of this: the page size of most machines.
+const ALIGNMENT: u64 = 4096;
+
+/// Where canvases are made.
+#[derive(Debug, Clone)]
+pub enum Scratch {
+    /// As named files in this directory, which the next process can adopt.
+    Named(PathBuf),
+    /// As files without a name on the disk of this directory, gone with the process.
+    Unnamed(PathBuf),
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Header {
+    plan: [u8; 32],
+    boot: String,
+    tiles: u32,
+}
+
+/// An open canvas. Its name, if it has one, is locked as long as this lives.
+#[derive(Debug)]
+pub struct Canvas {
+    file: File,
+    path: Option<PathBuf>,
+    grid: Grid,
+    tile_size: u32,
+    size: Size,
+    format: PixelFormat,
+    bits_at: u64,
+    pixels_at: u64,
+    board: Mutex<Board>,
+}
+
+impl Canvas {
+    /// Opens the canvas of a job: one that another process left, if it can be trusted, or a new one.
+    pub fn open(scratch: &Scratch, plan: &Plan) -> io::Result<Self> {
+        let header = Header {
+            plan: plan.hash(),
+            boot: boot_id(),
+            tiles: plan.tiles(),
+        };
+        match scratch {
+            Scratch::Unnamed(directory) => {
+                Self::create(tempfile::tempfile_in(directory)?, None, plan, &header)
+            }
+            Scratch::Named(directory) => match Self::adopt(directory, plan, &header)? {
+                Some(canvas) => Ok(canvas),
+                None => Self::create_named(directory, plan, &header),
+            },
+        }
+    }
+
+    fn create_named(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Self> {
+        // Unique for each opening: no two processes ever write to one file.
+        let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
+        let path = directory.join(name);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        file.try_lock().map_err(lock_error)?;
+        Self::create(file, Some(path), plan, header)
+    }
+
+    fn create(file: File, path: Option<PathBuf>, plan: &Plan, header: &Header) -> io::Result<Self> {
+        let encoded = encode_header(header);
+        file.write_all_at(&encoded, 0)?;
+        let board = Board::new(header.tiles);
+        Ok(Self::assemble(file, path, plan, encoded.len(), board))
+    }
+
+    fn assemble(
+        file: File,
+        path: Option<PathBuf>,
+        plan: &Plan,
+        header_length: usize,
+        board: Board,
+    ) -> Self {
+        let bits_at = header_length as u64;
+        let bits_end = bits_at + u64::from(board.tiles().div_ceil(8));
+        Self {
+            file,
+            path,
+            grid: plan.grid(),
+            tile_size: plan.tile_size,
+            size: plan.size,
+            format: plan.result_format(),
+            bits_at,
+            pixels_at: bits_end.next_multiple_of(ALIGNMENT),
+            board: Mutex::new(board),
+        }
+    }
+
+    /// Looks at what earlier openings left: takes the first that fits, deletes those that do not.
+    fn adopt(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Option<Self>> {
+        for path in canvases(directory, Some(plan.id))? {
+            let Some(file) = lock(&path)? else { continue };
+            match read_board(&file, header)? {
+                Some((length, board)) => {
+                    return Ok(Some(Self::assemble(file, Some(path), plan, length, board)));
+                }
+                None => fs::remove_file(&path)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn lock_board(&self) -> MutexGuard<'_, Board> {
+        // No code that can panic runs under the lock, so the board is whole even if poisoned.
+        self.board
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The tiles that are in the canvas now.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        self.lock_board().clone()
+    }
+
+    /// Writes a tile. One that is there already is left as it is: every attempt has the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a tile that is not in the grid, or has not the size and format of its place.
+    pub fn put(&self, tile: u32, pixels: &Pixels) -> io::Result<()> {
+        if u64::from(tile) >= self.grid.len() {
+            return Err(misfit(format!("there is no tile {tile}")));
+        }
+        let place = self.grid.region(tile);
+        let fits = pixels.size() == place.size() && pixels.format() == self.format;
+        if !fits {
+            return Err(misfit(format!(
+                "tile {tile} has the wrong size or pixel format"
+            )));
+        }
+        if self.lock_board().has(tile) {
+            return Ok(());
+        }
+        self.file
+            .write_all_at(pixels.as_bytes(), self.offset(place))?;
+        let mut board = self.lock_board();
+        board.set(tile);
+        let (byte, bits) = board.byte_of(tile);
+        self.file.write_all_at(&[bits], self.bits_at + byte)
+    }
+
+    /// Notes that an attempt at a tile failed.
+    pub fn fail(&self, tile: u32, attempt: FailedAttempt) {
+        self.lock_board().fail(tile, attempt);
+    }
+
+    /// Reads full-width rows, which must be within the image and all there.
+    pub fn rows(&self, rows: Range<u32>) -> io::Result<Pixels> {
+        let wanted = Region {
+            x: 0,
+            y: rows.start,
+            width: self.size.width,
+            height: rows.end - rows.start,
+        };
+        let mut band = Pixels::zeroed(wanted.size(), self.format);
+        let columns = self.grid.columns();
+        let grid_rows = rows.start / self.tile_size..rows.end.div_ceil(self.tile_size);
+        for grid_row in grid_rows {
+            for column in 0..columns {
+                let place = self.grid.region(grid_row * columns + column);
+                self.read_part(place, &rows, &mut band)?;
+            }
+        }
+        Ok(band)
+    }
+
+    /// Copies those rows of the tile at `place` that are in `rows` into their part of `band`.
+    fn read_part(&self, place: Region, rows: &Range<u32>, band: &mut Pixels) -> io::Result<()> {
+        let first = rows.start.max(place.y);
+        let last = rows.end.min(place.y + place.height);
+        let pixel = self.format.bytes_per_pixel();
+        let row = place.width as usize * pixel;
+        let mut part = vec![0; row * (last - first) as usize];
+        let skipped = u64::from(first - place.y) * row as u64;
+        self.file
+            .read_exact_at(&mut part, self.offset(place) + skipped)?;
+        let stride = self.size.width as usize * pixel;
+        let target = &mut band.as_bytes_mut()[(first - rows.start) as usize * stride..];
+        let left = place.x as usize * pixel;
+        for (to, from) in target.chunks_exact_mut(stride).zip(part.chunks_exact(row)) {
+            to[left..left + row].copy_from_slice(from);
+        }
+        Ok(())
+    }
+
+    /// Where a tile's pixels begin: behind the grid rows above it and the tiles to its left.
+    fn offset(&self, place: Region) -> u64 {
+        let above = u64::from(place.y) * u64::from(self.size.width);
+        let left = u64::from(place.x) * u64::from(place.height);
+        self.pixels_at + (above + left) * self.format.bytes_per_pixel() as u64
+    }
+
+    /// Deletes the canvas.
+    pub fn discard(&self) -> io::Result<()> {
+        self.path.as_ref().map_or(Ok(()), fs::remove_file)
+    }
+}
+
+/// Deletes the canvases of jobs that `is_wanted` does not want and that nobody holds open.
+pub fn sweep(directory: &Path, is_wanted: impl Fn(JobId) -> bool) -> io::Result<()> {
+    for path in canvases(directory, None)? {
+        let wanted = job_of(&path).is_some_and(&is_wanted);
+        if !wanted && lock(&path)?.is_some() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn canvases(directory: &Path, job: Option<JobId>) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let ours = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == EXTENSION)
+    });
+    Ok(ours
+        .filter(|path| job.is_none() || job_of(path) == job)
+        .collect())
+}
+
+fn job_of(path: &Path) -> Option<JobId> {
+    path.file_name()?.to_str()?.split('.').next()?.parse().ok()
+}
+
+/// Opens and locks a file; `None` if another holds it or it is gone.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(error) => Err(lock_error(error)),
+    }
+}
+
+fn lock_error(error: TryLockError) -> io::Error {
+    match error {
+        TryLockError::Error(error) => error,
+        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+    }
+}
+
+fn misfit(text: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
+fn encode_header(header: &Header) -> Vec<u8> {
+    let body = bincode::serde::encode_to_vec(header, bincode::config::standard())
+        .expect("a header is plain data");
+    let length = u32::try_from(body.len()).expect("a header is short");
+    [MAGIC.as_slice(), &length.to_le_bytes(), &body].concat()
+}
+
+/// The length of the header and the board, if the file was made for the same plan in the same boot.
+fn read_board(file: &File, expected: &Header) -> io::Result<Option<(usize, Board)>> {
+    let encoded = encode_header(expected);
+    if expected.boot.is_empty() {
+        return Ok(None);
+    }
+    let mut found = vec![0; encoded.len()];
+    let mut bits = vec![0; expected.tiles.div_ceil(8) as usize];
+    let read = file
+        .read_exact_at(&mut found, 0)
+        .and_then(|()| read_padded(file, &mut bits, encoded.len() as u64));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
+        Ok(()) if found != encoded => Ok(None),
+        Ok(()) => Ok(Board::from_bits(expected.tiles, bits).map(|board| (encoded.len(), board))),
+    }
+}
+
+/// Reads what is there; what lies behind the end of the file reads as zero.
+fn read_padded(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(())
+}
+
+/// Names this boot of the machine; empty where the platform has no such name.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| String::new(), |id| id.trim().to_owned())
+}

@@ -1,0 +1,268 @@
+//! The tiles of one job that were sent and are not on the board: when they are back, when lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::window::InFlight;
+use crate::model::board::Board;
+use crate::queue::Progress;
+
+/// A tile on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Flight {
+    /// When it was sent.
+    pub sent_at: Instant,
+    /// The partition of the task topic it was sent to.
+    pub partition: u32,
+    /// Its offset there.
+    pub offset: u64,
+    /// Which attempt at the tile it is.
+    pub attempt: u32,
+    /// Bytes of its pixels.
+    pub bytes: u64,
+    /// Once the task is committed: where the results partition ended after that.
+    pub results_end: Option<u64>,
+}
+
+/// What a job has on its way, and what it has still to send.
+///
+/// A tile is sent again only when the queue no longer holds it: its task is committed, the results
+/// partition is committed beyond the end that was seen after that, and the board lacks the tile.
+/// Time plays no part, so load never looks like loss.
+#[derive(Debug)]
+pub struct Flights {
+    tiles: u32,
+    flights: BTreeMap<u32, Flight>,
+    /// Every tile below was sent or found on the board in this round.
+    cursor: u32,
+    /// Found lost or failed.
+    again: BTreeSet<u32>,
+    in_flight: InFlight,
+    in_partition: Vec<u32>,
+}
+
+impl Flights {
+    /// Nothing sent yet of a job of `tiles` tiles.
+    #[must_use]
+    pub fn new(tiles: u32) -> Self {
+        let (flights, again) = (BTreeMap::new(), BTreeSet::new());
+        let in_flight = InFlight::default();
+        Self {
+            tiles,
+            flights,
+            cursor: 0,
+            again,
+            in_flight,
+            in_partition: Vec::new(),
+        }
+    }
+
+    /// What is on its way.
+    #[must_use]
+    pub fn in_flight(&self) -> InFlight {
+        self.in_flight
+    }
+
+    /// How many tiles are on their way through `partition` of the task topic.
+    #[must_use]
+    pub fn count_in(&self, partition: u32) -> u32 {
+        self.in_partition
+            .get(partition as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn counter(&mut self, partition: u32) -> &mut u32 {
+        let index = partition as usize;
+        if index >= self.in_partition.len() {
+            self.in_partition.resize(index + 1, 0);
+        }
+        &mut self.in_partition[index]
+    }
+
+    /// The next tile that is neither on the board nor on its way, if any. Taken, it counts as sent.
+    pub fn take_next(&mut self, board: &Board) -> Option<u32> {
+        while let Some(tile) = self.again.pop_first() {
+            if self.is_open(tile, board) {
+                return Some(tile);
+            }
+        }
+        if self.cursor == self.tiles && self.flights.is_empty() && !board.is_complete() {
+            // The board has lost tiles that it had: look at all of them again.
+            self.cursor = 0;
+        }
+        while self.cursor < self.tiles {
+            let tile = self.cursor;
+            self.cursor += 1;
+            if self.is_open(tile, board) {
+                return Some(tile);
+            }
+        }
+        None
+    }
+
+    fn is_open(&self, tile: u32, board: &Board) -> bool {
+        !board.has(tile) && !self.flights.contains_key(&tile)
+    }
+
+    /// Puts a tile back that was taken and could not be sent.
+    pub fn put_back(&mut self, tile: u32) {
+        self.again.insert(tile);
+    }
+
+    /// Notes that a tile was sent.
+    pub fn sent(&mut self, tile: u32, flight: Flight) {
+        self.in_flight.tiles += 1;
+        self.in_flight.bytes += flight.bytes;
+        *self.counter(flight.partition) += 1;
+        self.flights.insert(tile, flight);
+    }
+
+    /// Takes in a board: what is on it has landed, what failed is to be sent again. Returns how long
+    /// each landed tile took.
+    pub fn observe(&mut self, board: &Board, now: Instant) -> Vec<Duration> {
+        let landed = self.remove(|tile, _| board.has(tile));
+        let failed = self.remove(|tile, flight| board.next_attempt(tile) > flight.attempt);
+        self.again.extend(failed.into_iter().map(|(tile, _)| tile));
+        landed
+            .into_iter()
+            .map(|(_, flight)| now.duration_since(flight.sent_at))
+            .collect()
+    }
+
+    /// Notes which tasks are committed, where `results` is the progress of the job's results
+    /// partition, read after that of the tasks.
+    pub fn settle(&mut self, tasks: &[Progress], results: Progress) {
+        for flight in self.flights.values_mut() {
+            let task = tasks.get(flight.partition as usize);
+            let committed = task.is_some_and(|progress| progress.committed > flight.offset);
+            if committed && flight.results_end.is_none() {
+                flight.results_end = Some(results.end);
+            }
+        }
+    }
+
+    /// Takes in a board that was read after `results`: what the queue no longer holds and the board
+    /// lacks is lost, and will be sent again. Returns how many tiles that are.
+    pub fn find_lost(&mut self, board: &Board, results: Progress) -> usize {
+        let lost = self.remove(|tile, flight| {
+            let answered = flight
+                .results_end
+                .is_some_and(|end| results.committed >= end);
+            answered && !board.has(tile)
+        });
+        let count = lost.len();
+        self.again.extend(lost.into_iter().map(|(tile, _)| tile));
+        count
+    }
+
+    fn remove(&mut self, mut gone: impl FnMut(u32, &Flight) -> bool) -> Vec<(u32, Flight)> {
+        let removed: Vec<_> = self
+            .flights
+            .extract_if(.., |tile, flight| gone(*tile, flight))
+            .collect();
+        for (_, flight) in &removed {
+            self.in_flight.tiles -= 1;
+            self.in_flight.bytes -= flight.bytes;
+            *self.counter(flight.partition) -= 1;
+        }
+        removed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Flight, Flights};
+    use crate::model::board::{Board, FailedAttempt};
+    use crate::model::worker::WorkerId;
+    use crate::queue::Progress;
+
+    fn flight(offset: u64) -> Flight {
+        let sent_at = Instant::now();
+        Flight {
+            sent_at,
+            partition: 0,
+            offset,
+            attempt: 1,
+            bytes: 10,
+            results_end: None,
+        }
+    }
+
+    fn progress(committed: u64, end: u64) -> Progress {
+        Progress { committed, end }
+    }
+
+    /// All tiles of a new job, sent in order.
+    fn sent(tiles: u32) -> (Flights, Board) {
+        let (mut flights, board) = (Flights::new(tiles), Board::new(tiles));
+        for offset in 0..tiles {
+            let tile = flights.take_next(&board).unwrap();
+            assert_eq!(tile, offset);
+            flights.sent(tile, flight(offset.into()));
+        }
+        assert_eq!(flights.take_next(&board), None);
+        (flights, board)
+    }
+
+    #[test]
+    fn a_landed_tile_frees_its_credit_and_tells_its_time() {
+        let (mut flights, mut board) = sent(2);
+        board.set(1);
+        let later = Instant::now() + Duration::from_secs(1);
+        assert!(flights.observe(&board, later)[0] >= Duration::from_secs(1));
+        assert_eq!(
+            (flights.in_flight().tiles, flights.in_flight().bytes),
+            (1, 10)
+        );
+    }
+
+    #[test]
+    fn a_tile_whose_task_is_not_committed_is_never_lost() {
+        let (mut flights, board) = sent(1);
+        flights.settle(&[progress(0, 1)], progress(50, 50));
+        assert_eq!(flights.find_lost(&board, progress(50, 50)), 0);
+    }
+
+    #[test]
+    fn a_tile_whose_result_may_still_be_in_the_queue_is_not_lost() {
+        let (mut flights, board) = sent(1);
+        flights.settle(&[progress(1, 1)], progress(3, 5));
+        assert_eq!(flights.find_lost(&board, progress(4, 9)), 0);
+        assert_eq!(flights.find_lost(&board, progress(5, 9)), 1);
+        assert_eq!(flights.take_next(&board), Some(0));
+    }
+
+    #[test]
+    fn a_failed_attempt_is_sent_again_at_once() {
+        let (mut flights, mut board) = sent(2);
+        let attempt = FailedAttempt {
+            attempt: 1,
+            worker: WorkerId::new("w"),
+            cause: "c".into(),
+        };
+        board.fail(0, attempt);
+        flights.observe(&board, Instant::now());
+        assert_eq!(flights.take_next(&board), Some(0));
+        assert_eq!(board.next_attempt(0), 2);
+    }
+
+    #[test]
+    fn a_board_that_forgets_its_tiles_gets_them_again() {
+        let (mut flights, mut full) = sent(3);
+        (0..3).for_each(|tile| assert!(full.set(tile)));
+        flights.observe(&full, Instant::now());
+        assert_eq!(flights.take_next(&full), None);
+        assert_eq!(flights.take_next(&Board::new(3)), Some(0));
+    }
+
+    #[test]
+    fn tiles_that_are_on_an_adopted_board_are_not_sent() {
+        let mut board = Board::new(3);
+        board.set(0);
+        board.set(1);
+        assert_eq!(Flights::new(3).take_next(&board), Some(2));
+    }
+}

@@ -1,0 +1,222 @@
+//! The mill: a task becomes a result. One member of the group, as many tiles at once as threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::pool::Pool;
+use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use crate::model::worker::{Heartbeat, Phase, WorkerId};
+use crate::queue::{Delivery, Event, QueueError, Topic};
+use crate::raster;
+
+/// Tiles in hand for each thread: one in work, one so that the thread need not wait for the next.
+const TILES_PER_THREAD: usize = 2;
+
+/// A worker.
+pub struct Mill {
+    id: WorkerId,
+    host: String,
+    pool: Arc<Pool>,
+    results: Arc<dyn Topic<TileResult>>,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    in_flight: AtomicU32,
+    done: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Mill {
+    /// A worker that computes in `pool` and answers to `results`.
+    pub fn new(
+        id: WorkerId,
+        host: String,
+        pool: Arc<Pool>,
+        results: Arc<dyn Topic<TileResult>>,
+    ) -> Self {
+        Self {
+            id,
+            host,
+            pool,
+            results,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Takes tasks until `shutdown`, then finishes those in hand.
+    pub async fn run(
+        self: Arc<Self>,
+        tasks: Arc<dyn Topic<TileTask>>,
+        shutdown: CancellationToken,
+    ) -> Result<(), QueueError> {
+        let mut consumer = tasks.join(self.id.as_str()).await?;
+        let permits = Arc::new(Semaphore::new(self.pool.threads() * TILES_PER_THREAD));
+        let in_hand = TaskTracker::new();
+        loop {
+            let permit = Arc::clone(&permits).acquire_owned();
+            let permit = permit.await.expect("the semaphore is never closed");
+            let event = tokio::select! {
+                event = consumer.next() => event?,
+                () = shutdown.cancelled() => break,
+            };
+            match event {
+                Event::Assigned(partitions) => debug!(worker = %self.id, ?partitions, "assigned"),
+                Event::Delivery(delivery) => {
+                    in_hand.spawn(Arc::clone(&self).handle(delivery, permit));
+                }
+            }
+        }
+        in_hand.close();
+        in_hand.wait().await;
+        Ok(())
+    }
+
+    /// Filters one tile; acks it only when its result is safe.
+    async fn handle(self: Arc<Self>, delivery: Delivery<TileTask>, permit: OwnedSemaphorePermit) {
+        self.tally.in_flight.fetch_add(1, Ordering::Relaxed);
+        let task = Arc::clone(delivery.message());
+        let result = self.filter(Arc::clone(&task)).await;
+        let counter = if result.pixels.is_ok() {
+            &self.tally.done
+        } else {
+            &self.tally.failed
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        match self.results.send(task.results_partition, result).await {
+            Ok(_) => delivery.ack(),
+            // Not acked, the task goes back to the queue.
+            Err(error) => warn!(
+                job = %task.job,
+                tile = task.tile,
+                error = &error as &dyn std::error::Error,
+                "could not send a result"
+            ),
+        }
+        self.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
+        drop(permit);
+    }
+
+    async fn filter(&self, task: Arc<TileTask>) -> TileResult {
+        let (job, tile, attempt) = (task.job, task.tile, task.attempt);
+        let work = self.pool.run(move || {
+            let start = Instant::now();
+            (filter_tile(&task), start.elapsed())
+        });
+        let (pixels, elapsed) = work.await.unwrap_or_else(|panicked| {
+            let failure = TileFailure {
+                cause: panicked.to_string(),
+                retry: Retry::Useful,
+            };
+            (Err(failure), Duration::ZERO)
+        });
+        TileResult {
+            job,
+            tile,
+            attempt,
+            worker: self.id.clone(),
+            elapsed,
+            pixels,
+        }
+    }
+
+    /// What the worker says of itself; `rate` is in tiles a second.
+    #[must_use]
+    pub fn heartbeat(&self, phase: Phase, rate: f64) -> Heartbeat {
+        Heartbeat {
+            id: self.id.clone(),
+            host: self.host.clone(),
+            threads: u32::try_from(self.pool.threads()).unwrap_or(u32::MAX),
+            in_flight: self.tally.in_flight.load(Ordering::Relaxed),
+            done: self.tally.done.load(Ordering::Relaxed),
+            failed: self.tally.failed.load(Ordering::Relaxed),
+            rate,
+            version: env!("CARGO_PKG_VERSION").into(),
+            phase,
+        }
+    }
+
+    /// Sends a heartbeat at once, every `period`, and when `shutdown` comes.
+    pub async fn beat(
+        self: Arc<Self>,
+        heartbeats: Arc<dyn Topic<Heartbeat>>,
+        period: Duration,
+        shutdown: CancellationToken,
+    ) {
+        let mut clock = tokio::time::interval(period);
+        let mut rate = Rate::new();
+        loop {
+            let phase = tokio::select! {
+                _ = clock.tick() => Phase::Working,
+                () = shutdown.cancelled() => Phase::Gone,
+            };
+            let rate = rate.measure(self.tally.done.load(Ordering::Relaxed));
+            let sent = heartbeats.send(0, self.heartbeat(phase, rate)).await;
+            if let Err(error) = sent {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not send a heartbeat"
+                );
+            }
+            if phase == Phase::Gone {
+                return;
+            }
+        }
+    }
+}
+
+/// Tiles a second between two looks at a counter.
+struct Rate {
+    at: Instant,
+    done: u64,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self {
+            at: Instant::now(),
+            done: 0,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn measure(&mut self, done: u64) -> f64 {
+        let seconds = self.at.elapsed().as_secs_f64().max(1e-3);
+        let rate = (done - self.done) as f64 / seconds;
+        *self = Self {
+            at: Instant::now(),
+            done,
+        };
+        rate
+    }
+}
+
+/// Runs a task's filters over its window and trims the halo.
+fn filter_tile(task: &TileTask) -> Result<raster::pixels::Pixels, TileFailure> {
+    let futile = |cause| TileFailure {
+        cause,
+        retry: Retry::Futile,
+    };
+    if task.revision != raster::REVISION {
+        return Err(futile(format!(
+            "the job needs raster revision {}, this worker has {}",
+            task.revision,
+            raster::REVISION
+        )));
+    }
+    if task.pixels.size() != task.window.size() {
+        return Err(futile(
+            "the tile's pixels do not have the size of its window".into(),
+        ));
+    }
+    Ok(task
+        .filters
+        .apply(task.pixels.clone(), task.window, task.keep, task.image))
+}

@@ -1,0 +1,37 @@
+//! What roles do, over the ports. The path of a tile leads through these, from top to bottom.
+//!
+//! * [`admit`]: an image and wishes become a plan, or a refusal.
+//! * [`dispatch`]: plans become tasks, as far as the window allows.
+//! * [`mill`]: a task becomes a result.
+//! * [`stitch`]: results become a canvas, a full canvas the final image.
+//! * [`canvas`]: the scratch file that holds the tiles which are back.
+//! * [`ledger`]: what a server knows of its jobs.
+//! * [`monitor`]: heartbeats become a view of the fleet.
+//! * [`pool`]: the threads that compute.
+
+pub mod admit;
+pub mod canvas;
+pub mod dispatch;
+pub mod ledger;
+pub mod mill;
+pub mod monitor;
+pub mod pool;
+pub mod stitch;
+
+use crate::queue::QueueError;
+use crate::state::StateError;
+use crate::storage::StorageError;
+
+/// A port that did not do its part.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The queue.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The state store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

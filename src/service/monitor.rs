@@ -1,0 +1,44 @@
+//! The monitor: heartbeats become a view of the fleet, by when they arrive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::model::event::Look;
+use crate::model::worker::{Heartbeat, Phase};
+use crate::queue::{Event, QueueError, Topic};
+use crate::state::State;
+
+/// Writes heartbeats to the state until `shutdown`; a worker silent for `dead_after` is dead.
+pub async fn run(
+    heartbeats: Arc<dyn Topic<Heartbeat>>,
+    state: Arc<dyn State>,
+    dead_after: Duration,
+    shutdown: CancellationToken,
+) -> Result<(), QueueError> {
+    let mut consumer = heartbeats.join("monitor").await?;
+    loop {
+        let event = tokio::select! {
+            event = consumer.next() => event?,
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let Event::Delivery(delivery) = event else {
+            continue;
+        };
+        let heartbeat = Heartbeat::clone(delivery.message());
+        if heartbeat.phase == Phase::Gone {
+            info!(worker = %heartbeat.id, "worker left");
+        }
+        // The next heartbeat says all that a lost one did, so a failure is not tried again.
+        let noted = state.beat(heartbeat, dead_after).await;
+        if let Err(error) = noted.and(state.signal(Look::Workers).await) {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "could not note a heartbeat"
+            );
+        }
+        delivery.ack();
+    }
+}

@@ -1,0 +1,158 @@
+//! A full canvas into the final image: bands encoded in parallel, joined in order.
+
+use std::io::BufWriter;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
+use crate::raster::encode::{EncodedBand, Encoder};
+use crate::service::PortError;
+use crate::service::canvas::Canvas;
+use crate::service::pool::Pool;
+use crate::storage::{Staged, Storage};
+
+/// Bytes gathered before they are written to the final image.
+const WRITE_BUFFER: usize = 1 << 20;
+
+/// The end of one job.
+pub(super) struct Finish {
+    pub(super) plan: Arc<Plan>,
+    pub(super) canvas: Arc<Canvas>,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) opened_at: Instant,
+}
+
+impl Finish {
+    /// Encodes and stores the final image, then the outcome. Returns the outcome that stands.
+    pub(super) async fn run(self) -> Result<Outcome, PortError> {
+        let started = Instant::now();
+        let job = self.plan.id;
+        if let Some(outcome) = self.storage.outcome(job).await? {
+            return Ok(outcome);
+        }
+        let start = self.storage.count_start(job, Step::Encode).await?;
+        let stored = if start > Step::MAX_STARTS {
+            let cause = format!(
+                "encoding the result ended the process {} times",
+                Step::MAX_STARTS
+            );
+            Err(Failure::of_job(cause))
+        } else {
+            self.store().await
+        };
+        let outcome = match stored {
+            Ok(bytes) => self.complete(bytes, started),
+            Err(failure) => Outcome::failed(failure),
+        };
+        let stands = self.storage.conclude(job, outcome).await?;
+        self.storage.clear_starts(job, Step::Encode).await?;
+        Ok(stands)
+    }
+
+    fn complete(&self, bytes: u64, started: Instant) -> Outcome {
+        let finished_at = Timestamp::now();
+        let total = finished_at
+            .duration_since(self.plan.created_at)
+            .as_secs_f64();
+        let stitch = started.elapsed().as_secs_f64();
+        let filter = started.duration_since(self.opened_at).as_secs_f64();
+        let split = (total - filter - stitch).max(0.0);
+        let timings = Timings {
+            split,
+            filter,
+            stitch,
+        };
+        let attempts = self.canvas.board().attempts();
+        Outcome::Complete {
+            finished_at,
+            bytes,
+            attempts,
+            timings,
+        }
+    }
+
+    /// Returns the bytes of the final image.
+    async fn store(&self) -> Result<u64, Failure> {
+        let image = self
+            .storage
+            .stage_final(&self.plan)
+            .await
+            .map_err(cannot_write)?;
+        let image = self.encode(image).await?;
+        let length = image.file().metadata().map_err(cannot_write)?.len();
+        self.storage
+            .publish_final(&self.plan, image)
+            .await
+            .map_err(cannot_write)?;
+        Ok(length)
+    }
+
+    async fn encode(&self, image: Staged) -> Result<Staged, Failure> {
+        let encoder = Encoder::new(self.plan.output, self.plan.size, self.plan.result_format());
+        let encoder = Arc::new(encoder.map_err(cannot_write)?);
+        let look_ahead = self.pool.threads() + 1;
+        let (bands, to_join) = mpsc::channel(look_ahead);
+        let joiner = Arc::clone(&encoder);
+        let joined = tokio::task::spawn_blocking(move || join(&joiner, image, to_join));
+        let mut encoded = stream::iter(0..encoder.band_count())
+            .map(|index| self.encode_band(Arc::clone(&encoder), index))
+            .buffered(look_ahead);
+        while let Some(band) = encoded.next().await {
+            // A joiner that is gone says why below.
+            if bands.send(band?).await.is_err() {
+                break;
+            }
+        }
+        drop(bands);
+        joined
+            .await
+            .map_err(|_| Failure::of_job("joining the result was interrupted"))?
+    }
+
+    async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {
+        let canvas = Arc::clone(&self.canvas);
+        let work = self.pool.run(move || {
+            let rows = canvas.rows(encoder.input_rows(index));
+            let rows = rows.map_err(|error| super::write::canvas_failure(&error))?;
+            encoder.encode_band(index, &rows).map_err(cannot_write)
+        });
+        work.await
+            .unwrap_or_else(|panicked| Err(cannot_write(panicked)))
+    }
+}
+
+/// Writes bands, in order, until there are no more. Blocks on the disk.
+fn join(
+    encoder: &Encoder,
+    image: Staged,
+    mut bands: mpsc::Receiver<EncodedBand>,
+) -> Result<Staged, Failure> {
+    let file = image.file().try_clone().map_err(cannot_write)?;
+    let mut writer = encoder
+        .writer(BufWriter::with_capacity(WRITE_BUFFER, file))
+        .map_err(cannot_write)?;
+    while let Some(band) = bands.blocking_recv() {
+        writer.push(&band).map_err(cannot_write)?;
+    }
+    let buffer = writer.finish().map_err(cannot_write)?;
+    buffer
+        .into_inner()
+        .map_err(|error| cannot_write(error.into_error()))?;
+    Ok(image)
+}
+
+/// Names every cause in the chain: the owner of the job sees no log.
+fn cannot_write(error: impl std::error::Error) -> Failure {
+    let mut cause = format!("cannot write the result: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        cause = format!("{cause}: {error}");
+        source = error.source();
+    }
+    Failure::of_job(cause)
+}

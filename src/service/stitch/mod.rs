@@ -1,0 +1,325 @@
+//! Stitching: results become a canvas, a full canvas the final image, and the image the outcome.
+//!
+//! * `write`: one result into its canvas.
+//! * `finish`: a full canvas into the final image.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::finish::Finish;
+use self::write::Write;
+use super::PortError;
+use super::canvas::{self, Canvas, Scratch};
+use super::pool::Pool;
+use crate::model::event::Look;
+use crate::model::job::{Failure, JobId, Outcome, Plan};
+use crate::model::tile::TileResult;
+use crate::queue::{Consumer, Delivery, Event, Topic};
+use crate::state::{REPUBLISH_EVERY, State};
+use crate::storage::{Storage, StorageError};
+
+mod finish;
+mod write;
+
+/// Results that are written to canvases together, between two publications of the boards.
+const BATCH: usize = 64;
+
+/// A collector.
+pub struct Collector {
+    state: Arc<dyn State>,
+    storage: Arc<dyn Storage>,
+    scratch: Scratch,
+    pool: Arc<Pool>,
+    max_attempts: u32,
+    partitions: BTreeSet<u32>,
+    open: BTreeMap<JobId, Open>,
+    finishing: JoinSet<(JobId, Result<Outcome, PortError>)>,
+}
+
+/// A job whose canvas is open.
+struct Open {
+    plan: Arc<Plan>,
+    canvas: Arc<Canvas>,
+    opened_at: Instant,
+    finishing: bool,
+}
+
+impl Collector {
+    /// Collects into canvases in `scratch` and encodes in `pool`. A tile fails its job with its
+    /// `max_attempts`th failed attempt.
+    pub fn new(
+        state: Arc<dyn State>,
+        storage: Arc<dyn Storage>,
+        scratch: Scratch,
+        pool: Arc<Pool>,
+        max_attempts: u32,
+    ) -> Self {
+        Self {
+            state,
+            storage,
+            scratch,
+            pool,
+            max_attempts,
+            partitions: BTreeSet::new(),
+            open: BTreeMap::new(),
+            finishing: JoinSet::new(),
+        }
+    }
+
+    /// Collects until `shutdown`. A port that fails is tried again at the next look.
+    pub async fn run(
+        mut self,
+        member: &str,
+        results: Arc<dyn Topic<TileResult>>,
+        shutdown: CancellationToken,
+    ) -> Result<(), PortError> {
+        self.sweep().await?;
+        let mut consumer = results.join(member).await?;
+        let mut looks = self.state.looks();
+        let mut clock = tokio::time::interval(REPUBLISH_EVERY);
+        loop {
+            let done = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                event = consumer.next() => self.receive(event?, &mut *consumer).await,
+                look = looks.recv() => match look {
+                    Ok(Look::Job(_)) | Err(RecvError::Lagged(_)) => self.refresh().await,
+                    Ok(_) | Err(RecvError::Closed) => Ok(()),
+                },
+                Some(finished) = self.finishing.join_next() => {
+                    let (job, result) = finished.expect("finishing does not panic");
+                    self.close(job, result).await
+                }
+                _ = clock.tick() => self.look_again().await,
+            };
+            if let Err(error) = done {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "collecting was interrupted"
+                );
+            }
+        }
+    }
+
+    /// Deletes the canvases of jobs that have ended while nobody looked.
+    async fn sweep(&self) -> Result<(), PortError> {
+        let Scratch::Named(directory) = self.scratch.clone() else {
+            return Ok(());
+        };
+        let mut unfinished = BTreeSet::new();
+        for job in self.storage.jobs().await? {
+            if self.storage.outcome(job).await?.is_none() {
+                unfinished.insert(job);
+            }
+        }
+        let sweeping = move || canvas::sweep(&directory, |job| unfinished.contains(&job));
+        if let Err(error) = blocking(sweeping).await {
+            warn!(%error, "could not delete old canvases");
+        }
+        Ok(())
+    }
+
+    async fn look_again(&mut self) -> Result<(), PortError> {
+        self.refresh().await?;
+        self.publish(self.open.keys().copied().collect()).await
+    }
+
+    /// Opens the canvases of active jobs, closes those of jobs that are active no more.
+    async fn refresh(&mut self) -> Result<(), PortError> {
+        let active = self.state.active().await?;
+        let ours = active.into_iter().filter(|job| {
+            self.partitions.contains(&job.results_partition) && job.storage == *self.storage.id()
+        });
+        let ours: BTreeSet<JobId> = ours.map(|job| job.id).collect();
+        let gone: Vec<JobId> = self
+            .open
+            .keys()
+            .copied()
+            .filter(|job| !ours.contains(job))
+            .collect();
+        for job in gone {
+            self.drop_if_ended(job).await?;
+        }
+        for job in ours {
+            if !self.open.contains_key(&job) {
+                self.open(job).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self, job: JobId) -> Result<(), PortError> {
+        if self.storage.outcome(job).await?.is_some() {
+            return Ok(());
+        }
+        let plan = match self.storage.plan(job).await {
+            Ok(plan) => Arc::new(plan),
+            Err(StorageError::NotFound(..)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let (scratch, wanted) = (self.scratch.clone(), Arc::clone(&plan));
+        match blocking(move || Canvas::open(&scratch, &wanted)).await {
+            Ok(canvas) => {
+                let (canvas, opened_at) = (Arc::new(canvas), Instant::now());
+                self.open.insert(
+                    job,
+                    Open {
+                        plan,
+                        canvas,
+                        opened_at,
+                        finishing: false,
+                    },
+                );
+                self.publish(vec![job]).await
+            }
+            Err(error) => self.fail(job, write::canvas_failure(&error)).await,
+        }
+    }
+
+    /// Closes the canvas of a job that has ended or is gone. One that merely is not active any more,
+    /// because the state forgot it, stays open.
+    async fn drop_if_ended(&mut self, job: JobId) -> Result<(), PortError> {
+        let ended = match self.storage.outcome(job).await? {
+            Some(_) => true,
+            None => matches!(
+                self.storage.plan(job).await,
+                Err(StorageError::NotFound(..))
+            ),
+        };
+        if ended && let Some(open) = self.open.remove(&job) {
+            if let Err(error) = blocking(move || open.canvas.discard()).await {
+                warn!(%job, %error, "could not delete a canvas");
+            }
+        }
+        Ok(())
+    }
+
+    async fn receive(
+        &mut self,
+        event: Event<TileResult>,
+        consumer: &mut dyn Consumer<TileResult>,
+    ) -> Result<(), PortError> {
+        let mut batch = Vec::new();
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            match event {
+                Event::Assigned(partitions) => self.assign(partitions).await?,
+                Event::Delivery(delivery) => batch.push(delivery),
+            }
+            if batch.len() < BATCH {
+                next = consumer.next().now_or_never().transpose()?;
+            }
+        }
+        self.take_in(batch).await
+    }
+
+    async fn assign(&mut self, partitions: Vec<u32>) -> Result<(), PortError> {
+        self.partitions = partitions.into_iter().collect();
+        let partitions = &self.partitions;
+        // Another collector has these now; it finds what it needs in the file, if it can see it.
+        self.open
+            .retain(|_, open| partitions.contains(&open.plan.results_partition));
+        self.refresh().await
+    }
+
+    /// Writes results to their canvases, publishes the boards, and only then acks.
+    async fn take_in(&mut self, batch: Vec<Delivery<TileResult>>) -> Result<(), PortError> {
+        let known =
+            |open: &BTreeMap<_, _>| batch.iter().all(|d| open.contains_key(&d.message().job));
+        if !known(&self.open) {
+            self.refresh().await?;
+        }
+        let writes: Vec<_> = batch
+            .iter()
+            .filter_map(|delivery| self.write(delivery))
+            .collect();
+        let jobs: BTreeSet<JobId> = writes.iter().map(|write| write.result.job).collect();
+        let max_attempts = self.max_attempts;
+        let failures = blocking(move || {
+            writes
+                .iter()
+                .filter_map(|write| write.put(max_attempts))
+                .collect::<Vec<_>>()
+        });
+        for (job, failure) in failures.await {
+            self.fail(job, failure).await?;
+        }
+        // Dropped without an ack by an error here, the results are delivered again.
+        self.publish(jobs.into_iter().collect()).await?;
+        batch.into_iter().for_each(Delivery::ack);
+        Ok(())
+    }
+
+    /// What is to be written for a delivery; nothing for a job that is not active.
+    fn write(&self, delivery: &Delivery<TileResult>) -> Option<Write> {
+        let result = Arc::clone(delivery.message());
+        let canvas = Arc::clone(&self.open.get(&result.job)?.canvas);
+        Some(Write { canvas, result })
+    }
+
+    /// Publishes boards, and begins to finish the jobs whose boards are complete.
+    async fn publish(&mut self, jobs: Vec<JobId>) -> Result<(), PortError> {
+        for job in jobs {
+            let Some(open) = self.open.get_mut(&job) else {
+                continue;
+            };
+            let board = open.canvas.board();
+            if board.is_complete() && !open.finishing {
+                open.finishing = true;
+                let finish = Finish {
+                    plan: Arc::clone(&open.plan),
+                    canvas: Arc::clone(&open.canvas),
+                    storage: Arc::clone(&self.storage),
+                    pool: Arc::clone(&self.pool),
+                    opened_at: open.opened_at,
+                };
+                self.finishing
+                    .spawn(async move { (job, finish.run().await) });
+            }
+            self.state.publish_board(job, board).await?;
+            self.state.signal(Look::Board(job)).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that a job was finished, or lets the next look try again.
+    async fn close(
+        &mut self,
+        job: JobId,
+        result: Result<Outcome, PortError>,
+    ) -> Result<(), PortError> {
+        match result {
+            Ok(outcome) => info!(%job, status = ?outcome.status(), "ended"),
+            Err(error) => {
+                if let Some(open) = self.open.get_mut(&job) {
+                    open.finishing = false;
+                }
+                return Err(error);
+            }
+        }
+        self.drop_if_ended(job).await?;
+        self.state.signal(Look::Job(job)).await?;
+        Ok(())
+    }
+
+    async fn fail(&mut self, job: JobId, failure: Failure) -> Result<(), PortError> {
+        warn!(%job, %failure, "job failed");
+        self.storage.conclude(job, Outcome::failed(failure)).await?;
+        self.drop_if_ended(job).await?;
+        self.state.signal(Look::Job(job)).await?;
+        Ok(())
+    }
+}
+
+/// Runs file operations where they may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("canvas operations do not panic")
+}

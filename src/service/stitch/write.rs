@@ -1,0 +1,59 @@
+//! One result into its canvas, or the reason why its job has to fail.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::model::board::FailedAttempt;
+use crate::model::job::{Failure, JobId};
+use crate::model::tile::{Retry, TileResult};
+use crate::service::canvas::Canvas;
+
+/// A result and the canvas it belongs to.
+pub(super) struct Write {
+    pub(super) canvas: Arc<Canvas>,
+    pub(super) result: Arc<TileResult>,
+}
+
+impl Write {
+    /// Writes the tile, or notes that the attempt failed. Blocks on the disk.
+    ///
+    /// Returns the failure of the whole job, if this is the end of it: an error that no other worker
+    /// can help with, the last attempt, or a canvas that cannot be written.
+    pub(super) fn put(&self, max_attempts: u32) -> Option<(JobId, Failure)> {
+        let result = &*self.result;
+        let failure = match &result.pixels {
+            Ok(pixels) => match self.canvas.put(result.tile, pixels) {
+                Ok(()) => return None,
+                Err(error) => canvas_failure(&error),
+            },
+            Err(failure) => {
+                let last = failure.retry == Retry::Futile || result.attempt >= max_attempts;
+                let (worker, cause) = (result.worker.clone(), failure.cause.clone());
+                if !last {
+                    let attempt = FailedAttempt {
+                        attempt: result.attempt,
+                        worker,
+                        cause,
+                    };
+                    self.canvas.fail(result.tile, attempt);
+                    return None;
+                }
+                let (tile, attempts) = (Some(result.tile), Some(result.attempt));
+                Failure {
+                    cause,
+                    tile,
+                    worker: Some(worker),
+                    attempts,
+                }
+            }
+        };
+        Some((result.job, failure))
+    }
+}
+
+/// Why a job fails whose canvas cannot be used.
+pub(super) fn canvas_failure(error: &io::Error) -> Failure {
+    Failure::of_job(format!(
+        "cannot use the scratch file (`scratch_dir`): {error}"
+    ))
+}

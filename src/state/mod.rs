@@ -1,0 +1,98 @@
+//! The state port: what roles tell each other, all of which may be lost at any moment.
+//!
+//! * [`embedded`]: a map in the memory of this process.
+//!
+//! # Contract
+//!
+//! Everything kept here expires after the time given below unless its owner publishes it again,
+//! and may vanish earlier; whoever needs it rebuilds it from the files of the job. A read after a
+//! completed write sees that write or a later one. [`Look`] signals may be lost, doubled or late.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+
+use crate::model::board::Board;
+use crate::model::event::Look;
+use crate::model::job::{JobId, StorageId};
+use crate::model::worker::{Heartbeat, WorkerId, WorkerView};
+
+pub mod embedded;
+
+/// How long a server is believed to run after its last sign of life.
+pub const SERVER_TTL: Duration = Duration::from_secs(10);
+/// How long an active job stays known after it was last published.
+pub const ACTIVE_TTL: Duration = Duration::from_secs(30);
+/// How long a board stays after it was last published.
+pub const BOARD_TTL: Duration = Duration::from_secs(60);
+/// How long a dead worker is still shown.
+pub const DEAD_WORKER_TTL: Duration = Duration::from_secs(5 * 60);
+/// How often whoever published something publishes it again: often enough for every time above.
+pub const REPUBLISH_EVERY: Duration = Duration::from_secs(2);
+
+/// A state operation that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The store cannot be reached; trying again later may help.
+    #[error("the state store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Names one server process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServerId(pub String);
+
+/// A job whose tiles are on their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveJob {
+    /// The job.
+    pub id: JobId,
+    /// The partition of the results topic that carries its tiles.
+    pub results_partition: u32,
+    /// Where its files are.
+    pub storage: StorageId,
+}
+
+/// The soft state of a mill.
+#[async_trait]
+pub trait State: Send + Sync {
+    /// Says that `server` runs, for [`SERVER_TTL`].
+    async fn keep_alive(&self, server: &ServerId) -> Result<(), StateError>;
+
+    /// Makes `server` the owner of `job` if no living server is. Returns whether it is the owner now.
+    async fn claim(&self, job: JobId, server: &ServerId) -> Result<bool, StateError>;
+
+    /// Publishes a job as active, for [`ACTIVE_TTL`].
+    async fn activate(&self, job: ActiveJob) -> Result<(), StateError>;
+
+    /// Forgets a job: that it is active, its owner and its board.
+    async fn forget(&self, job: JobId) -> Result<(), StateError>;
+
+    /// The active jobs, in no particular order.
+    async fn active(&self) -> Result<Vec<ActiveJob>, StateError>;
+
+    /// Publishes a job's board, for [`BOARD_TTL`], in place of the one before.
+    async fn publish_board(&self, job: JobId, board: Board) -> Result<(), StateError>;
+
+    /// The board published last, if it has not expired.
+    async fn board(&self, job: JobId) -> Result<Option<Board>, StateError>;
+
+    /// Notes that a worker's heartbeat arrived now: the worker lives until `dead_after` from now, and
+    /// is shown as dead for [`DEAD_WORKER_TTL`] behind that. [`Phase::Gone`] removes it at once.
+    ///
+    /// [`Phase::Gone`]: crate::model::worker::Phase::Gone
+    async fn beat(&self, heartbeat: Heartbeat, dead_after: Duration) -> Result<(), StateError>;
+
+    /// The workers, by id: state by the time since the last heartbeat, late after `late_after`.
+    async fn workers(&self, late_after: Duration) -> Result<Vec<WorkerView>, StateError>;
+
+    /// Removes a worker that said it is gone.
+    async fn remove_worker(&self, id: &WorkerId) -> Result<(), StateError>;
+
+    /// Tells everybody to look.
+    async fn signal(&self, look: Look) -> Result<(), StateError>;
+
+    /// The signals from now on. A receiver that falls behind has to look at everything.
+    fn looks(&self) -> broadcast::Receiver<Look>;
+}

@@ -1,0 +1,215 @@
+//! The files that `tilemill run` reads and writes, with plans and outcomes in memory.
+//!
+//! The original is the input itself, the final image is the output, moved into place when it is
+//! whole. Nothing is synced: a run that dies with its machine is run again.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+
+use super::{Staged, Storage, StorageError};
+use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+
+type Result<T, E = StorageError> = std::result::Result<T, E>;
+
+/// Inputs and outputs of one run.
+#[derive(Debug)]
+pub struct LocalStorage {
+    id: StorageId,
+    overwrite: Overwrite,
+    jobs: Mutex<BTreeMap<JobId, Entry>>,
+}
+
+/// Whether an output that exists may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It may.
+    Allowed,
+    /// It is an error.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Entry {
+    paths: Paths,
+    plan: Option<Plan>,
+    outcome: Option<Outcome>,
+    starts: [u32; 2],
+}
+
+/// Where one job's image comes from and where its result goes.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The image.
+    pub input: PathBuf,
+    /// The result.
+    pub output: PathBuf,
+}
+
+impl LocalStorage {
+    /// A storage without jobs.
+    #[must_use]
+    pub fn new(overwrite: Overwrite) -> Self {
+        let jobs = Mutex::default();
+        Self {
+            id: StorageId("local".into()),
+            overwrite,
+            jobs,
+        }
+    }
+
+    /// Says where the files of a job are, before anything else is done with it.
+    pub fn assign(&self, job: JobId, paths: Paths) {
+        let entry = Entry {
+            paths,
+            plan: None,
+            outcome: None,
+            starts: [0; 2],
+        };
+        self.lock().insert(job, entry);
+    }
+
+    /// Stores the plan of a job whose original is its input.
+    pub fn admit(&self, plan: Plan) -> Result<()> {
+        let id = plan.id;
+        self.with(id, "input", |entry| match entry.plan {
+            Some(_) => Err(StorageError::Conflict(id, "plan")),
+            None => {
+                entry.plan = Some(plan);
+                Ok(())
+            }
+        })?
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Entry>> {
+        // No code that can panic runs under the lock, so the map is whole even if poisoned.
+        self.jobs
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn with<T>(
+        &self,
+        job: JobId,
+        what: &'static str,
+        act: impl FnOnce(&mut Entry) -> T,
+    ) -> Result<T> {
+        self.lock()
+            .get_mut(&job)
+            .map(act)
+            .ok_or(StorageError::NotFound(job, what))
+    }
+
+    fn paths(&self, job: JobId) -> Result<Paths> {
+        self.with(job, "input", |entry| entry.paths.clone())
+    }
+}
+
+/// The directory that a file is, or will be, in.
+fn directory_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn stage(paths: &Paths) -> Result<Staged> {
+    let directory = directory_of(&paths.output);
+    fs::create_dir_all(directory).map_err(StorageError::io("make the directory", directory))?;
+    Staged::in_directory(directory).map_err(StorageError::io("write to", directory))
+}
+
+#[async_trait]
+impl Storage for LocalStorage {
+    fn id(&self) -> &StorageId {
+        &self.id
+    }
+
+    async fn stage_original(&self, job: JobId) -> Result<Staged> {
+        stage(&self.paths(job)?)
+    }
+
+    async fn create(&self, plan: &Plan, original: Staged) -> Result<()> {
+        let input = self.paths(plan.id)?.input;
+        let persisted = original.into_inner().persist(&input);
+        persisted.map_err(|error| StorageError::io("write", &input)(error.error))?;
+        self.admit(plan.clone())
+    }
+
+    async fn create_from(&self, plan: &Plan, source: JobId) -> Result<()> {
+        let input = self.paths(source)?.input;
+        self.with(plan.id, "input", |entry| entry.paths.input = input)?;
+        self.admit(plan.clone())
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobId>> {
+        let jobs = self.lock();
+        Ok(jobs
+            .iter()
+            .filter(|(_, entry)| entry.plan.is_some())
+            .map(|(id, _)| *id)
+            .collect())
+    }
+
+    async fn plan(&self, job: JobId) -> Result<Plan> {
+        let plan = self.with(job, "plan", |entry| entry.plan.clone())?;
+        plan.ok_or(StorageError::NotFound(job, "plan"))
+    }
+
+    async fn open_original(&self, job: JobId) -> Result<File> {
+        let input = self.paths(job)?.input;
+        File::open(&input).map_err(StorageError::io("open", &input))
+    }
+
+    async fn stage_final(&self, plan: &Plan) -> Result<Staged> {
+        stage(&self.paths(plan.id)?)
+    }
+
+    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
+        let output = self.paths(plan.id)?.output;
+        let image = image.into_inner();
+        let persisted = match self.overwrite {
+            Overwrite::Allowed => image.persist(&output),
+            Overwrite::Refused => image.persist_noclobber(&output),
+        };
+        persisted.map_err(|error| StorageError::io("write", &output)(error.error))?;
+        Ok(())
+    }
+
+    async fn open_final(&self, plan: &Plan) -> Result<File> {
+        let output = self.paths(plan.id)?.output;
+        File::open(&output).map_err(StorageError::io("open", &output))
+    }
+
+    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
+        self.with(job, "plan", |entry| {
+            entry.outcome.get_or_insert(outcome).clone()
+        })
+    }
+
+    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
+        Ok(self
+            .lock()
+            .get(&job)
+            .and_then(|entry| entry.outcome.clone()))
+    }
+
+    async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
+        self.with(job, "plan", |entry| {
+            let starts = &mut entry.starts[step as usize];
+            *starts += 1;
+            *starts
+        })
+    }
+
+    async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
+        self.with(job, "plan", |entry| entry.starts[step as usize] = 0)
+    }
+
+    async fn remove(&self, job: JobId) -> Result<()> {
+        self.lock().remove(&job);
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! The storage port: the write-once files of a job, which are the truth about it.
+//!
+//! * [`files`]: a directory, shared by those who can see it.
+//! * [`local`]: the files that `tilemill run` was given, with plans and outcomes in memory.
+//!
+//! # Contract
+//!
+//! A job has four files: the **original**, the **plan**, the **final image** and the **outcome**.
+//! Each is written once and never changed. They are written as [`Staged`] files, which nobody sees
+//! before they are whole, and which vanish when dropped. When a method that writes returns, what it
+//! wrote survives a crash of the machine (of the process, for `local`).
+//!
+//! A plan exists only with its original; a job exists from the moment its plan does. The outcome is
+//! created exclusively: the first one stands, whoever writes it. A *complete* outcome is written
+//! only after the final image.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tempfile::NamedTempFile;
+
+use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+
+pub mod files;
+pub mod local;
+
+/// A storage operation that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// There is no such job, or it has no such file.
+    #[error("job {0} has no {1}")]
+    NotFound(JobId, &'static str),
+    /// The file is there already.
+    #[error("job {0} has its {1} already")]
+    Conflict(JobId, &'static str),
+    /// A record does not parse.
+    #[error("the {1} of job {0} is damaged")]
+    Damaged(JobId, &'static str, #[source] serde_json::Error),
+    /// The disk, or what stands for it, failed.
+    #[error("cannot {action}")]
+    Io {
+        /// What was being done, with the file's name.
+        action: String,
+        /// The system's word on it.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StorageError {
+    /// For `map_err`: an I/O error with what was being done to which file.
+    pub(crate) fn io(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let action = format!("{verb} {}", path.display());
+        move |source| Self::Io { action, source }
+    }
+}
+
+/// A file that is being written. Dropped before it is handed back, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Staged(NamedTempFile);
+
+impl Staged {
+    /// A new staged file in `directory`, which is where it will stay.
+    pub(crate) fn in_directory(directory: &Path) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(STAGED_PREFIX);
+        // A temporary file is its owner's alone by default; these are to be read by others.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.tempfile_in(directory).map(Self)
+    }
+
+    /// The file, for writing and reading.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        self.0.as_file()
+    }
+
+    pub(crate) fn into_inner(self) -> NamedTempFile {
+        self.0
+    }
+}
+
+/// How the names of staged files begin: what is found under such a name was never whole.
+pub(crate) const STAGED_PREFIX: &str = ".staged-";
+
+/// Where the files of jobs are kept.
+#[async_trait]
+pub trait Storage: Send + Sync {
+    /// Names this storage: the same for everybody who sees the same files.
+    fn id(&self) -> &StorageId;
+
+    /// A place for the original of a job that is about to be admitted.
+    async fn stage_original(&self, job: JobId) -> Result<Staged, StorageError>;
+
+    /// Stores the original, then the plan: from now on the job exists.
+    async fn create(&self, plan: &Plan, original: Staged) -> Result<(), StorageError>;
+
+    /// Stores a plan for the original of another job.
+    async fn create_from(&self, plan: &Plan, source: JobId) -> Result<(), StorageError>;
+
+    /// The ids of all jobs, oldest first.
+    async fn jobs(&self) -> Result<Vec<JobId>, StorageError>;
+
+    /// The plan of a job.
+    async fn plan(&self, job: JobId) -> Result<Plan, StorageError>;
+
+    /// The original of a job, open for reading.
+    async fn open_original(&self, job: JobId) -> Result<File, StorageError>;
+
+    /// A place for the final image of a job.
+    async fn stage_final(&self, plan: &Plan) -> Result<Staged, StorageError>;
+
+    /// Stores the final image. Another's of the same job, which has the same bytes, is replaced.
+    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<(), StorageError>;
+
+    /// The final image of a job, open for reading.
+    async fn open_final(&self, plan: &Plan) -> Result<File, StorageError>;
+
+    /// Ends a job. Returns the outcome that stands, which is another if one was there already.
+    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome, StorageError>;
+
+    /// The outcome of a job, if it has ended.
+    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>, StorageError>;
+
+    /// Counts a start of `step` durably, before the step begins. Returns which start this is, from 1.
+    async fn count_start(&self, job: JobId, step: Step) -> Result<u32, StorageError>;
+
+    /// Forgets the starts of `step`: it came to its end, well or not.
+    async fn clear_starts(&self, job: JobId, step: Step) -> Result<(), StorageError>;
+
+    /// Removes everything of a job. A job that is not there is no error.
+    async fn remove(&self, job: JobId) -> Result<(), StorageError>;
+}

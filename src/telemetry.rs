@@ -1,0 +1,46 @@
+//! Logs, to standard error, as text for people or as JSON for machines.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+use crate::config::LogFormat;
+
+/// A log level that does not parse.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`log.level` is {level:?}, but it must be error, warn, info, debug, trace or such as \"info,tilemill=debug\""
+)]
+pub struct InvalidLevel {
+    level: String,
+    #[source]
+    source: ParseError,
+}
+
+/// Starts logging, once in a process; panics go to the log as well.
+pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
+    let filter = EnvFilter::try_new(level).map_err(|source| InvalidLevel {
+        level: level.to_owned(),
+        source,
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+    log_panics();
+    Ok(())
+}
+
+/// Threads that compute catch panics; without this they would write to standard error all the same.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let cause = info.payload_as_str().unwrap_or("no words");
+        tracing::error!(place, cause, "internal error");
+    }));
+}
