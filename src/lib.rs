@@ -17,6 +17,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod model;
 pub mod queue;
 pub mod raster;

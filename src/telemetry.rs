@@ -7,6 +7,9 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::config::LogFormat;
 
+/// What libraries say at start is not for operators; a level given for them by name overrides this.
+const BASE: &str = "actix_server=warn";
+
 /// A log level that does not parse.
 #[derive(Debug, thiserror::Error)]
 #[error(

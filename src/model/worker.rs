@@ -78,13 +78,13 @@ pub enum Liveness {
 }
 
 /// A worker as the page and the API show it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WorkerView {
     /// What it said last.
     #[serde(flatten)]
     pub heartbeat: Heartbeat,
     /// How it is.
     pub state: Liveness,
-    /// Seconds since its last heartbeat arrived.
-    pub last_seen: f64,
+    /// Whole seconds since its last heartbeat arrived.
+    pub last_seen: u64,
 }

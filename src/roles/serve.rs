@@ -1,12 +1,68 @@
-//! `tilemill serve`.
+//! `tilemill serve`: the page, the API, and a mill.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::stop_signal;
+use crate::app::App;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
-use std::process::ExitCode;
-/// Serves.
-pub async fn serve(
-    _args: ServeArgs,
-    _config: Config,
-    _origin: &Origin,
-) -> anyhow::Result<ExitCode> {
+use crate::http;
+use crate::service::canvas::Scratch;
+use crate::storage::files::FileStorage;
+
+/// Serves until Ctrl-C or SIGTERM. Jobs that have not ended by then go on at the next start.
+pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<ExitCode> {
+    match origin {
+        Origin::File(path) => info!(file = %path.display(), "configuration"),
+        Origin::Defaults => info!("configuration: no file found, the defaults are used"),
+    }
+    info!("no kafka configured: work, collect and monitor run in this process");
+    let listener = listen(args.listen.unwrap_or(config.server.listen))?;
+    let address = listener
+        .local_addr()
+        .context("read the address of the listener")?;
+    let config = Arc::new(config);
+    let storage = Arc::new(FileStorage::open(&config.data_dir).context("open `data_dir`")?);
+    let scratch = config.scratch_dir();
+    std::fs::create_dir_all(&scratch)
+        .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
+
+    let app = App::embedded(Arc::clone(&config), storage).await?;
+    let (requests, services) = (CancellationToken::new(), CancellationToken::new());
+    let worker = app.worker_id(args.id);
+    let threads = config.worker.threads();
+    info!(%worker, threads, "working");
+    let running = app.start(worker, threads, Scratch::Named(scratch), &services)?;
+    let stopping = requests.clone();
+    let stopped_service = services.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop_signal() => info!("stopping"),
+            () = stopped_service.cancelled() => {}
+        }
+        stopping.cancel();
+    });
+    info!("listening on http://{address}");
+    let grace = config.shutdown_timeout.duration();
+    http::serve(app, listener, grace, requests)
+        .await
+        .context("serve requests")?;
+    services.cancel();
+    if tokio::time::timeout(grace, running.wait()).await.is_err() {
+        warn!("some tiles were not finished in time; they are done again at the next start");
+    }
+    info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| {
+        format!("listen on {address}; choose another address with --listen or `server.listen`")
+    })
 }

@@ -108,7 +108,7 @@ impl Worker {
         WorkerView {
             heartbeat: self.heartbeat.clone(),
             state: self.liveness(late_after),
-            last_seen: self.arrived.elapsed().as_secs_f64(),
+            last_seen: self.arrived.elapsed().as_secs(),
         }
     }
 }

@@ -246,10 +246,10 @@ impl Storage for FileStorage {
         &self.id
     }
 
-    async fn stage_original(&self, job: JobId) -> Result<Staged> {
-        self.blocking(move |layout| {
-            let directory = layout.make_directory(job)?;
-            Staged::in_directory(&directory).map_err(StorageError::io("write to", &directory))
+    async fn stage_original(&self, _job: JobId) -> Result<Staged> {
+        self.blocking(|layout| {
+            Staged::in_directory(&layout.uploads)
+                .map_err(StorageError::io("write to", &layout.uploads))
         })
         .await
     }
@@ -257,6 +257,7 @@ impl Storage for FileStorage {
     async fn create(&self, plan: &Plan, original: Staged) -> Result<()> {
         let plan = plan.clone();
         self.blocking(move |layout| {
+            layout.make_directory(plan.id)?;
             persist(original, &layout.original(plan.id))?;
             layout.create_plan(&plan)
         })

@@ -1,0 +1,73 @@
+//! Originals and results: with ranges, an entity tag, and the name that the owner gave.
+
+use std::fs::File;
+use std::path::Path;
+
+use actix_files::NamedFile;
+use actix_web::http::header::{
+    Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue,
+};
+use actix_web::web;
+
+use super::error::ApiError;
+use super::view;
+use super::{Api, routes};
+use crate::model::job::{Outcome, Plan};
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// `GET /api/jobs/{id}/result`
+pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
+    let entry = routes::find(&api, &id)?;
+    if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
+        let status = view::job(&api.app, &entry).await?.status;
+        let needs = "only a complete job has a result";
+        return Err(ApiError::WrongStatus {
+            job: entry.plan.id,
+            status,
+            needs,
+        });
+    }
+    let file = api.app.storage.open_final(&entry.plan).await?;
+    named(
+        file,
+        &result_name(&entry.plan),
+        entry.plan.output.format.mime(),
+    )
+}
+
+/// `GET /api/jobs/{id}/original`
+pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
+    let plan = routes::find(&api, &id)?.plan;
+    let file = api.app.storage.open_original(plan.id).await?;
+    named(file, &plan.name, plan.container.mime())
+}
+
+/// The name of the original with the extension of the result.
+fn result_name(plan: &Plan) -> String {
+    let stem = Path::new(&plan.name)
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy();
+    format!("{stem}_complete.{}", plan.output.format.extension())
+}
+
+fn named(file: File, name: &str, mime: &str) -> Result<NamedFile> {
+    let file = NamedFile::from_file(file, name).map_err(ApiError::internal)?;
+    let name = if name.is_ascii() {
+        DispositionParam::Filename(name.to_owned())
+    } else {
+        DispositionParam::FilenameExt(ExtendedValue {
+            charset: Charset::Ext("UTF-8".into()),
+            language_tag: None,
+            value: name.as_bytes().to_owned(),
+        })
+    };
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Inline,
+        parameters: vec![name],
+    };
+    Ok(file
+        .set_content_type(mime.parse().map_err(ApiError::internal)?)
+        .set_content_disposition(disposition))
+}

@@ -1,0 +1,140 @@
+//! What goes wrong, as the API says it: one table from error to status, code and text.
+
+use std::error::Error;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use tracing::error;
+
+use crate::model::job::{JobId, Status};
+use crate::refusal::{Code, Refusal};
+use crate::service::PortError;
+use crate::state::StateError;
+use crate::storage::StorageError;
+
+/// An error as its recipient sees it. What the system said goes to the log only.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request was understood and is not accepted.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The request is malformed.
+    #[error("{0}")]
+    Malformed(String),
+    /// There is no such thing here.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// The job is not in the state that this needs.
+    #[error("job {job} is {}, {needs}", status_name(*status))]
+    WrongStatus {
+        /// The job.
+        job: JobId,
+        /// Its status.
+        status: Status,
+        /// What the request needs.
+        needs: &'static str,
+    },
+    /// Something failed that is not the client's business.
+    #[error("internal error; the log of the server says more")]
+    Internal(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// A problem as RFC 9457 describes it, with the fields of a refusal beside it.
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'static str,
+    status: u16,
+    code: &'a str,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    setting: Option<&'a str>,
+}
+
+impl ApiError {
+    /// For `map_err`: whatever it is, it is not the client's business.
+    pub fn internal(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Refused(refusal) => (refusal_status(refusal.code), refusal.code.as_str()),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong_status"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+fn refusal_status(code: Code) -> StatusCode {
+    match code {
+        Code::InvalidImage | Code::UnsupportedImage => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::InvalidFilters | Code::InvalidOption => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Exists => StatusCode::CONFLICT,
+    }
+}
+
+fn status_name(status: Status) -> impl fmt::Display {
+    serde_json::to_value(status)
+        .ok()
+        .and_then(|name| name.as_str().map(String::from))
+        .unwrap_or_default()
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status_and_code().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, code) = self.status_and_code();
+        if let Self::Internal(cause) = self {
+            error!(error = &**cause as &dyn Error, "request failed");
+        }
+        let refusal = if let Self::Refused(refusal) = self {
+            Some(refusal)
+        } else {
+            None
+        };
+        HttpResponse::build(status)
+            .content_type("application/problem+json")
+            .json(Problem {
+                title: status.canonical_reason().unwrap_or("error"),
+                status: status.as_u16(),
+                code,
+                detail: self.to_string(),
+                value: refusal.and_then(|refusal| refusal.value.as_deref()),
+                limit: refusal.and_then(|refusal| refusal.limit.as_deref()),
+                setting: refusal.and_then(|refusal| refusal.setting),
+            })
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound(job, what) => Self::NotFound(format!("{what} of job {job}")),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<StateError> for ApiError {
+    fn from(error: StateError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<PortError> for ApiError {
+    fn from(error: PortError) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,90 @@
+//! The API and the page. The only module that knows the web framework.
+//!
+//! * [`routes`]: which path leads where.
+//! * [`upload`]: an image at the door.
+//! * [`download`]: originals and results.
+//! * [`events`]: what happens, as a stream.
+//! * [`view`]: jobs and the queue as the API shows them.
+//! * [`error`]: what goes wrong, as the API says it.
+//! * [`page`]: the files of the page, which are in the executable.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App as Actix, HttpServer, web};
+use tokio_util::sync::CancellationToken;
+
+use self::events::Hub;
+use crate::app::App;
+use crate::service::admit::Admission;
+
+pub mod download;
+pub mod error;
+pub mod events;
+pub mod page;
+pub mod routes;
+pub mod upload;
+pub mod view;
+
+/// Threads that accept and answer; none of them computes.
+const THREADS: usize = 2;
+/// Nothing from elsewhere, nothing inline, in no frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
+
+/// What the handlers share.
+pub struct Api {
+    app: App,
+    admission: Admission,
+    hub: Hub,
+}
+
+/// Answers requests on `listener` until `shutdown`, then finishes those in hand for at most `grace`.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    grace: Duration,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let partitions = app.config.topics.results_partitions;
+    let admission = Admission::new(
+        Arc::clone(&app.config),
+        app.storage.id().clone(),
+        partitions,
+    );
+    let hub = Hub::new(shutdown.clone());
+    let watching = tokio::spawn(hub.clone().run(app.clone()));
+    let api = web::Data::new(Api {
+        app,
+        admission,
+        hub,
+    });
+    let server = HttpServer::new(move || {
+        Actix::new()
+            .app_data(api.clone())
+            .wrap(security_headers())
+            .configure(routes::configure)
+    })
+    .workers(THREADS)
+    .disable_signals()
+    .shutdown_timeout(grace.as_secs())
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let served = tokio::spawn(server);
+    shutdown.cancelled().await;
+    handle.stop(true).await;
+    watching.abort();
+    served.await.map_err(io::Error::other)?
+}
+
+fn security_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("content-security-policy", CONTENT_SECURITY_POLICY))
+        .add(("x-content-type-options", "nosniff"))
+        .add(("referrer-policy", "no-referrer"))
+}

@@ -1,0 +1,144 @@
+//! Which path leads where.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use super::view::{self, JobView, QueueView};
+use super::{Api, download, events, page, upload};
+use crate::model::event::Look;
+use crate::model::job::{JobId, Outcome};
+use crate::model::worker::WorkerView;
+use crate::raster::filter::{FilterSpec, filters};
+use crate::service::ledger::Entry;
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// Jobs on a page of the list, unless the client says otherwise; and at most.
+const PAGE: usize = 50;
+const MAX_PAGE: usize = 500;
+
+/// All routes.
+pub fn configure(routes: &mut web::ServiceConfig) {
+    routes
+        .service(
+            web::scope("/api")
+                .route("/jobs", web::post().to(upload::create))
+                .route("/jobs", web::get().to(list))
+                .route("/jobs/{id}", web::get().to(show))
+                .route("/jobs/{id}", web::delete().to(remove))
+                .route("/jobs/{id}/cancel", web::post().to(cancel))
+                .route("/jobs/{id}/retry", web::post().to(upload::retry))
+                .route("/jobs/{id}/result", web::get().to(download::result))
+                .route("/jobs/{id}/original", web::get().to(download::original))
+                .route("/events", web::get().to(events::stream))
+                .route("/workers", web::get().to(workers))
+                .route("/queue", web::get().to(queue))
+                .route("/filters", web::get().to(list_filters))
+                .default_service(web::to(unknown)),
+        )
+        .route("/healthz", web::get().to(health))
+        .route("/readyz", web::get().to(ready))
+        .default_service(web::to(page::file));
+}
+
+/// The job that a path names.
+pub(super) fn find(api: &Api, id: &str) -> Result<Entry> {
+    let job: Option<JobId> = id.parse().ok();
+    let entry = job.and_then(|job| api.app.ledger.get(job));
+    entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
+}
+
+/// A job that has just been stored.
+pub(super) fn created(view: &JobView) -> HttpResponse {
+    HttpResponse::Created()
+        .insert_header((header::LOCATION, view.links.own.clone()))
+        .json(view)
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    #[serde(default)]
+    skip: usize,
+    count: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct JobPage {
+    jobs: Vec<JobView>,
+    total: usize,
+}
+
+async fn list(
+    api: web::Data<Api>,
+    paging: Result<web::Query<Paging>, actix_web::Error>,
+) -> Result<web::Json<JobPage>> {
+    let paging = paging.map_err(|error| ApiError::Malformed(error.to_string()))?;
+    let count = paging.count.unwrap_or(PAGE).min(MAX_PAGE);
+    let (jobs, total) = view::jobs(&api.app, paging.skip, count).await?;
+    Ok(web::Json(JobPage { jobs, total }))
+}
+
+async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
+    let entry = find(&api, &id)?;
+    Ok(web::Json(view::job(&api.app, &entry).await?))
+}
+
+async fn cancel(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
+    let entry = find(&api, &id)?;
+    let job = entry.plan.id;
+    let stands = api.app.ledger.conclude(job, Outcome::cancelled()).await?;
+    if !matches!(stands, Outcome::Cancelled { .. }) {
+        let (status, needs) = (
+            stands.status(),
+            "only a job that has not ended can be cancelled",
+        );
+        return Err(ApiError::WrongStatus { job, status, needs });
+    }
+    api.app.state.signal(Look::Job(job)).await?;
+    show(api, id).await
+}
+
+async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
+    let job = find(&api, &id)?.plan.id;
+    // The outcome first: it stops whoever works on the job.
+    api.app.ledger.conclude(job, Outcome::cancelled()).await?;
+    api.app.ledger.remove(job).await?;
+    api.app.state.forget(job).await?;
+    api.app.state.signal(Look::Job(job)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerView>>> {
+    Ok(web::Json(
+        api.app.state.workers(events::late_after(&api.app)).await?,
+    ))
+}
+
+async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
+    Ok(web::Json(view::queue(&api.app).await?))
+}
+
+async fn list_filters() -> web::Json<&'static [FilterSpec]> {
+    web::Json(filters())
+}
+
+/// The process answers.
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// Jobs are accepted and find a mill: the state and the queue answer.
+async fn ready(api: web::Data<Api>) -> Result<&'static str> {
+    view::queue(&api.app).await?;
+    Ok("ready\n")
+}
+
+async fn unknown(request: actix_web::HttpRequest) -> Result<HttpResponse> {
+    Err(ApiError::NotFound(format!(
+        "{} {}",
+        request.method(),
+        request.path()
+    )))
+}

@@ -1,0 +1,215 @@
+//! The real binary, started as a user would start it, on a free port in a directory of its own.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use ureq::unversioned::multipart::{Form, Part};
+
+/// How long anything may take before a test gives up on it; nothing waits this long if all is well.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The program with arguments, in `directory`, without the variables of whoever runs the tests.
+pub fn tilemill(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tilemill"));
+    let settings = std::env::vars_os().map(|(name, _)| name);
+    for name in settings.filter(|name| name.to_string_lossy().starts_with("TILEMILL_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(directory).env_remove("WORKER_ID").stdin(Stdio::null());
+    command
+}
+
+/// Where the tests' own small images are.
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// A running `tilemill serve`.
+pub struct Server {
+    child: Child,
+    log: Arc<Log>,
+    address: String,
+}
+
+/// The lines a process has written to standard error.
+#[derive(Default)]
+pub struct Log {
+    lines: Mutex<Vec<String>>,
+    changed: Condvar,
+}
+
+impl Log {
+    fn follow(self: Arc<Self>, from: impl Read + Send + 'static) {
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                self.lines.lock().unwrap().push(line);
+                self.changed.notify_all();
+            }
+        });
+    }
+
+    /// Waits for a line that contains `text` and returns it.
+    pub fn wait_for(&self, text: &str) -> String {
+        let lines = self.lines.lock().unwrap();
+        let lacking = |lines: &mut Vec<String>| !lines.iter().any(|line| line.contains(text));
+        let (lines, waited) = self.changed.wait_timeout_while(lines, PATIENCE, lacking).unwrap();
+        assert!(!waited.timed_out(), "no line with {text:?} in {lines:#?}");
+        lines.iter().find(|line| line.contains(text)).unwrap().clone()
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+impl Server {
+    /// Starts a server on a free port that keeps its files in `data`.
+    pub fn start(data: &TempDir) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same, with settings such as `("TILEMILL_WORKER__THREADS", "1")`.
+    pub fn start_with(data: &TempDir, settings: &[(&str, &str)]) -> Self {
+        let mut child = tilemill(data.path())
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("TILEMILL_DATA_DIR", data.path().join("data"))
+            .envs(settings.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary was built for this test");
+        let log = Arc::new(Log::default());
+        Arc::clone(&log).follow(child.stderr.take().unwrap());
+        let line = log.wait_for("listening on http://");
+        let address = line.split("http://").nth(1).unwrap().trim().to_owned();
+        Self { child, log, address }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, as the out-of-memory killer would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the server must end well, and its log must be clean.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = wait(&mut self.child);
+        let lines = self.log.lines();
+        assert!(status.success(), "ended with {status}: {lines:#?}");
+        let bad = |line: &&String| line.contains("ERROR") || line.contains("panicked");
+        assert_eq!(lines.iter().find(bad), None, "the log is not clean: {lines:#?}");
+    }
+
+    /// Uploads a file with the other fields of the form. Returns status and JSON of the answer.
+    pub fn submit(&self, image: &Path, fields: &[(&str, &str)]) -> (u16, Value) {
+        let bytes = std::fs::read(image).unwrap();
+        let name = image.file_name().unwrap().to_str().unwrap();
+        let image = Part::bytes(&bytes).file_name(name).mime_str("image/*").unwrap();
+        let mut form = Form::new().part("image", image);
+        for (name, value) in fields {
+            form = form.text(name, value);
+        }
+        answer(agent().post(self.url("/api/jobs")).send(form))
+    }
+
+    /// Uploads a file that must be accepted. Returns the id of the job.
+    pub fn accepted(&self, image: &Path, fields: &[(&str, &str)]) -> String {
+        let (status, job) = self.submit(image, fields);
+        assert_eq!(status, 201, "{job}");
+        job["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn get(&self, path: &str) -> (u16, Value) {
+        answer(agent().get(self.url(path)).call())
+    }
+
+    pub fn post(&self, path: &str) -> (u16, Value) {
+        answer(agent().post(self.url(path)).send_empty())
+    }
+
+    pub fn delete(&self, path: &str) -> (u16, Value) {
+        answer(agent().delete(self.url(path)).call())
+    }
+
+    /// Follows the job's events until it has ended, and returns it.
+    pub fn ended(&self, job: &str) -> Value {
+        let url = self.url(&format!("/api/events?job={job}"));
+        let stream = agent().get(url).call().unwrap().into_body().into_reader();
+        let deadline = Instant::now() + PATIENCE;
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let data = line.strip_prefix("data: ").unwrap_or("null");
+            let event: Value = serde_json::from_str(data).unwrap();
+            let ended = ["complete", "failed", "cancelled"].map(Value::from);
+            if event["id"] == job && ended.contains(&event["status"]) {
+                return event;
+            }
+            assert!(Instant::now() < deadline, "job {job} did not end: {:#?}", self.log.lines());
+        }
+        panic!("the events of job {job} ended: {:#?}", self.log.lines());
+    }
+
+    /// The final image of a job that must complete.
+    pub fn result(&self, job: &str) -> Vec<u8> {
+        let ended = self.ended(job);
+        assert_eq!(ended["status"], "complete", "{ended}");
+        let url = self.url(&format!("/api/jobs/{job}/result"));
+        let mut response = agent().get(url).call().unwrap();
+        response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Not there any more after `kill` and `stop`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE));
+    config.build().new_agent()
+}
+
+fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
+    let mut response = result.unwrap();
+    let text = response.body_mut().read_to_string().unwrap();
+    let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    (response.status().as_u16(), value)
+}
+
+/// Waits for a process that is about to end by itself.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the process does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
