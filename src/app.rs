@@ -70,19 +70,11 @@ impl App {
     ) -> io::Result<TaskTracker> {
         let filters = Arc::new(Pool::new("filter", threads)?);
         let codecs = Arc::new(Pool::new("codec", threads)?);
-        let services = Services {
-            tracker: TaskTracker::new(),
-            shutdown: shutdown.clone(),
-        };
+        let services = Services { tracker: TaskTracker::new(), shutdown: shutdown.clone() };
         services.spawn("dispatch", self.dispatch(Arc::clone(&codecs), shutdown));
         services.spawn("collect", self.collect(scratch, codecs, shutdown));
         services.spawn("monitor", self.monitor(shutdown));
-        let mill = Mill::new(
-            worker,
-            self.host.clone(),
-            filters,
-            Arc::clone(&self.results),
-        );
+        let mill = Mill::new(worker, self.host.clone(), filters, Arc::clone(&self.results));
         services.spawn("work", self.work(Arc::new(mill), shutdown));
         services.tracker.close();
         Ok(services.tracker)
@@ -177,8 +169,5 @@ impl Services {
 }
 
 fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

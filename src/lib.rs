@@ -2,19 +2,20 @@
 //!
 //! Arrows of use point down this list; nothing points back.
 //!
-//! * [`cli`]: what can be typed.
-//! * [`config`]: what can be configured.
-//! * [`telemetry`]: logs.
-//! * [`app`]: puts a role together from services and adapters.
-//! * [`roles`]: what a process is: a server, a run.
-//! * [`http`]: the API and the page.
-//! * [`service`]: what roles do; the path of a tile leads through it.
-//! * [`queue`], [`state`], [`storage`]: the ports, each with its adapters.
-//! * [`model`]: jobs, tiles, workers.
-//! * [`refusal`]: why something was not accepted.
-//! * [`raster`]: pixels; knows nothing of all the above.
+//! - [`cli`]: what can be typed
+//! - [`config`]: what can be configured
+//! - [`telemetry`]: the logs of a process
+//! - [`app`]: puts a role together from services and adapters
+//! - [`roles`]: what a process is: a server, a run
+//! - [`http`]: the API and the page
+//! - [`service`]: what roles do; the path of a tile leads through it
+//! - [`queue`], [`state`], [`storage`]: the ports, each with its adapters
+//! - [`model`]: jobs, tiles, workers
+//! - [`refusal`]: why something was not accepted
+//! - [`raster`]: pixels; knows nothing of all the above
 
 pub mod app;
+mod blocking;
 pub mod cli;
 pub mod config;
 pub mod http;

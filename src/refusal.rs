@@ -56,13 +56,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that is told by its text alone.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
-        Self {
-            code,
-            what: what.into(),
-            value: None,
-            limit: None,
-            setting: None,
-        }
+        Self { code, what: what.into(), value: None, limit: None, setting: None }
     }
 
     /// Names the offending value.
@@ -100,12 +94,7 @@ impl fmt::Display for Refusal {
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::TooLarge {
-                what,
-                value,
-                limit,
-                setting,
-            } => {
+            DecodeError::TooLarge { what, value, limit, setting } => {
                 let [value, limit] = [value, limit].map(|number| amount(number, what, setting));
                 Self::new(Code::TooLarge, "the image is too large")
                     .value(value)

@@ -23,10 +23,8 @@ pub struct InvalidLevel {
 
 /// Starts logging, once in a process; panics go to the log as well.
 pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
-    let filter = EnvFilter::try_new(level).map_err(|source| InvalidLevel {
-        level: level.to_owned(),
-        source,
-    })?;
+    let filter = EnvFilter::try_new(format!("{BASE},{level}"))
+        .map_err(|source| InvalidLevel { level: level.to_owned(), source })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

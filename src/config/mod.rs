@@ -2,6 +2,7 @@
 //!
 //! `config.toml` beside the sources documents every key with its default.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,7 @@ pub use unit::{Bytes, Colour, Seconds};
 /// Everything that can be configured. The keys are documented in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "config.toml documents each key, and a test compares the two"
-)]
+#[expect(missing_docs, reason = "config.toml documents each key, and a test compares the two")]
 pub struct Config {
     pub data_dir: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,22 +135,11 @@ impl Default for Config {
             data_dir: "./tilemill-data".into(),
             scratch_dir: None,
             shutdown_timeout: Seconds::new(30),
-            server: Server {
-                listen: SocketAddr::from(([127, 0, 0, 1], 5001)),
-            },
-            log: Log {
-                level: "info".into(),
-                format: LogFormat::Text,
-            },
+            server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)) },
+            log: Log { level: "info".into(), format: LogFormat::Text },
             tile: Tile { size: 512 },
-            output: Output {
-                quality: 90,
-                background: Colour([255; 3]),
-            },
-            job: Job {
-                max_attempts: 3,
-                max_age: Seconds::new(7 * 24 * 60 * 60),
-            },
+            output: Output { quality: 90, background: Colour([255; 3]) },
+            job: Job { max_attempts: 3, max_age: Seconds::new(7 * 24 * 60 * 60) },
             jobs: Jobs { active: 4 },
             limits: Limits {
                 max_upload: Bytes::gib(4),
@@ -162,19 +149,9 @@ impl Default for Config {
                 max_tile: 8192,
                 max_tiles: 1_000_000,
             },
-            worker: Worker {
-                threads: 0,
-                heartbeat: Seconds::new(5),
-                dead_after: Seconds::new(15),
-            },
-            dispatch: Dispatch {
-                max_tiles_in_flight: 4096,
-                max_bytes_in_flight: Bytes::mib(256),
-            },
-            topics: Topics {
-                tasks_partitions: 32,
-                results_partitions: 8,
-            },
+            worker: Worker { threads: 0, heartbeat: Seconds::new(5), dead_after: Seconds::new(15) },
+            dispatch: Dispatch { max_tiles_in_flight: 4096, max_bytes_in_flight: Bytes::mib(256) },
+            topics: Topics { tasks_partitions: 32, results_partitions: 8 },
         }
     }
 }
@@ -247,9 +224,7 @@ impl Config {
     /// Where scratch files go.
     #[must_use]
     pub fn scratch_dir(&self) -> PathBuf {
-        self.scratch_dir
-            .clone()
-            .unwrap_or_else(|| self.data_dir.join("processed"))
+        self.scratch_dir.clone().unwrap_or_else(|| self.data_dir.join("processed"))
     }
 
     fn validate(&self, figment: &Figment) -> Result<(), ConfigError> {
@@ -258,12 +233,7 @@ impl Config {
                 let metadata = figment.find_metadata(rule.key);
                 let origin = metadata.map_or_else(|| "the defaults".into(), describe_origin);
                 let value = rule.value;
-                return Err(ConfigError::Invalid {
-                    key: rule.key,
-                    value,
-                    rule: rule.text,
-                    origin,
-                });
+                return Err(ConfigError::Invalid { key: rule.key, value, rule: rule.text, origin });
             }
         }
         Ok(())
@@ -293,36 +263,16 @@ impl Config {
                 self.job.max_attempts >= 1,
                 positive,
             ),
-            Rule::new(
-                "jobs.active",
-                self.jobs.active,
-                self.jobs.active >= 1,
-                positive,
-            ),
+            Rule::new("jobs.active", self.jobs.active, self.jobs.active >= 1, positive),
             Rule::new(
                 "limits.max_megapixels",
                 limits.max_megapixels,
                 limits.max_megapixels >= 1,
                 positive,
             ),
-            Rule::new(
-                "limits.max_side",
-                limits.max_side,
-                limits.max_side >= 1,
-                positive,
-            ),
-            Rule::new(
-                "limits.max_tile",
-                limits.max_tile,
-                limits.max_tile >= 1,
-                positive,
-            ),
-            Rule::new(
-                "limits.max_tiles",
-                limits.max_tiles,
-                limits.max_tiles >= 1,
-                positive,
-            ),
+            Rule::new("limits.max_side", limits.max_side, limits.max_side >= 1, positive),
+            Rule::new("limits.max_tile", limits.max_tile, limits.max_tile >= 1, positive),
+            Rule::new("limits.max_tiles", limits.max_tiles, limits.max_tiles >= 1, positive),
             Rule::new(
                 "worker.heartbeat",
                 worker.heartbeat,
@@ -374,13 +324,8 @@ struct Rule {
 }
 
 impl Rule {
-    fn new(key: &'static str, value: impl ToString, holds: bool, text: &'static str) -> Self {
-        Self {
-            key,
-            value: value.to_string(),
-            holds,
-            text,
-        }
+    fn new(key: &'static str, value: impl Display, holds: bool, text: &'static str) -> Self {
+        Self { key, value: format!("{value}"), holds, text }
     }
 }
 
@@ -410,10 +355,7 @@ fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError
     if path.is_file() {
         return Ok(Origin::File(path.to_owned()));
     }
-    Err(ConfigError::Missing {
-        path: path.to_owned(),
-        named_by,
-    })
+    Err(ConfigError::Missing { path: path.to_owned(), named_by })
 }
 
 fn describe_origin(metadata: &figment::Metadata) -> String {

@@ -18,20 +18,10 @@ pub struct Seconds(Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colour(pub [u8; 3]);
 
-const BYTE_UNITS: [(&str, u64); 5] = [
-    ("TiB", 1 << 40),
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
-const MILLISECOND_UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-];
+const BYTE_UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const MILLISECOND_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
 
 impl Bytes {
     /// `n` × 2³⁰ bytes.
@@ -70,27 +60,19 @@ impl Seconds {
 /// Splits `"2.5 GiB"` into 2.5 and the factor of the unit; no unit gives `plain`.
 fn parse(text: &str, units: &[(&str, u64)], plain: u64) -> Option<u64> {
     let text = text.trim();
-    let unit = units
-        .iter()
-        .find_map(|(name, factor)| Some((text.strip_suffix(name)?, *factor)));
+    let unit = units.iter().find_map(|(name, factor)| Some((text.strip_suffix(name)?, *factor)));
     let (number, factor) = unit.unwrap_or((text, plain));
     let number: f64 = number.trim().parse().ok()?;
     #[expect(clippy::cast_precision_loss, reason = "factors are at most 2^40")]
     let value = number * factor as f64;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
     (0.0..9e18).contains(&value).then_some(value as u64)
 }
 
 /// The largest unit that divides `value`.
 fn write(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let mut fitting: Vec<_> = units
-        .iter()
-        .filter(|(_, factor)| value % factor == 0)
-        .collect();
+    let mut fitting: Vec<_> =
+        units.iter().filter(|(_, factor)| value.is_multiple_of(*factor)).collect();
     fitting.sort_by_key(|(_, factor)| *factor);
     match fitting.last().filter(|_| value > 0) {
         Some((name, factor)) => write!(f, "{} {name}", value / factor),
@@ -103,9 +85,7 @@ impl FromStr for Bytes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = "expected a number of bytes such as \"4 GiB\" or 1048576";
-        parse(text, &BYTE_UNITS, 1)
-            .map(Self)
-            .ok_or_else(|| format!("{text:?}: {expected}"))
+        parse(text, &BYTE_UNITS, 1).map(Self).ok_or_else(|| format!("{text:?}: {expected}"))
     }
 }
 
@@ -142,11 +122,7 @@ impl fmt::Display for Bytes {
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(
-            f,
-            u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX),
-            &MILLISECOND_UNITS,
-        )
+        write(f, u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX), &MILLISECOND_UNITS)
     }
 }
 
@@ -205,40 +181,20 @@ mod tests {
             assert_eq!(text.parse::<Bytes>().map(Bytes::get), Ok(bytes));
         }
         for text in ["4 GiB", "1536 B", "0"] {
-            assert_eq!(
-                text.parse::<Bytes>().map(|bytes| bytes.to_string()),
-                Ok(text.into())
-            );
+            assert_eq!(text.parse::<Bytes>().map(|bytes| bytes.to_string()), Ok(text.into()));
         }
-        for (text, millis) in [
-            ("5s", 5000),
-            ("250 ms", 250),
-            ("1.5 m", 90_000),
-            ("7d", 604_800_000),
-        ] {
-            assert_eq!(
-                text.parse::<Seconds>().map(|s| s.duration().as_millis()),
-                Ok(millis)
-            );
+        for (text, millis) in
+            [("5s", 5000), ("250 ms", 250), ("1.5 m", 90_000), ("7d", 604_800_000)]
+        {
+            assert_eq!(text.parse::<Seconds>().map(|s| s.duration().as_millis()), Ok(millis));
         }
         assert_eq!("#ff8000".parse(), Ok(Colour([255, 128, 0])));
     }
 
     #[test]
     fn values_without_sense_are_refused_with_an_example() {
-        assert!(
-            "-1".parse::<Bytes>()
-                .is_err_and(|error| error.contains("4 GiB"))
-        );
-        assert!(
-            "5 years"
-                .parse::<Seconds>()
-                .is_err_and(|error| error.contains("500ms"))
-        );
-        assert!(
-            "red"
-                .parse::<Colour>()
-                .is_err_and(|error| error.contains("#ffffff"))
-        );
+        assert!("-1".parse::<Bytes>().is_err_and(|error| error.contains("4 GiB")));
+        assert!("5 years".parse::<Seconds>().is_err_and(|error| error.contains("500ms")));
+        assert!("red".parse::<Colour>().is_err_and(|error| error.contains("#ffffff")));
     }
 }

@@ -22,18 +22,10 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
     if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
         let status = view::job(&api.app, &entry).await?.status;
         let needs = "only a complete job has a result";
-        return Err(ApiError::WrongStatus {
-            job: entry.plan.id,
-            status,
-            needs,
-        });
+        return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
     }
     let file = api.app.storage.open_final(&entry.plan).await?;
-    named(
-        file,
-        &result_name(&entry.plan),
-        entry.plan.output.format.mime(),
-    )
+    named(file, &result_name(&entry.plan), entry.plan.output.format.mime())
 }
 
 /// `GET /api/jobs/{id}/original`
@@ -45,10 +37,7 @@ pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<Name
 
 /// The name of the original with the extension of the result.
 fn result_name(plan: &Plan) -> String {
-    let stem = Path::new(&plan.name)
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
+    let stem = Path::new(&plan.name).file_stem().unwrap_or_default().to_string_lossy();
     format!("{stem}_complete.{}", plan.output.format.extension())
 }
 
@@ -63,10 +52,8 @@ fn named(file: File, name: &str, mime: &str) -> Result<NamedFile> {
             value: name.as_bytes().to_owned(),
         })
     };
-    let disposition = ContentDisposition {
-        disposition: DispositionType::Inline,
-        parameters: vec![name],
-    };
+    let disposition =
+        ContentDisposition { disposition: DispositionType::Inline, parameters: vec![name] };
     Ok(file
         .set_content_type(mime.parse().map_err(ApiError::internal)?)
         .set_content_disposition(disposition))

@@ -99,22 +99,16 @@ impl ResponseError for ApiError {
         if let Self::Internal(cause) = self {
             error!(error = &**cause as &dyn Error, "request failed");
         }
-        let refusal = if let Self::Refused(refusal) = self {
-            Some(refusal)
-        } else {
-            None
-        };
-        HttpResponse::build(status)
-            .content_type("application/problem+json")
-            .json(Problem {
-                title: status.canonical_reason().unwrap_or("error"),
-                status: status.as_u16(),
-                code,
-                detail: self.to_string(),
-                value: refusal.and_then(|refusal| refusal.value.as_deref()),
-                limit: refusal.and_then(|refusal| refusal.limit.as_deref()),
-                setting: refusal.and_then(|refusal| refusal.setting),
-            })
+        let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
+        HttpResponse::build(status).content_type("application/problem+json").json(Problem {
+            title: status.canonical_reason().unwrap_or("error"),
+            status: status.as_u16(),
+            code,
+            detail: self.to_string(),
+            value: refusal.and_then(|refusal| refusal.value.as_deref()),
+            limit: refusal.and_then(|refusal| refusal.limit.as_deref()),
+            setting: refusal.and_then(|refusal| refusal.setting),
+        })
     }
 }
 

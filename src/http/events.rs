@@ -54,10 +54,7 @@ impl Hub {
     /// A hub whose streams end with `shutdown`.
     #[must_use]
     pub fn new(shutdown: CancellationToken) -> Self {
-        Self {
-            frames: watch::Sender::new(Frame::default()),
-            shutdown,
-        }
+        Self { frames: watch::Sender::new(Frame::default()), shutdown }
     }
 
     /// Looks as often as there is something to see, as long as somebody listens.
@@ -86,10 +83,7 @@ impl Hub {
                 self.frames.send_replace(frame);
             }
             Err(error) => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "could not look at the mill"
-                );
+                warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
             }
         }
     }
@@ -100,18 +94,12 @@ async fn frame(app: &App) -> Result<Frame, PortError> {
     let workers = app.state.workers(late_after(app)).await?;
     let queue = view::queue(app).await?;
     let jobs = serde_json::json!({ "jobs": jobs, "total": total });
-    let parts = vec![
-        ("jobs", json(&jobs)),
-        ("workers", json(&workers)),
-        ("queue", json(&queue)),
-    ];
+    let parts = vec![("jobs", json(&jobs)), ("workers", json(&workers)), ("queue", json(&queue))];
     Ok(Frame { parts })
 }
 
 fn json(value: &impl Serialize) -> Arc<str> {
-    serde_json::to_string(value)
-        .expect("views are plain data")
-        .into()
+    serde_json::to_string(value).expect("views are plain data").into()
 }
 
 /// Which job a client wants to follow.
@@ -134,13 +122,7 @@ pub async fn stream(
     let first = frame(&api.app).await?;
     frames.mark_unchanged();
     let job = follow.into_inner().job;
-    let listener = Listener {
-        api,
-        job,
-        frames,
-        told: Frame::default(),
-        pending: Some(first),
-    };
+    let listener = Listener { api, job, frames, told: Frame::default(), pending: Some(first) };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -169,20 +151,19 @@ impl Listener {
     /// The next events as text; `None` when the server stops.
     async fn next(&mut self) -> Option<String> {
         let shutdown = self.api.hub.shutdown.clone();
+        if let Some(snapshot) = self.pending.take() {
+            return Some(self.news(snapshot).await);
+        }
         loop {
-            let frame = match self.pending.take() {
-                Some(frame) => frame,
-                None => tokio::select! {
-                    () = shutdown.cancelled() => return None,
-                    changed = timeout(KEEP_ALIVE, self.frames.changed()) => match changed {
-                        Err(_silence) => return Some(": still here\n\n".into()),
-                        Ok(changed) => {
-                            changed.ok()?;
-                            self.frames.borrow_and_update().clone()
-                        }
-                    },
-                },
+            let changed = tokio::select! {
+                () = shutdown.cancelled() => return None,
+                changed = timeout(KEEP_ALIVE, self.frames.changed()) => changed,
             };
+            let Ok(changed) = changed else {
+                return Some(": still here\n\n".into());
+            };
+            changed.ok()?;
+            let frame = self.frames.borrow_and_update().clone();
             let text = self.news(frame).await;
             if !text.is_empty() {
                 return Some(text);
@@ -195,13 +176,8 @@ impl Listener {
         if let Some(job) = self.followed().await {
             frame.parts.push(("job", job));
         }
-        let new = frame
-            .parts
-            .iter()
-            .filter(|part| !self.told.parts.contains(part));
-        let text = new
-            .map(|(name, json)| format!("event: {name}\ndata: {json}\n\n"))
-            .collect();
+        let new = frame.parts.iter().filter(|part| !self.told.parts.contains(part));
+        let text = new.map(|(name, json)| format!("event: {name}\ndata: {json}\n\n")).collect();
         self.told = frame;
         text
     }

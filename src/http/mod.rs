@@ -50,24 +50,13 @@ pub async fn serve(
     grace: Duration,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let partitions = app.config.topics.results_partitions;
-    let admission = Admission::new(
-        Arc::clone(&app.config),
-        app.storage.id().clone(),
-        partitions,
-    );
+    let partitions = app.results.partitions().await.map_err(io::Error::other)?;
+    let admission = Admission::new(Arc::clone(&app.config), app.storage.id().clone(), partitions);
     let hub = Hub::new(shutdown.clone());
     let watching = tokio::spawn(hub.clone().run(app.clone()));
-    let api = web::Data::new(Api {
-        app,
-        admission,
-        hub,
-    });
+    let api = web::Data::new(Api { app, admission, hub });
     let server = HttpServer::new(move || {
-        Actix::new()
-            .app_data(api.clone())
-            .wrap(security_headers())
-            .configure(routes::configure)
+        Actix::new().app_data(api.clone()).wrap(security_headers()).configure(routes::configure)
     })
     .workers(THREADS)
     .disable_signals()

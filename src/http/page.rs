@@ -19,9 +19,7 @@ pub async fn file(request: HttpRequest) -> HttpResponse {
     };
     match Files::get(path) {
         Some(file) => respond(&request, file),
-        None => HttpResponse::NotFound()
-            .content_type("text/plain")
-            .body("there is no such page\n"),
+        None => HttpResponse::NotFound().content_type("text/plain").body("there is no such page\n"),
     }
 }
 
@@ -30,27 +28,15 @@ fn respond(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
     let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()));
     let known = request.headers().get(header::IF_NONE_MATCH);
     let same = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let status = if same {
-        StatusCode::NOT_MODIFIED
-    } else {
-        StatusCode::OK
-    };
+    let status = if same { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
     let mut response = HttpResponse::build(status);
     response
         .insert_header((header::ETAG, tag))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type(file.metadata.mimetype());
-    if same {
-        response.finish()
-    } else {
-        response.body(file.data.into_owned())
-    }
+    if same { response.finish() } else { response.body(file.data.into_owned()) }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

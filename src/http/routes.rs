@@ -52,9 +52,7 @@ pub(super) fn find(api: &Api, id: &str) -> Result<Entry> {
 
 /// A job that has just been stored.
 pub(super) fn created(view: &JobView) -> HttpResponse {
-    HttpResponse::Created()
-        .insert_header((header::LOCATION, view.links.own.clone()))
-        .json(view)
+    HttpResponse::Created().insert_header((header::LOCATION, view.links.own.clone())).json(view)
 }
 
 #[derive(Deserialize)]
@@ -90,10 +88,7 @@ async fn cancel(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<
     let job = entry.plan.id;
     let stands = api.app.ledger.conclude(job, Outcome::cancelled()).await?;
     if !matches!(stands, Outcome::Cancelled { .. }) {
-        let (status, needs) = (
-            stands.status(),
-            "only a job that has not ended can be cancelled",
-        );
+        let (status, needs) = (stands.status(), "only a job that has not ended can be cancelled");
         return Err(ApiError::WrongStatus { job, status, needs });
     }
     api.app.state.signal(Look::Job(job)).await?;
@@ -111,9 +106,7 @@ async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRespon
 }
 
 async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerView>>> {
-    Ok(web::Json(
-        api.app.state.workers(events::late_after(&api.app)).await?,
-    ))
+    Ok(web::Json(api.app.state.workers(events::late_after(&api.app)).await?))
 }
 
 async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
@@ -136,9 +129,5 @@ async fn ready(api: web::Data<Api>) -> Result<&'static str> {
 }
 
 async fn unknown(request: actix_web::HttpRequest) -> Result<HttpResponse> {
-    Err(ApiError::NotFound(format!(
-        "{} {}",
-        request.method(),
-        request.path()
-    )))
+    Err(ApiError::NotFound(format!("{} {}", request.method(), request.path())))
 }

@@ -64,11 +64,7 @@ pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<Htt
     if entry.outcome.is_none() {
         let status = view::job(&api.app, &entry).await?.status;
         let needs = "only a job that has ended can be tried again";
-        return Err(ApiError::WrongStatus {
-            job: entry.plan.id,
-            status,
-            needs,
-        });
+        return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
     }
     let plan = &entry.plan;
     let wishes = Wishes {
@@ -77,16 +73,12 @@ pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<Htt
         format: Some(plan.output.format),
         quality: Some(plan.output.quality),
     };
-    Ok(routes::created(
-        &admit_again(&api, JobId::generate(), &source, wishes).await?,
-    ))
+    Ok(routes::created(&admit_again(&api, JobId::generate(), &source, wishes).await?))
 }
 
 /// Refuses by the header what the body would be refused for, before it is sent.
 fn refuse_large(headers: &HeaderMap, limit: u64) -> Result<()> {
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match length {
         Some(length) if length > limit.saturating_add(MAX_OVERHEAD) => {
             Err(too_large(length, limit).into())
@@ -107,9 +99,7 @@ async fn read_form(api: &Api, id: JobId, mut body: Multipart) -> Result<Form> {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
             "image" if form.image.is_some() => {
-                return Err(ApiError::Malformed(
-                    "the form has more than one `image`".into(),
-                ));
+                return Err(ApiError::Malformed("the form has more than one `image`".into()));
             }
             "image" => form.image = Some(receive(api, id, field).await?),
             "from" => form.from = Some(text(field).await?),
@@ -129,17 +119,13 @@ async fn read_form(api: &Api, id: JobId, mut body: Multipart) -> Result<Form> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn malformed(error: actix_multipart::MultipartError) -> ApiError {
-    ApiError::Malformed(format!(
-        "the upload is not a multipart form, or it broke off: {error}"
-    ))
+    ApiError::Malformed(format!("the upload is not a multipart form, or it broke off: {error}"))
 }
 
 fn option<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T> {
     text.trim().parse().map_err(|error| {
         let what = format!("`{name}` has a value that cannot be used, {error}");
-        Refusal::new(Code::InvalidOption, what)
-            .value(format!("{text:?}"))
-            .into()
+        Refusal::new(Code::InvalidOption, what).value(format!("{text:?}")).into()
     })
 }
 
@@ -170,37 +156,19 @@ async fn receive(api: &Api, id: JobId, mut field: Field) -> Result<Upload> {
         blocking(move || (&*writing).write_all(&chunk)).await?;
     }
     blocking(move || (&*file).rewind()).await?;
-    Ok(Upload {
-        name,
-        bytes,
-        staged,
-    })
+    Ok(Upload { name, bytes, staged })
 }
 
 /// The name that the client gave, without its directories.
 fn file_name(field: &Field) -> String {
-    let given = field
-        .content_disposition()
-        .and_then(|disposition| disposition.get_filename());
-    let last = given
-        .unwrap_or_default()
-        .rsplit(['/', '\\'])
-        .next()
-        .unwrap_or_default();
+    let given = field.content_disposition().and_then(|disposition| disposition.get_filename());
+    let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|c| !c.is_control()).take(255).collect();
-    if name.is_empty() {
-        "image".into()
-    } else {
-        name
-    }
+    if name.is_empty() { "image".into() } else { name }
 }
 
 async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<JobView> {
-    let file = image
-        .staged
-        .file()
-        .try_clone()
-        .map_err(ApiError::internal)?;
+    let file = image.staged.file().try_clone().map_err(ApiError::internal)?;
     let (config, name, bytes) = (Arc::clone(&api.app.config), image.name, image.bytes);
     let reading = move || Candidate::read(name, bytes, BufReader::new(file), &config);
     let candidate = web::block(reading).await.map_err(ApiError::internal)??;
@@ -228,8 +196,5 @@ async fn accept(api: &Api, plan: Plan) -> Result<JobView> {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T> {
-    web::block(work)
-        .await
-        .map_err(ApiError::internal)?
-        .map_err(ApiError::internal)
+    web::block(work).await.map_err(ApiError::internal)?.map_err(ApiError::internal)
 }

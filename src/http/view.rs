@@ -12,10 +12,7 @@ use crate::service::ledger::Entry;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the names are explained in the API's own description"
-)]
+#[expect(missing_docs, reason = "the names are explained in the API's own description")]
 pub struct JobView {
     pub id: JobId,
     pub name: String,
@@ -108,11 +105,7 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
     let results = app.results.progress().await?;
     Ok(QueueView {
         tiles_waiting,
-        tiles_in_flight: tasks
-            .iter()
-            .chain(&results)
-            .map(|p| p.end - p.committed)
-            .sum(),
+        tiles_in_flight: tasks.iter().chain(&results).map(|p| p.end - p.committed).sum(),
         jobs_queued: app.ledger.unfinished().len().saturating_sub(active.len()),
         jobs_active: active.len(),
     })
@@ -121,11 +114,7 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
 fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobView {
     let status = outcome.map_or_else(|| running_status(board), Outcome::status);
     let tiles_total = plan.tiles();
-    let done = if status == Status::Complete {
-        tiles_total
-    } else {
-        board.map_or(0, Board::done)
-    };
+    let done = if status == Status::Complete { tiles_total } else { board.map_or(0, Board::done) };
     let mut view = JobView {
         id: plan.id,
         name: plan.name.clone(),
@@ -147,20 +136,12 @@ fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobVi
         links: links(plan.id, status),
     };
     match outcome {
-        Some(Outcome::Complete {
-            bytes,
-            attempts,
-            timings,
-            ..
-        }) => {
+        Some(Outcome::Complete { bytes, attempts, timings, .. }) => {
             (view.bytes, view.attempts) = (Some(*bytes), *attempts);
             view.timings = Some(*timings);
         }
         Some(Outcome::Failed { error, .. }) => {
-            view.error = Some(ErrorView {
-                text: error.to_string(),
-                failure: error.clone(),
-            });
+            view.error = Some(ErrorView { text: error.to_string(), failure: error.clone() });
         }
         Some(Outcome::Cancelled { .. }) | None => {}
     }

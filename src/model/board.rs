@@ -32,13 +32,7 @@ impl Board {
     #[must_use]
     pub fn new(tiles: u32) -> Self {
         let bits = vec![0; tiles.div_ceil(8) as usize];
-        Self {
-            tiles,
-            done: 0,
-            bits,
-            attempts: 1,
-            failed: BTreeMap::new(),
-        }
+        Self { tiles, done: 0, bits, attempts: 1, failed: BTreeMap::new() }
     }
 
     /// A board from its bits, tile 0 in the lowest bit of the first byte.
@@ -47,20 +41,13 @@ impl Board {
     #[must_use]
     pub fn from_bits(tiles: u32, bits: Vec<u8>) -> Option<Self> {
         let right_length = bits.len() == tiles.div_ceil(8) as usize;
-        let stray = bits
-            .last()
-            .is_some_and(|last| !tiles.is_multiple_of(8) && last >> (tiles % 8) != 0);
+        let stray =
+            bits.last().is_some_and(|last| !tiles.is_multiple_of(8) && last >> (tiles % 8) != 0);
         if !right_length || stray {
             return None;
         }
         let done = bits.iter().map(|byte| byte.count_ones()).sum();
-        Some(Self {
-            tiles,
-            done,
-            bits,
-            attempts: 1,
-            failed: BTreeMap::new(),
-        })
+        Some(Self { tiles, done, bits, attempts: 1, failed: BTreeMap::new() })
     }
 
     /// Tiles in the job.
@@ -122,9 +109,7 @@ impl Board {
     /// The number of the next attempt at `tile`, from 1.
     #[must_use]
     pub fn next_attempt(&self, tile: u32) -> u32 {
-        self.failed
-            .get(&tile)
-            .map_or(1, |failed| failed.attempt + 1)
+        self.failed.get(&tile).map_or(1, |failed| failed.attempt + 1)
     }
 }
 
@@ -134,11 +119,7 @@ mod tests {
     use crate::model::worker::WorkerId;
 
     fn failure(attempt: u32) -> FailedAttempt {
-        FailedAttempt {
-            attempt,
-            worker: WorkerId::new("w"),
-            cause: "c".into(),
-        }
+        FailedAttempt { attempt, worker: WorkerId::new("w"), cause: "c".into() }
     }
 
     #[test]

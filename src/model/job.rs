@@ -53,9 +53,7 @@ impl FromStr for JobId {
         // Only the one spelling: an id is also a directory's name.
         let canonical = text.len() == 32 && !text.bytes().any(|b| b.is_ascii_uppercase());
         let parsed = Uuid::try_parse(text).ok().filter(|_| canonical);
-        parsed
-            .map(Self)
-            .ok_or_else(|| InvalidJobId(text.to_owned()))
+        parsed.map(Self).ok_or_else(|| InvalidJobId(text.to_owned()))
     }
 }
 
@@ -137,9 +135,7 @@ impl Plan {
     /// What a worker needs of the image to make tile `index`: the tile and its halo.
     #[must_use]
     pub fn window(&self, index: u32) -> Region {
-        self.grid()
-            .region(index)
-            .grow(self.filters.radius(), self.size)
+        self.grid().region(index).grow(self.filters.radius(), self.size)
     }
 
     /// SHA-256 over the plan: two canvases belong together only if this agrees.
@@ -153,7 +149,7 @@ impl Plan {
 /// Seconds spent in each phase of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
-    /// From acceptance to the canvas being opened: waiting and decoding.
+    /// From acceptance to the first tile in the canvas: waiting and decoding.
     pub split: f64,
     /// From then to the last tile.
     pub filter: f64,
@@ -180,12 +176,7 @@ pub struct Failure {
 impl Failure {
     /// A failure that is no single tile's.
     pub fn of_job(cause: impl Into<String>) -> Self {
-        Self {
-            cause: cause.into(),
-            tile: None,
-            worker: None,
-            attempts: None,
-        }
+        Self { cause: cause.into(), tile: None, worker: None, attempts: None }
     }
 }
 
@@ -235,18 +226,13 @@ impl Outcome {
     /// A failure as of now.
     #[must_use]
     pub fn failed(error: Failure) -> Self {
-        Self::Failed {
-            finished_at: Timestamp::now(),
-            error,
-        }
+        Self::Failed { finished_at: Timestamp::now(), error }
     }
 
     /// A cancellation as of now.
     #[must_use]
     pub fn cancelled() -> Self {
-        Self::Cancelled {
-            finished_at: Timestamp::now(),
-        }
+        Self::Cancelled { finished_at: Timestamp::now() }
     }
 
     /// When the job ended.
@@ -338,9 +324,6 @@ mod tests {
             worker: Some(WorkerId::new("w1")),
             attempts: Some(3),
         };
-        assert_eq!(
-            failure.to_string(),
-            "tile 7 on w1, attempt 3: out of memory"
-        );
+        assert_eq!(failure.to_string(), "tile 7 on w1, attempt 3: out of memory");
     }
 }

@@ -58,26 +58,15 @@ impl<M> EmbeddedTopic<M> {
     #[must_use]
     pub fn new(partitions: u32) -> Self {
         let partitions = (0..partitions).map(|_| Partition::new()).collect();
-        let log = Log {
-            partitions,
-            members: BTreeMap::new(),
-            joined: 0,
-        };
-        Self {
-            shared: Arc::new(Shared {
-                log: Mutex::new(log),
-                changed: Notify::new(),
-            }),
-        }
+        let log = Log { partitions, members: BTreeMap::new(), joined: 0 };
+        Self { shared: Arc::new(Shared { log: Mutex::new(log), changed: Notify::new() }) }
     }
 }
 
 impl<M> Shared<M> {
     fn lock(&self) -> MutexGuard<'_, Log<M>> {
         // No code that can panic runs under the lock, so the log is whole even if poisoned.
-        self.log
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -104,9 +93,7 @@ impl<M> Partition<M> {
 
     fn take(&mut self) -> Option<(u64, Arc<M>)> {
         if let Some(offset) = self.returned.pop_first() {
-            return self
-                .record(offset)
-                .map(|record| (offset, Arc::clone(&record.message)));
+            return self.record(offset).map(|record| (offset, Arc::clone(&record.message)));
         }
         while self.cursor < self.end() {
             let offset = self.cursor;
@@ -148,18 +135,14 @@ impl<M> Log<M> {
         for (index, (key, member)) in self.members.iter_mut().enumerate() {
             let share = count / members + usize::from(index < count % members);
             let range = first..first + share;
-            self.partitions[range.clone()]
-                .iter_mut()
-                .for_each(|p| p.change_owner(Some(key)));
+            self.partitions[range.clone()].iter_mut().for_each(|p| p.change_owner(Some(key)));
             let partitions = range.filter_map(|p| u32::try_from(p).ok()).collect();
             member.news |= member.partitions != partitions;
             member.partitions = partitions;
             first += share;
         }
         if members == 0 {
-            self.partitions
-                .iter_mut()
-                .for_each(|partition| partition.change_owner(None));
+            self.partitions.iter_mut().for_each(|partition| partition.change_owner(None));
         }
     }
 
@@ -174,12 +157,7 @@ impl<M> Log<M> {
             let log = &mut self.partitions[partition as usize];
             if let Some((offset, message)) = log.take() {
                 member.turn = (member.turn + step + 1) % count;
-                return Some(Taken::Message {
-                    partition,
-                    offset,
-                    term: log.term,
-                    message,
-                });
+                return Some(Taken::Message { partition, offset, term: log.term, message });
             }
         }
         None
@@ -188,12 +166,7 @@ impl<M> Log<M> {
 
 enum Taken<M> {
     Assigned(Vec<u32>),
-    Message {
-        partition: u32,
-        offset: u64,
-        term: u64,
-        message: Arc<M>,
-    },
+    Message { partition: u32, offset: u64, term: u64, message: Arc<M> },
 }
 
 #[async_trait]
@@ -205,18 +178,12 @@ impl<M: Send + Sync + 'static> Topic<M> for EmbeddedTopic<M> {
     async fn send(&self, partition: u32, message: M) -> Result<u64, QueueError> {
         let partitions = self.partitions().await?;
         let mut log = self.shared.lock();
-        let target =
-            log.partitions
-                .get_mut(partition as usize)
-                .ok_or(QueueError::NoSuchPartition {
-                    partition,
-                    partitions,
-                })?;
+        let target = log
+            .partitions
+            .get_mut(partition as usize)
+            .ok_or(QueueError::NoSuchPartition { partition, partitions })?;
         let offset = target.end();
-        target.records.push_back(Record {
-            message: Arc::new(message),
-            acked: false,
-        });
+        target.records.push_back(Record { message: Arc::new(message), acked: false });
         drop(log);
         self.shared.changed.notify_waiters();
         Ok(offset)
@@ -226,33 +193,16 @@ impl<M: Send + Sync + 'static> Topic<M> for EmbeddedTopic<M> {
         let mut log = self.shared.lock();
         log.joined += 1;
         let key = (member.to_owned(), log.joined);
-        log.members.insert(
-            key.clone(),
-            Member {
-                partitions: Vec::new(),
-                news: true,
-                turn: 0,
-            },
-        );
+        log.members.insert(key.clone(), Member { partitions: Vec::new(), news: true, turn: 0 });
         log.rebalance();
         drop(log);
         self.shared.changed.notify_waiters();
-        Ok(Box::new(EmbeddedConsumer {
-            shared: Arc::clone(&self.shared),
-            key,
-        }))
+        Ok(Box::new(EmbeddedConsumer { shared: Arc::clone(&self.shared), key }))
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
         let log = self.shared.lock();
-        Ok(log
-            .partitions
-            .iter()
-            .map(|p| Progress {
-                committed: p.base,
-                end: p.end(),
-            })
-            .collect())
+        Ok(log.partitions.iter().map(|p| Progress { committed: p.base, end: p.end() }).collect())
     }
 }
 
@@ -270,19 +220,9 @@ impl<M: Send + Sync + 'static> Consumer<M> for EmbeddedConsumer<M> {
             changed.as_mut().enable();
             match self.shared.lock().take(&self.key) {
                 Some(Taken::Assigned(partitions)) => return Ok(Event::Assigned(partitions)),
-                Some(Taken::Message {
-                    partition,
-                    offset,
-                    term,
-                    message,
-                }) => {
+                Some(Taken::Message { partition, offset, term, message }) => {
                     let shared = Arc::clone(&self.shared);
-                    let receipt = Box::new(EmbeddedReceipt {
-                        shared,
-                        partition,
-                        offset,
-                        term,
-                    });
+                    let receipt = Box::new(EmbeddedReceipt { shared, partition, offset, term });
                     let delivery = Delivery::new(message, partition, offset, receipt);
                     return Ok(Event::Delivery(delivery));
                 }

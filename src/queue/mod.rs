@@ -102,12 +102,7 @@ pub trait Receipt: Send + Sync {
 impl<M: Send + Sync + 'static> Delivery<M> {
     /// A delivery whose fate is told to `receipt`.
     pub fn new(message: Arc<M>, partition: u32, offset: u64, receipt: Box<dyn Receipt>) -> Self {
-        Self {
-            message,
-            partition,
-            offset,
-            receipt: Some(receipt),
-        }
+        Self { message, partition, offset, receipt: Some(receipt) }
     }
 
     /// The message.

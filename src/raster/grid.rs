@@ -65,12 +65,7 @@ impl Region {
     /// The region of a whole image.
     #[must_use]
     pub fn of(size: Size) -> Region {
-        Region {
-            x: 0,
-            y: 0,
-            width: size.width,
-            height: size.height,
-        }
+        Region { x: 0, y: 0, width: size.width, height: size.height }
     }
 
     /// Its width and height.
@@ -106,22 +101,13 @@ impl Region {
         let (x, y) = (self.x.saturating_sub(halo), self.y.saturating_sub(halo));
         let right = self.columns().end.saturating_add(halo).min(within.width);
         let bottom = self.rows().end.saturating_add(halo).min(within.height);
-        Region {
-            x,
-            y,
-            width: right - x,
-            height: bottom - y,
-        }
+        Region { x, y, width: right - x, height: bottom - y }
     }
 
     /// The same pixels, counted from the top left corner of `outer`, which contains them.
     #[must_use]
     pub fn relative_to(self, outer: Region) -> Region {
-        Region {
-            x: self.x - outer.x,
-            y: self.y - outer.y,
-            ..self
-        }
+        Region { x: self.x - outer.x, y: self.y - outer.y, ..self }
     }
 }
 
@@ -142,10 +128,7 @@ impl Grid {
     /// A grid of tiles with `tile` ≥ 1 pixels a side over an image; a `tile` of 0 counts as 1.
     #[must_use]
     pub fn new(image: Size, tile: u32) -> Grid {
-        Grid {
-            image,
-            tile: tile.max(1),
-        }
+        Grid { image, tile: tile.max(1) }
     }
 
     /// Tiles in a row of tiles.
@@ -179,12 +162,7 @@ impl Grid {
         let (x, y) = (column * self.tile, row * self.tile);
         let width = self.tile.min(self.image.width - x);
         let height = self.tile.min(self.image.height - y);
-        Region {
-            x,
-            y,
-            width,
-            height,
-        }
+        Region { x, y, width, height }
     }
 
     /// The regions of all tiles, in order.
@@ -205,9 +183,7 @@ mod tests {
             let mut hits = vec![0; 13 * 7];
             for region in Grid::new(image, tile).regions() {
                 for y in region.rows() {
-                    region
-                        .columns()
-                        .for_each(|x| hits[(y * 13 + x) as usize] += 1);
+                    region.columns().for_each(|x| hits[(y * 13 + x) as usize] += 1);
                 }
             }
             assert!(hits.iter().all(|&count| count == 1), "tile {tile}");
@@ -217,21 +193,8 @@ mod tests {
     #[test]
     fn a_halo_ends_at_the_image_edge() {
         let image = Size::new(10, 8);
-        let region = Region {
-            x: 4,
-            y: 1,
-            width: 3,
-            height: 3,
-        };
-        assert_eq!(
-            region.grow(2, image),
-            Region {
-                x: 2,
-                y: 0,
-                width: 7,
-                height: 6
-            }
-        );
+        let region = Region { x: 4, y: 1, width: 3, height: 3 };
+        assert_eq!(region.grow(2, image), Region { x: 2, y: 0, width: 7, height: 6 });
         assert_eq!(region.grow(u32::MAX, image), Region::of(image));
     }
 }

@@ -1,7 +1,8 @@
 //! The pure raster core: pixels in, pixels out, with no files, network, threads or clock.
 //!
 //! - [`sample`]: the two sample types, and what a filter may do with them
-//! - [`pixels`]: a rectangle of pixels in memory and its format
+//! - [`format`]: which samples a pixel has
+//! - [`pixels`]: a rectangle of pixels in memory
 //! - [`grid`]: sizes, regions and the tiles of an image
 //! - [`orientation`]: the eight ways a stored image may be turned
 //! - [`source`]: a decoded image, cut into windows in viewing orientation
@@ -12,6 +13,7 @@
 pub mod decode;
 pub mod encode;
 pub mod filter;
+pub mod format;
 pub mod grid;
 pub mod orientation;
 pub mod pixels;

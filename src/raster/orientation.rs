@@ -45,11 +45,7 @@ impl Orientation {
     /// The size of the viewed image for a stored one, and the other way round.
     #[must_use]
     pub fn size(self, size: Size) -> Size {
-        if self.transposes() {
-            size.transposed()
-        } else {
-            size
-        }
+        if self.transposes() { size.transposed() } else { size }
     }
 
     /// Where in an image stored as `stored` the pixels of a region of the viewed image lie.
@@ -57,18 +53,8 @@ impl Orientation {
     pub fn stored_region(self, viewed: Region, stored: Size) -> Region {
         let mut region = viewed;
         if self.transposes() {
-            let Region {
-                x,
-                y,
-                width,
-                height,
-            } = viewed;
-            region = Region {
-                x: y,
-                y: x,
-                width: height,
-                height: width,
-            };
+            let Region { x, y, width, height } = viewed;
+            region = Region { x: y, y: x, width: height, height: width };
         }
         if self.mirrors_columns() {
             region.x = stored.width - region.columns().end;
@@ -104,16 +90,8 @@ impl Orientation {
         for (y, row) in to.chunks_exact_mut(across.max(1)).enumerate() {
             for (x, pixel) in row.iter_mut().enumerate() {
                 let (column, line) = if self.transposes() { (y, x) } else { (x, y) };
-                let column = if self.mirrors_columns() {
-                    width - 1 - column
-                } else {
-                    column
-                };
-                let line = if self.mirrors_rows() {
-                    height - 1 - line
-                } else {
-                    line
-                };
+                let column = if self.mirrors_columns() { width - 1 - column } else { column };
+                let line = if self.mirrors_rows() { height - 1 - line } else { line };
                 *pixel = from[line * width + column];
             }
         }

@@ -1,130 +1,10 @@
-//! A rectangle of pixels in memory, and the format of its pixels.
+//! A rectangle of pixels in memory.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use super::format::{Channels, Depth, PixelFormat};
 use super::grid::{Region, Size};
 use super::sample::Sample;
-
-/// Bits per sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Depth {
-    /// 8 bits, 0 to 255.
-    Eight,
-    /// 16 bits, 0 to 65,535.
-    Sixteen,
-}
-
-impl Depth {
-    /// 8 or 16.
-    #[must_use]
-    pub fn bits(self) -> u8 {
-        match self {
-            Depth::Eight => 8,
-            Depth::Sixteen => 16,
-        }
-    }
-}
-
-/// What the samples of a pixel mean, in their order. Alpha is never premultiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Channels {
-    /// Luma alone.
-    Grey,
-    /// Luma, alpha.
-    GreyAlpha,
-    /// Red, green, blue.
-    Rgb,
-    /// Red, green, blue, alpha.
-    Rgba,
-}
-
-impl Channels {
-    /// Samples in a pixel, 1 to 4.
-    #[must_use]
-    pub fn count(self) -> usize {
-        match self {
-            Channels::Grey => 1,
-            Channels::GreyAlpha => 2,
-            Channels::Rgb => 3,
-            Channels::Rgba => 4,
-        }
-    }
-
-    /// Whether the last sample is alpha.
-    #[must_use]
-    pub fn has_alpha(self) -> bool {
-        matches!(self, Channels::GreyAlpha | Channels::Rgba)
-    }
-
-    /// Samples in a pixel that are not alpha, 1 or 3.
-    #[must_use]
-    pub fn colours(self) -> usize {
-        self.count() - usize::from(self.has_alpha())
-    }
-}
-
-impl fmt::Display for Channels {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Channels::Grey => "grey",
-            Channels::GreyAlpha => "grey + alpha",
-            Channels::Rgb => "RGB",
-            Channels::Rgba => "RGBA",
-        })
-    }
-}
-
-/// The format of a pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct PixelFormat {
-    /// The samples of a pixel.
-    pub channels: Channels,
-    /// The size of a sample.
-    pub depth: Depth,
-}
-
-impl PixelFormat {
-    /// A format of these channels at this depth.
-    #[must_use]
-    pub const fn new(channels: Channels, depth: Depth) -> PixelFormat {
-        PixelFormat { channels, depth }
-    }
-
-    /// Samples in a pixel, 1 to 4.
-    #[must_use]
-    pub fn channel_count(self) -> usize {
-        self.channels.count()
-    }
-
-    /// Bytes in a pixel, 1 to 8.
-    #[must_use]
-    pub fn bytes_per_pixel(self) -> usize {
-        self.channel_count() * usize::from(self.depth.bits() / 8)
-    }
-
-    /// Whether the last sample is alpha.
-    #[must_use]
-    pub fn has_alpha(self) -> bool {
-        self.channels.has_alpha()
-    }
-
-    /// Bytes of an image of this format.
-    #[must_use]
-    pub fn bytes(self, size: Size) -> u128 {
-        u128::from(size.pixels()) * self.bytes_per_pixel() as u128
-    }
-}
-
-impl fmt::Display for PixelFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} bit", self.channels, self.depth.bits())
-    }
-}
 
 /// The samples of an image, row by row, the samples of a pixel side by side, without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,11 +69,7 @@ impl Pixels {
         let format = PixelFormat::new(channels, samples.depth());
         let given = samples.len() as u128 * u128::from(format.depth.bits() / 8);
         check_length(size, format, given)?;
-        Ok(Pixels {
-            size,
-            channels,
-            samples,
-        })
+        Ok(Pixels { size, channels, samples })
     }
 
     /// An image of zeros: black, or transparent black. The memory is not touched before it is used.
@@ -204,11 +80,7 @@ impl Pixels {
             Depth::Eight => Samples::U8(vec![0; count]),
             Depth::Sixteen => Samples::U16(vec![0; count]),
         };
-        Pixels {
-            size,
-            channels: format.channels,
-            samples,
-        }
+        Pixels { size, channels: format.channels, samples }
     }
 
     /// An image from samples in native byte order, as [`Pixels::as_bytes`] gives them.
@@ -222,24 +94,13 @@ impl Pixels {
             Depth::Eight => Samples::U8(bytes.to_vec()),
             Depth::Sixteen => Samples::U16(bytemuck::pod_collect_to_vec(bytes)),
         };
-        Ok(Pixels {
-            size,
-            channels: format.channels,
-            samples,
-        })
+        Ok(Pixels { size, channels: format.channels, samples })
     }
 
     /// An image over samples that a caller in this core made in the right number.
     pub(crate) fn of<S: Sample>(size: Size, channels: Channels, samples: Vec<S>) -> Pixels {
-        debug_assert_eq!(
-            samples.len() as u64,
-            size.pixels() * channels.count() as u64
-        );
-        Pixels {
-            size,
-            channels,
-            samples: S::wrap(samples),
-        }
+        debug_assert_eq!(samples.len() as u64, size.pixels() * channels.count() as u64);
+        Pixels { size, channels, samples: S::wrap(samples) }
     }
 
     /// Width and height.
@@ -332,16 +193,8 @@ impl Pixels {
     /// # Panics
     /// When `part` has another format or does not fit there.
     pub fn paste(&mut self, x: u32, y: u32, part: &Pixels) {
-        assert_eq!(
-            self.format(),
-            part.format(),
-            "a pasted part has the format of the image"
-        );
-        self.assert_inside(Region {
-            x,
-            y,
-            ..Region::of(part.size)
-        });
+        assert_eq!(self.format(), part.format(), "a pasted part has the format of the image");
+        self.assert_inside(Region { x, y, ..Region::of(part.size) });
         let length = part.row_bytes();
         for row in 0..part.height() {
             let (from, to) = (part.offset(0, row), self.offset(x, y + row));
@@ -351,11 +204,7 @@ impl Pixels {
     }
 
     fn assert_inside(&self, region: Region) {
-        assert!(
-            Region::of(self.size).contains(region),
-            "{region} lies outside {}",
-            self.size
-        );
+        assert!(Region::of(self.size).contains(region), "{region} lies outside {}", self.size);
     }
 
     fn offset(&self, x: u32, y: u32) -> usize {
@@ -374,16 +223,7 @@ pub enum SamplesMut<'a> {
 
 fn check_length(size: Size, format: PixelFormat, given: u128) -> Result<(), WrongLength> {
     let expected = format.bytes(size);
-    if expected == given {
-        Ok(())
-    } else {
-        Err(WrongLength {
-            size,
-            format,
-            expected,
-            given,
-        })
-    }
+    if expected == given { Ok(()) } else { Err(WrongLength { size, format, expected, given }) }
 }
 
 #[cfg(test)]
@@ -395,10 +235,7 @@ mod tests {
     #[test]
     fn a_buffer_of_the_wrong_length_is_refused() {
         let wrong = Pixels::from_bytes(Size::new(2, 2), RGB16, &[0; 23]).unwrap_err();
-        assert_eq!(
-            wrong.to_string(),
-            "2 × 2 pixels of RGB 16 bit need 24 bytes, not 23"
-        );
+        assert_eq!(wrong.to_string(), "2 × 2 pixels of RGB 16 bit need 24 bytes, not 23");
     }
 
     #[test]
@@ -406,12 +243,7 @@ mod tests {
         let bytes: Vec<u8> = (0..5 * 4 * 6).collect();
         let mut image = Pixels::from_bytes(Size::new(5, 4), RGB16, &bytes).unwrap();
         let whole = image.clone();
-        let part = image.crop(Region {
-            x: 2,
-            y: 1,
-            width: 3,
-            height: 2,
-        });
+        let part = image.crop(Region { x: 2, y: 1, width: 3, height: 2 });
         assert_eq!(part.as_bytes()[..18], bytes[30 + 12..30 + 30]);
         image.paste(2, 1, &Pixels::zeroed(part.size(), RGB16));
         assert_ne!(image, whole);

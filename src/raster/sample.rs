@@ -114,10 +114,7 @@ term!(u32, pair in u64, sum u64);
 
 macro_rules! mix {
     ($value:ty, between $between:ty = $wrap:ident($inner:ty), drop $first:literal then $second:literal) => {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a mean is no larger than its values"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "a mean is no larger than its values")]
         impl Mix for $value {
             type Between = $between;
 
@@ -166,19 +163,13 @@ macro_rules! sample {
             }
 
             #[inline]
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the caller keeps to the range"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "the caller keeps to the range")]
             fn from_u32(value: u32) -> $value {
                 value as $value
             }
 
             #[inline]
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the caller keeps to the range"
-            )]
+            #[expect(clippy::cast_possible_truncation, reason = "the caller keeps to the range")]
             fn from_u64(value: u64) -> $value {
                 value as $value
             }

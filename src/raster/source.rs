@@ -16,10 +16,7 @@ impl Source {
     /// A source over stored pixels.
     #[must_use]
     pub fn new(stored: Pixels, orientation: Orientation) -> Source {
-        Source {
-            stored,
-            orientation,
-        }
+        Source { stored, orientation }
     }
 
     /// Width and height as viewed.

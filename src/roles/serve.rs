@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::stop_signal;
+use super::StopSignal;
 use crate::app::App;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
@@ -23,10 +23,9 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
         Origin::Defaults => info!("configuration: no file found, the defaults are used"),
     }
     info!("no kafka configured: work, collect and monitor run in this process");
+    let mut stop = StopSignal::listen().context("listen for signals")?;
     let listener = listen(args.listen.unwrap_or(config.server.listen))?;
-    let address = listener
-        .local_addr()
-        .context("read the address of the listener")?;
+    let address = listener.local_addr().context("read the address of the listener")?;
     let config = Arc::new(config);
     let storage = Arc::new(FileStorage::open(&config.data_dir).context("open `data_dir`")?);
     let scratch = config.scratch_dir();
@@ -43,16 +42,14 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let stopped_service = services.clone();
     tokio::spawn(async move {
         tokio::select! {
-            () = stop_signal() => info!("stopping"),
+            () = stop.received() => info!("stopping"),
             () = stopped_service.cancelled() => {}
         }
         stopping.cancel();
     });
     info!("listening on http://{address}");
     let grace = config.shutdown_timeout.duration();
-    http::serve(app, listener, grace, requests)
-        .await
-        .context("serve requests")?;
+    http::serve(app, listener, grace, requests).await.context("serve requests")?;
     services.cancel();
     if tokio::time::timeout(grace, running.wait()).await.is_err() {
         warn!("some tiles were not finished in time; they are done again at the next start");

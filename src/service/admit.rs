@@ -56,13 +56,7 @@ impl Candidate {
     ) -> Result<Self, Refusal> {
         let header = decode::probe(image, &decode_limits(config))?;
         let (container, size, format) = (header.container, header.size, header.format);
-        Ok(Self {
-            name: name.into(),
-            bytes,
-            container,
-            size,
-            format,
-        })
+        Ok(Self { name: name.into(), bytes, container, size, format })
     }
 
     /// An image that was admitted before.
@@ -90,20 +84,12 @@ impl Admission {
     /// Plans jobs of `storage` whose results travel in one of `results_partitions` partitions.
     #[must_use]
     pub fn new(config: Arc<Config>, storage: StorageId, results_partitions: u32) -> Self {
-        Self {
-            config,
-            storage,
-            results_partitions,
-        }
+        Self { config, storage, results_partitions }
     }
 
     /// The plan for a candidate, unless something stands against it.
     pub fn plan(&self, id: JobId, image: Candidate, wishes: &Wishes) -> Result<Plan, Refusal> {
-        let filters: Chain = wishes
-            .filters
-            .as_deref()
-            .unwrap_or(DEFAULT_FILTERS)
-            .parse()?;
+        let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let tile_size = self.tile_size(wishes)?;
         let size = image.size;
         self.check_tile_count(size, tile_size)?;
@@ -136,17 +122,13 @@ impl Admission {
     fn tile_size(&self, wishes: &Wishes) -> Result<u32, Refusal> {
         let limit = self.config.limits.max_tile;
         match wishes.tile_size.unwrap_or(self.config.tile.size) {
-            0 => Err(Refusal::new(
-                Code::InvalidOption,
-                "the tile size must be at least 1 pixel",
-            )
-            .value("0 pixels")),
-            size if size > limit => Err(Refusal::new(
-                Code::InvalidOption,
-                "the tile size is too large",
-            )
-            .value(format!("{size} pixels"))
-            .limit(format!("{limit} pixels"), "limits.max_tile")),
+            0 => Err(Refusal::new(Code::InvalidOption, "the tile size must be at least 1 pixel")
+                .value("0 pixels")),
+            size if size > limit => {
+                Err(Refusal::new(Code::InvalidOption, "the tile size is too large")
+                    .value(format!("{size} pixels"))
+                    .limit(format!("{limit} pixels"), "limits.max_tile"))
+            }
             size => Ok(size),
         }
     }
@@ -160,10 +142,7 @@ impl Admission {
         let what = format!("tiles of {tile_size} pixels are too many for this image");
         Err(Refusal::new(Code::TooLarge, what)
             .value(format!("{tiles} tiles"))
-            .limit(
-                format!("{limit} tiles; choose a larger tile size"),
-                "limits.max_tiles",
-            ))
+            .limit(format!("{limit} tiles; choose a larger tile size"), "limits.max_tiles"))
     }
 
     fn output(&self, wishes: &Wishes, container: Container) -> Result<OutputOptions, Refusal> {
@@ -173,11 +152,7 @@ impl Admission {
             return Err(Refusal::new(Code::InvalidOption, what).value(quality));
         }
         let format = wishes.format.unwrap_or_else(|| same_format(container));
-        Ok(OutputOptions {
-            format,
-            quality,
-            background: self.config.output.background.0,
-        })
+        Ok(OutputOptions { format, quality, background: self.config.output.background.0 })
     }
 }
 

@@ -61,11 +61,7 @@ pub struct Canvas {
 impl Canvas {
     /// Opens the canvas of a job: one that another process left, if it can be trusted, or a new one.
     pub fn open(scratch: &Scratch, plan: &Plan) -> io::Result<Self> {
-        let header = Header {
-            plan: plan.hash(),
-            boot: boot_id(),
-            tiles: plan.tiles(),
-        };
+        let header = Header { plan: plan.hash(), boot: boot_id(), tiles: plan.tiles() };
         match scratch {
             Scratch::Unnamed(directory) => {
                 Self::create(tempfile::tempfile_in(directory)?, None, plan, &header)
@@ -81,11 +77,7 @@ impl Canvas {
         // Unique for each opening: no two processes ever write to one file.
         let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
         let path = directory.join(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
         file.try_lock().map_err(lock_error)?;
         Self::create(file, Some(path), plan, header)
     }
@@ -135,9 +127,7 @@ impl Canvas {
 
     fn lock_board(&self) -> MutexGuard<'_, Board> {
         // No code that can panic runs under the lock, so the board is whole even if poisoned.
-        self.board
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The tiles that are in the canvas now.
@@ -158,15 +148,12 @@ impl Canvas {
         let place = self.grid.region(tile);
         let fits = pixels.size() == place.size() && pixels.format() == self.format;
         if !fits {
-            return Err(misfit(format!(
-                "tile {tile} has the wrong size or pixel format"
-            )));
+            return Err(misfit(format!("tile {tile} has the wrong size or pixel format")));
         }
         if self.lock_board().has(tile) {
             return Ok(());
         }
-        self.file
-            .write_all_at(pixels.as_bytes(), self.offset(place))?;
+        self.file.write_all_at(pixels.as_bytes(), self.offset(place))?;
         let mut board = self.lock_board();
         board.set(tile);
         let (byte, bits) = board.byte_of(tile);
@@ -180,12 +167,8 @@ impl Canvas {
 
     /// Reads full-width rows, which must be within the image and all there.
     pub fn rows(&self, rows: Range<u32>) -> io::Result<Pixels> {
-        let wanted = Region {
-            x: 0,
-            y: rows.start,
-            width: self.size.width,
-            height: rows.end - rows.start,
-        };
+        let wanted =
+            Region { x: 0, y: rows.start, width: self.size.width, height: rows.end - rows.start };
         let mut band = Pixels::zeroed(wanted.size(), self.format);
         let columns = self.grid.columns();
         let grid_rows = rows.start / self.tile_size..rows.end.div_ceil(self.tile_size);
@@ -206,8 +189,7 @@ impl Canvas {
         let row = place.width as usize * pixel;
         let mut part = vec![0; row * (last - first) as usize];
         let skipped = u64::from(first - place.y) * row as u64;
-        self.file
-            .read_exact_at(&mut part, self.offset(place) + skipped)?;
+        self.file.read_exact_at(&mut part, self.offset(place) + skipped)?;
         let stride = self.size.width as usize * pixel;
         let target = &mut band.as_bytes_mut()[(first - rows.start) as usize * stride..];
         let left = place.x as usize * pixel;
@@ -243,13 +225,9 @@ pub fn sweep(directory: &Path, is_wanted: impl Fn(JobId) -> bool) -> io::Result<
 
 fn canvases(directory: &Path, job: Option<JobId>) -> io::Result<Vec<PathBuf>> {
     let paths = fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let ours = paths.filter(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == EXTENSION)
-    });
-    Ok(ours
-        .filter(|path| job.is_none() || job_of(path) == job)
-        .collect())
+    let ours =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
+    Ok(ours.filter(|path| job.is_none() || job_of(path) == job).collect())
 }
 
 fn job_of(path: &Path) -> Option<JobId> {

@@ -26,10 +26,7 @@ pub struct Entry {
 impl Ledger {
     /// Reads all jobs. One whose plan does not parse is left out, and the log says so.
     pub async fn load(storage: Arc<dyn Storage>) -> Result<Self, StorageError> {
-        let ledger = Self {
-            storage,
-            entries: RwLock::default(),
-        };
+        let ledger = Self { storage, entries: RwLock::default() };
         for job in ledger.storage.jobs().await? {
             match ledger.read(job).await {
                 Ok(entry) => ledger.put(job, entry),
@@ -43,10 +40,7 @@ impl Ledger {
 
     async fn read(&self, job: JobId) -> Result<Entry, StorageError> {
         let plan = Arc::new(self.storage.plan(job).await?);
-        Ok(Entry {
-            plan,
-            outcome: self.storage.outcome(job).await?,
-        })
+        Ok(Entry { plan, outcome: self.storage.outcome(job).await? })
     }
 
     fn put(&self, job: JobId, entry: Entry) {
@@ -55,26 +49,16 @@ impl Ledger {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<JobId, Entry>> {
         // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        self.entries
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.entries.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn entries(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<JobId, Entry>> {
-        self.entries
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.entries.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Adds a job whose plan has just been stored.
     pub fn add(&self, plan: Arc<Plan>) {
-        self.put(
-            plan.id,
-            Entry {
-                plan,
-                outcome: None,
-            },
-        );
+        self.put(plan.id, Entry { plan, outcome: None });
     }
 
     /// One job.
@@ -87,13 +71,7 @@ impl Ledger {
     #[must_use]
     pub fn newest(&self, skip: usize, count: usize) -> (Vec<Entry>, usize) {
         let entries = self.entries();
-        let page = entries
-            .values()
-            .rev()
-            .skip(skip)
-            .take(count)
-            .cloned()
-            .collect();
+        let page = entries.values().rev().skip(skip).take(count).cloned().collect();
         (page, entries.len())
     }
 

@@ -42,13 +42,7 @@ impl Mill {
         pool: Arc<Pool>,
         results: Arc<dyn Topic<TileResult>>,
     ) -> Self {
-        Self {
-            id,
-            host,
-            pool,
-            results,
-            tally: Tally::default(),
-        }
+        Self { id, host, pool, results, tally: Tally::default() }
     }
 
     /// Takes tasks until `shutdown`, then finishes those in hand.
@@ -84,11 +78,7 @@ impl Mill {
         self.tally.in_flight.fetch_add(1, Ordering::Relaxed);
         let task = Arc::clone(delivery.message());
         let result = self.filter(Arc::clone(&task)).await;
-        let counter = if result.pixels.is_ok() {
-            &self.tally.done
-        } else {
-            &self.tally.failed
-        };
+        let counter = if result.pixels.is_ok() { &self.tally.done } else { &self.tally.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         match self.results.send(task.results_partition, result).await {
             Ok(_) => delivery.ack(),
@@ -111,20 +101,10 @@ impl Mill {
             (filter_tile(&task), start.elapsed())
         });
         let (pixels, elapsed) = work.await.unwrap_or_else(|panicked| {
-            let failure = TileFailure {
-                cause: panicked.to_string(),
-                retry: Retry::Useful,
-            };
+            let failure = TileFailure { cause: panicked.to_string(), retry: Retry::Useful };
             (Err(failure), Duration::ZERO)
         });
-        TileResult {
-            job,
-            tile,
-            attempt,
-            worker: self.id.clone(),
-            elapsed,
-            pixels,
-        }
+        TileResult { job, tile, attempt, worker: self.id.clone(), elapsed, pixels }
     }
 
     /// What the worker says of itself; `rate` is in tiles a second.
@@ -160,10 +140,7 @@ impl Mill {
             let rate = rate.measure(self.tally.done.load(Ordering::Relaxed));
             let sent = heartbeats.send(0, self.heartbeat(phase, rate)).await;
             if let Err(error) = sent {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "could not send a heartbeat"
-                );
+                warn!(error = &error as &dyn std::error::Error, "could not send a heartbeat");
             }
             if phase == Phase::Gone {
                 return;
@@ -180,30 +157,21 @@ struct Rate {
 
 impl Rate {
     fn new() -> Self {
-        Self {
-            at: Instant::now(),
-            done: 0,
-        }
+        Self { at: Instant::now(), done: 0 }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     fn measure(&mut self, done: u64) -> f64 {
         let seconds = self.at.elapsed().as_secs_f64().max(1e-3);
         let rate = (done - self.done) as f64 / seconds;
-        *self = Self {
-            at: Instant::now(),
-            done,
-        };
+        *self = Self { at: Instant::now(), done };
         rate
     }
 }
 
 /// Runs a task's filters over its window and trims the halo.
 fn filter_tile(task: &TileTask) -> Result<raster::pixels::Pixels, TileFailure> {
-    let futile = |cause| TileFailure {
-        cause,
-        retry: Retry::Futile,
-    };
+    let futile = |cause| TileFailure { cause, retry: Retry::Futile };
     if task.revision != raster::REVISION {
         return Err(futile(format!(
             "the job needs raster revision {}, this worker has {}",
@@ -212,11 +180,7 @@ fn filter_tile(task: &TileTask) -> Result<raster::pixels::Pixels, TileFailure> {
         )));
     }
     if task.pixels.size() != task.window.size() {
-        return Err(futile(
-            "the tile's pixels do not have the size of its window".into(),
-        ));
+        return Err(futile("the tile's pixels do not have the size of its window".into()));
     }
-    Ok(task
-        .filters
-        .apply(task.pixels.clone(), task.window, task.keep, task.image))
+    Ok(task.filters.apply(task.pixels.clone(), task.window, task.keep, task.image))
 }

@@ -34,10 +34,7 @@ pub async fn run(
         // The next heartbeat says all that a lost one did, so a failure is not tried again.
         let noted = state.beat(heartbeat, dead_after).await;
         if let Err(error) = noted.and(state.signal(Look::Workers).await) {
-            warn!(
-                error = &error as &dyn std::error::Error,
-                "could not note a heartbeat"
-            );
+            warn!(error = &error as &dyn std::error::Error, "could not note a heartbeat");
         }
         delivery.ack();
     }

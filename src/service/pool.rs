@@ -41,9 +41,7 @@ impl Pool {
         let shared = Arc::new(Shared::default());
         let spawn = |index| {
             let shared = Arc::clone(&shared);
-            thread::Builder::new()
-                .name(format!("{name}-{index}"))
-                .spawn(move || shared.work())
+            thread::Builder::new().name(format!("{name}-{index}")).spawn(move || shared.work())
         };
         let threads = (0..threads.get()).map(spawn).collect::<io::Result<_>>()?;
         Ok(Self { shared, threads })
@@ -67,18 +65,14 @@ impl Pool {
             let _ = answer.send(caught());
         }));
         self.shared.changed.notify_one();
-        answered
-            .await
-            .unwrap_or_else(|_| Err(Panicked("the pool was closed".into())))
+        answered.await.unwrap_or_else(|_| Err(Panicked("the pool was closed".into())))
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // The queue is whole even if poisoned: work runs outside the lock.
-        self.queue
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn work(&self) {
@@ -96,10 +90,7 @@ impl Shared {
             if let Some(work) = queue.waiting.pop_front() {
                 return Some(work);
             }
-            queue = self
-                .changed
-                .wait(queue)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            queue = self.changed.wait(queue).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
     }
 }
@@ -143,9 +134,7 @@ mod tests {
     #[tokio::test]
     async fn work_runs_on_threads_with_the_pools_name() {
         let pool = Pool::new("mill", NonZeroUsize::MIN).unwrap();
-        let name = pool
-            .run(|| std::thread::current().name().map(String::from))
-            .await;
+        let name = pool.run(|| std::thread::current().name().map(String::from)).await;
         assert_eq!(name, Ok(Some("mill-0".into())));
     }
 }

@@ -64,29 +64,20 @@ impl<K: Eq + Hash, V: Clone> Expiring<K, V> {
 
     fn values(&self) -> Vec<V> {
         let now = Instant::now();
-        self.0
-            .values()
-            .filter(|(end, _)| *end > now)
-            .map(|(_, value)| value.clone())
-            .collect()
+        self.0.values().filter(|(end, _)| *end > now).map(|(_, value)| value.clone()).collect()
     }
 }
 
 impl Default for EmbeddedState {
     fn default() -> Self {
-        Self {
-            maps: Mutex::default(),
-            looks: broadcast::channel(SIGNAL_CAPACITY).0,
-        }
+        Self { maps: Mutex::default(), looks: broadcast::channel(SIGNAL_CAPACITY).0 }
     }
 }
 
 impl EmbeddedState {
     fn lock(&self) -> MutexGuard<'_, Maps> {
         // No code that can panic runs under the lock, so the maps are whole even if poisoned.
-        self.maps
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.maps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -122,10 +113,7 @@ impl State for EmbeddedState {
 
     async fn claim(&self, job: JobId, server: &ServerId) -> Result<bool, StateError> {
         let maps = &mut *self.lock();
-        let owner = maps
-            .owners
-            .get(&job)
-            .filter(|owner| maps.servers.get(owner).is_some());
+        let owner = maps.owners.get(&job).filter(|owner| maps.servers.get(owner).is_some());
         if owner.is_some_and(|owner| owner != server) {
             return Ok(false);
         }
@@ -165,11 +153,7 @@ impl State for EmbeddedState {
         }
         let workers = &mut self.lock().workers;
         workers.retain(|_, worker| worker.arrived.elapsed() < worker.dead_after + DEAD_WORKER_TTL);
-        let worker = Worker {
-            heartbeat,
-            arrived: Instant::now(),
-            dead_after,
-        };
+        let worker = Worker { heartbeat, arrived: Instant::now(), dead_after };
         workers.insert(worker.heartbeat.id.clone(), worker);
         Ok(())
     }

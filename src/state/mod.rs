@@ -25,9 +25,9 @@ pub const SERVER_TTL: Duration = Duration::from_secs(10);
 /// How long an active job stays known after it was last published.
 pub const ACTIVE_TTL: Duration = Duration::from_secs(30);
 /// How long a board stays after it was last published.
-pub const BOARD_TTL: Duration = Duration::from_secs(60);
+pub const BOARD_TTL: Duration = Duration::from_mins(1);
 /// How long a dead worker is still shown.
-pub const DEAD_WORKER_TTL: Duration = Duration::from_secs(5 * 60);
+pub const DEAD_WORKER_TTL: Duration = Duration::from_mins(5);
 /// How often whoever published something publishes it again: often enough for every time above.
 pub const REPUBLISH_EVERY: Duration = Duration::from_secs(2);
 

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{STAGED_PREFIX, Staged, Storage, StorageError};
+use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -40,18 +41,12 @@ struct Layout {
 impl FileStorage {
     /// Opens the storage in `directory`, and makes it if it is not there.
     pub fn open(directory: &Path) -> Result<Self> {
-        let layout = Layout {
-            uploads: directory.join("uploads"),
-            finals: directory.join("final"),
-        };
+        let layout = Layout { uploads: directory.join("uploads"), finals: directory.join("final") };
         for made in [&layout.uploads, &layout.finals] {
             fs::create_dir_all(made).map_err(StorageError::io("make the directory", made))?;
         }
         let id = read_or_create_id(&directory.join("storage-id"))?;
-        Ok(Self {
-            id,
-            layout: Arc::new(layout),
-        })
+        Ok(Self { id, layout: Arc::new(layout) })
     }
 
     /// Runs `work` where blocking is allowed.
@@ -60,9 +55,7 @@ impl FileStorage {
         work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let layout = Arc::clone(&self.layout);
-        tokio::task::spawn_blocking(move || work(&layout))
-            .await
-            .expect("file operations do not panic")
+        blocking::run(move || work(&layout)).await
     }
 }
 
@@ -95,11 +88,7 @@ impl Layout {
     }
 
     fn final_image(&self, plan: &Plan) -> PathBuf {
-        self.finals.join(format!(
-            "{}_complete.{}",
-            plan.id,
-            plan.output.format.extension()
-        ))
+        self.finals.join(format!("{}_complete.{}", plan.id, plan.output.format.extension()))
     }
 
     fn make_directory(&self, job: JobId) -> Result<PathBuf> {
@@ -128,16 +117,15 @@ impl Layout {
         let path = self.outcome(job);
         match create_record(&path, outcome) {
             Ok(()) => Ok(outcome.clone()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => self
-                .read_outcome(job)?
-                .ok_or(StorageError::NotFound(job, "outcome")),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.read_outcome(job)?.ok_or(StorageError::NotFound(job, "outcome"))
+            }
             Err(error) => Err(StorageError::io("write", &path)(error)),
         }
     }
 
     fn starts(&self, job: JobId, step: Step) -> PathBuf {
-        self.directory(job)
-            .join(format!("{}.starts", step.as_str()))
+        self.directory(job).join(format!("{}.starts", step.as_str()))
     }
 
     fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
@@ -193,9 +181,7 @@ fn sync_directory(directory: &Path) -> Result<()> {
 /// Creates `path` with `bytes`, whole or not at all, unless it exists; durable on return.
 fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let mut staged = tempfile::Builder::new()
-        .prefix(STAGED_PREFIX)
-        .tempfile_in(directory)?;
+    let mut staged = tempfile::Builder::new().prefix(STAGED_PREFIX).tempfile_in(directory)?;
     staged.write_all(bytes)?;
     staged.as_file().sync_all()?;
     staged.persist_noclobber(path)?;
@@ -230,13 +216,8 @@ fn open(job: JobId, what: &'static str, path: &Path) -> Result<File> {
 /// Moves a staged file, synced, to its place.
 fn persist(staged: Staged, path: &Path) -> Result<()> {
     let staged = staged.into_inner();
-    staged
-        .as_file()
-        .sync_all()
-        .map_err(StorageError::io("write", path))?;
-    staged
-        .persist(path)
-        .map_err(|error| StorageError::io("write", path)(error.error))?;
+    staged.as_file().sync_all().map_err(StorageError::io("write", path))?;
+    staged.persist(path).map_err(|error| StorageError::io("write", path)(error.error))?;
     sync_directory(path.parent().unwrap_or(Path::new(".")))
 }
 
@@ -292,8 +273,7 @@ impl Storage for FileStorage {
     }
 
     async fn open_original(&self, job: JobId) -> Result<File> {
-        self.blocking(move |layout| open(job, "original", &layout.original(job)))
-            .await
+        self.blocking(move |layout| open(job, "original", &layout.original(job))).await
     }
 
     async fn stage_final(&self, _plan: &Plan) -> Result<Staged> {
@@ -306,19 +286,16 @@ impl Storage for FileStorage {
 
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
         let plan = plan.clone();
-        self.blocking(move |layout| persist(image, &layout.final_image(&plan)))
-            .await
+        self.blocking(move |layout| persist(image, &layout.final_image(&plan))).await
     }
 
     async fn open_final(&self, plan: &Plan) -> Result<File> {
         let plan = plan.clone();
-        self.blocking(move |layout| open(plan.id, "final image", &layout.final_image(&plan)))
-            .await
+        self.blocking(move |layout| open(plan.id, "final image", &layout.final_image(&plan))).await
     }
 
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
-        self.blocking(move |layout| layout.conclude(job, &outcome))
-            .await
+        self.blocking(move |layout| layout.conclude(job, &outcome)).await
     }
 
     async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
@@ -326,8 +303,7 @@ impl Storage for FileStorage {
     }
 
     async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
-        self.blocking(move |layout| layout.count_start(job, step))
-            .await
+        self.blocking(move |layout| layout.count_start(job, step)).await
     }
 
     async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {

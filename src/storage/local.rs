@@ -54,41 +54,30 @@ impl LocalStorage {
     #[must_use]
     pub fn new(overwrite: Overwrite) -> Self {
         let jobs = Mutex::default();
-        Self {
-            id: StorageId("local".into()),
-            overwrite,
-            jobs,
-        }
+        Self { id: StorageId("local".into()), overwrite, jobs }
     }
 
     /// Says where the files of a job are, before anything else is done with it.
     pub fn assign(&self, job: JobId, paths: Paths) {
-        let entry = Entry {
-            paths,
-            plan: None,
-            outcome: None,
-            starts: [0; 2],
-        };
+        let entry = Entry { paths, plan: None, outcome: None, starts: [0; 2] };
         self.lock().insert(job, entry);
     }
 
     /// Stores the plan of a job whose original is its input.
     pub fn admit(&self, plan: Plan) -> Result<()> {
         let id = plan.id;
-        self.with(id, "input", |entry| match entry.plan {
-            Some(_) => Err(StorageError::Conflict(id, "plan")),
-            None => {
-                entry.plan = Some(plan);
-                Ok(())
+        self.with(id, "input", |entry| {
+            if entry.plan.is_some() {
+                return Err(StorageError::Conflict(id, "plan"));
             }
+            entry.plan = Some(plan);
+            Ok(())
         })?
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Entry>> {
         // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        self.jobs
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn with<T>(
@@ -97,10 +86,7 @@ impl LocalStorage {
         what: &'static str,
         act: impl FnOnce(&mut Entry) -> T,
     ) -> Result<T> {
-        self.lock()
-            .get_mut(&job)
-            .map(act)
-            .ok_or(StorageError::NotFound(job, what))
+        self.lock().get_mut(&job).map(act).ok_or(StorageError::NotFound(job, what))
     }
 
     fn paths(&self, job: JobId) -> Result<Paths> {
@@ -110,9 +96,7 @@ impl LocalStorage {
 
 /// The directory that a file is, or will be, in.
 fn directory_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn stage(paths: &Paths) -> Result<Staged> {
@@ -146,11 +130,7 @@ impl Storage for LocalStorage {
 
     async fn jobs(&self) -> Result<Vec<JobId>> {
         let jobs = self.lock();
-        Ok(jobs
-            .iter()
-            .filter(|(_, entry)| entry.plan.is_some())
-            .map(|(id, _)| *id)
-            .collect())
+        Ok(jobs.iter().filter(|(_, entry)| entry.plan.is_some()).map(|(id, _)| *id).collect())
     }
 
     async fn plan(&self, job: JobId) -> Result<Plan> {
@@ -184,16 +164,11 @@ impl Storage for LocalStorage {
     }
 
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
-        self.with(job, "plan", |entry| {
-            entry.outcome.get_or_insert(outcome).clone()
-        })
+        self.with(job, "plan", |entry| entry.outcome.get_or_insert(outcome).clone())
     }
 
     async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
-        Ok(self
-            .lock()
-            .get(&job)
-            .and_then(|entry| entry.outcome.clone()))
+        Ok(self.lock().get(&job).and_then(|entry| entry.outcome.clone()))
     }
 
     async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {

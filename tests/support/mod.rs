@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use ureq::unversioned::multipart::{Form, Part};
 
 /// How long anything may take before a test gives up on it; nothing waits this long if all is well.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The program with arguments, in `directory`, without the variables of whoever runs the tests.
 pub fn tilemill(directory: &Path) -> Command {
@@ -144,6 +144,26 @@ impl Server {
         answer(agent().get(self.url(path)).call())
     }
 
+    /// Asks again until the answer is as wanted.
+    pub fn get_until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (_, value) = self.get(path);
+            if wanted(&value) {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "waited for {path} in vain: {value}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until no job is in work and no tile on its way.
+    pub fn until_idle(&self) {
+        self.get_until("/api/queue", |queue| {
+            ["tiles_in_flight", "jobs_active", "jobs_queued"].iter().all(|key| queue[*key] == 0)
+        });
+    }
+
     pub fn post(&self, path: &str) -> (u16, Value) {
         answer(agent().post(self.url(path)).send_empty())
     }
@@ -154,17 +174,22 @@ impl Server {
 
     /// Follows the job's events until it has ended, and returns it.
     pub fn ended(&self, job: &str) -> Value {
+        let ended = ["complete", "failed", "cancelled"].map(Value::from);
+        self.until(job, |job| ended.contains(&job["status"]))
+    }
+
+    /// Follows the job's events until it is as wanted, and returns it.
+    pub fn until(&self, job: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let url = self.url(&format!("/api/events?job={job}"));
         let stream = agent().get(url).call().unwrap().into_body().into_reader();
         let deadline = Instant::now() + PATIENCE;
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let data = line.strip_prefix("data: ").unwrap_or("null");
             let event: Value = serde_json::from_str(data).unwrap();
-            let ended = ["complete", "failed", "cancelled"].map(Value::from);
-            if event["id"] == job && ended.contains(&event["status"]) {
+            if event["id"] == job && wanted(&event) {
                 return event;
             }
-            assert!(Instant::now() < deadline, "job {job} did not end: {:#?}", self.log.lines());
+            assert!(Instant::now() < deadline, "waited for {job} in vain: {:#?}", self.log.lines());
         }
         panic!("the events of job {job} ended: {:#?}", self.log.lines());
     }

@@ -64,9 +64,7 @@ impl Container {
 
     /// The names of all formats, in words.
     pub(super) fn names() -> String {
-        Container::ALL
-            .map(|container| container.to_string())
-            .join(", ")
+        Container::ALL.map(|container| container.to_string()).join(", ")
     }
 
     /// The format whose signature stands at the start of `reader`, which is left there.

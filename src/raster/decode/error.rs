@@ -69,10 +69,7 @@ impl DecodeError {
         container: Container,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> DecodeError {
-        DecodeError::Damaged {
-            container,
-            source: source.into(),
-        }
+        DecodeError::Damaged { container, source: source.into() }
     }
 
     pub(super) fn from_io(container: Container, error: io::Error) -> DecodeError {

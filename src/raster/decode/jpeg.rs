@@ -16,10 +16,7 @@ pub(super) fn require_end<R: BufRead + Seek>(reader: &mut R) -> Result<(), Decod
     let ends = skip_to_scan(reader).and_then(|()| has_end(reader));
     match ends {
         Ok(true) => Ok(()),
-        Ok(false) => Err(DecodeError::damaged(
-            Container::Jpeg,
-            "the end of the image is missing",
-        )),
+        Ok(false) => Err(DecodeError::damaged(Container::Jpeg, "the end of the image is missing")),
         Err(error) => Err(DecodeError::from_io(Container::Jpeg, error)),
     }
 }
@@ -31,10 +28,7 @@ fn skip_to_scan<R: BufRead + Seek>(reader: &mut R) -> io::Result<()> {
             return Ok(());
         }
         if marker == END_OF_IMAGE {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the image has no scan",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the image has no scan"));
         }
         if !LONE_MARKERS.iter().any(|range| range.contains(&marker)) {
             let mut length = [0; 2];

@@ -4,7 +4,7 @@
 //! - [`error`]: why a file is not read
 //! - `open`: the decoder for a format, once it is sure that the file holds one still image
 //! - `jpeg`: whether a JPEG file goes on to its end
-//! - `pages`: how many pages a TIFF file has
+//! - `tiff`: pages of a TIFF file, and grey with alpha
 
 use std::io::{BufRead, Seek};
 
@@ -19,7 +19,7 @@ pub mod container;
 pub mod error;
 mod jpeg;
 mod open;
-mod pages;
+mod tiff;
 
 pub use container::Container;
 pub use error::DecodeError;
@@ -97,22 +97,14 @@ fn header(
     let orientation = decoder.orientation().map_err(damaged)?.to_exif();
     let orientation = Orientation::from_exif(orientation).unwrap_or(Orientation::UPRIGHT);
     let size = orientation.size(Size::new(width, height));
-    Ok(Header {
-        container,
-        size,
-        format,
-        orientation,
-    })
+    Ok(Header { container, size, format, orientation })
 }
 
 fn pixel_format(
     container: Container,
     decoder: &dyn ImageDecoder,
 ) -> Result<PixelFormat, DecodeError> {
-    let unsupported = |what: &str| DecodeError::Unsupported {
-        container,
-        what: what.to_owned(),
-    };
+    let unsupported = |what: &str| DecodeError::Unsupported { container, what: what.to_owned() };
     // The decoder would turn these inks into colours without their profile, that is wrongly.
     let inks = [ExtendedColorType::Cmyk8, ExtendedColorType::Cmyk16];
     if inks.contains(&decoder.original_color_type()) {
@@ -145,35 +137,14 @@ impl Limits {
         let longer = u64::from(size.width.max(size.height));
         let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX);
         let too_large = [
-            (
-                "pixels",
-                size.pixels(),
-                self.max_pixels,
-                "limits.max_megapixels",
-            ),
-            (
-                "pixels a side",
-                longer,
-                u64::from(self.max_side),
-                "limits.max_side",
-            ),
-            (
-                "bytes when decoded",
-                bytes,
-                self.max_bytes,
-                "limits.decode_memory",
-            ),
+            ("pixels", size.pixels(), self.max_pixels, "limits.max_megapixels"),
+            ("pixels a side", longer, u64::from(self.max_side), "limits.max_side"),
+            ("bytes when decoded", bytes, self.max_bytes, "limits.decode_memory"),
         ];
-        match too_large
-            .into_iter()
-            .find(|(_, value, limit, _)| value > limit)
-        {
-            Some((what, value, limit, setting)) => Err(DecodeError::TooLarge {
-                what,
-                value,
-                limit,
-                setting,
-            }),
+        match too_large.into_iter().find(|(_, value, limit, _)| value > limit) {
+            Some((what, value, limit, setting)) => {
+                Err(DecodeError::TooLarge { what, value, limit, setting })
+            }
             None => Ok(()),
         }
     }

@@ -7,13 +7,12 @@ use image::codecs::bmp::BmpDecoder;
 use image::codecs::gif::GifDecoder;
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
-use image::codecs::tiff::TiffDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{ImageError, ImageResult};
 
 use super::container::Container;
 use super::error::DecodeError;
-use super::{Limits, jpeg, pages};
+use super::{Limits, jpeg, tiff};
 use crate::raster::grid::Size;
 
 type Decoder<'r> = Box<dyn ImageDecoder + 'r>;
@@ -30,7 +29,7 @@ pub(super) fn open<'r, R: BufRead + Seek + 'r>(
     match container {
         Container::Jpeg => boxed(JpegDecoder::new(reader)).map_err(broken),
         Container::Png => open_png(reader, limits),
-        Container::Tiff => boxed(TiffDecoder::new(reader)).map_err(broken),
+        Container::Tiff => tiff::open(reader),
         Container::WebP => open_webp(reader),
         Container::Bmp => boxed(BmpDecoder::new(reader)).map_err(broken),
         Container::Gif => boxed(GifDecoder::new(reader)).map_err(broken),
@@ -42,14 +41,11 @@ fn boxed<'r, D: ImageDecoder + 'r>(decoder: ImageResult<D>) -> ImageResult<Decod
 }
 
 fn animated(container: Container) -> DecodeError {
-    DecodeError::Unsupported {
-        container,
-        what: "an animation".to_owned(),
-    }
+    DecodeError::Unsupported { container, what: "an animation".to_owned() }
 }
 
 /// Refuses what a first pass over the file shows: sizes that would make a decoder take memory
-/// at once, further frames and pages, and an end that is missing.
+/// at once, further frames, and an end that is missing.
 fn refuse_several<R: BufRead + Seek>(
     reader: &mut R,
     container: Container,
@@ -58,18 +54,16 @@ fn refuse_several<R: BufRead + Seek>(
     match container {
         Container::Jpeg => jpeg::require_end(reader),
         Container::Png => check_png_header(reader, limits),
-        Container::Tiff => refuse_pages(reader),
         Container::Gif => refuse_frames(reader),
-        Container::WebP | Container::Bmp => Ok(()),
+        Container::Tiff | Container::WebP | Container::Bmp => Ok(()),
     }
 }
 
 /// The decoder takes memory for a row as soon as it is opened.
 fn check_png_header<R: BufRead + Seek>(reader: &mut R, limits: &Limits) -> Result<(), DecodeError> {
     let mut decoder = png::Decoder::new(reader);
-    let info = decoder
-        .read_header_info()
-        .map_err(|error| DecodeError::damaged(Container::Png, error))?;
+    let info =
+        decoder.read_header_info().map_err(|error| DecodeError::damaged(Container::Png, error))?;
     limits.check_size(Size::new(info.width, info.height))
 }
 
@@ -105,18 +99,4 @@ fn refuse_frames<R: BufRead + Seek>(reader: &mut R) -> Result<(), DecodeError> {
         Ok(Some(_)) => Err(animated(Container::Gif)),
         Ok(None) | Err(_) => Ok(()),
     }
-}
-
-fn refuse_pages<R: BufRead + Seek>(reader: &mut R) -> Result<(), DecodeError> {
-    let pages =
-        pages::count(reader).map_err(|error| DecodeError::damaged(Container::Tiff, error))?;
-    if pages == 1 {
-        return Ok(());
-    }
-    let more = if pages == pages::MOST { " or more" } else { "" };
-    let what = format!("{pages}{more} pages");
-    Err(DecodeError::Unsupported {
-        container: Container::Tiff,
-        what,
-    })
 }

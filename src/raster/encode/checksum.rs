@@ -18,11 +18,7 @@ pub(super) struct Adler32 {
 
 impl Adler32 {
     /// The checksum of no bytes.
-    pub(super) const EMPTY: Adler32 = Adler32 {
-        low: 1,
-        high: 0,
-        length: 0,
-    };
+    pub(super) const EMPTY: Adler32 = Adler32 { low: 1, high: 0, length: 0 };
 
     pub(super) fn of(bytes: &[u8]) -> Adler32 {
         let (mut low, mut high) = (1, 0);
@@ -34,11 +30,7 @@ impl Adler32 {
             low %= MODULUS;
             high %= MODULUS;
         }
-        Adler32 {
-            low,
-            high,
-            length: bytes.len() as u64,
-        }
+        Adler32 { low, high, length: bytes.len() as u64 }
     }
 
     /// The checksum of these bytes followed by those of `next`.
@@ -49,11 +41,7 @@ impl Adler32 {
         let carried = before % modulus * (next.length % modulus);
         let high = (u64::from(self.high) + u64::from(next.high) + carried) % modulus;
         let narrow = |sum| u32::try_from(sum).expect("a remainder of a 32-bit modulus fits");
-        Adler32 {
-            low: narrow(low),
-            high: narrow(high),
-            length: self.length + next.length,
-        }
+        Adler32 { low: narrow(low), high: narrow(high), length: self.length + next.length }
     }
 
     pub(super) fn value(self) -> u32 {
@@ -75,10 +63,7 @@ mod tests {
         let bytes: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8 | 0xC0).collect();
         for cut in [0, 1, 5_552, 65_521, 199_999, 200_000] {
             let (left, right) = bytes.split_at(cut);
-            assert_eq!(
-                Adler32::of(left).followed_by(Adler32::of(right)),
-                Adler32::of(&bytes)
-            );
+            assert_eq!(Adler32::of(left).followed_by(Adler32::of(right)), Adler32::of(&bytes));
         }
     }
 }

@@ -57,7 +57,5 @@ pub(super) struct Band<'a> {
 pub(super) fn rows_per_band(size: Size, format: PixelFormat, unit: u32) -> u32 {
     let unit_bytes = u64::from(size.width) * format.bytes_per_pixel() as u64 * u64::from(unit);
     let units = (BAND_BYTES / unit_bytes.max(1)).max(1);
-    u32::try_from(units)
-        .unwrap_or(u32::MAX)
-        .saturating_mul(unit)
+    u32::try_from(units).unwrap_or(u32::MAX).saturating_mul(unit)
 }

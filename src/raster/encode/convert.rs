@@ -10,10 +10,7 @@ use crate::raster::sample::Sample;
 pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> PixelFormat {
     match options.format {
         OutputFormat::Png | OutputFormat::Tiff => input,
-        OutputFormat::WebP => PixelFormat {
-            depth: Depth::Eight,
-            ..input
-        },
+        OutputFormat::WebP => PixelFormat { depth: Depth::Eight, ..input },
         OutputFormat::Jpeg => {
             let [r, g, b] = options.background;
             let grey = match input.channels {
@@ -36,9 +33,7 @@ pub(super) fn notes(
     let mut notes = Vec::new();
     if input.has_alpha() && !stored.has_alpha() {
         let [r, g, b] = options.background;
-        notes.push(format!(
-            "alpha was laid over #{r:02x}{g:02x}{b:02x} (output.background)"
-        ));
+        notes.push(format!("alpha was laid over #{r:02x}{g:02x}{b:02x} (output.background)"));
     }
     if input.depth == Depth::Sixteen && stored.depth == Depth::Eight {
         notes.push("16 bit was rounded to 8 bit".to_owned());

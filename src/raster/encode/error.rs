@@ -96,10 +96,7 @@ impl EncodeError {
         format: OutputFormat,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> EncodeError {
-        EncodeError::Codec {
-            format,
-            source: source.into(),
-        }
+        EncodeError::Codec { format, source: source.into() }
     }
 }
 
@@ -111,17 +108,10 @@ pub(super) fn check(options: OutputOptions, size: Size) -> Result<(), EncodeErro
     }
     if !fits(format, size) {
         let limit = format.max_side();
-        return Err(EncodeError::SideTooLong {
-            format,
-            size,
-            limit,
-            others: others(format, size),
-        });
+        return Err(EncodeError::SideTooLong { format, size, limit, others: others(format, size) });
     }
     if format == OutputFormat::Jpeg && !(1..=100).contains(&options.quality) {
-        return Err(EncodeError::Quality {
-            quality: options.quality,
-        });
+        return Err(EncodeError::Quality { quality: options.quality });
     }
     Ok(())
 }

@@ -32,11 +32,7 @@ pub(super) struct Jpeg {
 
 impl Jpeg {
     pub(super) fn new(size: Size, format: PixelFormat, quality: u8) -> Jpeg {
-        Jpeg {
-            size,
-            format,
-            quality,
-        }
+        Jpeg { size, format, quality }
     }
 
     fn halves_chroma(&self) -> bool {
@@ -52,11 +48,8 @@ impl Jpeg {
         let failed = |error| EncodeError::codec(OutputFormat::Jpeg, error);
         let mut file = Vec::with_capacity(pixels.as_bytes().len() / 4 + 1024);
         let mut encoder = Encoder::new(&mut file, self.quality);
-        let chroma = if self.halves_chroma() {
-            SamplingFactor::F_2_2
-        } else {
-            SamplingFactor::F_1_1
-        };
+        let chroma =
+            if self.halves_chroma() { SamplingFactor::F_2_2 } else { SamplingFactor::F_1_1 };
         encoder.set_sampling_factor(chroma);
         encoder.set_restart_interval(narrow(self.size.width.div_ceil(self.block())));
         let colours = match self.format.channels {
@@ -64,9 +57,7 @@ impl Jpeg {
             _ => ColorType::Rgb,
         };
         let (width, height) = (narrow(pixels.width()), narrow(pixels.height()));
-        encoder
-            .encode(pixels.as_bytes(), width, height, colours)
-            .map_err(failed)?;
+        encoder.encode(pixels.as_bytes(), width, height, colours).map_err(failed)?;
         Ok(file)
     }
 }

@@ -60,13 +60,7 @@ impl Encoder {
             OutputFormat::Tiff => Arc::new(tiff::Tiff::new(size, stored)?),
             OutputFormat::WebP => Arc::new(webp::WebP::new(size)),
         };
-        Ok(Encoder {
-            options,
-            size,
-            input,
-            stored,
-            codec,
-        })
+        Ok(Encoder { options, size, input, stored, codec })
     }
 
     /// What the file does not hold of the image, in sentences; empty when it holds everything.
@@ -101,12 +95,7 @@ impl Encoder {
         let expected = Size::new(self.size.width, needed.end - needed.start);
         if rows.size() != expected || rows.format() != self.input {
             let (given, format) = (rows.size(), rows.format());
-            return Err(EncodeError::WrongRows {
-                band: index,
-                expected,
-                given,
-                format,
-            });
+            return Err(EncodeError::WrongRows { band: index, expected, given, format });
         }
         let stored = convert::convert(rows, self.stored, self.options.background);
         let band = Band {
@@ -116,11 +105,7 @@ impl Encoder {
             last: index + 1 == self.band_count(),
         };
         let (bytes, checksum) = self.codec.encode(&band)?;
-        Ok(EncodedBand {
-            index,
-            bytes,
-            checksum,
-        })
+        Ok(EncodedBand { index, bytes, checksum })
     }
 
     /// Writes the head of the file to `out`, which then takes the bands in order.

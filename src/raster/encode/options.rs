@@ -23,12 +23,8 @@ pub enum OutputFormat {
 
 impl OutputFormat {
     /// All formats.
-    pub const ALL: [OutputFormat; 4] = [
-        OutputFormat::Jpeg,
-        OutputFormat::Png,
-        OutputFormat::Tiff,
-        OutputFormat::WebP,
-    ];
+    pub const ALL: [OutputFormat; 4] =
+        [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Tiff, OutputFormat::WebP];
 
     /// The format of files with this extension, in either case and without a dot.
     #[must_use]
@@ -99,9 +95,7 @@ impl FromStr for OutputFormat {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<OutputFormat, UnknownFormat> {
-        OutputFormat::from_extension(name).ok_or_else(|| UnknownFormat {
-            name: name.to_owned(),
-        })
+        OutputFormat::from_extension(name).ok_or_else(|| UnknownFormat { name: name.to_owned() })
     }
 }
 

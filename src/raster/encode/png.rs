@@ -33,11 +33,7 @@ impl Png {
             Channels::GreyAlpha => 4,
             Channels::Rgba => 6,
         };
-        let mut data = [
-            self.size.width.to_be_bytes(),
-            self.size.height.to_be_bytes(),
-        ]
-        .concat();
+        let mut data = [self.size.width.to_be_bytes(), self.size.height.to_be_bytes()].concat();
         data.extend([self.format.depth.bits(), colour, 0, 0, 0]);
         data
     }
@@ -54,11 +50,7 @@ impl Codec for Png {
 
     fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
         let filtered = rows::filter(band.pixels, band.context);
-        let mut data = if band.first {
-            ZLIB_HEADER.to_vec()
-        } else {
-            Vec::new()
-        };
+        let mut data = if band.first { ZLIB_HEADER.to_vec() } else { Vec::new() };
         deflate(&filtered, band.last, &mut data)?;
         Ok((chunk(*b"IDAT", &data), Adler32::of(&filtered)))
     }
@@ -73,27 +65,21 @@ impl Codec for Png {
     }
 }
 
+/// Of the levels the fastest: on filtered rows of noisy photographs it also gives the smallest files,
+/// and on smooth ones only a tenth more than the next two, which take 1.5 to 3 times as long.
+const LEVEL: u32 = 1;
+
 /// Appends `bytes`, deflated; the output ends on a byte boundary, and as the last block if `last`.
 fn deflate(bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let failed = |error| EncodeError::codec(OutputFormat::Png, error);
-    let flush = if last {
-        FlushCompress::Finish
-    } else {
-        FlushCompress::Sync
-    };
-    let mut deflater = Compress::new(Compression::fast(), false);
+    let flush = if last { FlushCompress::Finish } else { FlushCompress::Sync };
+    let mut deflater = Compress::new(Compression::new(LEVEL), false);
     out.reserve(bytes.len() / 2 + 64);
     loop {
         let done = usize::try_from(deflater.total_in()).expect("it was given a slice");
-        let status = deflater
-            .compress_vec(&bytes[done..], out, flush)
-            .map_err(failed)?;
+        let status = deflater.compress_vec(&bytes[done..], out, flush).map_err(failed)?;
         // Room left over means that everything was flushed into it.
-        let ended = if last {
-            status == Status::StreamEnd
-        } else {
-            out.len() < out.capacity()
-        };
+        let ended = if last { status == Status::StreamEnd } else { out.len() < out.capacity() };
         if ended {
             return Ok(());
         }

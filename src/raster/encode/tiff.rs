@@ -58,23 +58,12 @@ pub(super) struct Tiff {
 
 impl Tiff {
     pub(super) fn new(size: Size, format: PixelFormat) -> Result<Tiff, EncodeError> {
-        let tiff = Tiff {
-            size,
-            format,
-            rows_per_strip: rows_per_band(size, format, 1),
-        };
+        let tiff = Tiff { size, format, rows_per_strip: rows_per_band(size, format, 1) };
         let head = tiff.directory_length() + HEADER.len() as u64;
-        let bytes = u64::try_from(format.bytes(size))
-            .unwrap_or(u64::MAX)
-            .saturating_add(head);
+        let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX).saturating_add(head);
         if bytes > MAX_BYTES {
             let (format, others) = (OutputFormat::Tiff, others(OutputFormat::Tiff, size));
-            return Err(EncodeError::TooManyBytes {
-                format,
-                bytes,
-                limit: MAX_BYTES,
-                others,
-            });
+            return Err(EncodeError::TooManyBytes { format, bytes, limit: MAX_BYTES, others });
         }
         Ok(tiff)
     }
@@ -92,26 +81,16 @@ impl Tiff {
             Some(offset)
         });
         let channels = self.format.channel_count();
-        let photometric = if self.format.channels.colours() == 1 {
-            BLACK_IS_ZERO
-        } else {
-            RGB
-        };
+        let photometric = if self.format.channels.colours() == 1 { BLACK_IS_ZERO } else { RGB };
         let mut entries = vec![
             (IMAGE_WIDTH, vec![self.size.width]),
             (IMAGE_LENGTH, vec![self.size.height]),
-            (
-                BITS_PER_SAMPLE,
-                vec![u32::from(self.format.depth.bits()); channels],
-            ),
+            (BITS_PER_SAMPLE, vec![u32::from(self.format.depth.bits()); channels]),
             (COMPRESSION, vec![UNCOMPRESSED]),
             (PHOTOMETRIC, vec![photometric]),
             (STRIP_OFFSETS, offsets.collect()),
             (SAMPLES_PER_PIXEL, vec![narrow(channels)]),
-            (
-                ROWS_PER_STRIP,
-                vec![self.rows_per_strip.min(self.size.height)],
-            ),
+            (ROWS_PER_STRIP, vec![self.rows_per_strip.min(self.size.height)]),
             (STRIP_BYTE_COUNTS, lengths),
         ];
         if self.format.has_alpha() {
@@ -123,9 +102,7 @@ impl Tiff {
     fn strip_lengths(&self) -> Vec<u32> {
         let row = narrow(self.size.width as usize * self.format.bytes_per_pixel());
         let starts = (0..self.size.height).step_by(self.rows_per_strip as usize);
-        starts
-            .map(|start| (self.size.height - start).min(self.rows_per_strip) * row)
-            .collect()
+        starts.map(|start| (self.size.height - start).min(self.rows_per_strip) * row).collect()
     }
 }
 
@@ -137,10 +114,7 @@ impl Codec for Tiff {
     fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
         let bytes = match band.pixels.samples() {
             Samples::U8(samples) => samples.clone(),
-            Samples::U16(samples) => samples
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
+            Samples::U16(samples) => samples.iter().flat_map(|value| value.to_le_bytes()).collect(),
         };
         Ok((bytes, Adler32::EMPTY))
     }

@@ -34,12 +34,7 @@ impl Codec for WebP {
         };
         let mut file = Vec::new();
         WebPEncoder::new(&mut file)
-            .encode(
-                band.pixels.as_bytes(),
-                self.size.width,
-                self.size.height,
-                colours,
-            )
+            .encode(band.pixels.as_bytes(), self.size.width, self.size.height, colours)
             .map_err(|error| EncodeError::codec(OutputFormat::WebP, error))?;
         Ok((file, Adler32::EMPTY))
     }

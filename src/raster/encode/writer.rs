@@ -52,22 +52,13 @@ impl<W: Write + Seek> BandWriter<W> {
         bands: u32,
     ) -> Result<BandWriter<W>, EncodeError> {
         out.write_all(&codec.head()?)?;
-        Ok(BandWriter {
-            out,
-            codec,
-            bands,
-            next: 0,
-            checksum: Adler32::EMPTY,
-        })
+        Ok(BandWriter { out, codec, bands, next: 0, checksum: Adler32::EMPTY })
     }
 
     /// Writes the next band.
     pub fn push(&mut self, band: &EncodedBand) -> Result<(), EncodeError> {
         if band.index != self.next || self.next == self.bands {
-            return Err(EncodeError::OutOfOrder {
-                expected: self.next,
-                given: band.index,
-            });
+            return Err(EncodeError::OutOfOrder { expected: self.next, given: band.index });
         }
         if self.next > 0 {
             self.out.write_all(self.codec.separator())?;
@@ -81,10 +72,7 @@ impl<W: Write + Seek> BandWriter<W> {
     /// Writes the end of the file and gives the writer back.
     pub fn finish(mut self) -> Result<W, EncodeError> {
         if self.next != self.bands {
-            return Err(EncodeError::OutOfOrder {
-                expected: self.next,
-                given: self.bands,
-            });
+            return Err(EncodeError::OutOfOrder { expected: self.next, given: self.bands });
         }
         self.out.write_all(&self.codec.tail(self.checksum))?;
         self.out.flush()?;

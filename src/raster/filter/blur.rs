@@ -11,19 +11,9 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     params: &[ParamSpec {
         name: "sigma",
         summary: "standard deviation of the bell",
-        kind: ParamKind::Number {
-            min: 0.1,
-            max: 100.0,
-            step: 0.1,
-            unit: "pixels",
-            default: 2.0,
-        },
+        kind: ParamKind::Number { min: 0.1, max: 100.0, step: 0.1, unit: "pixels", default: 2.0 },
     }],
-    build: |values| {
-        Box::new(Blur {
-            kernel: Kernel::new(values.number(0)),
-        })
-    },
+    build: |values| Box::new(Blur { kernel: Kernel::new(values.number(0)) }),
 };
 
 /// Colours are weighted by their alpha, so that what cannot be seen does not bleed.
@@ -60,12 +50,7 @@ impl Blur {
 }
 
 fn plane<'a, M>(values: &'a [M], channels: usize, window: &Window) -> Plane<'a, M> {
-    Plane {
-        values,
-        channels,
-        at: window.at,
-        keep: window.keep,
-    }
+    Plane { values, channels, at: window.at, keep: window.keep }
 }
 
 /// Colours times alpha, and alpha times [`Sample::MAX`], so that both are on one scale.
@@ -73,11 +58,7 @@ fn premultiply<S: Sample>(samples: &[S], channels: usize) -> Vec<S::Product> {
     let mut products = Vec::with_capacity(samples.len());
     for pixel in samples.chunks_exact(channels) {
         let alpha = pixel[channels - 1];
-        products.extend(
-            pixel[..channels - 1]
-                .iter()
-                .map(|colour| colour.product(alpha)),
-        );
+        products.extend(pixel[..channels - 1].iter().map(|colour| colour.product(alpha)));
         products.push(alpha.product(S::MAX));
     }
     products
@@ -96,4 +77,71 @@ fn unpremultiply<S: Sample>(products: &[S::Product], channels: usize) -> Vec<S> 
         samples.push(S::from_u64((alpha + max / 2) / max));
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::filter::Chain;
+    use crate::raster::grid::{Region, Size};
+    use crate::raster::pixels::Channels;
+
+    const SIZE: Size = Size { width: 13, height: 9 };
+
+    fn apply<S: Sample>(text: &str, channels: Channels, samples: Vec<S>) -> Samples {
+        let all = Region::of(SIZE);
+        let pixels = Pixels::of(SIZE, channels, samples);
+        let chain: Chain = text.parse().unwrap();
+        chain.apply(pixels, all, all, SIZE).samples().clone()
+    }
+
+    fn value(x: i32, y: i32) -> u8 {
+        (x * 7919 + y * 1043 + x * y * 77).to_le_bytes()[0]
+    }
+
+    /// The definition in two dimensions, in floating point, with the edges repeated.
+    fn expected(sigma: f64, reach: i32, x: i32, y: i32) -> f64 {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (dx, dy) in (-reach..=reach).flat_map(|dx| (-reach..=reach).map(move |dy| (dx, dy))) {
+            let weight = (-f64::from(dx * dx + dy * dy) / (2.0 * sigma * sigma)).exp();
+            sum += weight * f64::from(value((x + dx).clamp(0, 12), (y + dy).clamp(0, 8)));
+            weights += weight;
+        }
+        sum / weights
+    }
+
+    #[test]
+    fn a_blur_is_the_gaussian_mean_with_the_edges_repeated() {
+        let places: Vec<_> = (0..9).flat_map(|y| (0..13).map(move |x| (x, y))).collect();
+        for (sigma, reach) in [(0.3, 1), (1.0, 3), (2.5, 8), (9.0, 27)] {
+            let text = format!("blur:{sigma}");
+            let eight: Vec<u8> = places.iter().map(|&(x, y)| value(x, y)).collect();
+            let sixteen = eight.iter().map(|&value| u16::from(value) * 257).collect();
+            let (Samples::U8(eight), Samples::U16(sixteen)) = (
+                apply::<u8>(&text, Channels::Grey, eight),
+                apply::<u16>(&text, Channels::Grey, sixteen),
+            ) else {
+                panic!("a blur keeps the depth");
+            };
+            for (index, &(x, y)) in places.iter().enumerate() {
+                let expected = expected(sigma, reach, x, y);
+                let eight = f64::from(eight[index]) - expected;
+                let sixteen = f64::from(sixteen[index]) - expected * 257.0;
+                assert!(eight.abs() < 0.55 && sixteen.abs() < 8.0, "{sigma}: {eight}, {sixteen}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_does_not_bleed() {
+        let clear_red = [255_u8, 0, 0, 0];
+        let pixels =
+            (0..13 * 9).flat_map(|i| if i % 13 < 6 { clear_red } else { [9, 99, 199, 255] });
+        let Samples::U8(blurred) = apply("blur:2", Channels::Rgba, pixels.collect()) else {
+            panic!("a blur keeps the depth");
+        };
+        for pixel in blurred.chunks_exact(4).filter(|pixel| pixel[3] > 2) {
+            assert!(pixel[0].abs_diff(9) < 2 && pixel[2].abs_diff(199) < 2, "{pixel:?}");
+        }
+    }
 }

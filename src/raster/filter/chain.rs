@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{ChainError, closest};
-use super::param::{ParamSpec, Value, Values};
-use super::{Filter, FilterSpec, Window, filters};
+use super::error::ChainError;
+use super::step::Step;
+use super::{FilterSpec, Window};
 use crate::raster::grid::{Region, Size};
 use crate::raster::pixels::{PixelFormat, Pixels};
 
@@ -26,14 +25,6 @@ pub struct Chain {
     steps: Vec<Step>,
 }
 
-/// One filter of a chain.
-#[derive(Clone, Debug)]
-struct Step {
-    spec: &'static FilterSpec,
-    values: Values,
-    filter: Arc<dyn Filter>,
-}
-
 impl Chain {
     /// Reads the text of a chain; white space around names and values does not count.
     pub fn parse(text: &str) -> Result<Chain, ChainError> {
@@ -42,18 +33,10 @@ impl Chain {
         }
         let given = text.split(',').count();
         if given > MAX_FILTERS {
-            return Err(ChainError::TooManyFilters {
-                given,
-                limit: MAX_FILTERS,
-            });
+            return Err(ChainError::TooManyFilters { given, limit: MAX_FILTERS });
         }
-        let steps = text
-            .split(',')
-            .enumerate()
-            .map(|(index, step)| Step::parse(step, index + 1));
-        Ok(Chain {
-            steps: steps.collect::<Result<_, _>>()?,
-        })
+        let steps = text.split(',').enumerate().map(|(index, step)| Step::parse(step, index + 1));
+        Ok(Chain { steps: steps.collect::<Result<_, _>>()? })
     }
 
     /// Whether there is no filter in it.
@@ -76,9 +59,7 @@ impl Chain {
     /// The format of the result for pixels of format `input`.
     #[must_use]
     pub fn output_format(&self, input: PixelFormat) -> PixelFormat {
-        self.steps
-            .iter()
-            .fold(input, |format, step| step.filter.output_format(format))
+        self.steps.iter().fold(input, |format, step| step.filter.output_format(format))
     }
 
     /// Applies all filters to one window of an image of size `image`, and returns the new pixels of
@@ -89,11 +70,7 @@ impl Chain {
     /// When `pixels` are not of the size of `at`, or `at` lacks pixels that `keep` depends on.
     #[must_use]
     pub fn apply(&self, pixels: Pixels, at: Region, keep: Region, image: Size) -> Pixels {
-        assert_eq!(
-            pixels.size(),
-            at.size(),
-            "a window has the size of its region"
-        );
+        assert_eq!(pixels.size(), at.size(), "a window has the size of its region");
         assert!(
             at.contains(keep.grow(self.radius(), image)),
             "the window {at} is too small for {keep} and a radius of {}",
@@ -103,12 +80,7 @@ impl Chain {
         let mut at = keep.grow(self.radius(), image);
         for (index, step) in self.steps.iter().enumerate() {
             let keep = keep.grow(radius(&self.steps[index + 1..]), image);
-            window = step.filter.apply(Window {
-                pixels: window,
-                at,
-                keep,
-                image,
-            });
+            window = step.filter.apply(Window { pixels: window, at, keep, image });
             at = keep;
         }
         window
@@ -116,114 +88,11 @@ impl Chain {
 }
 
 fn radius(steps: &[Step]) -> u32 {
-    steps
-        .iter()
-        .fold(0, |sum, step| sum.saturating_add(step.filter.radius()))
+    steps.iter().fold(0, |sum, step| sum.saturating_add(step.filter.radius()))
 }
 
 fn trim(pixels: Pixels, at: Region, keep: Region) -> Pixels {
-    if at == keep {
-        pixels
-    } else {
-        pixels.crop(keep.relative_to(at))
-    }
-}
-
-impl Step {
-    fn parse(text: &str, position: usize) -> Result<Step, ChainError> {
-        let mut parts = text.split(':').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        if name.is_empty() {
-            return Err(ChainError::NoName { position });
-        }
-        let spec = find(name)?;
-        let values = values(spec, &parts.collect::<Vec<_>>())?;
-        Ok(Step {
-            spec,
-            filter: (spec.build)(&values).into(),
-            values,
-        })
-    }
-}
-
-fn find(name: &str) -> Result<&'static FilterSpec, ChainError> {
-    filters()
-        .iter()
-        .find(|spec| spec.name == name)
-        .ok_or_else(|| {
-            let known: Vec<_> = filters().iter().map(|spec| spec.name).collect();
-            ChainError::UnknownFilter {
-                name: name.to_owned(),
-                closest: closest(name, &known),
-                known,
-            }
-        })
-}
-
-fn values(spec: &'static FilterSpec, texts: &[&str]) -> Result<Values, ChainError> {
-    let mut given: Vec<Option<Value>> = vec![None; spec.params.len()];
-    for (index, text) in texts.iter().enumerate() {
-        let (place, text) = match text.split_once('=') {
-            Some((param, text)) => (find_param(spec, param.trim())?, text.trim()),
-            None => (index, *text),
-        };
-        let Some(param) = spec.params.get(place) else {
-            let (filter, known) = (spec.name, param_names(spec));
-            return Err(ChainError::TooManyValues {
-                filter,
-                given: texts.len(),
-                known,
-            });
-        };
-        set(&mut given[place], spec.name, param, text)?;
-    }
-    let all = given.into_iter().zip(spec.params);
-    Ok(Values(
-        all.map(|(value, param)| value.unwrap_or(param.kind.default_value()))
-            .collect(),
-    ))
-}
-
-fn set(
-    slot: &mut Option<Value>,
-    filter: &'static str,
-    param: &'static ParamSpec,
-    text: &str,
-) -> Result<(), ChainError> {
-    let value = text.to_owned();
-    if slot.is_some() {
-        return Err(ChainError::GivenTwice {
-            filter,
-            param: param.name,
-            value,
-        });
-    }
-    let parsed = param.kind.parse(text);
-    *slot = Some(parsed.ok_or(ChainError::BadValue {
-        filter,
-        param,
-        value,
-    })?);
-    Ok(())
-}
-
-fn find_param(spec: &'static FilterSpec, name: &str) -> Result<usize, ChainError> {
-    spec.params
-        .iter()
-        .position(|param| param.name == name)
-        .ok_or_else(|| {
-            let known = param_names(spec);
-            ChainError::UnknownParam {
-                filter: spec.name,
-                param: name.to_owned(),
-                closest: closest(name, &known),
-                known,
-            }
-        })
-}
-
-fn param_names(spec: &FilterSpec) -> Vec<&'static str> {
-    spec.params.iter().map(|param| param.name).collect()
+    if at == keep { pixels } else { pixels.crop(keep.relative_to(at)) }
 }
 
 impl FromStr for Chain {
@@ -254,31 +123,11 @@ impl PartialEq for Chain {
     }
 }
 
-impl PartialEq for Step {
-    fn eq(&self, other: &Step) -> bool {
-        self.spec.name == other.spec.name && self.values == other.values
-    }
-}
-
 impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.steps.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             write!(f, "{comma}{step}")?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.spec.name)?;
-        let values = self.values.0.iter().zip(self.spec.params);
-        let told = values
-            .clone()
-            .rposition(|(value, param)| *value != param.kind.default_value());
-        for (value, _) in values.take(told.map_or(0, |last| last + 1)) {
-            write!(f, ":{value}")?;
         }
         Ok(())
     }
@@ -298,10 +147,7 @@ mod tests {
 
     #[test]
     fn the_canonical_text_leaves_defaults_out_and_reads_back_to_the_same_chain() {
-        assert_eq!(
-            canonical(" blur : sigma = 2.50 , invert "),
-            "blur:2.5,invert"
-        );
+        assert_eq!(canonical(" blur : sigma = 2.50 , invert "), "blur:2.5,invert");
         assert_eq!(canonical("blur:2,blur,grayscale"), "blur,blur,grayscale");
         assert_eq!(canonical(" "), "");
         let chain = Chain::parse("blur:0.30000000000000004,grayscale").unwrap();
@@ -316,10 +162,7 @@ mod tests {
 
     #[test]
     fn radii_add_up() {
-        assert_eq!(
-            Chain::parse("blur:1,invert,blur:2.1").unwrap().radius(),
-            3 + 7
-        );
+        assert_eq!(Chain::parse("blur:1,invert,blur:2.1").unwrap().radius(), 3 + 7);
     }
 
     #[test]
@@ -329,22 +172,13 @@ mod tests {
             refusal("blurr"),
             format!("there is no filter \"blurr\", did you mean blur?; {known}")
         );
-        assert_eq!(
-            refusal("xyzzy"),
-            format!("there is no filter \"xyzzy\"; {known}")
-        );
+        assert_eq!(refusal("xyzzy"), format!("there is no filter \"xyzzy\"; {known}"));
         let range = "blur: sigma must be a number from 0.1 to 100 pixels";
         assert_eq!(refusal("blur:0"), format!("{range}, not \"0\""));
         assert_eq!(refusal("blur:nan"), format!("{range}, not \"nan\""));
         assert_eq!(refusal("blur:"), format!("{range}, not \"\""));
-        assert_eq!(
-            refusal("blur:1:2"),
-            "blur: 2 values are too many; it takes one value, sigma"
-        );
-        assert_eq!(
-            refusal("invert:1"),
-            "invert: 1 values are too many; it takes no values"
-        );
+        assert_eq!(refusal("blur:1:2"), "blur: 2 values are too many; it takes one value, sigma");
+        assert_eq!(refusal("invert:1"), "invert: 1 values are too many; it takes no values");
         assert_eq!(
             refusal("blur:1:sigma=2"),
             "blur: sigma is given twice, the second time as \"2\""

@@ -120,11 +120,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
     let mut cost = vec![vec![0; b.len() + 1]; a.len() + 1];
     for i in 0..=a.len() {
         for j in 0..=b.len() {
-            cost[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                cheapest(&cost, &a, &b, i, j)
-            };
+            cost[i][j] = if i == 0 || j == 0 { i + j } else { cheapest(&cost, &a, &b, i, j) };
         }
     }
     cost[a.len()][b.len()]
@@ -134,9 +130,5 @@ fn cheapest(cost: &[Vec<usize>], a: &[char], b: &[char], i: usize, j: usize) -> 
     let replaced = cost[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
     let best = replaced.min(cost[i - 1][j] + 1).min(cost[i][j - 1] + 1);
     let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-    if swapped {
-        best.min(cost[i - 2][j - 2] + 1)
-    } else {
-        best
-    }
+    if swapped { best.min(cost[i - 2][j - 2] + 1) } else { best }
 }

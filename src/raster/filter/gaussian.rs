@@ -4,7 +4,7 @@ use crate::raster::grid::Region;
 use crate::raster::sample::{Mix, Term};
 
 /// Accumulators side by side: enough to fill vector registers of any processor.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// What the weights of a kernel sum to.
 const UNIT: u32 = 65_536;
@@ -82,9 +82,8 @@ fn blur_rows<M: Mix>(plane: &Plane<'_, M>, kernel: &Kernel, out: &mut [M::Betwee
     let (channels, radius) = (plane.channels, kernel.radius());
     let keep = plane.keep.relative_to(plane.at);
     let centre = (keep.x as usize + radius) * channels;
-    let taps = Taps::new(kernel, centre, |reach| {
-        (centre - reach * channels, centre + reach * channels)
-    });
+    let taps =
+        Taps::new(kernel, centre, |reach| (centre - reach * channels, centre + reach * channels));
     let stride = plane.at.width as usize * channels;
     let mut padded = Vec::with_capacity(stride + 2 * radius * channels);
     let rows = plane.values.chunks_exact(stride);
@@ -113,10 +112,7 @@ fn blur_columns<M: Mix>(
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
         let y = top + row;
         let taps = Taps::new(kernel, y * width, |reach| {
-            (
-                y.saturating_sub(reach) * width,
-                (y + reach).min(last) * width,
-            )
+            (y.saturating_sub(reach) * width, (y + reach).min(last) * width)
         });
         taps.weigh(between, out, M::mean);
     }
@@ -137,11 +133,7 @@ impl Taps {
             let (before, after) = pair(reach);
             (weight, before, after)
         });
-        Taps {
-            centre,
-            outer: kernel.outer(),
-            pairs: pairs.collect(),
-        }
+        Taps { centre, outer: kernel.outer(), pairs: pairs.collect() }
     }
 
     fn weigh<T: Term, O>(&self, values: &[T], out: &mut [O], round: impl Fn(T::Sum) -> O) {
@@ -159,9 +151,7 @@ impl Taps {
     #[inline]
     fn sums<T: Term, const N: usize>(&self, values: &[T], offset: usize) -> [T::Sum; N] {
         let at = |start: usize| {
-            values[start + offset..]
-                .first_chunk::<N>()
-                .expect("the taps lie inside the plane")
+            values[start + offset..].first_chunk::<N>().expect("the taps lie inside the plane")
         };
         let centre = at(self.centre);
         let mut sums = centre.map(T::whole);
@@ -188,12 +178,7 @@ mod tests {
         for tenths in 1..=1000 {
             let kernel = Kernel::new(f64::from(tenths) / 10.0);
             let centre = UNIT - 2 * u32::from(kernel.outer());
-            assert!(
-                kernel
-                    .sides
-                    .iter()
-                    .all(|&weight| u32::from(weight) <= centre + 1)
-            );
+            assert!(kernel.sides.iter().all(|&weight| u32::from(weight) <= centre + 1));
         }
     }
 }

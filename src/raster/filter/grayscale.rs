@@ -20,11 +20,7 @@ struct Grayscale;
 
 impl Filter for Grayscale {
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
-        let channels = if input.has_alpha() {
-            Channels::GreyAlpha
-        } else {
-            Channels::Grey
-        };
+        let channels = if input.has_alpha() { Channels::GreyAlpha } else { Channels::Grey };
         PixelFormat { channels, ..input }
     }
 
@@ -43,10 +39,7 @@ impl Filter for Grayscale {
 fn grayscale<S: Sample>(samples: &[S], pixels: &Pixels) -> Pixels {
     if pixels.channels().has_alpha() {
         let (rgba, _) = samples.as_chunks::<4>();
-        let grey = rgba
-            .iter()
-            .flat_map(|&[r, g, b, a]| [luma(r, g, b), a])
-            .collect();
+        let grey = rgba.iter().flat_map(|&[r, g, b, a]| [luma(r, g, b), a]).collect();
         Pixels::of(pixels.size(), Channels::GreyAlpha, grey)
     } else {
         let (rgb, _) = samples.as_chunks::<3>();
@@ -60,4 +53,22 @@ fn grayscale<S: Sample>(samples: &[S], pixels: &Pixels) -> Pixels {
 fn luma<S: Sample>(r: S, g: S, b: S) -> S {
     let sum = LUMA[0] * r.to_u32() + LUMA[1] * g.to_u32() + LUMA[2] * b.to_u32();
     S::from_u32((sum + 32_768) >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn greys_keep_their_value_and_colours_are_rounded_to_the_nearest() {
+        for value in 0..=255_u8 {
+            assert_eq!(luma(value, value, value), value);
+            assert_eq!(
+                luma(u16::from(value) * 257, u16::from(value) * 257, u16::from(value) * 257),
+                u16::from(value) * 257
+            );
+        }
+        assert_eq!([luma(255_u8, 0, 0), luma(0_u8, 255, 0), luma(0_u8, 0, 255)], [76, 150, 29]);
+        assert_eq!(luma(65_535_u16, 0, 0), 19_595);
+    }
 }

@@ -41,3 +41,18 @@ fn invert_colours<S: Sample, const CHANNELS: usize>(samples: &mut [S]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_inverted_and_alpha_is_kept() {
+        let mut samples = [0_u16, 1, 65_535, 7, 300, 2, 3, 65_535];
+        invert(&mut samples, Channels::Rgba);
+        assert_eq!(samples, [65_535, 65_534, 0, 7, 65_235, 65_533, 65_532, 65_535]);
+        let mut samples = [0_u8, 1, 200];
+        invert(&mut samples, Channels::Rgb);
+        assert_eq!(samples, [255, 254, 55]);
+    }
+}

@@ -5,6 +5,7 @@
 //! - [`param`]: parameters and their values
 //! - [`chain`]: filters applied one after another, written `blur:2.5,invert`
 //! - [`error`]: what can be wrong with the text of a chain
+//! - `step`: one filter of a chain
 //! - `gaussian`: weighted means along rows and columns in integers
 
 use std::fmt::Debug;
@@ -18,6 +19,7 @@ pub mod chain;
 pub mod error;
 mod gaussian;
 pub mod param;
+mod step;
 
 pub use chain::Chain;
 pub use error::ChainError;

@@ -70,23 +70,16 @@ impl ParamKind {
     pub(super) fn parse(&self, text: &str) -> Option<Value> {
         match *self {
             ParamKind::Number { min, max, .. } => {
-                let value = text
-                    .parse()
-                    .ok()
-                    .filter(|value| (min..=max).contains(value))?;
+                let value = text.parse().ok().filter(|value| (min..=max).contains(value))?;
                 Some(Value::Number(value))
             }
             ParamKind::Integer { min, max, .. } => {
-                let value = text
-                    .parse()
-                    .ok()
-                    .filter(|value| (min..=max).contains(value))?;
+                let value = text.parse().ok().filter(|value| (min..=max).contains(value))?;
                 Some(Value::Integer(value))
             }
-            ParamKind::Choice { choices, .. } => choices
-                .iter()
-                .find(|choice| **choice == text)
-                .map(|choice| Value::Choice(choice)),
+            ParamKind::Choice { choices, .. } => {
+                choices.iter().find(|choice| **choice == text).map(|choice| Value::Choice(choice))
+            }
         }
     }
 }
@@ -105,11 +98,7 @@ impl fmt::Display for ParamKind {
             }
             ParamKind::Choice { choices, .. } => return write!(f, "one of {}", choices.join(", ")),
         };
-        if unit.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " {unit}")
-        }
+        if unit.is_empty() { Ok(()) } else { write!(f, " {unit}") }
     }
 }
 

@@ -5,18 +5,17 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
 use self::outputs::Target;
 use self::progress::Progress;
-use super::{INTERRUPTED, JOB_FAILED, stop_signal};
+use super::{INTERRUPTED, JOB_FAILED, StopSignal};
 use crate::app::App;
 use crate::cli::RunArgs;
 use crate::config::Config;
@@ -39,44 +38,36 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<ExitCode> {
     args.filters.parse::<Chain>().map_err(Refusal::from)?;
     let targets = outputs::plan(&args)?;
+    let mut stop = StopSignal::listen().context("listen for signals")?;
     config.worker.threads = args.threads.unwrap_or(config.worker.threads);
     let threads = config.worker.threads();
     // Enough images at a time to decode one while another is filtered and a third is encoded.
-    config.jobs.active = u32::try_from(threads.get())
-        .unwrap_or(u32::MAX)
-        .saturating_add(1);
-    let overwrite = if args.overwrite {
-        Overwrite::Allowed
-    } else {
-        Overwrite::Refused
-    };
+    config.jobs.active = u32::try_from(threads.get()).unwrap_or(u32::MAX).saturating_add(1);
+    let overwrite = if args.overwrite { Overwrite::Allowed } else { Overwrite::Refused };
     let storage = Arc::new(LocalStorage::new(overwrite));
     let app = App::embedded(Arc::new(config), Arc::clone(&storage) as Arc<dyn Storage>).await?;
     let scratch = scratch_for(&app.config, &targets)?;
-    let mut run = Run::new(args, app, storage, targets.len());
-    tokio::select! {
-        done = run.all(targets, threads, scratch) => done,
-        () = stop_signal() => {
+    let shutdown = CancellationToken::new();
+    let services = app.start(app.worker_id(None), threads, scratch, &shutdown)?;
+    let mut run = Run::new(args, app, storage, targets.len()).await?;
+    let done = tokio::select! {
+        done = run.all(targets) => done,
+        () = stop.received() => {
             run.progress.interrupted();
             Ok(ExitCode::from(INTERRUPTED))
         }
-    }
+        () = shutdown.cancelled() => Err(anyhow!("the mill stopped; the log says why")),
+    };
+    shutdown.cancel();
+    services.wait().await;
+    done
 }
 
 /// Canvases go where the configuration says, else on the disk that the first result goes to.
 fn scratch_for(config: &Config, targets: &[Target]) -> anyhow::Result<Scratch> {
-    let beside = || {
-        targets[0]
-            .output
-            .parent()
-            .map_or_else(PathBuf::new, Path::to_owned)
-    };
+    let beside = || targets[0].output.parent().map_or_else(PathBuf::new, Path::to_owned);
     let directory = config.scratch_dir.clone().unwrap_or_else(beside);
-    let directory = if directory.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        directory
-    };
+    let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
     std::fs::create_dir_all(&directory)
         .with_context(|| format!("make the directory {}", directory.display()))?;
     Ok(Scratch::Unnamed(directory))
@@ -93,30 +84,21 @@ struct Run {
 }
 
 impl Run {
-    fn new(args: RunArgs, app: App, storage: Arc<LocalStorage>, images: usize) -> Self {
-        let partitions = app.config.topics.results_partitions;
+    async fn new(
+        args: RunArgs,
+        app: App,
+        storage: Arc<LocalStorage>,
+        images: usize,
+    ) -> anyhow::Result<Self> {
+        let partitions = app.results.partitions().await?;
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
         let progress = Progress::new(images);
-        Self {
-            args,
-            app,
-            storage,
-            admission,
-            waiting: Vec::new(),
-            progress,
-        }
+        let waiting = Vec::new();
+        Ok(Self { args, app, storage, admission, waiting, progress })
     }
 
-    async fn all(
-        &mut self,
-        targets: Vec<Target>,
-        threads: NonZeroUsize,
-        scratch: Scratch,
-    ) -> anyhow::Result<ExitCode> {
-        let shutdown = CancellationToken::new();
+    async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<ExitCode> {
         let mut looks = self.app.state.looks();
-        let worker = self.app.worker_id(None);
-        let services = self.app.start(worker, threads, scratch, &shutdown)?;
         let mut targets = targets.into_iter().peekable();
         while targets.peek().is_some() || !self.waiting.is_empty() {
             if self.waiting.len() < 2 * self.app.config.jobs.active as usize
@@ -129,13 +111,7 @@ impl Run {
             let _ = tokio::time::timeout(LOOK_EVERY, looks.recv()).await;
             self.look().await?;
         }
-        shutdown.cancel();
-        services.wait().await;
-        Ok(if self.progress.finish() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(JOB_FAILED)
-        })
+        Ok(if self.progress.finish() { ExitCode::SUCCESS } else { ExitCode::from(JOB_FAILED) })
     }
 
     async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
@@ -155,10 +131,7 @@ impl Run {
 
     async fn plan(&self, target: &Target) -> anyhow::Result<Plan> {
         let id = JobId::generate();
-        let paths = Paths {
-            input: target.input.clone(),
-            output: target.output.clone(),
-        };
+        let paths = Paths { input: target.input.clone(), output: target.output.clone() };
         self.storage.assign(id, paths);
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
         let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
@@ -176,13 +149,12 @@ impl Run {
     async fn look(&mut self) -> anyhow::Result<()> {
         let mut in_work = 0;
         for (target, plan) in std::mem::take(&mut self.waiting) {
-            match self.storage.outcome(plan.id).await? {
-                Some(outcome) => self.note(&target, &plan, outcome).await?,
-                None => {
-                    let board = self.app.state.board(plan.id).await?;
-                    in_work += board.map_or(0, |board| board.done());
-                    self.waiting.push((target, plan));
-                }
+            if let Some(outcome) = self.storage.outcome(plan.id).await? {
+                self.note(&target, &plan, outcome).await?;
+            } else {
+                let board = self.app.state.board(plan.id).await?;
+                in_work += board.map_or(0, |board| board.done());
+                self.waiting.push((target, plan));
             }
         }
         self.progress.tiles_in_work(in_work);
@@ -193,7 +165,7 @@ impl Run {
         match outcome {
             Outcome::Complete { .. } => self.progress.complete(target, plan, &outcome),
             Outcome::Failed { error, .. } => {
-                self.progress.failed(&target.input, &error.to_string())
+                self.progress.failed(&target.input, &error.to_string());
             }
             Outcome::Cancelled { .. } => self.progress.failed(&target.input, "cancelled"),
         }
@@ -207,16 +179,8 @@ fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
     let file = File::open(input).context("cannot open it")?;
     let metadata = file.metadata().context("cannot read it")?;
     if metadata.is_dir() {
-        anyhow::bail!(Refusal::new(
-            Code::InvalidImage,
-            "this is a directory, not an image"
-        ));
+        anyhow::bail!(Refusal::new(Code::InvalidImage, "this is a directory, not an image"));
     }
     let name = input.file_name().unwrap_or_default().to_string_lossy();
-    Ok(Candidate::read(
-        name,
-        metadata.len(),
-        BufReader::new(file),
-        config,
-    )?)
+    Ok(Candidate::read(name, metadata.len(), BufReader::new(file), config)?)
 }

@@ -19,11 +19,7 @@ pub(super) struct Target {
 
 /// The targets of a run, in the order of the inputs.
 pub(super) fn plan(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
-    let targets = if is_directory(args) {
-        in_directory(args)?
-    } else {
-        vec![single(args)?]
-    };
+    let targets = if is_directory(args) { in_directory(args)? } else { vec![single(args)?] };
     refuse_same_names(&targets)?;
     refuse_inputs_as_outputs(&targets)?;
     if !args.overwrite {
@@ -47,11 +43,7 @@ fn single(args: &RunArgs) -> Result<Target, Refusal> {
         })?,
     };
     let (input, output) = (args.inputs[0].clone(), args.output.clone());
-    Ok(Target {
-        input,
-        output,
-        format: Some(format),
-    })
+    Ok(Target { input, output, format: Some(format) })
 }
 
 fn in_directory(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
@@ -61,19 +53,12 @@ fn in_directory(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
     }
     let targets = args.inputs.iter().map(|input| {
         // Like the server: the format of the image, PNG where it cannot be written.
-        let format = args
-            .format
-            .or_else(|| by_extension(input))
-            .unwrap_or(OutputFormat::Png);
+        let format = args.format.or_else(|| by_extension(input)).unwrap_or(OutputFormat::Png);
         let stem = input.file_stem().unwrap_or(OsStr::new("image"));
         let mut name = stem.to_owned();
         name.push(".");
         name.push(extension(input, format));
-        Target {
-            input: input.clone(),
-            output: args.output.join(name),
-            format: Some(format),
-        }
+        Target { input: input.clone(), output: args.output.join(name), format: Some(format) }
     });
     Ok(targets.collect())
 }
@@ -94,10 +79,7 @@ fn refuse_same_names(targets: &[Target]) -> Result<(), Refusal> {
     for target in targets {
         if let Some(other) = seen.insert(&target.output, &target.input) {
             let (output, input) = (target.output.display(), target.input.display());
-            let what = format!(
-                "{} and {input} would both be written to {output}",
-                other.display()
-            );
+            let what = format!("{} and {input} would both be written to {output}", other.display());
             return Err(Refusal::new(Code::Exists, what));
         }
     }
@@ -107,10 +89,7 @@ fn refuse_same_names(targets: &[Target]) -> Result<(), Refusal> {
 fn refuse_inputs_as_outputs(targets: &[Target]) -> Result<(), Refusal> {
     let clash = targets.iter().find(|target| {
         let output = target.output.canonicalize().ok();
-        output.is_some()
-            && targets
-                .iter()
-                .any(|other| other.input.canonicalize().ok() == output)
+        output.is_some() && targets.iter().any(|other| other.input.canonicalize().ok() == output)
     });
     clash.map_or(Ok(()), |target| {
         let what = "the output is one of the inputs; choose another name or directory";
@@ -119,9 +98,7 @@ fn refuse_inputs_as_outputs(targets: &[Target]) -> Result<(), Refusal> {
 }
 
 fn refuse_existing(targets: &[Target]) -> Result<(), Refusal> {
-    let existing = targets
-        .iter()
-        .find(|target| target.output.symlink_metadata().is_ok());
+    let existing = targets.iter().find(|target| target.output.symlink_metadata().is_ok());
     existing.map_or(Ok(()), |target| {
         let what = "the output exists; use --overwrite to replace it";
         Err(Refusal::new(Code::Exists, what).value(target.output.display()))
@@ -149,10 +126,7 @@ mod tests {
     fn one_image_goes_to_one_file_in_the_format_of_its_extension() {
         let targets = planned("a.jpg -o no-such-dir/b.tif").unwrap();
         assert_eq!(targets[0].format, Some(OutputFormat::Tiff));
-        assert_eq!(
-            planned("a.jpg -o b.xyz").unwrap_err().code,
-            Code::InvalidOption
-        );
+        assert_eq!(planned("a.jpg -o b.xyz").unwrap_err().code, Code::InvalidOption);
         assert!(planned("a.jpg -o b.xyz --format png").is_ok());
     }
 
@@ -166,20 +140,14 @@ mod tests {
     #[test]
     fn two_images_with_one_output_name_are_refused() {
         let refusal = planned("x/a.jpg y/a.jpg -o out").unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            "x/a.jpg and y/a.jpg would both be written to out/a.jpg"
-        );
+        assert_eq!(refusal.to_string(), "x/a.jpg and y/a.jpg would both be written to out/a.jpg");
     }
 
     #[test]
     fn an_output_that_exists_needs_overwrite_and_may_not_be_the_input() {
         let file = tempfile::Builder::new().suffix(".png").tempfile().unwrap();
         let path = file.path().display();
-        assert_eq!(
-            planned(&format!("a.jpg -o {path}")).unwrap_err().code,
-            Code::Exists
-        );
+        assert_eq!(planned(&format!("a.jpg -o {path}")).unwrap_err().code, Code::Exists);
         assert!(planned(&format!("a.jpg -o {path} --overwrite")).is_ok());
         let refusal = planned(&format!("{path} -o {path} --overwrite")).unwrap_err();
         assert!(refusal.what.contains("one of the inputs"));

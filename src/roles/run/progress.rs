@@ -26,16 +26,8 @@ impl Progress {
         let template = "{bar:40} {pos}/{len} tiles  {per_sec:.0}  {eta} left  {msg}";
         let style = ProgressStyle::with_template(template).expect("the template is well formed");
         bar.set_style(style);
-        bar.set_message(if images == 1 {
-            String::new()
-        } else {
-            format!("{images} images")
-        });
-        Self {
-            bar,
-            tiles_ended: 0,
-            failed: false,
-        }
+        bar.set_message(if images == 1 { String::new() } else { format!("{images} images") });
+        Self { bar, tiles_ended: 0, failed: false }
     }
 
     /// An image of so many tiles was accepted.
@@ -50,10 +42,7 @@ impl Progress {
 
     pub(super) fn complete(&mut self, target: &Target, plan: &Plan, outcome: &Outcome) {
         self.tiles_ended += u64::from(plan.tiles());
-        let seconds = outcome
-            .finished_at()
-            .duration_since(plan.created_at)
-            .as_secs_f64();
+        let seconds = outcome.finished_at().duration_since(plan.created_at).as_secs_f64();
         let notes: String = plan.notes.iter().map(|note| format!("; {note}")).collect();
         let (input, output) = (target.input.display(), target.output.display());
         let (size, tiles) = (plan.size, plan.tiles());
@@ -65,8 +54,7 @@ impl Progress {
 
     pub(super) fn failed(&mut self, input: &Path, cause: &str) {
         self.failed = true;
-        self.bar
-            .suspend(|| eprintln!("tilemill: {}: {cause}", input.display()));
+        self.bar.suspend(|| eprintln!("tilemill: {}: {cause}", input.display()));
     }
 
     pub(super) fn interrupted(&self) {

@@ -32,7 +32,7 @@ pub struct Flight {
 #[derive(Debug)]
 pub struct Flights {
     tiles: u32,
-    flights: BTreeMap<u32, Flight>,
+    on_way: BTreeMap<u32, Flight>,
     /// Every tile below was sent or found on the board in this round.
     cursor: u32,
     /// Found lost or failed.
@@ -45,16 +45,9 @@ impl Flights {
     /// Nothing sent yet of a job of `tiles` tiles.
     #[must_use]
     pub fn new(tiles: u32) -> Self {
-        let (flights, again) = (BTreeMap::new(), BTreeSet::new());
+        let (on_way, again) = (BTreeMap::new(), BTreeSet::new());
         let in_flight = InFlight::default();
-        Self {
-            tiles,
-            flights,
-            cursor: 0,
-            again,
-            in_flight,
-            in_partition: Vec::new(),
-        }
+        Self { tiles, on_way, cursor: 0, again, in_flight, in_partition: Vec::new() }
     }
 
     /// What is on its way.
@@ -66,10 +59,7 @@ impl Flights {
     /// How many tiles are on their way through `partition` of the task topic.
     #[must_use]
     pub fn count_in(&self, partition: u32) -> u32 {
-        self.in_partition
-            .get(partition as usize)
-            .copied()
-            .unwrap_or_default()
+        self.in_partition.get(partition as usize).copied().unwrap_or_default()
     }
 
     fn counter(&mut self, partition: u32) -> &mut u32 {
@@ -87,7 +77,7 @@ impl Flights {
                 return Some(tile);
             }
         }
-        if self.cursor == self.tiles && self.flights.is_empty() && !board.is_complete() {
+        if self.cursor == self.tiles && self.on_way.is_empty() && !board.is_complete() {
             // The board has lost tiles that it had: look at all of them again.
             self.cursor = 0;
         }
@@ -102,7 +92,7 @@ impl Flights {
     }
 
     fn is_open(&self, tile: u32, board: &Board) -> bool {
-        !board.has(tile) && !self.flights.contains_key(&tile)
+        !board.has(tile) && !self.on_way.contains_key(&tile)
     }
 
     /// Puts a tile back that was taken and could not be sent.
@@ -115,7 +105,7 @@ impl Flights {
         self.in_flight.tiles += 1;
         self.in_flight.bytes += flight.bytes;
         *self.counter(flight.partition) += 1;
-        self.flights.insert(tile, flight);
+        self.on_way.insert(tile, flight);
     }
 
     /// Takes in a board: what is on it has landed, what failed is to be sent again. Returns how long
@@ -124,16 +114,13 @@ impl Flights {
         let landed = self.remove(|tile, _| board.has(tile));
         let failed = self.remove(|tile, flight| board.next_attempt(tile) > flight.attempt);
         self.again.extend(failed.into_iter().map(|(tile, _)| tile));
-        landed
-            .into_iter()
-            .map(|(_, flight)| now.duration_since(flight.sent_at))
-            .collect()
+        landed.into_iter().map(|(_, flight)| now.duration_since(flight.sent_at)).collect()
     }
 
     /// Notes which tasks are committed, where `results` is the progress of the job's results
     /// partition, read after that of the tasks.
     pub fn settle(&mut self, tasks: &[Progress], results: Progress) {
-        for flight in self.flights.values_mut() {
+        for flight in self.on_way.values_mut() {
             let task = tasks.get(flight.partition as usize);
             let committed = task.is_some_and(|progress| progress.committed > flight.offset);
             if committed && flight.results_end.is_none() {
@@ -146,9 +133,7 @@ impl Flights {
     /// lacks is lost, and will be sent again. Returns how many tiles that are.
     pub fn find_lost(&mut self, board: &Board, results: Progress) -> usize {
         let lost = self.remove(|tile, flight| {
-            let answered = flight
-                .results_end
-                .is_some_and(|end| results.committed >= end);
+            let answered = flight.results_end.is_some_and(|end| results.committed >= end);
             answered && !board.has(tile)
         });
         let count = lost.len();
@@ -157,10 +142,8 @@ impl Flights {
     }
 
     fn remove(&mut self, mut gone: impl FnMut(u32, &Flight) -> bool) -> Vec<(u32, Flight)> {
-        let removed: Vec<_> = self
-            .flights
-            .extract_if(.., |tile, flight| gone(*tile, flight))
-            .collect();
+        let removed: Vec<_> =
+            self.on_way.extract_if(.., |tile, flight| gone(*tile, flight)).collect();
         for (_, flight) in &removed {
             self.in_flight.tiles -= 1;
             self.in_flight.bytes -= flight.bytes;
@@ -181,14 +164,7 @@ mod tests {
 
     fn flight(offset: u64) -> Flight {
         let sent_at = Instant::now();
-        Flight {
-            sent_at,
-            partition: 0,
-            offset,
-            attempt: 1,
-            bytes: 10,
-            results_end: None,
-        }
+        Flight { sent_at, partition: 0, offset, attempt: 1, bytes: 10, results_end: None }
     }
 
     fn progress(committed: u64, end: u64) -> Progress {
@@ -213,10 +189,7 @@ mod tests {
         board.set(1);
         let later = Instant::now() + Duration::from_secs(1);
         assert!(flights.observe(&board, later)[0] >= Duration::from_secs(1));
-        assert_eq!(
-            (flights.in_flight().tiles, flights.in_flight().bytes),
-            (1, 10)
-        );
+        assert_eq!((flights.in_flight().tiles, flights.in_flight().bytes), (1, 10));
     }
 
     #[test]
@@ -238,11 +211,7 @@ mod tests {
     #[test]
     fn a_failed_attempt_is_sent_again_at_once() {
         let (mut flights, mut board) = sent(2);
-        let attempt = FailedAttempt {
-            attempt: 1,
-            worker: WorkerId::new("w"),
-            cause: "c".into(),
-        };
+        let attempt = FailedAttempt { attempt: 1, worker: WorkerId::new("w"), cause: "c".into() };
         board.fail(0, attempt);
         flights.observe(&board, Instant::now());
         assert_eq!(flights.take_next(&board), Some(0));

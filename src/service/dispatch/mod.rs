@@ -59,15 +59,14 @@ pub struct Dispatcher {
     ledger: Arc<Ledger>,
     pool: Arc<Pool>,
     window: Window,
+    /// Partitions of the task topic.
+    partitions: u32,
     active: Vec<Active>,
     /// Whose turn it is to send a tile.
     turn: usize,
     /// Jobs that may have begun or ended since the last look.
     news: News,
-    decoded: (
-        mpsc::UnboundedSender<Decoded>,
-        mpsc::UnboundedReceiver<Decoded>,
-    ),
+    decoded: (mpsc::UnboundedSender<Decoded>, mpsc::UnboundedReceiver<Decoded>),
 }
 
 /// A job in work.
@@ -125,13 +124,7 @@ impl Active {
     fn new(plan: Arc<Plan>) -> Self {
         let filters = Arc::new(plan.filters.clone());
         let flights = Flights::new(plan.tiles());
-        Self {
-            plan,
-            filters,
-            source: None,
-            board: None,
-            flights,
-        }
+        Self { plan, filters, source: None, board: None, flights }
     }
 
     /// Makes the task for a tile when called.
@@ -179,6 +172,7 @@ impl Dispatcher {
             ledger,
             pool,
             window,
+            partitions: 1,
             active: Vec::new(),
             turn: 0,
             news: News::Everything,
@@ -195,9 +189,9 @@ impl Dispatcher {
             let done = tokio::select! {
                 () = shutdown.cancelled() => return,
                 look = looks.recv() => {
-                    self.note(look);
+                    self.note(&look);
                     while let Ok(look) = looks.try_recv() {
-                        self.note(Ok(look));
+                        self.note(&Ok(look));
                     }
                     Ok(())
                 }
@@ -210,17 +204,14 @@ impl Dispatcher {
                 failed => failed,
             };
             if let Err(error) = done {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "dispatching was interrupted"
-                );
+                warn!(error = &error as &dyn std::error::Error, "dispatching was interrupted");
             }
         }
     }
 
-    fn note(&mut self, look: Result<Look, broadcast::error::RecvError>) {
+    fn note(&mut self, look: &Result<Look, broadcast::error::RecvError>) {
         match look {
-            Ok(Look::Job(job)) => self.news.add(job),
+            Ok(Look::Job(job)) => self.news.add(*job),
             Ok(Look::Board(_) | Look::Workers) => {}
             Err(_) => self.news = News::Everything,
         }
@@ -230,6 +221,7 @@ impl Dispatcher {
     async fn act(&mut self) -> Result<(), PortError> {
         self.drop_ended().await?;
         self.begin_waiting().await?;
+        self.partitions = self.ports.tasks.partitions().await?;
         loop {
             self.look_at_boards().await?;
             let picks = self.pick();
@@ -243,12 +235,8 @@ impl Dispatcher {
     /// Lets go of jobs that have an outcome.
     async fn drop_ended(&mut self) -> Result<(), PortError> {
         let news = std::mem::take(&mut self.news);
-        let about: Vec<JobId> = self
-            .active
-            .iter()
-            .map(|a| a.plan.id)
-            .filter(|id| news.is_about(*id))
-            .collect();
+        let about: Vec<JobId> =
+            self.active.iter().map(|a| a.plan.id).filter(|id| news.is_about(*id)).collect();
         for job in about {
             // A removed job has no outcome and no entry.
             let ended = self.ledger.refresh(job).await?.is_some() || self.ledger.get(job).is_none();
@@ -361,50 +349,29 @@ impl Dispatcher {
             return None;
         }
         let partition = self.emptiest_partition(picks);
-        Some(Pick {
-            job,
-            tile,
-            attempt,
-            partition,
-            bytes,
-        })
+        Some(Pick { job, tile, attempt, partition, bytes })
     }
 
     fn in_flight(&self) -> InFlight {
         self.active.iter().fold(InFlight::default(), |sum, active| {
             let own = active.flights.in_flight();
-            InFlight {
-                tiles: sum.tiles + own.tiles,
-                bytes: sum.bytes + own.bytes,
-            }
+            InFlight { tiles: sum.tiles + own.tiles, bytes: sum.bytes + own.bytes }
         })
     }
 
     /// The partition of the task topic with the fewest tiles on their way.
     fn emptiest_partition(&self, picks: &[Pick]) -> u32 {
         let load = |partition: &u32| {
-            let picked = picks
-                .iter()
-                .filter(|pick| pick.partition == *partition)
-                .count();
-            let flying: u32 = self
-                .active
-                .iter()
-                .map(|a| a.flights.count_in(*partition))
-                .sum();
+            let picked = picks.iter().filter(|pick| pick.partition == *partition).count();
+            let flying: u32 = self.active.iter().map(|a| a.flights.count_in(*partition)).sum();
             flying as usize + picked
         };
-        (0..self.config.topics.tasks_partitions)
-            .min_by_key(load)
-            .unwrap_or_default()
+        (0..self.config.topics.tasks_partitions).min_by_key(load).unwrap_or_default()
     }
 
     /// Cuts tiles and sends them, several at a time.
     async fn send(&mut self, picks: Vec<Pick>) -> Result<(), PortError> {
-        let sends: Vec<_> = picks
-            .into_iter()
-            .map(|pick| self.cut_and_send(pick))
-            .collect();
+        let sends: Vec<_> = picks.into_iter().map(|pick| self.cut_and_send(pick)).collect();
         let mut sent = stream::iter(sends).buffer_unordered(BATCH);
         let mut failed = None;
         while let Some((pick, result)) = sent.next().await {
@@ -428,10 +395,7 @@ impl Dispatcher {
         let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.ports.tasks));
         async move {
             let cut = cut.expect("tiles are picked from jobs with an image");
-            let task = pool
-                .run(cut)
-                .await
-                .expect("windows of a plan lie in its image");
+            let task = pool.run(cut).await.expect("windows of a plan lie in its image");
             let sent_at = Instant::now();
             let sent = tasks.send(pick.partition, task).await;
             let flight = sent.map(|offset| Flight {
@@ -474,11 +438,7 @@ impl Dispatcher {
     async fn publish(&mut self) -> Result<(), PortError> {
         self.news = News::Everything;
         self.ports.state.keep_alive(&self.server).await?;
-        let plans: Vec<_> = self
-            .active
-            .iter()
-            .map(|active| Arc::clone(&active.plan))
-            .collect();
+        let plans: Vec<_> = self.active.iter().map(|active| Arc::clone(&active.plan)).collect();
         for plan in plans {
             self.ports.state.activate(active_job(&plan)).await?;
             let age = Timestamp::now().duration_since(plan.created_at);

@@ -16,29 +16,18 @@ pub(super) async fn decode(
 ) -> Result<Source, Failure> {
     let unreadable =
         |error: StorageError| Failure::of_job(format!("cannot read the image: {error}"));
-    let start = storage
-        .count_start(job, Step::Decode)
-        .await
-        .map_err(unreadable)?;
+    let start = storage.count_start(job, Step::Decode).await.map_err(unreadable)?;
     if start > Step::MAX_STARTS {
-        let cause = format!(
-            "decoding this image ended the process {} times",
-            Step::MAX_STARTS
-        );
+        let cause = format!("decoding this image ended the process {} times", Step::MAX_STARTS);
         return Err(Failure::of_job(cause));
     }
     let original = storage.open_original(job).await.map_err(unreadable)?;
     let decoding = move || decode::decode(BufReader::new(original), &limits);
     let result = tokio::task::spawn_blocking(decoding).await;
-    storage
-        .clear_starts(job, Step::Decode)
-        .await
-        .map_err(unreadable)?;
+    storage.clear_starts(job, Step::Decode).await.map_err(unreadable)?;
     match result {
         Ok(Ok(source)) => Ok(source),
         Ok(Err(error)) => Err(Failure::of_job(Refusal::from(error).to_string())),
-        Err(_panic) => Err(Failure::of_job(
-            "the image cannot be decoded: the decoder gave up",
-        )),
+        Err(_panic) => Err(Failure::of_job("the image cannot be decoded: the decoder gave up")),
     }
 }

@@ -28,13 +28,7 @@ impl Window {
     /// A window of the smallest size, which may grow to `max_tiles` tiles and `max_bytes` bytes.
     #[must_use]
     pub fn new(max_tiles: u32, max_bytes: u64) -> Self {
-        Self {
-            tiles: MIN_TILES,
-            max_tiles,
-            max_bytes,
-            latency: None,
-            landed: 0,
-        }
+        Self { tiles: MIN_TILES, max_tiles, max_bytes, latency: None, landed: 0 }
     }
 
     /// Notes the time that a tile took from sending to board.
@@ -52,11 +46,7 @@ impl Window {
         self.landed = 0;
         let latency = self.latency.unwrap_or_default().max(1e-6);
         let factor = (TARGET.as_secs_f64() / latency).clamp(0.5, 2.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let wanted = (f64::from(self.tiles) * factor).min(f64::from(u32::MAX)) as u32;
         self.tiles = wanted.clamp(MIN_TILES, self.max_tiles.max(MIN_TILES));
     }
@@ -93,7 +83,7 @@ mod tests {
         let mut window = Window::new(1000, u64::MAX);
         (0..5000).for_each(|_| window.landed(Duration::from_millis(5)));
         assert!(window.has_room(sized(999, 0), 1) && !window.has_room(sized(1000, 0), 1));
-        (0..9000).for_each(|_| window.landed(Duration::from_secs(60)));
+        (0..9000).for_each(|_| window.landed(Duration::from_mins(1)));
         assert!(window.has_room(sized(7, 0), 1) && !window.has_room(sized(8, 0), 1));
     }
 

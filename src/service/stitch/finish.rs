@@ -13,7 +13,7 @@ use crate::raster::encode::{EncodedBand, Encoder};
 use crate::service::PortError;
 use crate::service::canvas::Canvas;
 use crate::service::pool::Pool;
-use crate::storage::{Staged, Storage};
+use crate::storage::{Staged, Storage, StorageError};
 
 /// Bytes gathered before they are written to the final image.
 const WRITE_BUFFER: usize = 1 << 20;
@@ -24,7 +24,7 @@ pub(super) struct Finish {
     pub(super) canvas: Arc<Canvas>,
     pub(super) storage: Arc<dyn Storage>,
     pub(super) pool: Arc<Pool>,
-    pub(super) opened_at: Instant,
+    pub(super) filtering_since: Option<Instant>,
 }
 
 impl Finish {
@@ -37,10 +37,7 @@ impl Finish {
         }
         let start = self.storage.count_start(job, Step::Encode).await?;
         let stored = if start > Step::MAX_STARTS {
-            let cause = format!(
-                "encoding the result ended the process {} times",
-                Step::MAX_STARTS
-            );
+            let cause = format!("encoding the result ended the process {} times", Step::MAX_STARTS);
             Err(Failure::of_job(cause))
         } else {
             self.store().await
@@ -49,46 +46,37 @@ impl Finish {
             Ok(bytes) => self.complete(bytes, started),
             Err(failure) => Outcome::failed(failure),
         };
-        let stands = self.storage.conclude(job, outcome).await?;
-        self.storage.clear_starts(job, Step::Encode).await?;
-        Ok(stands)
+        match self.storage.conclude(job, outcome).await {
+            Err(StorageError::NotFound(..)) => {
+                // Removed in the meantime: what was stored since then goes the same way.
+                self.storage.remove(job).await?;
+                Ok(Outcome::cancelled())
+            }
+            stands => {
+                self.storage.clear_starts(job, Step::Encode).await?;
+                Ok(stands?)
+            }
+        }
     }
 
     fn complete(&self, bytes: u64, started: Instant) -> Outcome {
         let finished_at = Timestamp::now();
-        let total = finished_at
-            .duration_since(self.plan.created_at)
-            .as_secs_f64();
+        let total = finished_at.duration_since(self.plan.created_at).as_secs_f64();
         let stitch = started.elapsed().as_secs_f64();
-        let filter = started.duration_since(self.opened_at).as_secs_f64();
+        let since = self.filtering_since.unwrap_or(started);
+        let filter = started.duration_since(since).as_secs_f64();
         let split = (total - filter - stitch).max(0.0);
-        let timings = Timings {
-            split,
-            filter,
-            stitch,
-        };
+        let timings = Timings { split, filter, stitch };
         let attempts = self.canvas.board().attempts();
-        Outcome::Complete {
-            finished_at,
-            bytes,
-            attempts,
-            timings,
-        }
+        Outcome::Complete { finished_at, bytes, attempts, timings }
     }
 
     /// Returns the bytes of the final image.
     async fn store(&self) -> Result<u64, Failure> {
-        let image = self
-            .storage
-            .stage_final(&self.plan)
-            .await
-            .map_err(cannot_write)?;
+        let image = self.storage.stage_final(&self.plan).await.map_err(cannot_write)?;
         let image = self.encode(image).await?;
         let length = image.file().metadata().map_err(cannot_write)?.len();
-        self.storage
-            .publish_final(&self.plan, image)
-            .await
-            .map_err(cannot_write)?;
+        self.storage.publish_final(&self.plan, image).await.map_err(cannot_write)?;
         Ok(length)
     }
 
@@ -109,9 +97,7 @@ impl Finish {
             }
         }
         drop(bands);
-        joined
-            .await
-            .map_err(|_| Failure::of_job("joining the result was interrupted"))?
+        joined.await.map_err(|_| Failure::of_job("joining the result was interrupted"))?
     }
 
     async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {
@@ -121,8 +107,7 @@ impl Finish {
             let rows = rows.map_err(|error| super::write::canvas_failure(&error))?;
             encoder.encode_band(index, &rows).map_err(cannot_write)
         });
-        work.await
-            .unwrap_or_else(|panicked| Err(cannot_write(panicked)))
+        work.await.unwrap_or_else(|panicked| Err(cannot_write(panicked)))
     }
 }
 
@@ -133,16 +118,13 @@ fn join(
     mut bands: mpsc::Receiver<EncodedBand>,
 ) -> Result<Staged, Failure> {
     let file = image.file().try_clone().map_err(cannot_write)?;
-    let mut writer = encoder
-        .writer(BufWriter::with_capacity(WRITE_BUFFER, file))
-        .map_err(cannot_write)?;
+    let mut writer =
+        encoder.writer(BufWriter::with_capacity(WRITE_BUFFER, file)).map_err(cannot_write)?;
     while let Some(band) = bands.blocking_recv() {
         writer.push(&band).map_err(cannot_write)?;
     }
     let buffer = writer.finish().map_err(cannot_write)?;
-    buffer
-        .into_inner()
-        .map_err(|error| cannot_write(error.into_error()))?;
+    buffer.into_inner().map_err(|error| cannot_write(error.into_error()))?;
     Ok(image)
 }
 

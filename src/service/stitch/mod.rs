@@ -18,6 +18,7 @@ use self::write::Write;
 use super::PortError;
 use super::canvas::{self, Canvas, Scratch};
 use super::pool::Pool;
+use crate::blocking;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan};
 use crate::model::tile::TileResult;
@@ -47,7 +48,8 @@ pub struct Collector {
 struct Open {
     plan: Arc<Plan>,
     canvas: Arc<Canvas>,
-    opened_at: Instant,
+    /// When the first tile was there.
+    filtering_since: Option<Instant>,
     finishing: bool,
 }
 
@@ -99,10 +101,7 @@ impl Collector {
                 _ = clock.tick() => self.look_again().await,
             };
             if let Err(error) = done {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "collecting was interrupted"
-                );
+                warn!(error = &error as &dyn std::error::Error, "collecting was interrupted");
             }
         }
     }
@@ -119,7 +118,7 @@ impl Collector {
             }
         }
         let sweeping = move || canvas::sweep(&directory, |job| unfinished.contains(&job));
-        if let Err(error) = blocking(sweeping).await {
+        if let Err(error) = blocking::run(sweeping).await {
             warn!(%error, "could not delete old canvases");
         }
         Ok(())
@@ -137,12 +136,8 @@ impl Collector {
             self.partitions.contains(&job.results_partition) && job.storage == *self.storage.id()
         });
         let ours: BTreeSet<JobId> = ours.map(|job| job.id).collect();
-        let gone: Vec<JobId> = self
-            .open
-            .keys()
-            .copied()
-            .filter(|job| !ours.contains(job))
-            .collect();
+        let gone: Vec<JobId> =
+            self.open.keys().copied().filter(|job| !ours.contains(job)).collect();
         for job in gone {
             self.drop_if_ended(job).await?;
         }
@@ -164,18 +159,11 @@ impl Collector {
             Err(error) => return Err(error.into()),
         };
         let (scratch, wanted) = (self.scratch.clone(), Arc::clone(&plan));
-        match blocking(move || Canvas::open(&scratch, &wanted)).await {
+        match blocking::run(move || Canvas::open(&scratch, &wanted)).await {
             Ok(canvas) => {
-                let (canvas, opened_at) = (Arc::new(canvas), Instant::now());
-                self.open.insert(
-                    job,
-                    Open {
-                        plan,
-                        canvas,
-                        opened_at,
-                        finishing: false,
-                    },
-                );
+                let canvas = Arc::new(canvas);
+                self.open
+                    .insert(job, Open { plan, canvas, filtering_since: None, finishing: false });
                 self.publish(vec![job]).await
             }
             Err(error) => self.fail(job, write::canvas_failure(&error)).await,
@@ -187,15 +175,13 @@ impl Collector {
     async fn drop_if_ended(&mut self, job: JobId) -> Result<(), PortError> {
         let ended = match self.storage.outcome(job).await? {
             Some(_) => true,
-            None => matches!(
-                self.storage.plan(job).await,
-                Err(StorageError::NotFound(..))
-            ),
+            None => matches!(self.storage.plan(job).await, Err(StorageError::NotFound(..))),
         };
-        if ended && let Some(open) = self.open.remove(&job) {
-            if let Err(error) = blocking(move || open.canvas.discard()).await {
-                warn!(%job, %error, "could not delete a canvas");
-            }
+        if ended
+            && let Some(open) = self.open.remove(&job)
+            && let Err(error) = blocking::run(move || open.canvas.discard()).await
+        {
+            warn!(%job, %error, "could not delete a canvas");
         }
         Ok(())
     }
@@ -223,8 +209,7 @@ impl Collector {
         self.partitions = partitions.into_iter().collect();
         let partitions = &self.partitions;
         // Another collector has these now; it finds what it needs in the file, if it can see it.
-        self.open
-            .retain(|_, open| partitions.contains(&open.plan.results_partition));
+        self.open.retain(|_, open| partitions.contains(&open.plan.results_partition));
         self.refresh().await
     }
 
@@ -235,17 +220,11 @@ impl Collector {
         if !known(&self.open) {
             self.refresh().await?;
         }
-        let writes: Vec<_> = batch
-            .iter()
-            .filter_map(|delivery| self.write(delivery))
-            .collect();
+        let writes: Vec<_> = batch.iter().filter_map(|delivery| self.write(delivery)).collect();
         let jobs: BTreeSet<JobId> = writes.iter().map(|write| write.result.job).collect();
         let max_attempts = self.max_attempts;
-        let failures = blocking(move || {
-            writes
-                .iter()
-                .filter_map(|write| write.put(max_attempts))
-                .collect::<Vec<_>>()
+        let failures = blocking::run(move || {
+            writes.iter().filter_map(|write| write.put(max_attempts)).collect::<Vec<_>>()
         });
         for (job, failure) in failures.await {
             self.fail(job, failure).await?;
@@ -270,6 +249,9 @@ impl Collector {
                 continue;
             };
             let board = open.canvas.board();
+            if board.done() > 0 {
+                open.filtering_since.get_or_insert_with(Instant::now);
+            }
             if board.is_complete() && !open.finishing {
                 open.finishing = true;
                 let finish = Finish {
@@ -277,10 +259,9 @@ impl Collector {
                     canvas: Arc::clone(&open.canvas),
                     storage: Arc::clone(&self.storage),
                     pool: Arc::clone(&self.pool),
-                    opened_at: open.opened_at,
+                    filtering_since: open.filtering_since,
                 };
-                self.finishing
-                    .spawn(async move { (job, finish.run().await) });
+                self.finishing.spawn(async move { (job, finish.run().await) });
             }
             self.state.publish_board(job, board).await?;
             self.state.signal(Look::Board(job)).await?;
@@ -315,11 +296,4 @@ impl Collector {
         self.state.signal(Look::Job(job)).await?;
         Ok(())
     }
-}
-
-/// Runs file operations where they may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work)
-        .await
-        .expect("canvas operations do not panic")
 }

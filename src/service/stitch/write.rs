@@ -30,21 +30,12 @@ impl Write {
                 let last = failure.retry == Retry::Futile || result.attempt >= max_attempts;
                 let (worker, cause) = (result.worker.clone(), failure.cause.clone());
                 if !last {
-                    let attempt = FailedAttempt {
-                        attempt: result.attempt,
-                        worker,
-                        cause,
-                    };
+                    let attempt = FailedAttempt { attempt: result.attempt, worker, cause };
                     self.canvas.fail(result.tile, attempt);
                     return None;
                 }
                 let (tile, attempts) = (Some(result.tile), Some(result.attempt));
-                Failure {
-                    cause,
-                    tile,
-                    worker: Some(worker),
-                    attempts,
-                }
+                Failure { cause, tile, worker: Some(worker), attempts }
             }
         };
         Some((result.job, failure))
@@ -53,7 +44,5 @@ impl Write {
 
 /// Why a job fails whose canvas cannot be used.
 pub(super) fn canvas_failure(error: &io::Error) -> Failure {
-    Failure::of_job(format!(
-        "cannot use the scratch file (`scratch_dir`): {error}"
-    ))
+    Failure::of_job(format!("cannot use the scratch file (`scratch_dir`): {error}"))
 }

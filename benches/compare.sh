@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Wall time and peak memory of `tilemill run` beside libvips and GraphicsMagick, as a Markdown table.
+#
+#   benches/compare.sh [IMAGE…]      given pictures, or ones of 24 and 100 megapixels that it makes
+#   RUNS=10 benches/compare.sh       more runs of each command (default 5, after one warm-up)
+#
+# Needs, from Debian: libvips-tools graphicsmagick hyperfine time
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for tool in vips gm hyperfine /usr/bin/time; do
+  command -v "$tool" >/dev/null && continue
+  echo "$tool is missing: apt-get install libvips-tools graphicsmagick hyperfine time" >&2
+  exit 2
+done
+cargo build --release --locked --quiet
+tilemill=$PWD/target/release/tilemill
+runs=${RUNS:-5}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# A photograph-like picture: smooth shapes, texture and sensor noise, from fixed seeds.
+make_picture() {
+  local width=$1 height=$2 out=$3 v="$work/v"
+  vips perlin "$v-shape.v" "$width" "$height" --cell-size 512 --seed 1
+  vips perlin "$v-texture.v" "$width" "$height" --cell-size 24 --seed 2
+  vips gaussnoise "$v-noise.v" "$width" "$height" --mean 0 --sigma 3 --seed 3
+  vips linear "$v-shape.v" "$v-red.v" 90 128
+  vips linear "$v-texture.v" "$v-green.v" 40 110
+  vips add "$v-red.v" "$v-green.v" "$v-mix.v"
+  vips linear "$v-mix.v" "$v-half.v" 0.5 0
+  vips add "$v-half.v" "$v-noise.v" "$v-grain.v"
+  vips bandjoin "$v-red.v $v-grain.v $v-half.v" "$v-rgb.v"
+  vips cast "$v-rgb.v" "$v-bytes.v" uchar
+  vips copy "$v-bytes.v" "$v-srgb.v" --interpretation srgb
+  vips copy "$v-srgb.v" "$out[Q=92]"
+  rm -f "$v"-*.v
+}
+
+pictures=("$@")
+if [ ${#pictures[@]} = 0 ]; then
+  make_picture 6000 4000 "$work/made-24mp.jpg"
+  make_picture 11585 8632 "$work/made-100mp.jpg"
+  pictures=("$work/made-24mp.jpg" "$work/made-100mp.jpg")
+fi
+
+peak() { # MB of the whole process
+  /usr/bin/time -f %M -o "$work/peak" "$@" >/dev/null 2>&1
+  awk '{ printf "%.0f", $1 / 1024 }' "$work/peak"
+}
+
+median() { # hyperfine's median of one command, in seconds, from its JSON
+  grep -m"$1" '"median"' "$work/times.json" | tail -n 1 | tr -dc '0-9.' | awk '{ printf "%.2f", $1 }'
+}
+
+size() { stat -c %s "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }
+
+echo "Processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores."
+echo "tilemill $($tilemill --version | cut -d' ' -f2), $(vips --version | cut -d- -f1-2 | cut -d' ' -f1)," \
+  "$(gm version | head -n 1 | cut -d' ' -f1,2). Median of $runs runs."
+echo
+echo "| picture | to | tilemill s | vips s | gm s | tilemill ÷ vips | tilemill MB | vips MB | gm MB | file tilemill / vips MB |"
+echo "|---|---|---|---|---|---|---|---|---|---|"
+for picture in "${pictures[@]}"; do
+  for format in jpg png tif; do
+    in=$picture
+    # PNG and TIFF are compared from and to themselves.
+    if [ $format != jpg ]; then
+      in=$work/in.$format
+      vips copy "$picture" "$in"
+    fi
+    case $format in jpg) out="$work/v.jpg[Q=90]" ;; *) out=$work/v.$format ;; esac
+    ours=("$tilemill" run "$in" -o "$work/t.$format" --overwrite --quality 90)
+    vips=(vips colourspace "${in}[access=sequential]" "$out" b-w)
+    gm=(gm convert "$in" -colorspace Gray -quality 90 "$work/g.$format")
+    [ $format = png ] && gm=(gm convert "$in" -colorspace Gray "$work/g.$format")
+    hyperfine --style none --warmup 1 --runs "$runs" --export-json "$work/times.json" \
+      "$(printf '%q ' "${ours[@]}")" "$(printf '%q ' "${vips[@]}")" "$(printf '%q ' "${gm[@]}")" >/dev/null
+    t=$(median 1) v=$(median 2) g=$(median 3)
+    row="| $(basename "$picture") | $format | $t | $v | $g | $(awk "BEGIN { printf \"%.2f\", $t / $v }")"
+    row+=" | $(peak "${ours[@]}") | $(peak "${vips[@]}") | $(peak "${gm[@]}")"
+    echo "$row | $(size "$work/t.$format") / $(size "$work/v.$format") |"
+  done
+done

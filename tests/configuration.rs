@@ -1,0 +1,106 @@
+//! The configuration as an operator meets it: a file, variables, and errors that help.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use tempfile::TempDir;
+use tilemill::config::{Config, Search};
+
+use support::tilemill;
+
+mod support;
+
+/// Starts a server that is expected not to start.
+fn refused(directory: &Path, variables: &[(&str, &str)], line: &[&str]) -> String {
+    let output: Output = tilemill(directory)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(line)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn the_file_in_the_repository_says_what_the_program_does_without_it() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    let (documented, _) = Config::load(Some(&file), Search::SystemOnly).unwrap();
+    assert_eq!(documented, Config::default());
+}
+
+#[test]
+fn the_file_in_the_repository_documents_every_key() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    let documented: toml::Table = fs::read_to_string(file).unwrap().parse().unwrap();
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    for (section, keys) in defaults.as_object().unwrap() {
+        let found = documented.get(section);
+        assert!(found.is_some(), "{section}");
+        for key in keys.as_object().into_iter().flatten().map(|(key, _)| key) {
+            let found = found.and_then(|table| table.get(key));
+            assert!(found.is_some(), "{section}.{key}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("config.toml"), "[tile]\nsise = 256\n").unwrap();
+    let error = refused(directory.path(), &[], &[]);
+    assert!(error.contains("sise") && error.contains("size"), "{error}");
+    assert!(error.contains("config.toml"), "{error}");
+}
+
+#[test]
+fn an_unknown_variable_is_named() {
+    let directory = TempDir::new().unwrap();
+    let error = refused(directory.path(), &[("TILEMILL_TILE__SISE", "256")], &[]);
+    assert!(error.to_lowercase().contains("sise"), "{error}");
+}
+
+#[test]
+fn an_impossible_value_is_named_with_its_key_and_its_origin() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("config.toml"), "[tile]\nsize = 9000\n").unwrap();
+    let error = refused(directory.path(), &[], &[]);
+    for words in ["`tile.size` is 9000", "`limits.max_tile`", "config.toml"] {
+        assert!(error.contains(words), "{error}");
+    }
+    let error = refused(directory.path(), &[("TILEMILL_TILE__SIZE", "0")], &[]);
+    assert!(error.contains("`tile.size` is 0") && error.contains("at least 1"), "{error}");
+    let variables = [("TILEMILL_TILE__SIZE", "8"), ("TILEMILL_LIMITS__MAX_UPLOAD", "lots")];
+    let error = refused(directory.path(), &variables, &[]);
+    assert!(error.contains("lots") && error.contains("4 GiB"), "{error}");
+    let error = refused(
+        directory.path(),
+        &[("TILEMILL_TILE__SIZE", "8"), ("TILEMILL_LOG__LEVEL", "lou=d=")],
+        &[],
+    );
+    assert!(error.contains("log.level"), "{error}");
+}
+
+#[test]
+fn a_named_file_that_is_missing_is_named_with_who_named_it() {
+    let directory = TempDir::new().unwrap();
+    let error = refused(directory.path(), &[], &["--config", "none.toml"]);
+    assert!(error.contains("none.toml named by --config does not exist"), "{error}");
+    let error = refused(directory.path(), &[("TILEMILL_CONFIG", "gone.toml")], &[]);
+    assert!(error.contains("gone.toml named by TILEMILL_CONFIG does not exist"), "{error}");
+}
+
+#[test]
+fn a_run_does_not_read_the_file_in_the_working_directory() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("config.toml"), "another = \"program's\"\n").unwrap();
+    let image = support::data("grey-8.png");
+    let ran = tilemill(directory.path())
+        .args(["run", image.to_str().unwrap(), "-o", "out.png"])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+}

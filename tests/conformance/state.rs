@@ -1,0 +1,120 @@
+//! What every state adapter does. `pass` lets time pass, in whatever way suits the adapter.
+
+use std::time::Duration;
+
+use tilemill::model::board::Board;
+use tilemill::model::event::Look;
+use tilemill::model::job::{JobId, StorageId};
+use tilemill::model::worker::{Heartbeat, Liveness, Phase, WorkerId};
+use tilemill::state::{
+    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, SERVER_TTL, ServerId, State,
+};
+
+const A_MOMENT: Duration = Duration::from_millis(100);
+const LATE_AFTER: Duration = Duration::from_secs(10);
+const DEAD_AFTER: Duration = Duration::from_secs(15);
+
+fn server(name: &str) -> ServerId {
+    ServerId(name.into())
+}
+
+fn active(id: JobId) -> ActiveJob {
+    ActiveJob { id, results_partition: 3, storage: StorageId("s".into()) }
+}
+
+fn heartbeat(id: &str, phase: Phase) -> Heartbeat {
+    Heartbeat {
+        id: WorkerId::new(id),
+        host: "h".into(),
+        threads: 2,
+        in_flight: 1,
+        done: 10,
+        failed: 0,
+        rate: 2.5,
+        version: "1".into(),
+        phase,
+    }
+}
+
+pub async fn a_job_belongs_to_one_living_server(state: &dyn State, pass: impl AsyncFn(Duration)) {
+    let job = JobId::generate();
+    let (first, second) = (server("first"), server("second"));
+    state.keep_alive(&first).await.unwrap();
+    state.keep_alive(&second).await.unwrap();
+    assert!(state.claim(job, &first).await.unwrap());
+    assert!(state.claim(job, &first).await.unwrap());
+    assert!(!state.claim(job, &second).await.unwrap());
+    pass(SERVER_TTL + A_MOMENT).await;
+    state.keep_alive(&second).await.unwrap();
+    assert!(state.claim(job, &second).await.unwrap());
+    state.keep_alive(&first).await.unwrap();
+    assert!(!state.claim(job, &first).await.unwrap());
+}
+
+pub async fn active_jobs_are_known_until_forgotten_or_expired(
+    state: &dyn State,
+    pass: impl AsyncFn(Duration),
+) {
+    let (stays, goes) = (JobId::generate(), JobId::generate());
+    state.activate(active(stays)).await.unwrap();
+    state.activate(active(goes)).await.unwrap();
+    assert_eq!(state.active().await.unwrap().len(), 2);
+    state.forget(goes).await.unwrap();
+    assert_eq!(state.active().await.unwrap(), [active(stays)]);
+    pass(ACTIVE_TTL + A_MOMENT).await;
+    assert_eq!(state.active().await.unwrap(), []);
+}
+
+pub async fn the_latest_board_is_read_until_it_expires(
+    state: &dyn State,
+    pass: impl AsyncFn(Duration),
+) {
+    let job = JobId::generate();
+    assert_eq!(state.board(job).await.unwrap(), None);
+    let mut board = Board::new(10);
+    state.publish_board(job, board.clone()).await.unwrap();
+    board.set(9);
+    state.publish_board(job, board.clone()).await.unwrap();
+    assert_eq!(state.board(job).await.unwrap(), Some(board));
+    pass(BOARD_TTL + A_MOMENT).await;
+    assert_eq!(state.board(job).await.unwrap(), None);
+}
+
+pub async fn a_silent_worker_is_late_then_dead_then_gone(
+    state: &dyn State,
+    pass: impl AsyncFn(Duration),
+) {
+    let liveness = async || {
+        let workers = state.workers(LATE_AFTER).await.unwrap();
+        workers.first().map(|worker| worker.state)
+    };
+    state.beat(heartbeat("w", Phase::Working), DEAD_AFTER).await.unwrap();
+    assert_eq!(liveness().await, Some(Liveness::Live));
+    pass(LATE_AFTER + A_MOMENT).await;
+    assert_eq!(liveness().await, Some(Liveness::Late));
+    pass(DEAD_AFTER - LATE_AFTER).await;
+    assert_eq!(liveness().await, Some(Liveness::Dead));
+    pass(DEAD_WORKER_TTL).await;
+    assert_eq!(liveness().await, None);
+}
+
+pub async fn a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all(
+    state: &dyn State,
+    _pass: impl AsyncFn(Duration),
+) {
+    state.beat(heartbeat("stays", Phase::Working), DEAD_AFTER).await.unwrap();
+    state.beat(heartbeat("goes", Phase::Leaving), DEAD_AFTER).await.unwrap();
+    let workers = state.workers(LATE_AFTER).await.unwrap();
+    let states: Vec<_> = workers.iter().map(|w| (w.heartbeat.id.as_str(), w.state)).collect();
+    assert_eq!(states, [("goes", Liveness::Leaving), ("stays", Liveness::Live)]);
+    state.beat(heartbeat("goes", Phase::Gone), DEAD_AFTER).await.unwrap();
+    assert_eq!(state.workers(LATE_AFTER).await.unwrap().len(), 1);
+}
+
+pub async fn signals_reach_everybody_who_listens(state: &dyn State, _pass: impl AsyncFn(Duration)) {
+    let (mut first, mut second) = (state.looks(), state.looks());
+    let look = Look::Board(JobId::generate());
+    state.signal(look.clone()).await.unwrap();
+    assert_eq!(first.recv().await.unwrap(), look);
+    assert_eq!(second.recv().await.unwrap(), look);
+}

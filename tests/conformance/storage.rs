@@ -1,0 +1,158 @@
+//! What every storage adapter does. `announce` tells the adapter of a job before it is used.
+
+use std::io::{Read, Write};
+
+use jiff::Timestamp;
+use tilemill::model::job::{Failure, JobId, Outcome, Plan, Step};
+use tilemill::raster::decode::Container;
+use tilemill::raster::encode::{OutputFormat, OutputOptions};
+use tilemill::raster::grid::Size;
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat};
+use tilemill::storage::{Staged, Storage, StorageError};
+
+/// A plan for an image of 30 × 20 pixels.
+pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
+    Plan {
+        version: Plan::VERSION,
+        id,
+        name: "image.png".into(),
+        created_at: Timestamp::now(),
+        storage: storage.id().clone(),
+        container: Container::Png,
+        original_bytes: 3,
+        size: Size::new(30, 20),
+        format: PixelFormat::new(Channels::Rgb, Depth::Eight),
+        filters: "grayscale".parse().unwrap(),
+        tile_size: 8,
+        output: OutputOptions { format: OutputFormat::Png, quality: 90, background: [255; 3] },
+        notes: Vec::new(),
+        results_partition: 1,
+        revision: 1,
+    }
+}
+
+fn fill(staged: Staged, bytes: &[u8]) -> Staged {
+    staged.file().write_all(bytes).unwrap();
+    staged
+}
+
+fn read(mut from: std::fs::File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+async fn created(storage: &dyn Storage, announce: &impl Fn(JobId)) -> Plan {
+    let plan = plan(JobId::generate(), storage);
+    announce(plan.id);
+    let original = fill(storage.stage_original(plan.id).await.unwrap(), b"abc");
+    storage.create(&plan, original).await.unwrap();
+    plan
+}
+
+pub async fn a_created_job_has_its_plan_and_its_original(
+    storage: &dyn Storage,
+    announce: impl Fn(JobId),
+) {
+    let plan = created(storage, &announce).await;
+    assert_eq!(storage.plan(plan.id).await.unwrap().hash(), plan.hash());
+    assert_eq!(read(storage.open_original(plan.id).await.unwrap()), b"abc");
+    assert_eq!(storage.outcome(plan.id).await.unwrap(), None);
+}
+
+pub async fn what_is_not_there_is_not_found(storage: &dyn Storage, announce: impl Fn(JobId)) {
+    let unknown = storage.plan(JobId::generate()).await;
+    assert!(matches!(unknown, Err(StorageError::NotFound(_, "plan"))));
+    let plan = created(storage, &announce).await;
+    assert!(storage.open_final(&plan).await.is_err());
+    let ended = storage.conclude(JobId::generate(), Outcome::cancelled()).await;
+    assert!(matches!(ended, Err(StorageError::NotFound(..))));
+}
+
+pub async fn a_plan_is_written_once(storage: &dyn Storage, announce: impl Fn(JobId)) {
+    let plan = created(storage, &announce).await;
+    let original = fill(storage.stage_original(plan.id).await.unwrap(), b"abc");
+    let again = storage.create(&plan, original).await;
+    assert!(matches!(again, Err(StorageError::Conflict(_, "plan"))));
+}
+
+pub async fn jobs_are_listed_oldest_first(storage: &dyn Storage, announce: impl Fn(JobId)) {
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(created(storage, &announce).await.id);
+    }
+    assert_eq!(storage.jobs().await.unwrap(), ids);
+}
+
+pub async fn the_first_outcome_stands(storage: &dyn Storage, announce: impl Fn(JobId)) {
+    let plan = created(storage, &announce).await;
+    let first = Outcome::failed(Failure::of_job("first"));
+    assert_eq!(storage.conclude(plan.id, first.clone()).await.unwrap(), first);
+    assert_eq!(storage.conclude(plan.id, Outcome::cancelled()).await.unwrap(), first);
+    assert_eq!(storage.outcome(plan.id).await.unwrap(), Some(first));
+}
+
+pub async fn of_outcomes_at_the_same_time_one_stands_for_all(
+    storage: &dyn Storage,
+    announce: impl Fn(JobId),
+) {
+    let plan = created(storage, &announce).await;
+    let outcomes = (0..8).map(|n| Outcome::failed(Failure::of_job(n.to_string())));
+    let ends = outcomes.map(|outcome| storage.conclude(plan.id, outcome));
+    let stood = futures_util::future::try_join_all(ends).await.unwrap();
+    let read = storage.outcome(plan.id).await.unwrap().unwrap();
+    assert!(stood.iter().all(|outcome| *outcome == read), "{stood:?}");
+}
+
+pub async fn a_final_image_is_seen_only_when_published(
+    storage: &dyn Storage,
+    announce: impl Fn(JobId),
+) {
+    let plan = created(storage, &announce).await;
+    drop(fill(storage.stage_final(&plan).await.unwrap(), b"half"));
+    let staged = fill(storage.stage_final(&plan).await.unwrap(), b"whole");
+    assert!(storage.open_final(&plan).await.is_err());
+    storage.publish_final(&plan, staged).await.unwrap();
+    assert_eq!(read(storage.open_final(&plan).await.unwrap()), b"whole");
+}
+
+pub async fn starts_are_counted_by_step_until_they_are_cleared(
+    storage: &dyn Storage,
+    announce: impl Fn(JobId),
+) {
+    let job = created(storage, &announce).await.id;
+    assert_eq!(storage.count_start(job, Step::Decode).await.unwrap(), 1);
+    assert_eq!(storage.count_start(job, Step::Decode).await.unwrap(), 2);
+    assert_eq!(storage.count_start(job, Step::Encode).await.unwrap(), 1);
+    storage.clear_starts(job, Step::Decode).await.unwrap();
+    storage.clear_starts(job, Step::Decode).await.unwrap();
+    assert_eq!(storage.count_start(job, Step::Decode).await.unwrap(), 1);
+}
+
+pub async fn another_jobs_original_outlives_that_job(
+    storage: &dyn Storage,
+    announce: impl Fn(JobId),
+) {
+    let source = created(storage, &announce).await;
+    let second = plan(JobId::generate(), storage);
+    announce(second.id);
+    storage.create_from(&second, source.id).await.unwrap();
+    storage.remove(source.id).await.unwrap();
+    assert_eq!(read(storage.open_original(second.id).await.unwrap()), b"abc");
+    let third = plan(JobId::generate(), storage);
+    announce(third.id);
+    let gone = storage.create_from(&third, source.id).await;
+    assert!(matches!(gone, Err(StorageError::NotFound(..))));
+}
+
+pub async fn a_removed_job_is_gone_and_may_be_removed_again(
+    storage: &dyn Storage,
+    announce: impl Fn(JobId),
+) {
+    let plan = created(storage, &announce).await;
+    storage.conclude(plan.id, Outcome::cancelled()).await.unwrap();
+    storage.remove(plan.id).await.unwrap();
+    storage.remove(plan.id).await.unwrap();
+    assert!(storage.plan(plan.id).await.is_err());
+    assert_eq!(storage.jobs().await.unwrap(), []);
+}

@@ -1,0 +1,188 @@
+//! What cannot be processed is refused in words, before memory is taken for it.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::io::Cursor;
+use std::path::Path;
+
+use tilemill::raster::decode::{Container, DecodeError, Header, Limits, decode, probe};
+use tilemill::raster::grid::{Region, Size};
+
+const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
+const NO_LIMITS: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
+
+const STILLS: [&str; 19] = [
+    "baseline-420.jpg",
+    "baseline-444.jpg",
+    "bilevel.png",
+    "grey-16.tif",
+    "grey-8.png",
+    "grey.jpg",
+    "interlaced.png",
+    "lossless.webp",
+    "lossy.webp",
+    "palette.png",
+    "progressive.jpg",
+    "rgb-16.png",
+    "rgb-lzw.tif",
+    "rgb.bmp",
+    "rgba-16.png",
+    "rgba-8.png",
+    "rgba-deflate.tif",
+    "still.gif",
+    "turned.jpg",
+];
+
+fn read(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
+}
+
+fn refusal(name: &str) -> String {
+    let refused = probe(Cursor::new(read(name)), &LIMITS).unwrap_err();
+    let text = refused.to_string();
+    assert_eq!(decode(Cursor::new(read(name)), &LIMITS).unwrap_err().to_string(), text, "{name}");
+    text
+}
+
+fn header(name: &str) -> Header {
+    probe(Cursor::new(read(name)), &LIMITS).unwrap()
+}
+
+#[test]
+fn a_probe_and_a_decode_agree() {
+    for name in STILLS {
+        let source = decode(Cursor::new(read(name)), &LIMITS).unwrap();
+        assert_eq!((source.size(), source.format()), (header(name).size, header(name).format));
+    }
+}
+
+#[test]
+fn an_exif_orientation_turns_the_image() {
+    assert_eq!(header("baseline-420.jpg").size, Size::new(61, 43));
+    assert_eq!(header("turned.jpg").size, Size::new(43, 61));
+    assert_eq!(header("turned.jpg").orientation.to_exif(), 6);
+    let upright = decode(Cursor::new(read("baseline-420.jpg")), &LIMITS).unwrap();
+    let turned = decode(Cursor::new(read("turned.jpg")), &LIMITS).unwrap();
+    let corner = Region { x: 0, y: 42, width: 1, height: 1 };
+    assert_eq!(turned.window(Region { x: 0, y: 0, width: 1, height: 1 }), upright.window(corner));
+}
+
+#[test]
+fn several_images_in_one_file_are_refused() {
+    let end = "cannot be processed; save it as one still image in grey or RGB";
+    assert_eq!(refusal("animated.gif"), format!("GIF with an animation {end}"));
+    assert_eq!(refusal("animated.webp"), format!("WebP with an animation {end}"));
+    assert_eq!(refusal("animated.png"), format!("PNG with an animation {end}"));
+    assert_eq!(refusal("pages.tif"), format!("TIFF with 3 pages {end}"));
+    assert_eq!(refusal("cmyk.tif"), format!("TIFF with CMYK colours {end}"));
+    assert!(refusal("float.tif").ends_with(end));
+}
+
+#[test]
+fn what_is_no_image_is_refused() {
+    for bytes in [&b""[..], b"B", b"hello, this is a text", b"RIFF\0\0\0\0WAVEfmt ", &[0; 64]] {
+        let refused = probe(Cursor::new(bytes), &LIMITS).unwrap_err();
+        assert!(matches!(refused, DecodeError::NotAnImage), "{refused:?}");
+    }
+}
+
+#[test]
+fn every_limit_names_the_value_and_the_setting() {
+    let refused =
+        |limits: Limits| probe(Cursor::new(read("rgb-16.png")), &limits).unwrap_err().to_string();
+    assert_eq!(
+        refused(Limits { max_pixels: 2622, ..LIMITS }),
+        "the image has 2623 pixels, the limit is 2622 (limits.max_megapixels)"
+    );
+    assert_eq!(
+        refused(Limits { max_side: 60, ..LIMITS }),
+        "the image has 61 pixels a side, the limit is 60 (limits.max_side)"
+    );
+    assert_eq!(
+        refused(Limits { max_bytes: 15_737, ..LIMITS }),
+        "the image has 15738 bytes when decoded, the limit is 15737 (limits.decode_memory)"
+    );
+    let enough = Limits { max_pixels: 2623, max_side: 61, max_bytes: 15_738 };
+    assert!(decode(Cursor::new(read("rgb-16.png")), &enough).is_ok());
+}
+
+#[test]
+fn a_file_cut_short_is_damaged() {
+    for name in STILLS {
+        let file = read(name);
+        for cut in [file.len() / 3, file.len() / 2, file.len() * 9 / 10] {
+            let container = header(name).container;
+            match decode(Cursor::new(&file[..cut]), &LIMITS) {
+                Err(DecodeError::Damaged { container: told, .. }) => assert_eq!(told, container),
+                other => panic!("{name} cut to {cut} of {} bytes: {other:?}", file.len()),
+            }
+        }
+    }
+}
+
+/// Writes a number into a file at a place.
+fn patched(name: &str, place: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut file = read(name);
+    file[place..place + bytes.len()].copy_from_slice(bytes);
+    file
+}
+
+#[test]
+fn a_huge_size_in_a_small_file_is_refused_by_its_header() {
+    let jpeg = read("grey.jpg");
+    let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    let sixty_thousand = [0xEA, 0x60, 0xEA, 0x60];
+    let files = [
+        patched("grey.jpg", frame + 5, &sixty_thousand),
+        patched("still.gif", 6, &[0x60, 0xEA, 0x60, 0xEA]),
+        patched("rgb.bmp", 18, &[0x60, 0xEA, 0, 0, 0x60, 0xEA, 0, 0]),
+    ];
+    for file in files {
+        let refused = decode(Cursor::new(&file), &LIMITS).unwrap_err();
+        assert!(
+            matches!(refused, DecodeError::TooLarge { value: 3_600_000_000, .. }),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn a_png_row_of_gigabytes_is_refused_before_memory_is_taken() {
+    let mut file = read("grey-8.png");
+    file[16..24].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0xFF, 0, 0, 0, 1]);
+    let mut crc = flate2::Crc::new();
+    crc.update(&file[12..29]);
+    file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    let refused = probe(Cursor::new(&file), &LIMITS).unwrap_err();
+    assert!(matches!(refused, DecodeError::TooLarge { value: 0x7FFF_FFFF, .. }), "{refused:?}");
+}
+
+#[test]
+fn an_image_without_pixels_is_refused() {
+    let gif = patched("still.gif", 6, &[0, 0, 5, 0]);
+    let refused = probe(Cursor::new(gif), &LIMITS).unwrap_err();
+    assert_eq!(refused.to_string(), "the image is empty: 0 × 5 pixels");
+    for file in [patched("rgb.bmp", 18, &[0; 4]), patched("grey-8.png", 16, &[0; 4])] {
+        assert!(probe(Cursor::new(file), &LIMITS).is_err());
+    }
+}
+
+#[test]
+fn no_damaged_byte_makes_a_decoder_panic() {
+    for name in STILLS {
+        let file = read(name);
+        for place in (0..file.len()).step_by(file.len() / 150 + 1) {
+            let mut damaged = file.clone();
+            damaged[place] ^= 0x55;
+            let _ = decode(Cursor::new(damaged), &LIMITS);
+        }
+    }
+}
+
+#[test]
+fn containers_know_their_extensions() {
+    for container in Container::ALL {
+        assert!(!container.extensions().is_empty() && container.mime().starts_with("image/"));
+    }
+    assert!(probe(Cursor::new(read("still.gif")), &NO_LIMITS).is_ok());
+}

@@ -1,0 +1,323 @@
+//! The binary as a user meets it: files in, files out; a server that is used, killed and started again.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use image::{ImageBuffer, Rgb};
+use tempfile::TempDir;
+
+use support::{Server, data, tilemill, wait};
+
+mod support;
+
+fn run(directory: &Path, line: &[&str]) -> Output {
+    tilemill(directory).arg("run").args(line).output().unwrap()
+}
+
+/// Runs a command line that must succeed, and reads the file that it made.
+fn made(directory: &Path, line: &[&str], output: &str) -> Vec<u8> {
+    let ran = run(directory, &[line, &["-o", output, "--overwrite"]].concat());
+    assert!(ran.status.success(), "{ran:?}");
+    fs::read(directory.join(output)).unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Writes a picture with detail everywhere, so that a misplaced tile shows.
+fn picture(directory: &Path, name: &str, width: u32, height: u32) -> PathBuf {
+    let noise = |x: u32, y: u32, k: u32| {
+        let hash = (x.wrapping_mul(374_761_393) ^ y.wrapping_mul(668_265_263) ^ k)
+            .wrapping_mul(2_246_822_519);
+        u8::try_from((x / 3 + y / 5 + k + (hash >> 27)) % 256).unwrap()
+    };
+    let path = directory.join(name);
+    ImageBuffer::from_fn(width, height, |x, y| Rgb([0, 80, 160].map(|k| noise(x, y, k))))
+        .save(&path)
+        .unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_result_has_the_same_bytes_for_every_tile_size_and_thread_count() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 233, 151);
+    for (filters, output) in [
+        ("blur:3,grayscale", "a.png"),
+        ("invert,blur:40", "a.jpg"),
+        ("", "a.tif"),
+        ("blur", "a.webp"),
+    ] {
+        let line = |tile, threads| {
+            let line = [text(&image), "-f", filters, "--tile-size", tile, "--threads", threads];
+            made(directory.path(), &line, output)
+        };
+        let expected = line("8192", "1");
+        for (tile, threads) in [("7", "1"), ("7", "4"), ("64", "3"), ("150", "2"), ("1000", "4")] {
+            assert!(line(tile, threads) == expected, "{filters} in tiles of {tile} on {threads}");
+        }
+    }
+}
+
+#[test]
+fn tiles_of_one_pixel_make_the_same_image() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 19, 23);
+    let small =
+        made(directory.path(), &[text(&image), "-f", "blur:1", "--tile-size", "1"], "a.png");
+    let large = made(directory.path(), &[text(&image), "-f", "blur:1"], "b.png");
+    assert!(small == large);
+}
+
+#[test]
+fn the_server_makes_the_same_bytes_as_a_run() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    for (name, output) in [
+        ("baseline-420.jpg", "a.jpg"),
+        ("rgba-16.png", "a.png"),
+        ("rgb-lzw.tif", "a.tif"),
+        ("turned.jpg", "b.jpg"),
+    ] {
+        let image = data(name);
+        let expected = made(directory.path(), &[text(&image), "-f", "blur:2,invert"], output);
+        let job = server.accepted(&image, &[("filters", "blur:2,invert"), ("tile_size", "13")]);
+        assert!(server.result(&job) == expected, "{name}");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_job_of_a_killed_server_completes_after_a_restart_with_the_same_bytes() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 1200, 900);
+    let line = [text(&image), "-f", "blur:30,blur:30"];
+    let expected = made(directory.path(), &line, "a.png");
+
+    let settings = [("TILEMILL_WORKER__THREADS", "1")];
+    let server = Server::start_with(&directory, &settings);
+    let fields = [("filters", "blur:30,blur:30"), ("tile_size", "64"), ("format", "png")];
+    let job = server.accepted(&image, &fields);
+    server.until(&job, |job| job["tiles_done"].as_u64() >= Some(20));
+    server.kill();
+
+    let server = Server::start_with(&directory, &settings);
+    let adopted =
+        server.until(&job, |job| job["status"] == "processing" || job["status"] == "complete");
+    assert!(adopted["tiles_done"].as_u64() >= Some(20), "the canvas was adopted: {adopted}");
+    assert!(server.result(&job) == expected);
+    server.stop();
+    assert_eq!(fs::read_dir(directory.path().join("data/processed")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_job_completes_after_a_restart_that_finds_no_canvas() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 900, 700);
+    let expected = made(directory.path(), &[text(&image), "-f", "blur:40"], "a.png");
+    let settings = [("TILEMILL_WORKER__THREADS", "1")];
+    let server = Server::start_with(&directory, &settings);
+    let job = server.accepted(&image, &[("filters", "blur:40"), ("tile_size", "50")]);
+    server.until(&job, |job| job["tiles_done"].as_u64() >= Some(5));
+    server.kill();
+    fs::remove_dir_all(directory.path().join("data/processed")).unwrap();
+
+    let server = Server::start_with(&directory, &settings);
+    assert!(server.result(&job) == expected);
+    server.stop();
+}
+
+#[test]
+fn a_cancelled_job_stays_as_cancelled_and_leaves_no_scratch_file() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 1200, 900);
+    let server = Server::start_with(&directory, &[("TILEMILL_WORKER__THREADS", "1")]);
+    let job = server.accepted(&image, &[("filters", "blur:90,blur:90"), ("tile_size", "64")]);
+    server.until(&job, |job| job["tiles_done"].as_u64() >= Some(1));
+    assert_eq!(server.post(&format!("/api/jobs/{job}/cancel")).0, 200);
+    assert_eq!(server.ended(&job)["status"], "cancelled");
+    let (status, problem) = server.get(&format!("/api/jobs/{job}/result"));
+    assert_eq!((status, &problem["code"]), (409, &"wrong_status".into()));
+    let (status, again) = server.post(&format!("/api/jobs/{job}/retry"));
+    assert_eq!((status, &again["filters"]), (201, &"blur:90,blur:90".into()));
+    let second = again["id"].as_str().unwrap();
+    assert_eq!(server.delete(&format!("/api/jobs/{second}")).0, 204);
+    assert_eq!(server.get(&format!("/api/jobs/{second}")).0, 404);
+    server.until_idle();
+    server.stop();
+    let left =
+        |folder: &str| fs::read_dir(directory.path().join("data").join(folder)).unwrap().count();
+    assert_eq!((left("processed"), left("uploads"), left("final")), (0, 1, 0));
+}
+
+#[test]
+fn refusals_name_the_value_the_limit_and_the_setting() {
+    let directory = TempDir::new().unwrap();
+    let settings =
+        [("TILEMILL_LIMITS__MAX_UPLOAD", "100 KiB"), ("TILEMILL_LIMITS__MAX_SIDE", "500")];
+    let server = Server::start_with(&directory, &settings);
+    let text_file = directory.path().join("letter.jpg");
+    fs::write(&text_file, "Dear Sir or Madam").unwrap();
+    let large = picture(directory.path(), "large.png", 600, 10);
+    let heavy = directory.path().join("heavy.png");
+    fs::write(&heavy, vec![0; 200 * 1024]).unwrap();
+    let small = data("grey-8.png");
+    for (image, fields, status, code, words) in [
+        (&text_file, vec![], 415, "invalid_image", "not an image"),
+        (&large, vec![], 413, "too_large", "600 pixels a side, the limit is 500"),
+        (&heavy, vec![], 413, "too_large", "`limits.max_upload`"),
+        (&small, vec![("filters", "blurr")], 422, "invalid_filters", "did you mean blur"),
+        (&small, vec![("filters", "blur:0")], 422, "invalid_filters", "from 0.1 to 100"),
+        (&small, vec![("tile_size", "0")], 422, "invalid_option", "at least 1 pixel"),
+        (&small, vec![("tile_size", "-5")], 422, "invalid_option", "tile_size"),
+        (&small, vec![("tile_size", "8193")], 422, "invalid_option", "`limits.max_tile`"),
+        (&small, vec![("format", "bmp")], 422, "invalid_option", "format"),
+        (&small, vec![("quality", "101")], 422, "invalid_option", "from 1 to 100"),
+        (&small, vec![("colour", "red")], 400, "malformed_request", "\"colour\""),
+        (&data("animated.gif"), vec![], 415, "unsupported_image", "animation"),
+    ] {
+        let (got, problem) = server.submit(image, &fields);
+        assert_eq!((got, &problem["code"]), (status, &code.into()), "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(words), "{detail:?} does not say {words:?}");
+    }
+    assert_eq!(server.get("/api/jobs").1["total"], 0);
+    assert_eq!(server.get("/api/jobs/no-such-job").0, 404);
+    server.stop();
+    assert_eq!(fs::read_dir(directory.path().join("data/uploads")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_image_that_breaks_off_fails_its_job_in_words() {
+    let directory = TempDir::new().unwrap();
+    let whole = fs::read(data("interlaced.png")).unwrap();
+    let broken = directory.path().join("broken.png");
+    fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let ran = run(directory.path(), &["broken.png", "-o", "out.png"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(errors(&ran).contains("damaged or incomplete"), "{ran:?}");
+    let server = Server::start(&directory);
+    let job = server.accepted(&broken, &[]);
+    let ended = server.ended(&job);
+    assert_eq!(ended["status"], "failed");
+    assert!(ended["error"]["text"].as_str().unwrap().contains("damaged or incomplete"));
+    server.stop();
+}
+
+#[test]
+fn one_bad_image_does_not_keep_the_others_from_being_done() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("bad.png"), "no image").unwrap();
+    let good = data("rgb.bmp");
+    let ran = run(directory.path(), &["bad.png", text(&good), "missing.png", "-o", "out"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(errors(&ran).contains("bad.png: this is not an image"), "{ran:?}");
+    assert!(errors(&ran).contains("missing.png: cannot open it"), "{ran:?}");
+    let left: Vec<_> = fs::read_dir(directory.path().join("out")).unwrap().collect();
+    assert_eq!(left.len(), 1);
+    assert!(image::open(directory.path().join("out/rgb.png")).is_ok());
+}
+
+#[test]
+fn wrong_use_is_told_before_anything_is_done() {
+    let directory = TempDir::new().unwrap();
+    let image = data("grey-8.png");
+    fs::write(directory.path().join("there.png"), "mine").unwrap();
+    for (line, words) in [
+        (vec![text(&image), "-o", "there.png"], "--overwrite"),
+        (vec![text(&image), "-o", "a.xyz"], ".jpg, .png, .tif or .webp"),
+        (vec![text(&image), "-o", "a.png", "-f", "blurr"], "did you mean blur"),
+        (vec!["a.png", "x/a.png", "-o", "out"], "both be written"),
+        (vec!["--config", "none.toml", text(&image), "-o", "a.png"], "none.toml"),
+    ] {
+        let ran = run(directory.path(), &line);
+        assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+        assert!(errors(&ran).contains(words), "{ran:?}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_to_string(directory.path().join("there.png")).unwrap(), "mine");
+}
+
+#[test]
+fn an_interrupted_run_exits_with_130_and_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 1500, 1500);
+    let mut child = tilemill(directory.path())
+        .args([
+            "run",
+            text(&image),
+            "-o",
+            "out/a.png",
+            "-f",
+            "blur:100,blur:100,blur:100",
+            "-t",
+            "1",
+        ])
+        .spawn()
+        .unwrap();
+    // The directory is made when the run has begun.
+    while !directory.path().join("out").exists() {
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(wait(&mut child).code(), Some(130));
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_second_server_on_the_same_port_says_how_to_choose_another() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let address = server.url("").replace("http://", "");
+    let second = tilemill(directory.path()).args(["serve", "--listen", &address]).output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(errors(&second).contains("--listen or `server.listen`"), "{second:?}");
+    server.stop();
+}
+
+#[test]
+fn a_result_can_be_fetched_in_parts_and_has_a_name() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let job = server.accepted(&data("grey-8.png"), &[("format", "jpeg")]);
+    let whole = server.result(&job);
+    let url = server.url(&format!("/api/jobs/{job}/result"));
+    let mut part = ureq::get(&url).header("range", "bytes=2-5").call().unwrap();
+    assert_eq!(part.status(), 206);
+    let name = part.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(name.contains("grey-8_complete.jpg"), "{name}");
+    assert_eq!(part.body_mut().read_to_vec().unwrap(), whole[2..6]);
+    let tag = part.headers()["etag"].clone();
+    let same = ureq::get(&url).header("if-none-match", tag).call().unwrap();
+    assert_eq!(same.status(), 304);
+    server.stop();
+}
+
+#[test]
+fn workers_queue_filters_and_health_are_told() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start_with(&directory, &[("WORKER_ID", "worker-1")]);
+    let workers = server.get_until("/api/workers", |workers| !workers[0].is_null());
+    assert_eq!((&workers[0]["id"], &workers[0]["state"]), (&"worker-1".into(), &"live".into()));
+    assert_eq!(server.get("/api/queue").1["tiles_in_flight"], 0);
+    let names: Vec<_> = server
+        .get("/api/filters")
+        .1
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|filter| filter["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["blur", "grayscale", "invert"]);
+    assert_eq!((server.get("/healthz").0, server.get("/readyz").0), (200, 200));
+    server.stop();
+}

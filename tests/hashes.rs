@@ -1,0 +1,195 @@
+//! The bytes of decoders, filters and encoders are those written down in `hashes.txt`.
+//!
+//! With `TILEMILL_BLESS=1` the file is written anew; a change of an old line means that
+//! `raster::REVISION` must rise.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tilemill::raster::decode::{Limits, decode};
+use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
+use tilemill::raster::filter::{Chain, filters};
+use tilemill::raster::grid::{Region, Size};
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+
+type Hashes = BTreeMap<String, String>;
+
+const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
+
+const STILLS: [&str; 18] = [
+    "baseline-420.jpg",
+    "baseline-444.jpg",
+    "bilevel.png",
+    "grey-16.tif",
+    "grey-8.png",
+    "grey.jpg",
+    "interlaced.png",
+    "lossless.webp",
+    "lossy.webp",
+    "palette.png",
+    "progressive.jpg",
+    "rgb-16.png",
+    "rgb-lzw.tif",
+    "rgb.bmp",
+    "rgba-16.png",
+    "rgba-8.png",
+    "rgba-deflate.tif",
+    "turned.jpg",
+];
+
+/// Chains that together run every filter, at small and large radii.
+const CHAINS: [&str; 7] =
+    ["", "blur", "blur:0.3", "blur:25", "grayscale", "invert", "blur:1.5,grayscale,invert,blur:4"];
+
+fn formats() -> impl Iterator<Item = PixelFormat> {
+    let channels = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba];
+    let depths = [Depth::Eight, Depth::Sixteen];
+    channels
+        .into_iter()
+        .flat_map(move |channels| depths.map(|depth| PixelFormat { channels, depth }))
+}
+
+/// Slopes and noise in integers, the same on every machine.
+fn synthetic(size: Size, format: PixelFormat) -> Pixels {
+    let mut pixels = Pixels::zeroed(size, format);
+    let channels = u32::try_from(format.channel_count()).unwrap();
+    let places = (0..size.height).flat_map(|y| (0..size.width * channels).map(move |i| (i, y)));
+    match pixels.samples_mut() {
+        SamplesMut::U8(samples) => {
+            for (sample, (i, y)) in samples.iter_mut().zip(places) {
+                [_, *sample] = value(i / channels, y, i % channels).to_le_bytes();
+            }
+        }
+        SamplesMut::U16(samples) => {
+            for (sample, (i, y)) in samples.iter_mut().zip(places) {
+                *sample = value(i / channels, y, i % channels);
+            }
+        }
+    }
+    pixels
+}
+
+fn value(x: u32, y: u32, channel: u32) -> u16 {
+    let noise = (x * 7919 + y * 104_729 + channel * 1299).wrapping_mul(2_654_435_761) >> 22;
+    let slope = x * (300 + 90 * channel) + y * 211;
+    u16::try_from((slope + noise) & 0xFFFF).unwrap()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect()
+}
+
+/// The format, the size and the samples in little-endian order.
+fn hash_pixels(pixels: &Pixels) -> String {
+    let mut bytes = format!("{} {} ", pixels.format(), pixels.size()).into_bytes();
+    match pixels.format().depth {
+        Depth::Eight => bytes.extend(pixels.as_bytes()),
+        Depth::Sixteen => bytes.extend(
+            pixels
+                .as_bytes()
+                .chunks_exact(2)
+                .flat_map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_le_bytes()),
+        ),
+    }
+    hash(&bytes)
+}
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+fn decodes() -> Hashes {
+    let names = STILLS.iter().chain(["still.gif"].iter());
+    names
+        .map(|name| {
+            let file = std::fs::read(data(name)).unwrap();
+            let source = decode(Cursor::new(file), &LIMITS).unwrap();
+            let pixels = source.window(Region::of(source.size()));
+            (format!("decode {name}"), hash_pixels(&pixels))
+        })
+        .collect()
+}
+
+fn filtered() -> Hashes {
+    let size = Size::new(53, 41);
+    let cases = CHAINS.iter().flat_map(|chain| formats().map(move |format| (chain, format)));
+    cases
+        .map(|(text, format)| {
+            let chain: Chain = text.parse().unwrap();
+            let all = Region::of(size);
+            let pixels = chain.apply(synthetic(size, format), all, all, size);
+            (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
+        })
+        .collect()
+}
+
+fn encoded() -> Hashes {
+    let mut hashes = Hashes::new();
+    for (format, output) in formats().flat_map(|format| OutputFormat::ALL.map(|o| (format, o))) {
+        let qualities: &[u8] = if output == OutputFormat::Jpeg { &[60, 92] } else { &[0] };
+        let image = synthetic(several_bands(output, format), format);
+        for &quality in qualities {
+            let name = format!("encode {output} {quality} {format}");
+            hashes.insert(name, hash(&encode(output, quality, &image)));
+        }
+    }
+    hashes
+}
+
+/// High enough for several bands of every format that has them.
+fn several_bands(output: OutputFormat, format: PixelFormat) -> Size {
+    if output == OutputFormat::WebP {
+        return Size::new(90, 70);
+    }
+    let bytes = 803 * u32::try_from(format.bytes_per_pixel()).unwrap();
+    Size::new(803, (2_300_000 / bytes).max(900))
+}
+
+fn encode(format: OutputFormat, quality: u8, pixels: &Pixels) -> Vec<u8> {
+    let options = OutputOptions { format, quality, background: [30, 60, 90] };
+    let encoder = Encoder::new(options, pixels.size(), pixels.format()).unwrap();
+    let mut writer = encoder.writer(Cursor::new(Vec::new())).unwrap();
+    assert!(encoder.band_count() > 1 || format == OutputFormat::WebP);
+    for index in 0..encoder.band_count() {
+        let rows = encoder.input_rows(index);
+        let (y, height) = (rows.start, rows.end - rows.start);
+        let rows = pixels.crop(Region { x: 0, y, width: pixels.width(), height });
+        writer.push(&encoder.encode_band(index, &rows).unwrap()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn every_filter_is_in_a_chain_that_is_hashed() {
+    let chains: Vec<Chain> = CHAINS.iter().map(|text| text.parse().unwrap()).collect();
+    for filter in filters() {
+        let hashed = chains.iter().flat_map(Chain::specs).any(|spec| spec.name == filter.name);
+        assert!(hashed, "add {} to CHAINS and bless", filter.name);
+    }
+}
+
+#[test]
+fn bytes_are_those_written_down() {
+    let mut hashes = decodes();
+    hashes.append(&mut filtered());
+    hashes.append(&mut encoded());
+    let lines: Vec<String> = hashes.iter().map(|(name, hash)| format!("{name} {hash}")).collect();
+    let text = lines.join("\n") + "\n";
+    let path = data("../hashes.txt");
+    if std::env::var_os("TILEMILL_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    let changed: Vec<&str> =
+        text.lines().filter(|line| !written.lines().any(|old| old == *line)).collect();
+    let gone = written.lines().count().saturating_sub(text.lines().count());
+    assert!(
+        changed.is_empty() && gone == 0,
+        "{gone} lines too many, and these differ: {changed:#?}"
+    );
+}

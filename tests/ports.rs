@@ -1,0 +1,127 @@
+//! Every adapter passes the suite of its port.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::time::Duration;
+
+use tilemill::queue::embedded::EmbeddedTopic;
+use tilemill::state::embedded::EmbeddedState;
+use tilemill::storage::files::FileStorage;
+use tilemill::storage::local::{LocalStorage, Overwrite, Paths};
+
+mod conformance;
+
+macro_rules! embedded_queue {
+    ($($check:ident),* $(,)?) => {
+        mod embedded_queue {
+            $(#[tokio::test]
+            async fn $check() {
+                crate::conformance::queue::$check(&super::EmbeddedTopic::new(4)).await;
+            })*
+        }
+    };
+}
+
+embedded_queue![
+    messages_of_a_partition_arrive_in_the_order_of_their_offsets,
+    a_partition_that_is_not_there_is_refused,
+    the_first_event_is_the_assignment_of_all_partitions,
+    the_committed_offset_never_passes_an_unacked_message,
+    a_delivery_that_is_dropped_is_delivered_again,
+    what_a_member_held_when_it_left_goes_to_the_next_and_its_late_ack_is_void,
+    members_share_the_partitions_and_every_message_is_delivered,
+    waiting_for_the_next_event_can_be_given_up_without_loss,
+];
+
+macro_rules! embedded_state {
+    ($($check:ident),* $(,)?) => {
+        mod embedded_state {
+            $(#[tokio::test(start_paused = true)]
+            async fn $check() {
+                let state = super::EmbeddedState::default();
+                crate::conformance::state::$check(&state, super::pass).await;
+            })*
+        }
+    };
+}
+
+/// Tokio's clock is paused: it jumps when all tasks wait for it.
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+embedded_state![
+    a_job_belongs_to_one_living_server,
+    active_jobs_are_known_until_forgotten_or_expired,
+    the_latest_board_is_read_until_it_expires,
+    a_silent_worker_is_late_then_dead_then_gone,
+    a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all,
+    signals_reach_everybody_who_listens,
+];
+
+macro_rules! storages {
+    ($($check:ident),* $(,)?) => {
+        mod file_storage {
+            $(#[tokio::test]
+            async fn $check() {
+                let directory = tempfile::tempdir().unwrap();
+                let storage = super::FileStorage::open(directory.path()).unwrap();
+                crate::conformance::storage::$check(&storage, |_| {}).await;
+            })*
+        }
+
+        mod local_storage {
+            $(#[tokio::test]
+            async fn $check() {
+                let directory = tempfile::tempdir().unwrap();
+                let storage = super::LocalStorage::new(super::Overwrite::Refused);
+                crate::conformance::storage::$check(&storage, |job| {
+                    let input = directory.path().join(format!("{job}.in"));
+                    let output = directory.path().join(format!("{job}.out"));
+                    storage.assign(job, super::Paths { input, output });
+                })
+                .await;
+            })*
+        }
+    };
+}
+
+storages![
+    a_created_job_has_its_plan_and_its_original,
+    what_is_not_there_is_not_found,
+    a_plan_is_written_once,
+    jobs_are_listed_oldest_first,
+    the_first_outcome_stands,
+    of_outcomes_at_the_same_time_one_stands_for_all,
+    a_final_image_is_seen_only_when_published,
+    starts_are_counted_by_step_until_they_are_cleared,
+    another_jobs_original_outlives_that_job,
+    a_removed_job_is_gone_and_may_be_removed_again,
+];
+
+#[test]
+fn a_storage_keeps_its_name() {
+    use tilemill::storage::Storage;
+
+    let directory = tempfile::tempdir().unwrap();
+    let first = FileStorage::open(directory.path()).unwrap();
+    let second = FileStorage::open(directory.path()).unwrap();
+    assert_eq!(first.id(), second.id());
+}
+
+#[tokio::test]
+async fn a_run_does_not_replace_an_output_that_appeared_in_the_meantime() {
+    use tilemill::storage::Storage;
+
+    let directory = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(Overwrite::Refused);
+    let job = tilemill::model::job::JobId::generate();
+    let output = directory.path().join("out");
+    storage.assign(job, Paths { input: directory.path().join("in"), output: output.clone() });
+    let plan = conformance::storage::plan(job, &storage);
+    let staged = storage.stage_final(&plan).await.unwrap();
+    std::fs::write(&output, "somebody else's").unwrap();
+    assert!(storage.publish_final(&plan, staged).await.is_err());
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "somebody else's");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}

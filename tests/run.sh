@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Formatting, lints and all tests. Installs what they need from Debian or Ubuntu packages.
+#
+#   bash tests/run.sh            everything; what cannot be installed is skipped, and said
+#   bash tests/run.sh --require  the same, but nothing may be missing
+#   bash tests/run.sh --long     more seeds, longer runs
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+require=${TILEMILL_TEST_REQUIRE:-}
+for option in "$@"; do
+  case "$option" in
+    --require) require=all ;;
+    --long) export TILEMILL_TEST_LONG=1 PROPTEST_CASES=20000 ;;
+    *) echo "unknown option $option; there are --require and --long" >&2; exit 2 ;;
+  esac
+done
+export TILEMILL_TEST_REQUIRE=$require
+
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+# Runs a command as root, if that can be had without asking for a password.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo --non-interactive "$@"; fi
+}
+
+# program:package, for what the tests use beside cargo
+tools=(chromium:chromium chromedriver:chromium-driver qemu-x86_64:qemu-user cc:gcc)
+
+install_tools() {
+  local tool missing=()
+  for tool in "${tools[@]}"; do
+    command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  step "install ${missing[*]}"
+  as_root apt-get update -qq &&
+    as_root env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || true
+  for tool in "${tools[@]}"; do
+    command -v "${tool%%:*}" >/dev/null && continue
+    echo "${tool%%:*} is missing and could not be installed (package ${tool##*:})" >&2
+    [ "$require" = all ] && exit 1
+  done
+  return 0
+}
+
+# The filters are declared by a macro, which `cargo fmt` does not look into.
+check_format() {
+  cargo fmt --check
+  rustfmt --check --edition 2024 src/raster/filter/*.rs
+}
+
+# One executable, no C: crates that compile it do so with `cc` or `cmake`.
+check_no_c() {
+  local found
+  found=$(cargo tree --locked -e normal,build --prefix none --format '{p}' |
+    grep -E '^(cc|cmake|bindgen) ' | sort -u || true)
+  [ -z "$found" ] || { echo "these compile C: $found" >&2; cargo tree -i cc >&2; exit 1; }
+}
+
+# The same hashes on a processor of 2010 as on this one: no byte may depend on what it can do.
+check_old_processor() {
+  if ! command -v qemu-x86_64 >/dev/null || [ "$(uname -m)" != x86_64 ]; then
+    echo "skipped: there is no qemu-x86_64, or this is not an x86-64 machine"
+    return
+  fi
+  local binary
+  binary=$(cargo test --locked --no-run --test hashes --message-format json 2>/dev/null |
+    grep -o '"executable":"[^"]*/hashes-[^"]*"' | cut -d'"' -f4)
+  qemu-x86_64 -cpu Westmere "$binary"
+}
+
+install_tools
+step "formatting"; check_format
+step "no C in the dependencies"; check_no_c
+step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
+step "tests"; cargo test --locked
+step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+step "hashes on an old processor"; check_old_processor
+step "all passed"
