@@ -37,6 +37,8 @@ pub struct Flights {
     cursor: u32,
     /// Found lost or failed.
     again: BTreeSet<u32>,
+    /// Taken to be sent.
+    taken: BTreeSet<u32>,
     in_flight: InFlight,
     in_partition: Vec<u32>,
 }
@@ -45,9 +47,17 @@ impl Flights {
     /// Nothing sent yet of a job of `tiles` tiles.
     #[must_use]
     pub fn new(tiles: u32) -> Self {
-        let (on_way, again) = (BTreeMap::new(), BTreeSet::new());
+        let (again, taken) = (BTreeSet::new(), BTreeSet::new());
         let in_flight = InFlight::default();
-        Self { tiles, on_way, cursor: 0, again, in_flight, in_partition: Vec::new() }
+        Self {
+            tiles,
+            on_way: BTreeMap::new(),
+            cursor: 0,
+            again,
+            taken,
+            in_flight,
+            in_partition: Vec::new(),
+        }
     }
 
     /// What is on its way.
@@ -72,18 +82,13 @@ impl Flights {
 
     /// The next tile that is neither on the board nor on its way, if any. Taken, it counts as sent.
     pub fn take_next(&mut self, board: &Board) -> Option<u32> {
+        let tile = self.take_again(board).or_else(|| self.take_further(board))?;
+        self.taken.insert(tile);
+        Some(tile)
+    }
+
+    fn take_again(&mut self, board: &Board) -> Option<u32> {
         while let Some(tile) = self.again.pop_first() {
-            if self.is_open(tile, board) {
-                return Some(tile);
-            }
-        }
-        if self.cursor == self.tiles && self.on_way.is_empty() && !board.is_complete() {
-            // The board has lost tiles that it had: look at all of them again.
-            self.cursor = 0;
-        }
-        while self.cursor < self.tiles {
-            let tile = self.cursor;
-            self.cursor += 1;
             if self.is_open(tile, board) {
                 return Some(tile);
             }
@@ -91,17 +96,30 @@ impl Flights {
         None
     }
 
+    fn take_further(&mut self, board: &Board) -> Option<u32> {
+        let idle = self.on_way.is_empty() && self.taken.is_empty();
+        if self.cursor == self.tiles && idle && !board.is_complete() {
+            // The board has lost tiles that it had: look at all of them again.
+            self.cursor = 0;
+        }
+        let open = (self.cursor..self.tiles).find(|tile| self.is_open(*tile, board));
+        self.cursor = open.map_or(self.tiles, |tile| tile + 1);
+        open
+    }
+
     fn is_open(&self, tile: u32, board: &Board) -> bool {
-        !board.has(tile) && !self.on_way.contains_key(&tile)
+        !board.has(tile) && !self.on_way.contains_key(&tile) && !self.taken.contains(&tile)
     }
 
     /// Puts a tile back that was taken and could not be sent.
     pub fn put_back(&mut self, tile: u32) {
+        self.taken.remove(&tile);
         self.again.insert(tile);
     }
 
     /// Notes that a tile was sent.
     pub fn sent(&mut self, tile: u32, flight: Flight) {
+        self.taken.remove(&tile);
         self.in_flight.tiles += 1;
         self.in_flight.bytes += flight.bytes;
         *self.counter(flight.partition) += 1;
@@ -181,6 +199,15 @@ mod tests {
         }
         assert_eq!(flights.take_next(&board), None);
         (flights, board)
+    }
+
+    #[test]
+    fn a_tile_that_is_about_to_be_sent_is_not_taken_twice() {
+        let (mut flights, board) = (Flights::new(1), Board::new(1));
+        assert_eq!(flights.take_next(&board), Some(0));
+        assert_eq!(flights.take_next(&board), None);
+        flights.put_back(0);
+        assert_eq!(flights.take_next(&board), Some(0));
     }
 
     #[test]

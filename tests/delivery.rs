@@ -1,0 +1,330 @@
+//! The promises about tiles: the services run, and the test is the worker, a good one or a bad one.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tilemill::app::App;
+use tilemill::config::Config;
+use tilemill::model::event::Look;
+use tilemill::model::job::{Failure, JobId, Outcome};
+use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use tilemill::model::worker::WorkerId;
+use tilemill::queue::{Consumer, Delivery, Event};
+use tilemill::raster::pixels::Pixels;
+use tilemill::service::admit::{Admission, Candidate, Wishes};
+use tilemill::service::canvas::Scratch;
+use tilemill::service::dispatch::{Dispatcher, Ports};
+use tilemill::service::pool::Pool;
+use tilemill::service::stitch::Collector;
+use tilemill::storage::Storage;
+use tilemill::storage::local::{LocalStorage, Overwrite, Paths};
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take; nothing waits this long if all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server and a collector without a worker.
+struct Mill {
+    app: App,
+    storage: Arc<LocalStorage>,
+    directory: TempDir,
+    shutdown: CancellationToken,
+}
+
+impl Mill {
+    async fn start() -> Self {
+        let directory = TempDir::new().unwrap();
+        let storage = Arc::new(LocalStorage::new(Overwrite::Refused));
+        let config = Arc::new(Config::default());
+        let app = App::embedded(config, Arc::clone(&storage) as Arc<dyn Storage>).await.unwrap();
+        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+        let shutdown = CancellationToken::new();
+        let ports = Ports {
+            tasks: Arc::clone(&app.tasks),
+            results: Arc::clone(&app.results),
+            state: Arc::clone(&app.state),
+            storage: Arc::clone(&app.storage),
+        };
+        let (server, config, ledger) =
+            (app.server.clone(), Arc::clone(&app.config), Arc::clone(&app.ledger));
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, Arc::clone(&pool));
+        tokio::spawn(dispatcher.run(shutdown.clone()));
+        let (state, files) = (Arc::clone(&app.state), Arc::clone(&app.storage));
+        let scratch = Scratch::Unnamed(directory.path().to_owned());
+        let collector = Collector::new(state, files, scratch, pool, 3);
+        let (results, stop) = (Arc::clone(&app.results), shutdown.clone());
+        tokio::spawn(async move { collector.run("collector", results, stop).await.unwrap() });
+        Self { app, storage, directory, shutdown }
+    }
+
+    /// Submits an image of `side` × `side` pixels to be inverted in tiles of 10 × 10.
+    async fn submit(&self, side: u32) -> JobId {
+        let id = JobId::generate();
+        let input = self.directory.path().join(format!("{id}.png"));
+        let output = self.directory.path().join(format!("{id}-out.png"));
+        image::GrayImage::from_fn(side, side, |x, y| image::Luma([(x * 7 + y) as u8]))
+            .save(&input)
+            .unwrap();
+        self.storage.assign(id, Paths { input: input.clone(), output });
+        let image = std::io::BufReader::new(std::fs::File::open(&input).unwrap());
+        let candidate = Candidate::read("image.png", 1, image, &self.app.config).unwrap();
+        let partitions = self.app.results.partitions().await.unwrap();
+        let admission =
+            Admission::new(Arc::clone(&self.app.config), self.storage.id().clone(), partitions);
+        let filters = Some("invert".into());
+        let wishes = Wishes { filters, tile_size: Some(10), ..Wishes::default() };
+        let plan = admission.plan(id, candidate, &wishes).unwrap();
+        self.storage.admit(plan.clone()).unwrap();
+        self.app.ledger.add(Arc::new(plan));
+        self.app.state.signal(Look::Job(id)).await.unwrap();
+        id
+    }
+
+    async fn worker(&self, name: &str) -> Worker {
+        let consumer = self.app.tasks.join(name).await.unwrap();
+        Worker { id: WorkerId::new(name), consumer, app: self.app.clone() }
+    }
+
+    async fn outcome(&self, job: JobId) -> Outcome {
+        let mut looks = self.app.state.looks();
+        let ended = async {
+            loop {
+                if let Some(outcome) = self.storage.outcome(job).await.unwrap() {
+                    return outcome;
+                }
+                let _ = tokio::time::timeout(Duration::from_millis(50), looks.recv()).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the job ends")
+    }
+
+    async fn completes(&self, job: JobId) {
+        let outcome = self.outcome(job).await;
+        assert!(matches!(outcome, Outcome::Complete { .. }), "{outcome:?}");
+        let path = |suffix: &str| self.directory.path().join(format!("{job}{suffix}.png"));
+        let mut expected = image::open(path("")).unwrap();
+        expected.invert();
+        assert!(image::open(path("-out")).unwrap() == expected);
+    }
+
+    async fn failure(&self, job: JobId) -> Failure {
+        match self.outcome(job).await {
+            Outcome::Failed { error, .. } => error,
+            other => panic!("the job ended with {other:?}"),
+        }
+    }
+
+    /// Tasks that were sent so far.
+    async fn sent(&self) -> u64 {
+        self.app.tasks.progress().await.unwrap().iter().map(|partition| partition.end).sum()
+    }
+}
+
+impl Drop for Mill {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+struct Worker {
+    id: WorkerId,
+    consumer: Box<dyn Consumer<TileTask>>,
+    app: App,
+}
+
+impl Worker {
+    async fn next(&mut self) -> Delivery<TileTask> {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.consumer.next()).await;
+            if let Event::Delivery(delivery) = event.expect("a task comes").unwrap() {
+                return delivery;
+            }
+        }
+    }
+
+    async fn send(&mut self, task: &TileTask, pixels: Result<Pixels, TileFailure>) {
+        let (job, tile, attempt) = (task.job, task.tile, task.attempt);
+        let (worker, elapsed) = (self.id.clone(), Duration::ZERO);
+        let result = TileResult { job, tile, attempt, worker, elapsed, pixels };
+        self.app.results.send(task.results_partition, result).await.unwrap();
+    }
+
+    async fn succeed(&mut self, task: &TileTask) {
+        let pixels = task.pixels.clone();
+        let filtered = task.filters.apply(pixels, task.window, task.keep, task.image);
+        self.send(task, Ok(filtered)).await;
+    }
+
+    async fn fail(&mut self, task: &TileTask, retry: Retry) {
+        self.send(task, Err(TileFailure { cause: "the disk is on fire".into(), retry })).await;
+    }
+
+    /// Does everything well, until dropped.
+    async fn work(mut self) {
+        loop {
+            let delivery = self.next().await;
+            self.succeed(delivery.message()).await;
+            delivery.ack();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_failing_tile_is_tried_three_times_and_then_named() {
+    let mill = Mill::start().await;
+    let job = mill.submit(10).await;
+    let mut worker = mill.worker("bad").await;
+    for attempt in 1..=3 {
+        let delivery = worker.next().await;
+        assert_eq!(delivery.message().attempt, attempt);
+        worker.fail(delivery.message(), Retry::Useful).await;
+        delivery.ack();
+    }
+    let failure = mill.failure(job).await;
+    assert_eq!(failure.to_string(), "tile 0 on bad, attempt 3: the disk is on fire");
+}
+
+#[tokio::test]
+async fn a_tile_that_fails_once_is_made_by_the_next_attempt() {
+    let mill = Mill::start().await;
+    let job = mill.submit(35).await;
+    let mut worker = mill.worker("moody").await;
+    let delivery = worker.next().await;
+    worker.fail(delivery.message(), Retry::Useful).await;
+    delivery.ack();
+    tokio::spawn(worker.work());
+    mill.completes(job).await;
+    let Outcome::Complete { attempts, .. } = mill.outcome(job).await else { unreachable!() };
+    assert_eq!(attempts, 2);
+}
+
+#[tokio::test]
+async fn an_error_that_no_other_worker_can_mend_fails_the_job_at_once() {
+    let mill = Mill::start().await;
+    let job = mill.submit(10).await;
+    let mut worker = mill.worker("honest").await;
+    let delivery = worker.next().await;
+    worker.fail(delivery.message(), Retry::Futile).await;
+    assert_eq!(mill.failure(job).await.attempts, Some(1));
+}
+
+#[tokio::test]
+async fn a_tile_whose_result_is_lost_is_sent_again_as_the_same_attempt() {
+    let mill = Mill::start().await;
+    let job = mill.submit(10).await;
+    let mut worker = mill.worker("forgetful").await;
+    worker.next().await.ack();
+    let again = worker.next().await;
+    assert_eq!((again.message().tile, again.message().attempt), (0, 1));
+    worker.succeed(again.message()).await;
+    again.ack();
+    mill.completes(job).await;
+}
+
+#[tokio::test]
+async fn the_tiles_of_a_dead_worker_go_to_another() {
+    let mill = Mill::start().await;
+    let job = mill.submit(45).await;
+    let mut dying = mill.worker("dying").await;
+    let (first, _second) = (dying.next().await, dying.next().await);
+    // Its result is safe, its task is not acked: the tile is made twice.
+    dying.succeed(first.message()).await;
+    drop(dying);
+    tokio::spawn(mill.worker("next").await.work());
+    mill.completes(job).await;
+}
+
+#[tokio::test]
+async fn a_tile_that_comes_twice_counts_once() {
+    let mill = Mill::start().await;
+    let job = mill.submit(25).await;
+    let mut worker = mill.worker("eager").await;
+    for _ in 0..9 {
+        let delivery = worker.next().await;
+        worker.succeed(delivery.message()).await;
+        worker.succeed(delivery.message()).await;
+        delivery.ack();
+    }
+    mill.completes(job).await;
+    assert_eq!(mill.sent().await, 9);
+}
+
+#[tokio::test]
+async fn no_more_tiles_are_sent_than_the_window_allows() {
+    let mill = Mill::start().await;
+    mill.submit(300).await;
+    let mut worker = mill.worker("slow").await;
+    let mut in_hand = Vec::new();
+    for _ in 0..8 {
+        in_hand.push(worker.next().await);
+    }
+    assert_eq!(mill.sent().await, 8);
+    let first = in_hand.remove(0);
+    worker.succeed(first.message()).await;
+    first.ack();
+    in_hand.push(worker.next().await);
+    assert_eq!(mill.sent().await, 9);
+}
+
+#[tokio::test]
+async fn a_later_job_gets_its_turn_while_an_earlier_one_has_tiles_left() {
+    let mill = Mill::start().await;
+    mill.submit(1000).await;
+    let mut worker = mill.worker("fair").await;
+    let mut answered = 0;
+    let later = loop {
+        let delivery = worker.next().await;
+        answered += 1;
+        worker.succeed(delivery.message()).await;
+        delivery.ack();
+        if answered == 20 {
+            break mill.submit(100).await;
+        }
+    };
+    tokio::spawn(worker.work());
+    mill.completes(later).await;
+    let (unfinished, _) = mill.app.ledger.newest(0, 10);
+    let earlier = &unfinished[1].plan;
+    assert!(mill.storage.outcome(earlier.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_result_of_a_job_that_is_not_there_is_dropped_and_acked() {
+    let mill = Mill::start().await;
+    let worker = mill.worker("late").await;
+    let failure = TileFailure { cause: "c".into(), retry: Retry::Futile };
+    let result = TileResult {
+        job: JobId::generate(),
+        tile: 0,
+        attempt: 1,
+        worker: worker.id.clone(),
+        elapsed: Duration::ZERO,
+        pixels: Err(failure),
+    };
+    mill.app.results.send(2, result).await.unwrap();
+    let acked = async {
+        while mill.app.results.progress().await.unwrap()[2].committed == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, acked).await.expect("the result is acked");
+}
+
+#[tokio::test]
+async fn a_state_that_forgets_a_job_in_work_does_not_lose_it() {
+    let mill = Mill::start().await;
+    let job = mill.submit(95).await;
+    let mut worker = mill.worker("steady").await;
+    for _ in 0..8 {
+        let delivery = worker.next().await;
+        worker.succeed(delivery.message()).await;
+        delivery.ack();
+    }
+    mill.app.state.forget(job).await.unwrap();
+    tokio::spawn(worker.work());
+    mill.completes(job).await;
+}
