@@ -25,7 +25,7 @@ use tilemill::storage::local::{LocalStorage, Overwrite, Paths};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take; nothing waits this long if all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server and a collector without a worker.
 struct Mill {
@@ -66,9 +66,11 @@ impl Mill {
         let id = JobId::generate();
         let input = self.directory.path().join(format!("{id}.png"));
         let output = self.directory.path().join(format!("{id}-out.png"));
-        image::GrayImage::from_fn(side, side, |x, y| image::Luma([(x * 7 + y) as u8]))
-            .save(&input)
-            .unwrap();
+        image::GrayImage::from_fn(side, side, |x, y| {
+            image::Luma([u8::try_from((x * 7 + y) % 256).unwrap()])
+        })
+        .save(&input)
+        .unwrap();
         self.storage.assign(id, Paths { input: input.clone(), output });
         let image = std::io::BufReader::new(std::fs::File::open(&input).unwrap());
         let candidate = Candidate::read("image.png", 1, image, &self.app.config).unwrap();

@@ -12,7 +12,7 @@ use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -41,6 +41,8 @@ pub(super) fn late_after(app: &App) -> Duration {
 #[derive(Clone)]
 pub struct Hub {
     frames: watch::Sender<Frame>,
+    /// One look at a time, so that a later frame never shows something older.
+    looking: Arc<Mutex<()>>,
     shutdown: CancellationToken,
 }
 
@@ -54,7 +56,8 @@ impl Hub {
     /// A hub whose streams end with `shutdown`.
     #[must_use]
     pub fn new(shutdown: CancellationToken) -> Self {
-        Self { frames: watch::Sender::new(Frame::default()), shutdown }
+        let frames = watch::Sender::new(Frame::default());
+        Self { frames, looking: Arc::default(), shutdown }
     }
 
     /// Looks as often as there is something to see, as long as somebody listens.
@@ -70,22 +73,19 @@ impl Hub {
             // One look answers all signals so far; those during it are answered by the next.
             looks = looks.resubscribe();
             let next = Instant::now() + MIN_INTERVAL;
-            if self.frames.receiver_count() > 0 {
-                self.look(&app).await;
+            if self.frames.receiver_count() > 0
+                && let Err(error) = self.look(&app).await
+            {
+                warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
             }
             sleep_until(next).await;
         }
     }
 
-    async fn look(&self, app: &App) {
-        match frame(app).await {
-            Ok(frame) => {
-                self.frames.send_replace(frame);
-            }
-            Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
-            }
-        }
+    async fn look(&self, app: &App) -> Result<(), PortError> {
+        let _turn = self.looking.lock().await;
+        self.frames.send_replace(frame(app).await?);
+        Ok(())
     }
 }
 
@@ -118,11 +118,11 @@ pub async fn stream(
         routes::find(&api, job)?;
     }
     let mut frames = api.hub.frames.subscribe();
-    // The first frame is this client's own: the shared one may be from before anybody listened.
-    let first = frame(&api.app).await?;
-    frames.mark_unchanged();
+    // The last frame may be from before anybody listened.
+    api.hub.look(&api.app).await?;
+    frames.mark_changed();
     let job = follow.into_inner().job;
-    let listener = Listener { api, job, frames, told: Frame::default(), pending: Some(first) };
+    let listener = Listener { api, job, frames, told: Frame::default() };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -137,7 +137,6 @@ struct Listener {
     frames: watch::Receiver<Frame>,
     /// What it knows.
     told: Frame,
-    pending: Option<Frame>,
 }
 
 impl Listener {
@@ -151,9 +150,6 @@ impl Listener {
     /// The next events as text; `None` when the server stops.
     async fn next(&mut self) -> Option<String> {
         let shutdown = self.api.hub.shutdown.clone();
-        if let Some(snapshot) = self.pending.take() {
-            return Some(self.news(snapshot).await);
-        }
         loop {
             let changed = tokio::select! {
                 () = shutdown.cancelled() => return None,

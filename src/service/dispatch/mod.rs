@@ -219,8 +219,13 @@ impl Dispatcher {
 
     /// Does whatever can be done now.
     async fn act(&mut self) -> Result<(), PortError> {
-        self.drop_ended().await?;
-        self.begin_waiting().await?;
+        let news = std::mem::take(&mut self.news);
+        if !matches!(news, News::None)
+            && let Err(error) = self.follow(&news).await
+        {
+            self.news = News::Everything;
+            return Err(error);
+        }
         self.partitions = self.ports.tasks.partitions().await?;
         loop {
             self.look_at_boards().await?;
@@ -232,9 +237,14 @@ impl Dispatcher {
         }
     }
 
+    /// Lets go of jobs that have ended, and begins others in their places.
+    async fn follow(&mut self, news: &News) -> Result<(), PortError> {
+        self.drop_ended(news).await?;
+        self.begin_waiting().await
+    }
+
     /// Lets go of jobs that have an outcome.
-    async fn drop_ended(&mut self) -> Result<(), PortError> {
-        let news = std::mem::take(&mut self.news);
+    async fn drop_ended(&mut self, news: &News) -> Result<(), PortError> {
         let about: Vec<JobId> =
             self.active.iter().map(|a| a.plan.id).filter(|id| news.is_about(*id)).collect();
         for job in about {

@@ -1,0 +1,37 @@
+// Elements: found, made, and changed only where they differ. Text is always set as text.
+
+/** The element with this id. */
+export const at = (id) => document.getElementById(id);
+
+/** A new element with properties and children. */
+export function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+/** Sets a text if it is another one: live regions speak once, and a selection stays. */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Shows or hides; what is hidden while it has the focus leaves it to `heir`. */
+export function show(element, visible, heir) {
+  const focused = !visible && element.contains(document.activeElement);
+  if (element.hidden === visible) element.hidden = !visible;
+  if (focused && heir) heir.focus();
+}
+
+/** Keeps one child of `parent` for each item, in their order; a child stays as long as its item. */
+export function keep(parent, items, key, create, update) {
+  const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  items.forEach((item, index) => {
+    const child = old.get(key(item)) ?? create(item);
+    old.delete(key(item));
+    child.dataset.key = key(item);
+    update(child, item);
+    const there = parent.children[index];
+    if (there !== child) parent.insertBefore(child, there ?? null);
+  });
+  for (const child of old.values()) child.remove();
+}

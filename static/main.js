@@ -1,0 +1,132 @@
+// The page: which job is shown, and who is told what happens to it.
+
+import { ApiError, request } from "./api.js";
+import { startBuilder } from "./chain.js";
+import { at, say } from "./dom.js";
+import { createStream, isGone } from "./events.js";
+import { markJob, showJobs } from "./jobs.js";
+import { showJob, showNoJob, startProgress } from "./progress.js";
+import { showResult, startResult } from "./result.js";
+import { offerAgain, startForm } from "./upload.js";
+import { ended, title } from "./words.js";
+import { showQueue, showWorkers, startWorkers } from "./workers.js";
+
+const NO_JOB = "No job is chosen. Process an image, or choose one of the recent jobs.";
+const CONNECTION = {
+  connecting: "Connecting…",
+  open: "✓ Connected",
+  lost: "✕ Connection lost, trying again: what you see may be out of date",
+};
+/** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
+const HIDDEN_LOOK = 5000;
+
+/** The id that the location names, and the job as it was last told. */
+let wanted = null;
+let job = null;
+let uploading = null;
+
+const stream = createStream({
+  onState: (state) => {
+    say(at("connection"), CONNECTION[state]);
+    at("connection").className = state;
+  },
+  onGone: gone,
+  onEvent: (name, value) => {
+    if (name === "workers") showWorkers(value);
+    else if (name === "queue") showQueue(value);
+    else if (name === "jobs") listed(value);
+    else if (value.id === wanted) setJob(value);
+  },
+});
+
+function setJob(now) {
+  job = now;
+  showJob(job);
+  showResult(job);
+  showTitle();
+}
+
+function setNoJob(text) {
+  job = null;
+  showNoJob(text);
+  showResult(null);
+  showTitle();
+}
+
+function showTitle() {
+  document.title = uploading ?? title(job);
+}
+
+/** A job may be deleted elsewhere; a list made a moment before the job does not have it yet. */
+async function listed(list) {
+  showJobs(list, wanted);
+  const id = wanted;
+  const complete = list.jobs.length === list.total;
+  const missing = id && complete && !list.jobs.some((listed) => listed.id === id);
+  if (missing && (await isGone(id))) gone(id);
+}
+
+function gone(id) {
+  if (id !== wanted) return;
+  wanted = null;
+  stream.follow(null);
+  setNoJob("This job is not there any more: it was deleted, or the link is wrong.");
+}
+
+/** Shows the job that the location names: `#job=<id>`. */
+async function navigate() {
+  const id = /^#job=([0-9a-f]{32})$/.exec(location.hash)?.[1] ?? null;
+  wanted = id;
+  markJob(id);
+  setNoJob(id ? "Loading…" : NO_JOB);
+  if (!id) return stream.follow(null);
+  try {
+    const found = await request("GET", `/api/jobs/${id}`);
+    if (id === wanted) setJob(found);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 404) return gone(id);
+    if (id === wanted) showNoJob(error.message);
+  }
+  if (id === wanted) stream.follow(id);
+}
+
+const goTo = (id) => {
+  location.hash = id ? `job=${id}` : "";
+};
+
+/** Not wanted any more from the start: the stream may tell of the end before the answer does. */
+async function remove({ id }) {
+  wanted = null;
+  try {
+    await request("DELETE", `/api/jobs/${id}`);
+    goTo(null);
+  } catch (error) {
+    wanted = id;
+    throw error;
+  }
+}
+
+setInterval(async () => {
+  if (!document.hidden || !job || ended(job)) return;
+  const now = await request("GET", `/api/jobs/${job.id}`).catch(() => null);
+  if (now?.id === wanted) setJob(now);
+}, HIDDEN_LOOK);
+
+startForm({
+  onJob: (created) => goTo(created.id),
+  onProgress: (text) => {
+    uploading = text;
+    showTitle();
+  },
+});
+startProgress({
+  onChange: (changed) => changed.id === wanted && setJob(changed),
+  onJob: (created) => goTo(created.id),
+  remove,
+});
+startResult(offerAgain);
+startWorkers();
+startBuilder();
+addEventListener("hashchange", navigate);
+navigate();

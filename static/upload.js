@@ -1,0 +1,84 @@
+// The form: sends what was chosen, one job after another, and says how far it is.
+
+import { createJob } from "./api.js";
+import { chain, setChain } from "./chain.js";
+import { at, make, say, show } from "./dom.js";
+import { chooseEarlier, chosenImages, keepImages, startSelecting } from "./select.js";
+import { percent } from "./words.js";
+
+/** What stops the upload that runs, if one does. */
+let running = null;
+
+/** Calls `onJob(job)` for the first job of each sending, `onProgress(text)` while it is sent. */
+export function startForm({ onJob, onProgress }) {
+  startSelecting(() => say(at("form-error"), ""));
+  at("stop").addEventListener("click", () => running?.abort());
+  at("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (running) return;
+    running = new AbortController();
+    setBusy(true);
+    await sendAll(chosenImages(), { onJob, onProgress });
+    running = null;
+    setBusy(false);
+    onProgress(null);
+  });
+}
+
+/** Prepares the form to process the image of `job` again. */
+export function offerAgain(job) {
+  chooseEarlier(job);
+  setChain(job.filters);
+  say(at("form-error"), "");
+  at("filters").focus();
+  at("filters").select();
+}
+
+/** What could not be sent stays chosen. */
+async function sendAll(images, { onJob, onProgress }) {
+  const errors = images.length ? [] : ["No image is chosen. Choose, drop or paste a file first."];
+  const left = new Set(images);
+  tellErrors(errors);
+  for (const [index, image] of images.entries()) {
+    if (running.signal.aborted) break;
+    const place = images.length > 1 ? ` (${index + 1} of ${images.length})` : "";
+    try {
+      const job = await send(image, place, onProgress);
+      if (left.size === images.length) onJob(job);
+      left.delete(image);
+    } catch (error) {
+      errors.push(`${image.name}: ${error.message}`);
+      tellErrors(errors);
+    }
+  }
+  keepImages([...left]);
+}
+
+function send({ name, field }, place, onProgress) {
+  const tell = (fraction) => {
+    at("upload-bar").value = fraction;
+    const text = fraction < 1 ? `Uploading ${name}` : `Sent ${name}, waiting for the answer`;
+    say(at("upload-said"), `${text}${place}: ${percent(fraction, 1)}`);
+    onProgress(`↑ ${percent(fraction, 1)} · ${name} · tilemill`);
+  };
+  tell(0);
+  return createJob([...options(), field], { onProgress: tell, signal: running.signal });
+}
+
+/** The fields beside the image: what was left empty is left to the server. */
+function options() {
+  const fields = [["format", "format"], ["quality", "quality"], ["tile_size", "tile-size"]];
+  const given = fields.map(([name, id]) => [name, at(id).value]).filter(([, value]) => value);
+  return [["filters", chain()], ...given];
+}
+
+/** The button is not disabled: it would lose the focus. */
+function setBusy(busy) {
+  at("process").setAttribute("aria-disabled", busy);
+  show(at("stop"), busy, at("process"));
+  show(at("upload"), busy);
+}
+
+function tellErrors(errors) {
+  at("form-error").replaceChildren(...errors.map((error) => make("span", {}, error)));
+}

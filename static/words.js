@@ -1,0 +1,72 @@
+// Amounts and states in words.
+
+const number = new Intl.NumberFormat("en");
+const fine = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const short = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+
+export const count = (value) => number.format(value);
+export const rate = (value) => short.format(value);
+export const plural = (value, one) => `${count(value)} ${one}${value === 1 ? "" : "s"}`;
+export const size = (width, height) => `${count(width)} × ${count(height)} pixels`;
+export const percent = (part, whole) => `${whole ? Math.floor((100 * part) / whole) : 0} %`;
+
+/** 1951852 is "1.9 MiB". */
+export function bytes(value) {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return unit === 0 ? plural(value, "byte") : `${short.format(value)} ${units[unit]}`;
+}
+
+/** 75.2 is "1 min 15 s"; below ten seconds tenths count, below one hundredths. */
+export function seconds(value) {
+  if (value < 1) return `${fine.format(Math.max(value, 0))} s`;
+  if (value < 10) return `${short.format(value)} s`;
+  const whole = Math.round(value);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  if (hours) return `${hours} h ${minutes} min`;
+  return minutes ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+}
+
+const STATUS = {
+  queued: ["◌", "Queued", "waits for its turn"],
+  processing: ["▶", "Processing", "it is decoded, and its tiles are filtered"],
+  stitching: ["▣", "Stitching", "all tiles are there, the final image is being written"],
+  complete: ["✓", "Complete", "the final image is there"],
+  failed: ["✕", "Failed", "there will be no final image"],
+  cancelled: ["■", "Cancelled", "there will be no final image"],
+};
+
+/** "✓ Complete" */
+export function status(job) {
+  const [symbol, word] = STATUS[job.status] ?? ["?", job.status];
+  return `${symbol} ${word}`;
+}
+
+/** "✓ Complete: the final image is there" */
+export function statusSentence(job) {
+  const meaning = STATUS[job.status]?.[2];
+  return meaning ? `${status(job)}: ${meaning}` : status(job);
+}
+
+export const ended = (job) => ["complete", "failed", "cancelled"].includes(job.status);
+
+const WORKER = {
+  live: "● live",
+  late: "◐ late: a heartbeat is missing",
+  dead: "✕ dead: not heard of any more",
+  leaving: "◌ leaving: finishes its tiles",
+};
+
+export const workerState = (worker) => WORKER[worker.state] ?? worker.state;
+
+/** The title of the window while this job is shown. */
+export function title(job) {
+  if (!job) return "tilemill";
+  const running = ["processing", "stitching"].includes(job.status);
+  const state = running ? percent(job.tiles_done, job.tiles_total) : status(job);
+  return `${state} · ${job.name} · tilemill`;
+}

@@ -1,0 +1,257 @@
+//! A real Chromium without a window, driven over the `WebDriver` protocol by `chromedriver`.
+
+use std::fmt::Display;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::PATIENCE;
+
+pub mod line;
+
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The key under which `WebDriver` names an element (W3C `WebDriver`, section 12).
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// What Chromium is called by those who package it.
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+/// No window, no sandbox (which root cannot have), and nothing that talks to the network by itself.
+const FLAGS: [&str; 11] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--window-size=1280,900",
+];
+
+/// Keys as `WebDriver` writes them.
+pub const TAB: &str = "\u{E004}";
+pub const ENTER: &str = "\u{E007}";
+pub const SPACE: &str = " ";
+
+/// A running `chromedriver`; all browsers are its.
+pub struct Driver {
+    child: Child,
+    url: String,
+    browser: PathBuf,
+}
+
+impl Driver {
+    /// Starts it, or says what is missing.
+    pub fn start() -> Result<Self, String> {
+        let driver = find("chromedriver").ok_or("chromedriver is not installed")?;
+        let browser = BROWSERS.iter().find_map(|name| find(name));
+        let browser = browser.ok_or("chromium is not installed")?;
+        let mut child = Command::new(driver)
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("chromedriver does not start: {error}"))?;
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let Some(port) = lines.find_map(|line| port(&line)) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err("chromedriver did not say its port".into());
+        };
+        // It must not be stopped by a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let url = format!("http://127.0.0.1:{port}");
+        Ok(Self { child, url, browser })
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// From "`… was started successfully on port 34567.`"
+fn port(line: &str) -> Option<u16> {
+    let rest = line.split("successfully on port ").nth(1)?;
+    rest.trim_end_matches('.').parse().ok()
+}
+
+/// One browser with an empty profile and one page.
+pub struct Browser {
+    session: String,
+    _profile: TempDir,
+}
+
+impl Browser {
+    pub fn open(driver: &Driver) -> Self {
+        let profile = TempDir::new().unwrap();
+        let mut flags = FLAGS.map(String::from).to_vec();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        let wanted = json!({ "capabilities": { "alwaysMatch": {
+            "goog:chromeOptions": { "binary": driver.browser, "args": flags },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        }}});
+        let answer = call(&format!("{}/session", driver.url), &wanted);
+        let session = answer["sessionId"].as_str().expect("a session has an id");
+        let session = format!("{}/session/{session}", driver.url);
+        Self { session, _profile: profile }
+    }
+
+    pub fn go(&self, url: &str) {
+        self.post("url", &json!({ "url": url }));
+    }
+
+    pub fn reload(&self) {
+        self.post("refresh", &json!({}));
+    }
+
+    /// What the body of a JavaScript function returns; `arguments` are the elements of `given`.
+    pub fn run(&self, body: &str, given: &Value) -> Value {
+        self.post("execute/sync", &json!({ "script": body, "args": given }))
+    }
+
+    /// The value of a JavaScript expression.
+    pub fn value(&self, expression: &str) -> Value {
+        self.run(&format!("return {expression}"), &json!([]))
+    }
+
+    /// Waits until a JavaScript expression is true.
+    pub fn until(&self, expression: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.value(&format!("Boolean({expression})")) != true {
+            let page = || self.value("document.body.innerText");
+            assert!(Instant::now() < deadline, "never: {expression}; the page says {}", page());
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Waits until the text of an element contains this.
+    pub fn until_says(&self, css: &str, text: &str) {
+        self.until(&format!("document.querySelector({css:?})?.innerText.includes({text:?})"));
+    }
+
+    /// The text of an element as it is seen.
+    pub fn text(&self, css: &str) -> String {
+        self.value(&format!("document.querySelector({css:?}).innerText")).as_str().unwrap().into()
+    }
+
+    /// Clicks an element as soon as it is seen.
+    pub fn click(&self, css: &str) {
+        self.until(&format!("document.querySelector({css:?})?.checkVisibility()"));
+        self.post(&format!("element/{}/click", self.element(css)), &json!({}));
+    }
+
+    /// Replaces the text of a field.
+    pub fn fill(&self, css: &str, text: &str) {
+        let element = self.element(css);
+        self.post(&format!("element/{element}/clear"), &json!({}));
+        self.post(&format!("element/{element}/value"), &json!({ "text": text }));
+    }
+
+    /// Chooses files, as the system's dialog would.
+    pub fn choose(&self, css: &str, files: &[&Path]) {
+        let files: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
+        let element = self.element(css);
+        self.post(&format!("element/{element}/value"), &json!({ "text": files.join("\n") }));
+    }
+
+    /// Presses keys, one after another, wherever the focus is.
+    pub fn press(&self, keys: &str) {
+        let stroke =
+            |key: char| ["keyDown", "keyUp"].map(|what| json!({ "type": what, "value": key }));
+        let strokes: Vec<_> = keys.chars().flat_map(stroke).collect();
+        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes });
+        self.post("actions", &json!({ "actions": [keyboard] }));
+    }
+
+    /// A command of the developer tools.
+    pub fn tools(&self, command: &str, given: &Value) -> Value {
+        self.post("goog/cdp/execute", &json!({ "cmd": command, "params": given }))
+    }
+
+    /// Lays the page out for this width, in this colour scheme.
+    pub fn look_as(&self, width: u32, scheme: &str) {
+        let size =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.tools("Emulation.setDeviceMetricsOverride", &size);
+        let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.tools("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
+    }
+
+    /// The whole page as a PNG.
+    pub fn screenshot(&self) -> Vec<u8> {
+        let whole = json!({ "captureBeyondViewport": true });
+        let image = self.tools("Page.captureScreenshot", &whole);
+        from_base64(image["data"].as_str().expect("an image is text"))
+    }
+
+    /// What was written to the console since it was asked last.
+    pub fn console(&self) -> Vec<String> {
+        let entries = self.post("se/log", &json!({ "type": "browser" }));
+        let entries = entries.as_array().expect("a log is a list");
+        entries.iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn element(&self, css: &str) -> String {
+        let found = self.post("element", &json!({ "using": "css selector", "value": css }));
+        found[ELEMENT].as_str().expect("an element has an id").into()
+    }
+
+    fn post(&self, command: &str, body: &Value) -> Value {
+        call(&format!("{}/{command}", self.session), body)
+    }
+}
+
+/// Also after a failed test: a browser outlives its `chromedriver` otherwise.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = ureq::delete(&self.session).call();
+    }
+}
+
+fn call(url: &str, body: &Value) -> Value {
+    let failed = |error: &dyn Display| -> ! { panic!("{url} {body}: {error}") };
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    let agent = config.timeout_global(Some(PATIENCE)).build().new_agent();
+    let answer = agent
+        .post(url)
+        .send_json(body)
+        .and_then(|mut answer| answer.body_mut().read_json::<Value>());
+    let answer = answer.unwrap_or_else(|error| failed(&error));
+    match &answer["value"] {
+        value if value["error"].is_string() => failed(&value["message"]),
+        value => value.clone(),
+    }
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    let digit = |c| match c {
+        b'A'..=b'Z' => c - b'A',
+        b'a'..=b'z' => c - b'a' + 26,
+        b'0'..=b'9' => c - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let digits: Vec<_> = text.trim_end_matches('=').bytes().map(digit).collect();
+    let bytes = digits.chunks(4).flat_map(|four| {
+        let bits = four.iter().fold(0, |bits, digit| bits << 6 | u32::from(*digit));
+        let bits = bits << (6 * (4 - four.len()));
+        bits.to_be_bytes()[1..four.len()].to_vec()
+    });
+    bytes.collect()
+}
