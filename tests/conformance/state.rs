@@ -92,7 +92,7 @@ pub async fn a_silent_worker_is_late_then_dead_then_gone(
     assert_eq!(liveness().await, Some(Liveness::Live));
     pass(LATE_AFTER + A_MOMENT).await;
     assert_eq!(liveness().await, Some(Liveness::Late));
-    pass(DEAD_AFTER - LATE_AFTER).await;
+    pass(DEAD_AFTER.saturating_sub(LATE_AFTER)).await;
     assert_eq!(liveness().await, Some(Liveness::Dead));
     pass(DEAD_WORKER_TTL).await;
     assert_eq!(liveness().await, None);
