@@ -75,7 +75,8 @@ for picture in "${pictures[@]}"; do
     gm=(gm convert "$in" -colorspace Gray -quality 90 "$work/g.$format")
     [ $format = png ] && gm=(gm convert "$in" -colorspace Gray "$work/g.$format")
     hyperfine --style none --warmup 1 --runs "$runs" --export-json "$work/times.json" \
-      "$(printf '%q ' "${ours[@]}")" "$(printf '%q ' "${vips[@]}")" "$(printf '%q ' "${gm[@]}")" >/dev/null
+      "$(printf "%q " "${ours[@]}")" "$(printf "%q " "${vips[@]}")" "$(printf "%q " "${gm[@]}")" >/dev/null 2>"$work/hyperfine.log" ||
+      { cat "$work/hyperfine.log" >&2; exit 1; }
     t=$(median 1) v=$(median 2) g=$(median 3)
     row="| $(basename "$picture") | $format | $t | $v | $g | $(awk "BEGIN { printf \"%.2f\", $t / $v }")"
     row+=" | $(peak "${ours[@]}") | $(peak "${vips[@]}") | $(peak "${gm[@]}")"

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::error;
 use uuid::Uuid;
 
@@ -60,24 +60,24 @@ impl App {
     }
 
     /// Starts all services in this process. They run until `shutdown`; a service that ends with an
-    /// error brings `shutdown` about.
+    /// error or a panic brings `shutdown` about.
     pub fn start(
         &self,
         worker: WorkerId,
         threads: NonZeroUsize,
         scratch: Scratch,
         shutdown: &CancellationToken,
-    ) -> io::Result<TaskTracker> {
+    ) -> io::Result<Services> {
         let filters = Arc::new(Pool::new("filter", threads)?);
         let codecs = Arc::new(Pool::new("codec", threads)?);
-        let services = Services { tracker: TaskTracker::new(), shutdown: shutdown.clone() };
+        let services = Services::new(shutdown.clone());
         services.spawn("dispatch", self.dispatch(Arc::clone(&codecs), shutdown));
         services.spawn("collect", self.collect(scratch, codecs, shutdown));
         services.spawn("monitor", self.monitor(shutdown));
         let mill = Mill::new(worker, self.host.clone(), filters, Arc::clone(&self.results));
         services.spawn("work", self.work(Arc::new(mill), shutdown));
         services.tracker.close();
-        Ok(services.tracker)
+        Ok(services)
     }
 
     fn dispatch(
@@ -147,21 +147,41 @@ impl App {
     }
 }
 
-struct Services {
+/// The services of one process.
+pub struct Services {
     tracker: TaskTracker,
     shutdown: CancellationToken,
+    failed: CancellationToken,
 }
 
 impl Services {
+    fn new(shutdown: CancellationToken) -> Self {
+        Self { tracker: TaskTracker::new(), shutdown, failed: CancellationToken::new() }
+    }
+
+    /// Waits until all services have stopped.
+    pub async fn stopped(&self) {
+        self.tracker.wait().await;
+    }
+
+    /// Whether a service stopped because it could not go on.
+    #[must_use]
+    pub fn have_failed(&self) -> bool {
+        self.failed.is_cancelled()
+    }
+
     fn spawn(
         &self,
         name: &'static str,
         service: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
         let shutdown = self.shutdown.clone();
+        let failed = self.failed.clone();
         self.tracker.spawn(async move {
-            if let Err(cause) = service.await {
+            let ended = AbortOnDropHandle::new(tokio::spawn(service)).await;
+            if let Err(cause) = ended.map_err(anyhow::Error::from).flatten() {
                 error!(service = name, error = format!("{cause:#}"), "stopped");
+                failed.cancel();
                 shutdown.cancel();
             }
         });

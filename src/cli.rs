@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::raster::encode::OutputFormat;
@@ -38,7 +39,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
     /// Name of the worker in this process [default: host name and a random suffix]
-    #[arg(long, env = "WORKER_ID", value_name = "NAME")]
+    #[arg(long, env = "WORKER_ID", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub id: Option<String>,
 }
 
@@ -64,8 +65,8 @@ pub struct RunArgs {
     #[arg(short, long, value_name = "QUALITY")]
     pub quality: Option<u8>,
     /// Threads that compute [default: one for each core]
-    #[arg(short, long, value_name = "N")]
-    pub threads: Option<usize>,
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
     /// Replace outputs that exist
     #[arg(long)]
     pub overwrite: bool,

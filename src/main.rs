@@ -1,7 +1,5 @@
 //! Parses the command line, reads the configuration and hands over to a role.
 
-use std::process::ExitCode;
-
 use clap::Parser;
 use tilemill::cli::{Cli, Command};
 use tilemill::config::{Config, Search};
@@ -11,17 +9,16 @@ use tilemill::{roles, telemetry};
 const QUIET: &str = "error";
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match run(Cli::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("tilemill: {error:#}");
-            roles::exit_code(&error)
-        }
-    }
+async fn main() {
+    let code = run(Cli::parse()).await.unwrap_or_else(|error| {
+        eprintln!("tilemill: {error:#}");
+        roles::USAGE
+    });
+    // Not by returning: that would wait for threads that filter or decode what nobody wants any more.
+    std::process::exit(code.into());
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn run(cli: Cli) -> anyhow::Result<u8> {
     let named = cli.config.as_deref();
     match cli.command {
         Command::Serve(args) => {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::LogFormat;
 
@@ -13,18 +13,22 @@ const BASE: &str = "actix_server=warn";
 /// A log level that does not parse.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`log.level` is {level:?}, but it must be error, warn, info, debug, trace or such as \"info,tilemill=debug\""
+    "`log.level` is {level:?}, but it must be off, error, warn, info, debug, trace or such as \
+     \"info,tilemill::service=debug\""
 )]
 pub struct InvalidLevel {
     level: String,
-    #[source]
-    source: ParseError,
 }
 
 /// Starts logging, once in a process; panics go to the log as well.
 pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
-    let filter = EnvFilter::try_new(format!("{BASE},{level}"))
-        .map_err(|source| InvalidLevel { level: level.to_owned(), source })?;
+    let invalid = || InvalidLevel { level: level.to_owned() };
+    // A misspelt level alone would be read as the name of a module, and silence everything.
+    let levels = level.split(',').filter(|part| !part.contains('='));
+    if levels.map(|part| part.trim().parse::<LevelFilter>()).any(|parsed| parsed.is_err()) {
+        return Err(invalid());
+    }
+    let filter = EnvFilter::try_new(format!("{BASE},{level}")).map_err(|_| invalid())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

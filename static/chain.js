@@ -43,7 +43,7 @@ function showParameters() {
 function field(param) {
   const id = `parameter-${param.name}`;
   const label = make("label", { htmlFor: id }, `${param.name}: ${param.summary}`);
-  if (param.kind === "choice") {
+  if (param.type === "choice") {
     const input = make("select", { id }, ...param.choices.map((word) => make("option", {}, word)));
     input.value = param.default;
     return make("div", { className: "field" }, label, input);
@@ -63,7 +63,7 @@ function add() {
   const wrong = params.find((param, index) => !fits(param, values[index]));
   if (wrong) {
     at(`parameter-${wrong.name}`).focus();
-    const kind = wrong.kind === "integer" ? "a whole number" : "a number";
+    const kind = wrong.type === "integer" ? "a whole number" : "a number";
     say(at("builder-said"), `${wrong.name} must be ${kind} from ${allowed(wrong)}.`);
     return;
   }
@@ -72,11 +72,11 @@ function add() {
   change(chain() ? `${chain()},${step}` : step, `Added ${step}.`);
 }
 
-function fits({ kind, min, max }, value) {
-  if (kind === "choice") return true;
+function fits({ type, min, max }, value) {
+  if (type === "choice") return true;
   const number = Number(value);
   return value !== "" && number >= min && number <= max &&
-    (kind !== "integer" || Number.isInteger(number));
+    (type !== "integer" || Number.isInteger(number));
 }
 
 function removeLast() {

@@ -53,7 +53,7 @@ fn an_unknown_key_is_named_with_its_file() {
     fs::write(directory.path().join("config.toml"), "[tile]\nsise = 256\n").unwrap();
     let error = refused(directory.path(), &[], &[]);
     assert!(error.contains("sise") && error.contains("size"), "{error}");
-    assert!(error.contains("config.toml"), "{error}");
+    assert!(error.contains("config.toml") && error.contains("\"tile.sise\""), "{error}");
 }
 
 #[test]
@@ -82,6 +82,13 @@ fn an_impossible_value_is_named_with_its_key_and_its_origin() {
         &[],
     );
     assert!(error.contains("log.level"), "{error}");
+}
+
+#[test]
+fn a_level_that_does_not_exist_is_refused_instead_of_silencing_the_log() {
+    let directory = TempDir::new().unwrap();
+    let error = refused(directory.path(), &[("TILEMILL_LOG__LEVEL", "loud")], &[]);
+    assert!(error.contains("`log.level` is \"loud\"") && error.contains("debug"), "{error}");
 }
 
 #[test]

@@ -321,3 +321,86 @@ fn workers_queue_filters_and_health_are_told() {
     assert_eq!((server.get("/healthz").0, server.get("/readyz").0), (200, 200));
     server.stop();
 }
+
+#[test]
+fn a_server_that_is_stopped_again_and_again_loses_no_job() {
+    let directory = TempDir::new().unwrap();
+    // Decoding takes a while, so that the server is stopped in the middle of it.
+    let image = picture(directory.path(), "in.png", 3000, 2000);
+    let expected = made(directory.path(), &[text(&image)], "a.png");
+    let server = Server::start(&directory);
+    let job = server.accepted(&image, &[]);
+    server.stop();
+    for _ in 0..5 {
+        Server::start(&directory).stop();
+    }
+    let server = Server::start(&directory);
+    assert!(server.result(&job) == expected);
+    server.stop();
+}
+
+#[test]
+fn a_damaged_record_costs_its_own_job_and_no_other() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let damaged = server.accepted(&data("grey-8.png"), &[]);
+    let whole = server.accepted(&data("grey-8.png"), &[]);
+    server.result(&damaged);
+    let expected = server.result(&whole);
+    server.stop();
+    let record = directory.path().join("data/uploads").join(&damaged).join("outcome.json");
+    fs::write(record, "{\"status\":\"compl").unwrap();
+
+    let server = Server::start(&directory);
+    server.log().wait_for("left out a job");
+    assert!(server.result(&whole) == expected);
+    let job = server.accepted(&data("grey-8.png"), &[]);
+    assert!(server.result(&job) == expected);
+    server.stop();
+}
+
+#[test]
+fn an_original_that_was_exchanged_fails_its_job_and_no_other() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 1200, 900);
+    let settings = [("TILEMILL_WORKER__THREADS", "1")];
+    let server = Server::start_with(&directory, &settings);
+    let job = server.accepted(&image, &[("filters", "blur:60"), ("tile_size", "64")]);
+    server.until(&job, |job| job["tiles_done"].as_u64() >= Some(1));
+    server.kill();
+    let original = directory.path().join("data/uploads").join(&job).join("original");
+    fs::copy(data("grey-8.png"), original).unwrap();
+
+    let server = Server::start_with(&directory, &settings);
+    let failed = server.ended(&job);
+    assert_eq!(failed["error"]["text"], "the original is not the image that was accepted");
+    server.result(&server.accepted(&data("grey-8.png"), &[]));
+    server.stop();
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_stop_a_run() {
+    let directory = TempDir::new().unwrap();
+    let (first, second) = (data("grey-8.png"), data("rgb.bmp"));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = tilemill(directory.path())
+        .args(["run", text(&first), text(&second), "-o", "out"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!((ran.status.code(), errors(&ran).as_str()), (Some(0), ""));
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 2);
+}
+
+#[test]
+fn methods_and_names_are_answered_as_http_wants_it() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let job = server.accepted(&data("grey-8.png"), &[]);
+    let length = server.result(&job).len().to_string();
+    let head = ureq::head(server.url(&format!("/api/jobs/{job}/result"))).call().unwrap();
+    assert_eq!(head.headers()["content-length"].to_str().unwrap(), length);
+    assert_eq!(server.delete("/api/workers").0, 405);
+    assert_eq!(server.get("/api/nothing").0, 404);
+    server.stop();
+}

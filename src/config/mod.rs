@@ -1,19 +1,22 @@
 //! The configuration: defaults, then a file, then `TILEMILL_*` variables; checked once, at start.
 //!
 //! `config.toml` beside the sources documents every key with its default.
+//!
+//! - `rule`: which values are possible
+//! - `unit`: values with a unit, such as `"4 GiB"`
 
-use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+mod rule;
 mod unit;
 
+use self::rule::Rule;
 pub use unit::{Bytes, Colour, Seconds};
 
 /// Everything that can be configured. The keys are documented in `config.toml`.
@@ -180,8 +183,18 @@ pub enum ConfigError {
         named_by: &'static str,
     },
     /// The text does not parse, a key is unknown, or a value has the wrong type.
-    #[error("configuration: {0}")]
-    Unreadable(#[from] Box<figment::Error>),
+    #[error(
+        "configuration: {0}; config.toml, beside the sources, lists every key with its default"
+    )]
+    Unreadable(String),
+    /// What was named is a directory.
+    #[error("the configuration {path} named by {named_by} is a directory, not a file")]
+    Directory {
+        /// What was named.
+        path: PathBuf,
+        /// `--config` or `TILEMILL_CONFIG`.
+        named_by: &'static str,
+    },
     /// A value is outside its range.
     #[error("configuration: `{key}` is {value}, but {rule}; set it in {origin}")]
     Invalid {
@@ -190,7 +203,7 @@ pub enum ConfigError {
         /// Its value.
         value: String,
         /// What is accepted.
-        rule: &'static str,
+        rule: String,
         /// Where the value was set.
         origin: String,
     },
@@ -216,7 +229,10 @@ impl Config {
             figment = figment.merge(Toml::file_exact(path));
         }
         let figment = figment.merge(environment());
-        let config: Self = figment.extract().map_err(Box::new)?;
+        // Figment names its profile, `default`, as if it were part of the key.
+        let readable = |error: figment::Error| error.to_string().replace("\"default.", "\"");
+        let config: Self =
+            figment.extract().map_err(|error| ConfigError::Unreadable(readable(error)))?;
         config.validate(&figment)?;
         Ok((config, origin))
     }
@@ -228,82 +244,14 @@ impl Config {
     }
 
     fn validate(&self, figment: &Figment) -> Result<(), ConfigError> {
-        for rule in self.rules() {
-            if !rule.holds {
-                let metadata = figment.find_metadata(rule.key);
+        match rule::rules(self).into_iter().find(|rule| !rule.holds) {
+            None => Ok(()),
+            Some(Rule { key, value, text, .. }) => {
+                let metadata = figment.find_metadata(key);
                 let origin = metadata.map_or_else(|| "the defaults".into(), describe_origin);
-                let value = rule.value;
-                return Err(ConfigError::Invalid { key: rule.key, value, rule: rule.text, origin });
+                Err(ConfigError::Invalid { key, value, rule: text, origin })
             }
         }
-        Ok(())
-    }
-
-    fn rules(&self) -> Vec<Rule> {
-        let limits = &self.limits;
-        let worker = &self.worker;
-        let positive = "it must be at least 1";
-        vec![
-            Rule::new("tile.size", self.tile.size, self.tile.size >= 1, positive),
-            Rule::new(
-                "tile.size",
-                self.tile.size,
-                self.tile.size <= limits.max_tile,
-                "it must not exceed `limits.max_tile`",
-            ),
-            Rule::new(
-                "output.quality",
-                self.output.quality,
-                (1..=100).contains(&self.output.quality),
-                "it must be from 1 to 100",
-            ),
-            Rule::new(
-                "job.max_attempts",
-                self.job.max_attempts,
-                self.job.max_attempts >= 1,
-                positive,
-            ),
-            Rule::new("jobs.active", self.jobs.active, self.jobs.active >= 1, positive),
-            Rule::new(
-                "limits.max_megapixels",
-                limits.max_megapixels,
-                limits.max_megapixels >= 1,
-                positive,
-            ),
-            Rule::new("limits.max_side", limits.max_side, limits.max_side >= 1, positive),
-            Rule::new("limits.max_tile", limits.max_tile, limits.max_tile >= 1, positive),
-            Rule::new("limits.max_tiles", limits.max_tiles, limits.max_tiles >= 1, positive),
-            Rule::new(
-                "worker.heartbeat",
-                worker.heartbeat,
-                worker.heartbeat.duration() >= Duration::from_millis(100),
-                "it must be at least 0.1 seconds",
-            ),
-            Rule::new(
-                "worker.dead_after",
-                worker.dead_after,
-                worker.dead_after.duration() >= 2 * worker.heartbeat.duration(),
-                "it must be at least twice `worker.heartbeat`",
-            ),
-            Rule::new(
-                "dispatch.max_tiles_in_flight",
-                self.dispatch.max_tiles_in_flight,
-                self.dispatch.max_tiles_in_flight >= 8,
-                "it must be at least 8",
-            ),
-            Rule::new(
-                "topics.tasks_partitions",
-                self.topics.tasks_partitions,
-                self.topics.tasks_partitions >= 1,
-                positive,
-            ),
-            Rule::new(
-                "topics.results_partitions",
-                self.topics.results_partitions,
-                self.topics.results_partitions >= 1,
-                positive,
-            ),
-        ]
     }
 }
 
@@ -313,19 +261,6 @@ impl Worker {
     pub fn threads(&self) -> NonZeroUsize {
         let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         NonZeroUsize::new(self.threads).unwrap_or_else(cores)
-    }
-}
-
-struct Rule {
-    key: &'static str,
-    value: String,
-    holds: bool,
-    text: &'static str,
-}
-
-impl Rule {
-    fn new(key: &'static str, value: impl Display, holds: bool, text: &'static str) -> Self {
-        Self { key, value: format!("{value}"), holds, text }
     }
 }
 
@@ -340,7 +275,7 @@ fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError
     if let Some(path) = named {
         return exact_file(path, "--config");
     }
-    if let Some(path) = std::env::var_os("TILEMILL_CONFIG") {
+    if let Some(path) = std::env::var_os("TILEMILL_CONFIG").filter(|path| !path.is_empty()) {
         return exact_file(Path::new(&path), "TILEMILL_CONFIG");
     }
     let candidates: &[&str] = match search {
@@ -352,10 +287,12 @@ fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError
 }
 
 fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError> {
-    if path.is_file() {
-        return Ok(Origin::File(path.to_owned()));
+    let path = path.to_owned();
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_dir() => Err(ConfigError::Directory { path, named_by }),
+        Ok(_) => Ok(Origin::File(path)),
+        Err(_) => Err(ConfigError::Missing { path, named_by }),
     }
-    Err(ConfigError::Missing { path: path.to_owned(), named_by })
 }
 
 fn describe_origin(metadata: &figment::Metadata) -> String {

@@ -1,7 +1,8 @@
 //! Which path leads where.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::web::resource;
+use actix_web::{HttpResponse, Route, guard, web};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
@@ -19,28 +20,35 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 500;
 
-/// All routes.
+/// All routes. A path that is known but not for this method is answered with 405.
 pub fn configure(routes: &mut web::ServiceConfig) {
     routes
         .service(
             web::scope("/api")
-                .route("/jobs", web::post().to(upload::create))
-                .route("/jobs", web::get().to(list))
-                .route("/jobs/{id}", web::get().to(show))
-                .route("/jobs/{id}", web::delete().to(remove))
-                .route("/jobs/{id}/cancel", web::post().to(cancel))
-                .route("/jobs/{id}/retry", web::post().to(upload::retry))
-                .route("/jobs/{id}/result", web::get().to(download::result))
-                .route("/jobs/{id}/original", web::get().to(download::original))
-                .route("/events", web::get().to(events::stream))
-                .route("/workers", web::get().to(workers))
-                .route("/queue", web::get().to(queue))
-                .route("/filters", web::get().to(list_filters))
+                .service(
+                    resource("/jobs").route(web::post().to(upload::create)).route(read().to(list)),
+                )
+                .service(
+                    resource("/jobs/{id}").route(web::delete().to(remove)).route(read().to(show)),
+                )
+                .service(resource("/jobs/{id}/cancel").route(web::post().to(cancel)))
+                .service(resource("/jobs/{id}/retry").route(web::post().to(upload::retry)))
+                .service(resource("/jobs/{id}/result").route(read().to(download::result)))
+                .service(resource("/jobs/{id}/original").route(read().to(download::original)))
+                .service(resource("/events").route(web::get().to(events::stream)))
+                .service(resource("/workers").route(read().to(workers)))
+                .service(resource("/queue").route(read().to(queue)))
+                .service(resource("/filters").route(read().to(list_filters)))
                 .default_service(web::to(unknown)),
         )
-        .route("/healthz", web::get().to(health))
-        .route("/readyz", web::get().to(ready))
+        .service(resource("/healthz").route(read().to(health)))
+        .service(resource("/readyz").route(read().to(ready)))
         .default_service(web::to(page::file));
+}
+
+/// GET, and HEAD, which is GET without the body.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// The job that a path names.

@@ -15,7 +15,7 @@ use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
 use crate::refusal::{Code, Refusal};
 use crate::service::admit::{Candidate, Wishes};
-use crate::storage::Staged;
+use crate::storage::{Staged, StorageError};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -164,7 +164,7 @@ fn file_name(field: &Field) -> String {
     let given = field.content_disposition().and_then(|disposition| disposition.get_filename());
     let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|c| !c.is_control()).take(255).collect();
-    if name.is_empty() { "image".into() } else { name }
+    if ["", ".", ".."].contains(&name.as_str()) { "image".into() } else { name }
 }
 
 async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<JobView> {
@@ -173,15 +173,25 @@ async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<J
     let reading = move || Candidate::read(name, bytes, BufReader::new(file), &config);
     let candidate = web::block(reading).await.map_err(ApiError::internal)??;
     let plan = api.admission.plan(id, candidate, wishes)?;
-    api.app.storage.create(&plan, image.staged).await?;
+    let created = api.app.storage.create(&plan, image.staged).await;
+    undo_unless(created, api, id).await?;
     accept(api, plan).await
 }
 
 async fn admit_again(api: &Api, id: JobId, source: &str, wishes: Wishes) -> Result<JobView> {
     let source = routes::find(api, source)?.plan;
     let plan = api.admission.plan(id, Candidate::again(&source), &wishes)?;
-    api.app.storage.create_from(&plan, source.id).await?;
+    let created = api.app.storage.create_from(&plan, source.id).await;
+    undo_unless(created, api, id).await?;
     accept(api, plan).await
+}
+
+/// Leaves nothing of a job that could not be stored whole.
+async fn undo_unless(created: Result<(), StorageError>, api: &Api, job: JobId) -> Result<()> {
+    if created.is_err() {
+        api.app.storage.remove(job).await?;
+    }
+    Ok(created?)
 }
 
 async fn accept(api: &Api, plan: Plan) -> Result<JobView> {

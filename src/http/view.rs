@@ -141,6 +141,7 @@ fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobVi
             view.timings = Some(*timings);
         }
         Some(Outcome::Failed { error, .. }) => {
+            view.attempts = error.attempts.unwrap_or(1);
             view.error = Some(ErrorView { text: error.to_string(), failure: error.clone() });
         }
         Some(Outcome::Cancelled { .. }) | None => {}

@@ -6,30 +6,27 @@
 //! A role returns its exit code; an error means that it could not start.
 
 use std::io;
-use std::process::ExitCode;
 
 pub mod run;
 pub mod serve;
 
-/// Exit code: a job failed.
-pub const JOB_FAILED: u8 = 1;
+/// Exit code: all is done.
+pub const DONE: u8 = 0;
+/// Exit code: a job failed, or a server could not go on.
+pub const FAILED: u8 = 1;
 /// Exit code: the command line or the configuration cannot be used.
 pub const USAGE: u8 = 2;
 /// Exit code: interrupted by Ctrl-C, as shells count it.
 pub const INTERRUPTED: u8 = 130;
 
-/// The exit code of an error that kept a role from starting.
-#[must_use]
-pub fn exit_code(_error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(USAGE)
-}
-
-/// Ctrl-C or SIGTERM, from the moment this is made.
+/// Ctrl-C, SIGTERM or the end of the terminal, from the moment this is made.
 pub(crate) struct StopSignal {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
 }
 
 impl StopSignal {
@@ -38,8 +35,11 @@ impl StopSignal {
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
-        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for a signal.
@@ -48,6 +48,7 @@ impl StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
         }
     }
 

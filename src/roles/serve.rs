@@ -1,14 +1,13 @@
 //! `tilemill serve`: the page, the API, and a mill.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::StopSignal;
+use super::{DONE, FAILED, StopSignal};
 use crate::app::App;
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
@@ -17,7 +16,7 @@ use crate::service::canvas::Scratch;
 use crate::storage::files::FileStorage;
 
 /// Serves until Ctrl-C or SIGTERM. Jobs that have not ended by then go on at the next start.
-pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<ExitCode> {
+pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<u8> {
     match origin {
         Origin::File(path) => info!(file = %path.display(), "configuration"),
         Origin::Defaults => info!("configuration: no file found, the defaults are used"),
@@ -33,6 +32,7 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
         .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
 
     let app = App::embedded(Arc::clone(&config), storage).await?;
+    warn_of_strangers(&app);
     let (requests, services) = (CancellationToken::new(), CancellationToken::new());
     let worker = app.worker_id(args.id);
     let threads = config.worker.threads();
@@ -51,11 +51,21 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let grace = config.shutdown_timeout.duration();
     http::serve(app, listener, grace, requests).await.context("serve requests")?;
     services.cancel();
-    if tokio::time::timeout(grace, running.wait()).await.is_err() {
+    if tokio::time::timeout(grace, running.stopped()).await.is_err() {
         warn!("some tiles were not finished in time; they are done again at the next start");
     }
     info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(if running.have_failed() { FAILED } else { DONE })
+}
+
+/// Jobs of another storage are not worked on here: their files may be elsewhere.
+fn warn_of_strangers(app: &App) {
+    let unfinished = app.ledger.unfinished();
+    let strangers = unfinished.iter().filter(|plan| plan.storage != *app.storage.id()).count();
+    if strangers > 0 {
+        let remedy = "cancel them, or bring back the file storage-id in `data_dir`";
+        warn!(jobs = strangers, remedy, "unfinished jobs belong to another storage");
+    }
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

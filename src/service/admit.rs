@@ -90,7 +90,7 @@ impl Admission {
     /// The plan for a candidate, unless something stands against it.
     pub fn plan(&self, id: JobId, image: Candidate, wishes: &Wishes) -> Result<Plan, Refusal> {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
-        let tile_size = self.tile_size(wishes)?;
+        let tile_size = tile_size(wishes, &self.config)?;
         let size = image.size;
         self.check_tile_count(size, tile_size)?;
         let output = self.output(wishes, image.container)?;
@@ -119,20 +119,6 @@ impl Admission {
         u32::try_from(partition).expect("it is below a u32")
     }
 
-    fn tile_size(&self, wishes: &Wishes) -> Result<u32, Refusal> {
-        let limit = self.config.limits.max_tile;
-        match wishes.tile_size.unwrap_or(self.config.tile.size) {
-            0 => Err(Refusal::new(Code::InvalidOption, "the tile size must be at least 1 pixel")
-                .value("0 pixels")),
-            size if size > limit => {
-                Err(Refusal::new(Code::InvalidOption, "the tile size is too large")
-                    .value(format!("{size} pixels"))
-                    .limit(format!("{limit} pixels"), "limits.max_tile"))
-            }
-            size => Ok(size),
-        }
-    }
-
     fn check_tile_count(&self, size: Size, tile_size: u32) -> Result<(), Refusal> {
         let limit = self.config.limits.max_tiles;
         let tiles = Grid::new(size, tile_size).len();
@@ -146,14 +132,40 @@ impl Admission {
     }
 
     fn output(&self, wishes: &Wishes, container: Container) -> Result<OutputOptions, Refusal> {
-        let quality = wishes.quality.unwrap_or(self.config.output.quality);
-        if !(1..=100).contains(&quality) {
-            let what = "the quality must be from 1 to 100";
-            return Err(Refusal::new(Code::InvalidOption, what).value(quality));
-        }
+        let quality = quality(wishes, &self.config)?;
         let format = wishes.format.unwrap_or_else(|| same_format(container));
         Ok(OutputOptions { format, quality, background: self.config.output.background.0 })
     }
+}
+
+/// Refuses wishes that no image could fulfil.
+pub fn check(wishes: &Wishes, config: &Config) -> Result<(), Refusal> {
+    wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse::<Chain>()?;
+    tile_size(wishes, config)?;
+    quality(wishes, config)?;
+    Ok(())
+}
+
+fn tile_size(wishes: &Wishes, config: &Config) -> Result<u32, Refusal> {
+    let limit = config.limits.max_tile;
+    match wishes.tile_size.unwrap_or(config.tile.size) {
+        0 => Err(Refusal::new(Code::InvalidOption, "the tile size must be at least 1 pixel")
+            .value("0 pixels")),
+        size if size > limit => {
+            Err(Refusal::new(Code::InvalidOption, "the tile size is too large")
+                .value(format!("{size} pixels"))
+                .limit(format!("{limit} pixels"), "limits.max_tile"))
+        }
+        size => Ok(size),
+    }
+}
+
+fn quality(wishes: &Wishes, config: &Config) -> Result<u8, Refusal> {
+    let quality = wishes.quality.unwrap_or(config.output.quality);
+    if (1..=100).contains(&quality) {
+        return Ok(quality);
+    }
+    Err(Refusal::new(Code::InvalidOption, "the quality must be from 1 to 100").value(quality))
 }
 
 /// The format that the original has, or PNG where that cannot be written.

@@ -98,8 +98,9 @@ impl Ledger {
     }
 
     fn note(&self, job: JobId, outcome: Option<&Outcome>) {
+        // Outcomes never go away: a look that began before one was written knows less.
         if let Some(entry) = self.write().get_mut(&job) {
-            entry.outcome = outcome.cloned();
+            entry.outcome = outcome.cloned().or(entry.outcome.take());
         }
     }
 

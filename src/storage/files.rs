@@ -60,13 +60,24 @@ impl FileStorage {
 }
 
 fn read_or_create_id(path: &Path) -> Result<StorageId> {
+    if let Some(id) = read_id(path)? {
+        return Ok(id);
+    }
     let fresh = Uuid::new_v4().simple().to_string();
     match create_new(path, fresh.as_bytes()) {
-        Ok(()) => Ok(StorageId(fresh)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => fs::read_to_string(path)
-            .map(|id| StorageId(id.trim().to_owned()))
-            .map_err(StorageError::io("read", path)),
-        Err(error) => Err(StorageError::io("write", path)(error)),
+        // Another process may have been faster; what is in the file counts.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(StorageError::io("write", path)(error))
+        }
+        _ => Ok(read_id(path)?.unwrap_or(StorageId(fresh))),
+    }
+}
+
+fn read_id(path: &Path) -> Result<Option<StorageId>> {
+    match fs::read_to_string(path) {
+        Ok(id) => Ok(Some(StorageId(id.trim().to_owned()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::io("read", path)(error)),
     }
 }
 
@@ -159,9 +170,21 @@ impl Layout {
         }
         // The plan goes first, so that a crash half-way leaves no job without its original.
         absent_is_fine(fs::remove_file(self.plan(job)))
-            .and_then(|()| absent_is_fine(fs::remove_dir_all(self.directory(job))))
+            .and_then(|()| absent_is_fine(remove_directory(&self.directory(job))))
             .map_err(StorageError::io("remove", &self.directory(job)))
     }
+}
+
+/// Removes a directory that others may still be writing to for a moment.
+fn remove_directory(path: &Path) -> io::Result<()> {
+    const TRIES: u32 = 10;
+    for _ in 1..TRIES {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
+            other => return other,
+        }
+    }
+    fs::remove_dir_all(path)
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -287,6 +310,15 @@ impl Storage for FileStorage {
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
         let plan = plan.clone();
         self.blocking(move |layout| persist(image, &layout.final_image(&plan))).await
+    }
+
+    async fn remove_final(&self, plan: &Plan) -> Result<()> {
+        let plan = plan.clone();
+        self.blocking(move |layout| {
+            let path = layout.final_image(&plan);
+            absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io("remove", &path))
+        })
+        .await
     }
 
     async fn open_final(&self, plan: &Plan) -> Result<File> {

@@ -116,6 +116,9 @@ pub trait Storage: Send + Sync {
     /// Stores the final image. Another's of the same job, which has the same bytes, is replaced.
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<(), StorageError>;
 
+    /// Removes the final image of a job that ended otherwise. One that is not there is no error.
+    async fn remove_final(&self, plan: &Plan) -> Result<(), StorageError>;
+
     /// The final image of a job, open for reading.
     async fn open_final(&self, plan: &Plan) -> Result<File, StorageError>;
 

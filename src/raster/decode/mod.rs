@@ -10,6 +10,7 @@ use std::io::{BufRead, Seek};
 
 use image::{ColorType, ExtendedColorType, ImageDecoder};
 
+use self::open::Purpose;
 use super::grid::Size;
 use super::orientation::Orientation;
 use super::pixels::{Channels, Depth, PixelFormat, Pixels};
@@ -58,14 +59,14 @@ impl Header {
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
 pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
-    let (header, _) = open_checked(reader, limits)?;
+    let (header, _) = open_checked(reader, limits, Purpose::Probe)?;
     Ok(header)
 }
 
 /// Decodes the image at the start of `reader`. No memory is taken for the raster before the header
 /// has passed the limits.
 pub fn decode<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Source, DecodeError> {
-    let (header, decoder) = open_checked(reader, limits)?;
+    let (header, decoder) = open_checked(reader, limits, Purpose::Decode)?;
     let stored = header.orientation.size(header.size);
     let mut pixels = Pixels::zeroed(stored, header.format);
     decoder
@@ -77,9 +78,10 @@ pub fn decode<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Source, D
 fn open_checked<'r, R: BufRead + Seek + 'r>(
     mut reader: R,
     limits: &Limits,
+    purpose: Purpose,
 ) -> Result<(Header, Box<dyn ImageDecoder + 'r>), DecodeError> {
     let container = Container::sniff(&mut reader)?;
-    let mut decoder = open::open(reader, container, limits)?;
+    let mut decoder = open::open(reader, container, limits, purpose)?;
     let header = header(container, decoder.as_mut(), limits)?;
     Ok((header, decoder))
 }

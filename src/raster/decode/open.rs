@@ -17,23 +17,47 @@ use crate::raster::grid::Size;
 
 type Decoder<'r> = Box<dyn ImageDecoder + 'r>;
 
-/// A decoder that has read the header and nothing else.
+/// What a decoder is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its header only.
+    Probe,
+    /// Its pixels.
+    Decode,
+}
+
+/// A decoder that has read the header; that of JPEG takes in the file as far as `purpose` needs it.
 pub(super) fn open<'r, R: BufRead + Seek + 'r>(
     mut reader: R,
     container: Container,
     limits: &Limits,
+    purpose: Purpose,
 ) -> Result<Decoder<'r>, DecodeError> {
     let broken = |error: ImageError| DecodeError::from_image(container, error);
     refuse_several(&mut reader, container, limits)?;
     reader.seek(SeekFrom::Start(0))?;
     match container {
-        Container::Jpeg => boxed(JpegDecoder::new(reader)).map_err(broken),
+        Container::Jpeg => open_jpeg(reader, purpose),
         Container::Png => open_png(reader, limits),
         Container::Tiff => tiff::open(reader),
         Container::WebP => open_webp(reader),
         Container::Bmp => boxed(BmpDecoder::new(reader)).map_err(broken),
         Container::Gif => boxed(GifDecoder::new(reader)).map_err(broken),
     }
+}
+
+fn open_jpeg<'r, R: BufRead + Seek + 'r>(
+    mut reader: R,
+    purpose: Purpose,
+) -> Result<Decoder<'r>, DecodeError> {
+    let extent = jpeg::extent(&mut reader)?;
+    reader.seek(SeekFrom::Start(0))?;
+    let bytes = match purpose {
+        Purpose::Probe => extent.header,
+        Purpose::Decode => extent.image,
+    };
+    boxed(JpegDecoder::new(reader.take(bytes)))
+        .map_err(|error| DecodeError::from_image(Container::Jpeg, error))
 }
 
 fn boxed<'r, D: ImageDecoder + 'r>(decoder: ImageResult<D>) -> ImageResult<Decoder<'r>> {
@@ -45,17 +69,16 @@ fn animated(container: Container) -> DecodeError {
 }
 
 /// Refuses what a first pass over the file shows: sizes that would make a decoder take memory
-/// at once, further frames, and an end that is missing.
+/// at once, and further frames.
 fn refuse_several<R: BufRead + Seek>(
     reader: &mut R,
     container: Container,
     limits: &Limits,
 ) -> Result<(), DecodeError> {
     match container {
-        Container::Jpeg => jpeg::require_end(reader),
         Container::Png => check_png_header(reader, limits),
         Container::Gif => refuse_frames(reader),
-        Container::Tiff | Container::WebP | Container::Bmp => Ok(()),
+        Container::Jpeg | Container::Tiff | Container::WebP | Container::Bmp => Ok(()),
     }
 }
 

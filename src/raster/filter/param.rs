@@ -18,7 +18,7 @@ pub struct ParamSpec {
 
 /// The values a parameter takes, and the one it has when none is given.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum ParamKind {
     /// A finite number from `min` to `max`.
     Number {

@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::outputs::Target;
 use self::progress::Progress;
-use super::{INTERRUPTED, JOB_FAILED, StopSignal};
+use super::{DONE, FAILED, INTERRUPTED, StopSignal};
 use crate::app::App;
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Plan};
-use crate::raster::filter::Chain;
 use crate::refusal::{Code, Refusal};
+use crate::service;
 use crate::service::admit::{Admission, Candidate, Wishes};
 use crate::service::canvas::Scratch;
 use crate::storage::Storage;
@@ -31,15 +30,17 @@ use crate::storage::local::{LocalStorage, Overwrite, Paths};
 mod outputs;
 mod progress;
 
+/// How long a run that ends may take to put away what it has in hand.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long to wait for a signal before looking anyway.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs all inputs. One that fails does not keep the others from being done.
-pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<ExitCode> {
-    args.filters.parse::<Chain>().map_err(Refusal::from)?;
+pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
+    service::admit::check(&wishes(&args), &config)?;
     let targets = outputs::plan(&args)?;
     let mut stop = StopSignal::listen().context("listen for signals")?;
-    config.worker.threads = args.threads.unwrap_or(config.worker.threads);
+    config.worker.threads = args.threads.map_or(config.worker.threads, usize::from);
     let threads = config.worker.threads();
     // Enough images at a time to decode one while another is filtered and a third is encoded.
     config.jobs.active = u32::try_from(threads.get()).unwrap_or(u32::MAX).saturating_add(1);
@@ -54,12 +55,13 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<ExitCode> 
         done = run.all(targets) => done,
         () = stop.received() => {
             run.progress.interrupted();
-            Ok(ExitCode::from(INTERRUPTED))
+            Ok(INTERRUPTED)
         }
         () = shutdown.cancelled() => Err(anyhow!("the mill stopped; the log says why")),
     };
     shutdown.cancel();
-    services.wait().await;
+    // Long enough for files that are being written to be removed; tiles in work are given up.
+    let _ = tokio::time::timeout(SETTLE, services.stopped()).await;
     done
 }
 
@@ -97,7 +99,7 @@ impl Run {
         Ok(Self { args, app, storage, admission, waiting, progress })
     }
 
-    async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<ExitCode> {
+    async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<u8> {
         let mut looks = self.app.state.looks();
         let mut targets = targets.into_iter().peekable();
         while targets.peek().is_some() || !self.waiting.is_empty() {
@@ -111,7 +113,7 @@ impl Run {
             let _ = tokio::time::timeout(LOOK_EVERY, looks.recv()).await;
             self.look().await?;
         }
-        Ok(if self.progress.finish() { ExitCode::SUCCESS } else { ExitCode::from(JOB_FAILED) })
+        Ok(if self.progress.finish() { DONE } else { FAILED })
     }
 
     async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
@@ -135,12 +137,7 @@ impl Run {
         self.storage.assign(id, paths);
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
         let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
-        let wishes = Wishes {
-            filters: Some(self.args.filters.clone()),
-            tile_size: self.args.tile_size,
-            format: Some(target.format).flatten(),
-            quality: self.args.quality,
-        };
+        let wishes = Wishes { format: target.format, ..wishes(&self.args) };
         let candidate = candidate.context("the decoder gave up")??;
         Ok(self.admission.plan(id, candidate, &wishes)?)
     }
@@ -175,12 +172,23 @@ impl Run {
     }
 }
 
-fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
-    let file = File::open(input).context("cannot open it")?;
-    let metadata = file.metadata().context("cannot read it")?;
-    if metadata.is_dir() {
-        anyhow::bail!(Refusal::new(Code::InvalidImage, "this is a directory, not an image"));
+/// What the command line wants of every image.
+fn wishes(args: &RunArgs) -> Wishes {
+    Wishes {
+        filters: Some(args.filters.clone()),
+        tile_size: args.tile_size,
+        format: args.format,
+        quality: args.quality,
     }
+}
+
+fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
+    // Before it is opened: opening a pipe waits for whoever writes to it.
+    let metadata = std::fs::metadata(input).context("cannot open it")?;
+    if !metadata.is_file() {
+        anyhow::bail!(Refusal::new(Code::InvalidImage, "this is not a regular file"));
+    }
+    let file = File::open(input).context("cannot open it")?;
     let name = input.file_name().unwrap_or_default().to_string_lossy();
     Ok(Candidate::read(name, metadata.len(), BufReader::new(file), config)?)
 }

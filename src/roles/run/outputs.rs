@@ -25,7 +25,7 @@ pub(super) fn plan(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
     if !args.overwrite {
         refuse_existing(&targets)?;
     }
-    Ok(targets)
+    targets.into_iter().map(behind_links).collect()
 }
 
 fn is_directory(args: &RunArgs) -> bool {
@@ -97,6 +97,21 @@ fn refuse_inputs_as_outputs(targets: &[Target]) -> Result<(), Refusal> {
     })
 }
 
+/// An output is replaced, not written into: a link keeps pointing to it, a device is left alone.
+fn behind_links(mut target: Target) -> Result<Target, Refusal> {
+    if target.output.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+        target.output = target.output.canonicalize().map_err(|_| {
+            let what = "the output is a link to nowhere; name the file itself";
+            Refusal::new(Code::InvalidOption, what).value(target.output.display())
+        })?;
+    }
+    if target.output.metadata().is_ok_and(|found| !found.is_file()) {
+        let what = "the output is not a regular file";
+        return Err(Refusal::new(Code::InvalidOption, what).value(target.output.display()));
+    }
+    Ok(target)
+}
+
 fn refuse_existing(targets: &[Target]) -> Result<(), Refusal> {
     let existing = targets.iter().find(|target| target.output.symlink_metadata().is_ok());
     existing.map_or(Ok(()), |target| {
@@ -141,6 +156,19 @@ mod tests {
     fn two_images_with_one_output_name_are_refused() {
         let refusal = planned("x/a.jpg y/a.jpg -o out").unwrap_err();
         assert_eq!(refusal.to_string(), "x/a.jpg and y/a.jpg would both be written to out/a.jpg");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_a_device_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("a.png"), directory.path().join("b.png"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let targets = planned(&format!("x.jpg -o {} --overwrite", link.display())).unwrap();
+        assert_eq!(targets[0].output, file.canonicalize().unwrap());
+        let refusal = planned("x.jpg -o /dev/null --format png --overwrite").unwrap_err();
+        assert!(refusal.what.contains("not a regular file"));
     }
 
     #[test]

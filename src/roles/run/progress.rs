@@ -1,6 +1,6 @@
 //! What `tilemill run` shows: a bar on a terminal, and a line for each image.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -49,17 +49,23 @@ impl Progress {
         let line =
             format!("{input} -> {output}: {size} pixels, {tiles} tiles, {seconds:.2} s{notes}");
         // Above the bar, which is on the other stream.
-        self.bar.suspend(|| println!("{line}"));
+        self.bar.suspend(|| {
+            // A reader that has gone away is no reason to stop making images.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        });
     }
 
     pub(super) fn failed(&mut self, input: &Path, cause: &str) {
         self.failed = true;
-        self.bar.suspend(|| eprintln!("tilemill: {}: {cause}", input.display()));
+        self.bar.suspend(|| {
+            let _ = writeln!(std::io::stderr(), "tilemill: {}: {cause}", input.display());
+        });
     }
 
     pub(super) fn interrupted(&self) {
         self.bar.finish_and_clear();
-        eprintln!("tilemill: interrupted; results that were not finished were not written");
+        let text = "tilemill: interrupted; results that were not finished were not written";
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
 
     /// Returns whether every image was done.

@@ -14,9 +14,11 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::flights::{Flight, Flights};
+use self::source::Decoder;
 use self::window::{InFlight, Window};
 use super::PortError;
 use super::ledger::Ledger;
@@ -24,7 +26,7 @@ use super::pool::Pool;
 use crate::config::Config;
 use crate::model::board::Board;
 use crate::model::event::Look;
-use crate::model::job::{Failure, JobId, Outcome, Plan};
+use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
 use crate::queue::Topic;
 use crate::raster::filter::Chain;
@@ -33,7 +35,7 @@ use crate::state::{ActiveJob, REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
 
 pub mod flights;
-pub mod source;
+mod source;
 pub mod window;
 
 /// How often the queue is asked whether it still holds what is on its way.
@@ -66,6 +68,7 @@ pub struct Dispatcher {
     turn: usize,
     /// Jobs that may have begun or ended since the last look.
     news: News,
+    decoder: Decoder,
     decoded: (mpsc::UnboundedSender<Decoded>, mpsc::UnboundedReceiver<Decoded>),
 }
 
@@ -73,11 +76,22 @@ pub struct Dispatcher {
 struct Active {
     plan: Arc<Plan>,
     filters: Arc<Chain>,
-    /// Once it is decoded; given back when the last tile is on the board.
-    source: Option<Arc<Source>>,
+    image: Image,
+    /// Why the job has to fail, until that is recorded.
+    failure: Option<Failure>,
     /// Nothing is sent before a collector has published one.
     board: Option<Board>,
     flights: Flights,
+}
+
+/// The image that tiles are cut from.
+enum Image {
+    /// On its way into memory.
+    Decoding,
+    /// In memory.
+    Ready(Arc<Source>),
+    /// Not needed any more, unless the board loses tiles.
+    Released,
 }
 
 type Decoded = (JobId, Result<Source, Failure>);
@@ -120,16 +134,26 @@ struct Pick {
     bytes: u64,
 }
 
+/// What a job contributes when it is its turn.
+enum Choice {
+    Pick(Pick),
+    /// It has nothing to send now.
+    Nothing,
+    /// It has a tile, and the window has no room for it.
+    NoRoom,
+}
+
 impl Active {
     fn new(plan: Arc<Plan>) -> Self {
         let filters = Arc::new(plan.filters.clone());
         let flights = Flights::new(plan.tiles());
-        Self { plan, filters, source: None, board: None, flights }
+        Self { plan, filters, image: Image::Decoding, failure: None, board: None, flights }
     }
 
     /// Makes the task for a tile when called.
     fn cut(&self, tile: u32, attempt: u32) -> Option<impl FnOnce() -> TileTask + Send + use<>> {
-        let source = Arc::clone(self.source.as_ref()?);
+        let Image::Ready(source) = &self.image else { return None };
+        let source = Arc::clone(source);
         let (plan, filters) = (Arc::clone(&self.plan), Arc::clone(&self.filters));
         Some(move || {
             let window = plan.window(tile);
@@ -165,6 +189,9 @@ impl Dispatcher {
     ) -> Self {
         let limits = &config.dispatch;
         let window = Window::new(limits.max_tiles_in_flight, limits.max_bytes_in_flight.get());
+        let decode_limits = super::admit::decode_limits(&config);
+        let storage = Arc::clone(&ports.storage);
+        let decoder = Decoder::new(storage, decode_limits, config.jobs.active);
         Self {
             server,
             config,
@@ -176,6 +203,7 @@ impl Dispatcher {
             active: Vec::new(),
             turn: 0,
             news: News::Everything,
+            decoder,
             decoded: mpsc::unbounded_channel(),
         }
     }
@@ -185,9 +213,11 @@ impl Dispatcher {
         let mut looks = self.ports.state.looks();
         let mut settle = tokio::time::interval(SETTLE_EVERY);
         let mut publish = tokio::time::interval(REPUBLISH_EVERY);
+        let alive = tokio::spawn(keep_alive(Arc::clone(&self.ports.state), self.server.clone()));
+        let _alive = AbortOnDropHandle::new(alive);
         loop {
             let done = tokio::select! {
-                () = shutdown.cancelled() => return,
+                () = shutdown.cancelled() => return self.forgive_decodes().await,
                 look = looks.recv() => {
                     self.note(&look);
                     while let Ok(look) = looks.try_recv() {
@@ -283,14 +313,25 @@ impl Dispatcher {
         self.ports.state.activate(active_job(&plan)).await?;
         self.ports.state.signal(Look::Job(plan.id)).await?;
         self.active.push(Active::new(Arc::clone(&plan)));
-        let (storage, decoded) = (Arc::clone(&self.ports.storage), self.decoded.0.clone());
-        let limits = super::admit::decode_limits(&self.config);
-        tokio::spawn(async move {
-            let result = source::decode(&*storage, plan.id, limits).await;
-            // A dispatcher that is gone needs no image.
-            let _ = decoded.send((plan.id, result));
-        });
+        self.decode(plan);
         Ok(())
+    }
+
+    fn decode(&self, plan: Arc<Plan>) {
+        let (decoder, decoded) = (self.decoder.clone(), self.decoded.0.clone());
+        tokio::spawn(async move {
+            if let Some(result) = decoder.decode(&plan).await {
+                // A dispatcher that is gone needs no image.
+                let _ = decoded.send((plan.id, result));
+            }
+        });
+    }
+
+    /// A process that is stopped in good order is not ended by the images it was decoding.
+    async fn forgive_decodes(&self) {
+        for active in self.active.iter().filter(|a| matches!(a.image, Image::Decoding)) {
+            let _ = self.ports.storage.clear_starts(active.plan.id, Step::Decode).await;
+        }
     }
 
     /// Takes a decoded image, or ends the job that has none.
@@ -303,26 +344,44 @@ impl Dispatcher {
             return Ok(());
         };
         match result {
-            Ok(source) => active.source = Some(Arc::new(source)),
-            Err(failure) => self.fail(job, failure).await?,
+            Ok(source) => active.image = Image::Ready(Arc::new(source)),
+            Err(failure) => active.failure = Some(failure),
+        }
+        self.record_failures().await
+    }
+
+    /// Ends the jobs that have to fail. Those that cannot be ended now are ended at a later look.
+    async fn record_failures(&mut self) -> Result<(), PortError> {
+        for active in &mut self.active {
+            let Some(failure) = active.failure.clone() else { continue };
+            let job = active.plan.id;
+            self.ledger.conclude(job, Outcome::failed(failure.clone())).await?;
+            warn!(%job, %failure, "job failed");
+            active.failure = None;
+            self.news.add(job);
         }
         Ok(())
     }
 
-    async fn fail(&mut self, job: JobId, failure: Failure) -> Result<(), PortError> {
-        warn!(%job, %failure, "job failed");
-        self.ledger.conclude(job, Outcome::failed(failure)).await?;
-        self.news.add(job);
-        Ok(())
-    }
-
     async fn look_at_boards(&mut self) -> Result<(), PortError> {
+        let mut lost_tiles = Vec::new();
         for active in &mut self.active {
             active.board = self.ports.state.board(active.plan.id).await?;
             let Some(board) = &active.board else { continue };
+            match active.image {
+                Image::Ready(_) if board.is_complete() => active.image = Image::Released,
+                Image::Released if !board.is_complete() => {
+                    active.image = Image::Decoding;
+                    lost_tiles.push(Arc::clone(&active.plan));
+                }
+                _ => {}
+            }
             for latency in active.flights.observe(board, Instant::now()) {
                 self.window.landed(latency);
             }
+        }
+        for plan in lost_tiles {
+            self.decode(plan);
         }
         Ok(())
     }
@@ -336,30 +395,36 @@ impl Dispatcher {
             let job = self.turn % self.active.len();
             self.turn = job + 1;
             match self.pick_from(job, in_flight, &picks) {
-                Some(pick) => {
+                Choice::Pick(pick) => {
                     in_flight.tiles += 1;
                     in_flight.bytes += pick.bytes;
                     picks.push(pick);
                     idle = 0;
                 }
-                None => idle += 1,
+                Choice::Nothing => idle += 1,
+                Choice::NoRoom => {
+                    // What comes free is this job's, or a large tile would wait behind small ones.
+                    self.turn = job;
+                    break;
+                }
             }
         }
         picks
     }
 
-    fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Option<Pick> {
+    fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Choice {
         let active = &mut self.active[job];
-        let board = active.board.as_ref().filter(|_| active.source.is_some())?;
-        let tile = active.flights.take_next(board)?;
+        let ready = matches!(active.image, Image::Ready(_));
+        let Some(board) = active.board.as_ref().filter(|_| ready) else { return Choice::Nothing };
+        let Some(tile) = active.flights.take_next(board) else { return Choice::Nothing };
         let attempt = board.next_attempt(tile);
         let bytes = active.bytes_of(tile);
         if !self.window.has_room(in_flight, bytes) {
             active.flights.put_back(tile);
-            return None;
+            return Choice::NoRoom;
         }
         let partition = self.emptiest_partition(picks);
-        Some(Pick { job, tile, attempt, partition, bytes })
+        Choice::Pick(Pick { job, tile, attempt, partition, bytes })
     }
 
     fn in_flight(&self) -> InFlight {
@@ -444,21 +509,30 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Says that this server and its jobs live, and ends jobs that are too old.
+    /// Says that the jobs are active, and ends those that are too old.
     async fn publish(&mut self) -> Result<(), PortError> {
         self.news = News::Everything;
-        self.ports.state.keep_alive(&self.server).await?;
-        let plans: Vec<_> = self.active.iter().map(|active| Arc::clone(&active.plan)).collect();
-        for plan in plans {
-            self.ports.state.activate(active_job(&plan)).await?;
-            let age = Timestamp::now().duration_since(plan.created_at);
-            let limit = self.config.job.max_age;
+        let limit = self.config.job.max_age;
+        for active in &mut self.active {
+            self.ports.state.activate(active_job(&active.plan)).await?;
+            let age = Timestamp::now().duration_since(active.plan.created_at);
             if age.unsigned_abs() > limit.duration() && !age.is_negative() {
                 let cause = format!("not finished within {limit} (`job.max_age`)");
-                self.fail(plan.id, Failure::of_job(cause)).await?;
+                active.failure.get_or_insert(Failure::of_job(cause));
             }
         }
-        Ok(())
+        self.record_failures().await
+    }
+}
+
+/// Says that a server lives, whatever else it is waiting for.
+async fn keep_alive(state: Arc<dyn State>, server: ServerId) {
+    let mut clock = tokio::time::interval(REPUBLISH_EVERY);
+    loop {
+        clock.tick().await;
+        if let Err(error) = state.keep_alive(&server).await {
+            warn!(error = &error as &dyn std::error::Error, "could not say that this server lives");
+        }
     }
 }
 

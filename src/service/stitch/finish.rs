@@ -7,7 +7,9 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
+use crate::blocking;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
 use crate::raster::encode::{EncodedBand, Encoder};
 use crate::service::PortError;
@@ -52,9 +54,13 @@ impl Finish {
                 self.storage.remove(job).await?;
                 Ok(Outcome::cancelled())
             }
-            stands => {
+            Err(error) => Err(error.into()),
+            Ok(stands) => {
+                if !matches!(stands, Outcome::Complete { .. }) {
+                    self.storage.remove_final(&self.plan).await?;
+                }
                 self.storage.clear_starts(job, Step::Encode).await?;
-                Ok(stands?)
+                Ok(stands)
             }
         }
     }
@@ -86,7 +92,8 @@ impl Finish {
         let look_ahead = self.pool.threads() + 1;
         let (bands, to_join) = mpsc::channel(look_ahead);
         let joiner = Arc::clone(&encoder);
-        let joined = tokio::task::spawn_blocking(move || join(&joiner, image, to_join));
+        let joined = tokio::spawn(blocking::caught(move || join(&joiner, image, to_join)));
+        let joined = AbortOnDropHandle::new(joined);
         let mut encoded = stream::iter(0..encoder.band_count())
             .map(|index| self.encode_band(Arc::clone(&encoder), index))
             .buffered(look_ahead);
@@ -97,7 +104,8 @@ impl Finish {
             }
         }
         drop(bands);
-        joined.await.map_err(|_| Failure::of_job("joining the result was interrupted"))?
+        let interrupted = || Failure::of_job("joining the result was interrupted");
+        joined.await.map_err(|_| interrupted())?.map_err(|_| interrupted())?
     }
 
     async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
@@ -20,7 +20,7 @@ use super::canvas::{self, Canvas, Scratch};
 use super::pool::Pool;
 use crate::blocking;
 use crate::model::event::Look;
-use crate::model::job::{Failure, JobId, Outcome, Plan};
+use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Delivery, Event, Topic};
 use crate::state::{REPUBLISH_EVERY, State};
@@ -29,6 +29,8 @@ use crate::storage::{Storage, StorageError};
 mod finish;
 mod write;
 
+/// How long to wait after a port has failed: what was not acked comes again at once.
+const BACK_OFF: Duration = Duration::from_millis(500);
 /// Results that are written to canvases together, between two publications of the boards.
 const BATCH: usize = 64;
 
@@ -42,6 +44,8 @@ pub struct Collector {
     partitions: BTreeSet<u32>,
     open: BTreeMap<JobId, Open>,
     finishing: JoinSet<(JobId, Result<Outcome, PortError>)>,
+    /// Jobs that have to fail, until that is recorded.
+    failures: BTreeMap<JobId, Failure>,
 }
 
 /// A job whose canvas is open.
@@ -72,6 +76,7 @@ impl Collector {
             partitions: BTreeSet::new(),
             open: BTreeMap::new(),
             finishing: JoinSet::new(),
+            failures: BTreeMap::new(),
         }
     }
 
@@ -82,26 +87,29 @@ impl Collector {
         results: Arc<dyn Topic<TileResult>>,
         shutdown: CancellationToken,
     ) -> Result<(), PortError> {
-        self.sweep().await?;
+        if let Err(error) = self.sweep().await {
+            warn!(error = &error as &dyn std::error::Error, "could not look for old canvases");
+        }
         let mut consumer = results.join(member).await?;
         let mut looks = self.state.looks();
         let mut clock = tokio::time::interval(REPUBLISH_EVERY);
         loop {
             let done = tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
+                () = shutdown.cancelled() => return self.forgive_encodes().await,
                 event = consumer.next() => self.receive(event?, &mut *consumer).await,
                 look = looks.recv() => match look {
                     Ok(Look::Job(_)) | Err(RecvError::Lagged(_)) => self.refresh().await,
                     Ok(_) | Err(RecvError::Closed) => Ok(()),
                 },
                 Some(finished) = self.finishing.join_next() => {
-                    let (job, result) = finished.expect("finishing does not panic");
+                    let (job, result) = finished.expect("finishing catches what panics");
                     self.close(job, result).await
                 }
                 _ = clock.tick() => self.look_again().await,
             };
             if let Err(error) = done {
                 warn!(error = &error as &dyn std::error::Error, "collecting was interrupted");
+                tokio::time::sleep(BACK_OFF).await;
             }
         }
     }
@@ -113,7 +121,8 @@ impl Collector {
         };
         let mut unfinished = BTreeSet::new();
         for job in self.storage.jobs().await? {
-            if self.storage.outcome(job).await?.is_none() {
+            // A canvas is kept as long as it is not certain that its job has ended.
+            if !matches!(self.storage.outcome(job).await, Ok(Some(_))) {
                 unfinished.insert(job);
             }
         }
@@ -125,6 +134,7 @@ impl Collector {
     }
 
     async fn look_again(&mut self) -> Result<(), PortError> {
+        self.record_failures().await?;
         self.refresh().await?;
         self.publish(self.open.keys().copied().collect()).await
     }
@@ -142,7 +152,7 @@ impl Collector {
             self.drop_if_ended(job).await?;
         }
         for job in ours {
-            if !self.open.contains_key(&job) {
+            if !self.open.contains_key(&job) && !self.failures.contains_key(&job) {
                 self.open(job).await?;
             }
         }
@@ -166,7 +176,10 @@ impl Collector {
                     .insert(job, Open { plan, canvas, filtering_since: None, finishing: false });
                 self.publish(vec![job]).await
             }
-            Err(error) => self.fail(job, write::canvas_failure(&error)).await,
+            Err(error) => {
+                self.fail(job, write::canvas_failure(&error)).await;
+                Ok(())
+            }
         }
     }
 
@@ -177,13 +190,18 @@ impl Collector {
             Some(_) => true,
             None => matches!(self.storage.plan(job).await, Err(StorageError::NotFound(..))),
         };
-        if ended
-            && let Some(open) = self.open.remove(&job)
+        if ended {
+            self.discard(job).await;
+        }
+        Ok(())
+    }
+
+    async fn discard(&mut self, job: JobId) {
+        if let Some(open) = self.open.remove(&job)
             && let Err(error) = blocking::run(move || open.canvas.discard()).await
         {
             warn!(%job, %error, "could not delete a canvas");
         }
-        Ok(())
     }
 
     async fn receive(
@@ -227,7 +245,7 @@ impl Collector {
             writes.iter().filter_map(|write| write.put(max_attempts)).collect::<Vec<_>>()
         });
         for (job, failure) in failures.await {
-            self.fail(job, failure).await?;
+            self.fail(job, failure).await;
         }
         // Dropped without an ack by an error here, the results are delivered again.
         self.publish(jobs.into_iter().collect()).await?;
@@ -289,11 +307,34 @@ impl Collector {
         Ok(())
     }
 
-    async fn fail(&mut self, job: JobId, failure: Failure) -> Result<(), PortError> {
-        warn!(%job, %failure, "job failed");
-        self.storage.conclude(job, Outcome::failed(failure)).await?;
-        self.drop_if_ended(job).await?;
-        self.state.signal(Look::Job(job)).await?;
+    /// Ends a job, now or at a later look. Its canvas goes first: the outcome may need its room.
+    async fn fail(&mut self, job: JobId, failure: Failure) {
+        self.discard(job).await;
+        self.failures.insert(job, failure);
+        if let Err(error) = self.record_failures().await {
+            warn!(%job, error = &error as &dyn std::error::Error, "could not record a failure yet");
+        }
+    }
+
+    async fn record_failures(&mut self) -> Result<(), PortError> {
+        while let Some((job, failure)) = self.failures.first_key_value() {
+            let (job, failure) = (*job, failure.clone());
+            match self.storage.conclude(job, Outcome::failed(failure.clone())).await {
+                Ok(_) => warn!(%job, %failure, "job failed"),
+                Err(StorageError::NotFound(..)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.failures.remove(&job);
+            self.state.signal(Look::Job(job)).await?;
+        }
+        Ok(())
+    }
+
+    /// A process that is stopped in good order is not ended by the images it was encoding.
+    async fn forgive_encodes(&self) -> Result<(), PortError> {
+        for (job, _) in self.open.iter().filter(|(_, open)| open.finishing) {
+            self.storage.clear_starts(*job, Step::Encode).await?;
+        }
         Ok(())
     }
 }

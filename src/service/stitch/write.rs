@@ -44,5 +44,7 @@ impl Write {
 
 /// Why a job fails whose canvas cannot be used.
 pub(super) fn canvas_failure(error: &io::Error) -> Failure {
-    Failure::of_job(format!("cannot use the scratch file (`scratch_dir`): {error}"))
+    let place =
+        "the scratch file, which is in `scratch_dir` or, for a run, beside the first output";
+    Failure::of_job(format!("cannot use {place}: {error}"))
 }

@@ -1,0 +1,92 @@
+//! Which values are possible.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Config;
+
+/// More threads, partitions or jobs at a time than any machine or cluster has use for.
+const MANY: u64 = 10_000;
+/// More than any image, upload or window needs: only zero, or nearly so, is impossible.
+const ANY: u64 = u64::MAX;
+
+/// What one key has to fulfil.
+pub(super) struct Rule {
+    pub(super) key: &'static str,
+    pub(super) value: String,
+    pub(super) holds: bool,
+    /// What is accepted, in words.
+    pub(super) text: String,
+}
+
+impl Rule {
+    fn new(key: &'static str, value: impl Display, holds: bool, text: &str) -> Self {
+        Self { key, value: format!("{value}"), holds, text: text.to_owned() }
+    }
+
+    fn range(key: &'static str, value: impl Into<u64>, range: RangeInclusive<u64>) -> Self {
+        let value = value.into();
+        let text = match (range.start(), range.end()) {
+            (start, &ANY) => format!("it must be at least {start}"),
+            (start, end) => format!("it must be from {start} to {end}"),
+        };
+        Self { key, value: value.to_string(), holds: range.contains(&value), text }
+    }
+}
+
+/// All rules, in the order in which a user should hear of them.
+pub(super) fn rules(config: &Config) -> Vec<Rule> {
+    [numbers(config), relations(config)].into_iter().flatten().collect()
+}
+
+fn numbers(config: &Config) -> Vec<Rule> {
+    let (limits, dispatch, topics) = (&config.limits, &config.dispatch, &config.topics);
+    vec![
+        Rule::range("tile.size", config.tile.size, 1..=ANY),
+        Rule::range("output.quality", config.output.quality, 1..=100),
+        Rule::range("job.max_attempts", config.job.max_attempts, 1..=MANY),
+        Rule::range("jobs.active", config.jobs.active, 1..=MANY),
+        Rule::range("limits.max_upload", limits.max_upload.get(), 1..=ANY),
+        Rule::range("limits.max_megapixels", limits.max_megapixels, 1..=ANY),
+        Rule::range("limits.max_side", limits.max_side, 1..=ANY),
+        Rule::range("limits.decode_memory", limits.decode_memory.get(), 1..=ANY),
+        Rule::range("limits.max_tile", limits.max_tile, 1..=ANY),
+        Rule::range("limits.max_tiles", limits.max_tiles, 1..=ANY),
+        Rule::range("worker.threads", config.worker.threads as u64, 0..=1024),
+        Rule::range("dispatch.max_tiles_in_flight", dispatch.max_tiles_in_flight, 8..=ANY),
+        Rule::range("dispatch.max_bytes_in_flight", dispatch.max_bytes_in_flight.get(), 1..=ANY),
+        Rule::range("topics.tasks_partitions", topics.tasks_partitions, 1..=MANY),
+        Rule::range("topics.results_partitions", topics.results_partitions, 1..=MANY),
+    ]
+}
+
+fn relations(config: &Config) -> Vec<Rule> {
+    let (tile, worker) = (config.tile.size, &config.worker);
+    vec![
+        Rule::new(
+            "data_dir",
+            config.data_dir.display(),
+            !config.data_dir.as_os_str().is_empty(),
+            "it must name a directory",
+        ),
+        Rule::new(
+            "tile.size",
+            tile,
+            tile <= config.limits.max_tile,
+            "it must not exceed `limits.max_tile`",
+        ),
+        Rule::new(
+            "worker.heartbeat",
+            worker.heartbeat,
+            worker.heartbeat.duration() >= Duration::from_millis(100),
+            "it must be at least 100 ms",
+        ),
+        Rule::new(
+            "worker.dead_after",
+            worker.dead_after,
+            worker.dead_after.duration() >= 2 * worker.heartbeat.duration(),
+            "it must be at least twice `worker.heartbeat`",
+        ),
+    ]
+}
