@@ -37,9 +37,13 @@ struct Mill {
 
 impl Mill {
     async fn start() -> Self {
+        Self::start_with(Config::default()).await
+    }
+
+    async fn start_with(config: Config) -> Self {
         let directory = TempDir::new().unwrap();
         let storage = Arc::new(LocalStorage::new(Overwrite::Refused));
-        let config = Arc::new(Config::default());
+        let config = Arc::new(config);
         let app = App::embedded(config, Arc::clone(&storage) as Arc<dyn Storage>).await.unwrap();
         let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
         let shutdown = CancellationToken::new();
@@ -63,6 +67,10 @@ impl Mill {
 
     /// Submits an image of `side` × `side` pixels to be inverted in tiles of 10 × 10.
     async fn submit(&self, side: u32) -> JobId {
+        self.submit_tiles(side, 10).await
+    }
+
+    async fn submit_tiles(&self, side: u32, tile_size: u32) -> JobId {
         let id = JobId::generate();
         let input = self.directory.path().join(format!("{id}.png"));
         let output = self.directory.path().join(format!("{id}-out.png"));
@@ -78,7 +86,7 @@ impl Mill {
         let admission =
             Admission::new(Arc::clone(&self.app.config), self.storage.id().clone(), partitions);
         let filters = Some("invert".into());
-        let wishes = Wishes { filters, tile_size: Some(10), ..Wishes::default() };
+        let wishes = Wishes { filters, tile_size: Some(tile_size), ..Wishes::default() };
         let plan = admission.plan(id, candidate, &wishes).unwrap();
         self.storage.admit(plan.clone()).unwrap();
         self.app.ledger.add(Arc::new(plan));
@@ -292,6 +300,34 @@ async fn a_later_job_gets_its_turn_while_an_earlier_one_has_tiles_left() {
     let (unfinished, _) = mill.app.ledger.newest(0, 10);
     let earlier = &unfinished[1].plan;
     assert!(mill.storage.outcome(earlier.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_large_tile_does_not_wait_behind_the_small_ones_of_another_job() {
+    let mut config = Config::default();
+    config.dispatch.max_bytes_in_flight = "250".parse().unwrap();
+    let mill = Mill::start_with(config).await;
+    let small = mill.submit_tiles(1000, 10).await;
+    let mut worker = mill.worker("fair").await;
+    // Two small tiles fit into the window at a time; the large one fits only alone.
+    let mut in_hand = vec![worker.next().await, worker.next().await];
+    let large = mill.submit_tiles(15, 15).await;
+    while mill.app.state.board(large).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        let delivery = in_hand.remove(0);
+        worker.succeed(delivery.message()).await;
+        let done = delivery.message().job;
+        delivery.ack();
+        if done == large {
+            return;
+        }
+        if in_hand.is_empty() {
+            in_hand.push(worker.next().await);
+        }
+    }
+    panic!("a hundred small tiles of {small} came before the large one");
 }
 
 #[tokio::test]

@@ -9,16 +9,16 @@ use actix_web::http::header::{
 };
 use actix_web::web;
 
+use super::Api;
 use super::error::ApiError;
 use super::view;
-use super::{Api, routes};
 use crate::model::job::{Outcome, Plan};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// `GET /api/jobs/{id}/result`
 pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
-    let entry = routes::find(&api, &id)?;
+    let entry = api.find(&id)?;
     if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
         let status = view::job(&api.app, &entry).await?.status;
         let needs = "only a complete job has a result";
@@ -30,7 +30,7 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
 
 /// `GET /api/jobs/{id}/original`
 pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
-    let plan = routes::find(&api, &id)?.plan;
+    let plan = api.find(&id)?.plan;
     let file = api.app.storage.open_original(plan.id).await?;
     named(file, &plan.name, plan.container.mime())
 }

@@ -17,9 +17,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::Api;
 use super::error::ApiError;
 use super::view;
-use super::{Api, routes};
 use crate::app::App;
 use crate::service::PortError;
 
@@ -115,7 +115,7 @@ pub async fn stream(
 ) -> Result<HttpResponse, ApiError> {
     let follow = follow.map_err(|error| ApiError::Malformed(error.to_string()))?;
     if let Some(job) = &follow.job {
-        routes::find(&api, job)?;
+        api.find(job)?;
     }
     let mut frames = api.hub.frames.subscribe();
     // The last frame may be from before anybody listened.
@@ -179,7 +179,7 @@ impl Listener {
     }
 
     async fn followed(&self) -> Option<Arc<str>> {
-        let entry = routes::find(&self.api, self.job.as_ref()?).ok()?;
+        let entry = self.api.find(self.job.as_ref()?).ok()?;
         let view = view::job(&self.api.app, &entry).await.ok()?;
         Some(json(&view))
     }

@@ -17,9 +17,12 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::{App as Actix, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
+use self::error::ApiError;
 use self::events::Hub;
 use crate::app::App;
+use crate::model::job::JobId;
 use crate::service::admit::Admission;
+use crate::service::ledger::Entry;
 
 pub mod download;
 pub mod error;
@@ -41,6 +44,15 @@ pub struct Api {
     app: App,
     admission: Admission,
     hub: Hub,
+}
+
+impl Api {
+    /// The job that a path or a form names.
+    fn find(&self, id: &str) -> Result<Entry, ApiError> {
+        let job: Option<JobId> = id.parse().ok();
+        let entry = job.and_then(|job| self.app.ledger.get(job));
+        entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
+    }
 }
 
 /// Answers requests on `listener` until `shutdown`, then finishes those in hand for at most `grace`.

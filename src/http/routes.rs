@@ -1,6 +1,5 @@
 //! Which path leads where.
 
-use actix_web::http::header;
 use actix_web::web::resource;
 use actix_web::{HttpResponse, Route, guard, web};
 use serde::{Deserialize, Serialize};
@@ -9,10 +8,9 @@ use super::error::ApiError;
 use super::view::{self, JobView, QueueView};
 use super::{Api, download, events, page, upload};
 use crate::model::event::Look;
-use crate::model::job::{JobId, Outcome};
+use crate::model::job::Outcome;
 use crate::model::worker::WorkerView;
 use crate::raster::filter::{FilterSpec, filters};
-use crate::service::ledger::Entry;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -51,18 +49,6 @@ fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// The job that a path names.
-pub(super) fn find(api: &Api, id: &str) -> Result<Entry> {
-    let job: Option<JobId> = id.parse().ok();
-    let entry = job.and_then(|job| api.app.ledger.get(job));
-    entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
-}
-
-/// A job that has just been stored.
-pub(super) fn created(view: &JobView) -> HttpResponse {
-    HttpResponse::Created().insert_header((header::LOCATION, view.links.own.clone())).json(view)
-}
-
 #[derive(Deserialize)]
 struct Paging {
     #[serde(default)]
@@ -87,12 +73,12 @@ async fn list(
 }
 
 async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
-    let entry = find(&api, &id)?;
+    let entry = api.find(&id)?;
     Ok(web::Json(view::job(&api.app, &entry).await?))
 }
 
 async fn cancel(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
-    let entry = find(&api, &id)?;
+    let entry = api.find(&id)?;
     let job = entry.plan.id;
     let stands = api.app.ledger.conclude(job, Outcome::cancelled()).await?;
     if !matches!(stands, Outcome::Cancelled { .. }) {
@@ -104,7 +90,7 @@ async fn cancel(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<
 }
 
 async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
-    let job = find(&api, &id)?.plan.id;
+    let job = api.find(&id)?.plan.id;
     // The outcome first: it stops whoever works on the job.
     api.app.ledger.conclude(job, Outcome::cancelled()).await?;
     api.app.ledger.remove(job).await?;

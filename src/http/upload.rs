@@ -4,13 +4,13 @@ use std::io::{self, BufReader, Seek, Write};
 use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart};
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::TryStreamExt;
 
+use super::Api;
 use super::error::ApiError;
 use super::view::{self, JobView};
-use super::{Api, routes};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
 use crate::refusal::{Code, Refusal};
@@ -55,12 +55,12 @@ pub async fn create(
             return Err(ApiError::Malformed(text.into()));
         }
     };
-    Ok(routes::created(&view))
+    Ok(created(&view))
 }
 
 /// `POST /api/jobs/{id}/retry`: a new job with the image and the wishes of an old one.
 pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<HttpResponse> {
-    let entry = routes::find(&api, &source)?;
+    let entry = api.find(&source)?;
     if entry.outcome.is_none() {
         let status = view::job(&api.app, &entry).await?.status;
         let needs = "only a job that has ended can be tried again";
@@ -73,7 +73,11 @@ pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<Htt
         format: Some(plan.output.format),
         quality: Some(plan.output.quality),
     };
-    Ok(routes::created(&admit_again(&api, JobId::generate(), &source, wishes).await?))
+    Ok(created(&admit_again(&api, JobId::generate(), &source, wishes).await?))
+}
+
+fn created(view: &JobView) -> HttpResponse {
+    HttpResponse::Created().insert_header((LOCATION, view.links.own.clone())).json(view)
 }
 
 /// Refuses by the header what the body would be refused for, before it is sent.
@@ -179,7 +183,7 @@ async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<J
 }
 
 async fn admit_again(api: &Api, id: JobId, source: &str, wishes: Wishes) -> Result<JobView> {
-    let source = routes::find(api, source)?.plan;
+    let source = api.find(source)?.plan;
     let plan = api.admission.plan(id, Candidate::again(&source), &wishes)?;
     let created = api.app.storage.create_from(&plan, source.id).await;
     undo_unless(created, api, id).await?;
@@ -199,7 +203,7 @@ async fn accept(api: &Api, plan: Plan) -> Result<JobView> {
     tracing::info!(job = %plan.id, name = plan.name, size = %plan.size, "accepted");
     api.app.ledger.add(Arc::clone(&plan));
     api.app.state.signal(Look::Job(plan.id)).await?;
-    let entry = routes::find(api, &plan.id.to_string())?;
+    let entry = api.find(&plan.id.to_string())?;
     Ok(view::job(&api.app, &entry).await?)
 }
 

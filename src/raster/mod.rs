@@ -1,7 +1,7 @@
 //! The pure raster core: pixels in, pixels out, with no files, network, threads or clock.
 //!
 //! - [`sample`]: the two sample types, and what a filter may do with them
-//! - [`format`]: which samples a pixel has
+//! - [`mod@format`]: which samples a pixel has
 //! - [`pixels`]: a rectangle of pixels in memory
 //! - [`grid`]: sizes, regions and the tiles of an image
 //! - [`orientation`]: the eight ways a stored image may be turned

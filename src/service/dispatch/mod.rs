@@ -2,11 +2,12 @@
 //!
 //! * [`window`]: how many tiles may be on their way.
 //! * [`flights`]: which are, and which have to be sent again.
-//! * [`source`]: the decoded image that tiles are cut from.
+//! * `active`: one job in work.
+//! * `source`: decoding of its original.
+//! * `news`: which jobs to look at.
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,24 +18,26 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use self::flights::{Flight, Flights};
+use self::active::{Active, Image};
+use self::flights::Flight;
+use self::news::News;
 use self::source::Decoder;
 use self::window::{InFlight, Window};
 use super::PortError;
 use super::ledger::Ledger;
 use super::pool::Pool;
 use crate::config::Config;
-use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
 use crate::queue::Topic;
-use crate::raster::filter::Chain;
 use crate::raster::source::Source;
-use crate::state::{ActiveJob, REPUBLISH_EVERY, ServerId, State};
+use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
 
+mod active;
 pub mod flights;
+mod news;
 mod source;
 pub mod window;
 
@@ -72,58 +75,7 @@ pub struct Dispatcher {
     decoded: (mpsc::UnboundedSender<Decoded>, mpsc::UnboundedReceiver<Decoded>),
 }
 
-/// A job in work.
-struct Active {
-    plan: Arc<Plan>,
-    filters: Arc<Chain>,
-    image: Image,
-    /// Why the job has to fail, until that is recorded.
-    failure: Option<Failure>,
-    /// Nothing is sent before a collector has published one.
-    board: Option<Board>,
-    flights: Flights,
-}
-
-/// The image that tiles are cut from.
-enum Image {
-    /// On its way into memory.
-    Decoding,
-    /// In memory.
-    Ready(Arc<Source>),
-    /// Not needed any more, unless the board loses tiles.
-    Released,
-}
-
 type Decoded = (JobId, Result<Source, Failure>);
-
-/// What has to be looked at in the storage.
-#[derive(Debug, Default)]
-enum News {
-    #[default]
-    None,
-    Jobs(BTreeSet<JobId>),
-    Everything,
-}
-
-impl News {
-    fn add(&mut self, job: JobId) {
-        match self {
-            Self::None => *self = Self::Jobs(BTreeSet::from([job])),
-            Self::Jobs(jobs) => {
-                jobs.insert(job);
-            }
-            Self::Everything => {}
-        }
-    }
-
-    fn is_about(&self, job: JobId) -> bool {
-        match self {
-            Self::None => false,
-            Self::Jobs(jobs) => jobs.contains(&job),
-            Self::Everything => true,
-        }
-    }
-}
 
 /// A tile that is about to be sent.
 struct Pick {
@@ -141,41 +93,6 @@ enum Choice {
     Nothing,
     /// It has a tile, and the window has no room for it.
     NoRoom,
-}
-
-impl Active {
-    fn new(plan: Arc<Plan>) -> Self {
-        let filters = Arc::new(plan.filters.clone());
-        let flights = Flights::new(plan.tiles());
-        Self { plan, filters, image: Image::Decoding, failure: None, board: None, flights }
-    }
-
-    /// Makes the task for a tile when called.
-    fn cut(&self, tile: u32, attempt: u32) -> Option<impl FnOnce() -> TileTask + Send + use<>> {
-        let Image::Ready(source) = &self.image else { return None };
-        let source = Arc::clone(source);
-        let (plan, filters) = (Arc::clone(&self.plan), Arc::clone(&self.filters));
-        Some(move || {
-            let window = plan.window(tile);
-            TileTask {
-                job: plan.id,
-                tile,
-                attempt,
-                results_partition: plan.results_partition,
-                revision: plan.revision,
-                filters,
-                image: plan.size,
-                window,
-                keep: plan.grid().region(tile),
-                pixels: source.window(window),
-            }
-        })
-    }
-
-    fn bytes_of(&self, tile: u32) -> u64 {
-        let size = self.plan.window(tile).size();
-        size.pixels() * self.plan.format.bytes_per_pixel() as u64
-    }
 }
 
 impl Dispatcher {
@@ -310,9 +227,10 @@ impl Dispatcher {
 
     async fn begin(&mut self, plan: Arc<Plan>) -> Result<(), PortError> {
         info!(job = %plan.id, size = %plan.size, tiles = plan.tiles(), filters = %plan.filters, "begun");
-        self.ports.state.activate(active_job(&plan)).await?;
+        let active = Active::new(Arc::clone(&plan));
+        self.ports.state.activate(active.published()).await?;
         self.ports.state.signal(Look::Job(plan.id)).await?;
-        self.active.push(Active::new(Arc::clone(&plan)));
+        self.active.push(active);
         self.decode(plan);
         Ok(())
     }
@@ -514,7 +432,7 @@ impl Dispatcher {
         self.news = News::Everything;
         let limit = self.config.job.max_age;
         for active in &mut self.active {
-            self.ports.state.activate(active_job(&active.plan)).await?;
+            self.ports.state.activate(active.published()).await?;
             let age = Timestamp::now().duration_since(active.plan.created_at);
             if age.unsigned_abs() > limit.duration() && !age.is_negative() {
                 let cause = format!("not finished within {limit} (`job.max_age`)");
@@ -533,13 +451,5 @@ async fn keep_alive(state: Arc<dyn State>, server: ServerId) {
         if let Err(error) = state.keep_alive(&server).await {
             warn!(error = &error as &dyn std::error::Error, "could not say that this server lives");
         }
-    }
-}
-
-fn active_job(plan: &Plan) -> ActiveJob {
-    ActiveJob {
-        id: plan.id,
-        results_partition: plan.results_partition,
-        storage: plan.storage.clone(),
     }
 }
