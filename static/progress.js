@@ -96,7 +96,7 @@ function showActions() {
 function timeOf({ status, timings, created_at, finished_at }) {
   if (timings) {
     const { split, filter, stitch } = timings;
-    const parts = [["waiting", split], ["decoding and filtering", filter], ["writing", stitch]];
+    const parts = [["waiting and decoding", split], ["filtering", filter], ["writing", stitch]];
     const told = parts.map(([what, time]) => `${what} ${words.seconds(time)}`).join(", ");
     return `${words.seconds(split + filter + stitch)}: ${told}`;
   }
