@@ -52,7 +52,7 @@ fn in_directory(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
         return Err(Refusal::new(Code::InvalidOption, what).value(args.output.display()));
     }
     let targets = args.inputs.iter().map(|input| {
-        // Like the server: the format of the image, PNG where it cannot be written.
+        // By the extension, since no image is opened yet; PNG where its format cannot be written.
         let format = args.format.or_else(|| by_extension(input)).unwrap_or(OutputFormat::Png);
         let stem = input.file_stem().unwrap_or(OsStr::new("image"));
         let mut name = stem.to_owned();
