@@ -70,6 +70,7 @@ pub enum LogFormat {
 #[expect(missing_docs, reason = "documented in config.toml")]
 pub struct Tile {
     pub size: u32,
+    pub timeout: Seconds,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -140,7 +141,7 @@ impl Default for Config {
             shutdown_timeout: Seconds::new(30),
             server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)) },
             log: Log { level: "info".into(), format: LogFormat::Text },
-            tile: Tile { size: 512 },
+            tile: Tile { size: 512, timeout: Seconds::new(15 * 60) },
             output: Output { quality: 90, background: Colour([255; 3]) },
             job: Job { max_attempts: 3, max_age: Seconds::new(7 * 24 * 60 * 60) },
             jobs: Jobs { active: 4 },

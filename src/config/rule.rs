@@ -77,6 +77,12 @@ fn relations(config: &Config) -> Vec<Rule> {
             "it must not exceed `limits.max_tile`",
         ),
         Rule::new(
+            "tile.timeout",
+            config.tile.timeout,
+            config.tile.timeout.duration() >= Duration::from_secs(1),
+            "it must be at least 1 s",
+        ),
+        Rule::new(
             "worker.heartbeat",
             worker.heartbeat,
             worker.heartbeat.duration() >= Duration::from_millis(100),

@@ -3,6 +3,7 @@
 //! * [`routes`]: which path leads where.
 //! * [`upload`]: an image at the door.
 //! * [`download`]: originals and results.
+//! * [`mosaic`]: small pictures of a job.
 //! * [`events`]: what happens, as a stream.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
@@ -27,6 +28,7 @@ use crate::service::ledger::Entry;
 pub mod download;
 pub mod error;
 pub mod events;
+pub mod mosaic;
 pub mod page;
 pub mod routes;
 pub mod upload;

@@ -30,6 +30,8 @@ pub struct JobView {
     pub finished_at: Option<Timestamp>,
     pub timings: Option<Timings>,
     pub error: Option<ErrorView>,
+    /// What the job waits for that somebody has to do, in words.
+    pub obstacle: Option<String>,
     /// What the result loses against the original, in words.
     pub notes: Vec<String>,
     /// Bytes of the result.
@@ -52,6 +54,7 @@ pub struct Links {
     #[serde(rename = "self")]
     pub own: String,
     pub original: String,
+    pub thumbnail: String,
     /// There only when there is a result.
     pub result: Option<String>,
     pub events: String,
@@ -131,6 +134,7 @@ fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobVi
         finished_at: outcome.map(Outcome::finished_at),
         timings: None,
         error: None,
+        obstacle: board.and_then(Board::obstacle).map(String::from),
         notes: plan.notes.clone(),
         bytes: None,
         links: links(plan.id, status),
@@ -162,6 +166,7 @@ fn links(job: JobId, status: Status) -> Links {
     let result = (status == Status::Complete).then(|| format!("{own}/result"));
     Links {
         original: format!("{own}/original"),
+        thumbnail: format!("{own}/thumbnail"),
         result,
         events: format!("/api/events?job={job}"),
         own,

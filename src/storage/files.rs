@@ -4,6 +4,7 @@
 //! uploads/<job>/original        the image as it was uploaded
 //! uploads/<job>/job.json        the plan
 //! uploads/<job>/outcome.json    how it ended
+//! uploads/<job>/thumbnail.png   a small picture of the result
 //! uploads/<job>/<step>.starts   one byte for each start of a step that can kill its process
 //! final/<job>_complete.<ext>    the final image
 //! storage-id                    the name of this storage
@@ -96,6 +97,10 @@ impl Layout {
 
     fn outcome(&self, job: JobId) -> PathBuf {
         self.directory(job).join("outcome.json")
+    }
+
+    fn thumbnail(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("thumbnail.png")
     }
 
     fn final_image(&self, plan: &Plan) -> PathBuf {
@@ -324,6 +329,33 @@ impl Storage for FileStorage {
     async fn open_final(&self, plan: &Plan) -> Result<File> {
         let plan = plan.clone();
         self.blocking(move |layout| open(plan.id, "final image", &layout.final_image(&plan))).await
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
+        self.blocking(move |layout| {
+            let path = layout.thumbnail(job);
+            let write = || {
+                let mut staged = tempfile::Builder::new()
+                    .prefix(STAGED_PREFIX)
+                    .tempfile_in(layout.directory(job))?;
+                staged.write_all(&png)?;
+                staged.persist(&path).map_err(io::Error::from)
+            };
+            write().map(drop).map_err(StorageError::io("write", &path))
+        })
+        .await
+    }
+
+    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>> {
+        self.blocking(move |layout| {
+            let path = layout.thumbnail(job);
+            match fs::read(&path) {
+                Ok(png) => Ok(Some(png)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(StorageError::io("read", &path)(error)),
+            }
+        })
+        .await
     }
 
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {

@@ -31,6 +31,7 @@ use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
 use crate::queue::Topic;
+use crate::raster;
 use crate::raster::source::Source;
 use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
@@ -82,6 +83,7 @@ struct Pick {
     job: usize,
     tile: u32,
     attempt: u32,
+    put_off: u32,
     partition: u32,
     bytes: u64,
 }
@@ -227,12 +229,16 @@ impl Dispatcher {
 
     async fn begin(&mut self, plan: Arc<Plan>) -> Result<(), PortError> {
         info!(job = %plan.id, size = %plan.size, tiles = plan.tiles(), filters = %plan.filters, "begun");
-        let active = Active::new(Arc::clone(&plan));
+        let mut active = Active::new(Arc::clone(&plan));
+        active.failure = other_revision(&plan);
         self.ports.state.activate(active.published()).await?;
         self.ports.state.signal(Look::Job(plan.id)).await?;
         self.active.push(active);
-        self.decode(plan);
-        Ok(())
+        if plan.revision == raster::REVISION {
+            self.decode(plan);
+            return Ok(());
+        }
+        self.record_failures().await
     }
 
     fn decode(&self, plan: Arc<Plan>) {
@@ -335,14 +341,14 @@ impl Dispatcher {
         let ready = matches!(active.image, Image::Ready(_));
         let Some(board) = active.board.as_ref().filter(|_| ready) else { return Choice::Nothing };
         let Some(tile) = active.flights.take_next(board) else { return Choice::Nothing };
-        let attempt = board.next_attempt(tile);
+        let (attempt, put_off) = (board.next_attempt(tile), board.times_put_off(tile));
         let bytes = active.bytes_of(tile);
         if !self.window.has_room(in_flight, bytes) {
             active.flights.put_back(tile);
             return Choice::NoRoom;
         }
         let partition = self.emptiest_partition(picks);
-        Choice::Pick(Pick { job, tile, attempt, partition, bytes })
+        Choice::Pick(Pick { job, tile, attempt, put_off, partition, bytes })
     }
 
     fn in_flight(&self) -> InFlight {
@@ -396,6 +402,7 @@ impl Dispatcher {
                 partition: pick.partition,
                 offset,
                 attempt: pick.attempt,
+                put_off: pick.put_off,
                 bytes: pick.bytes,
                 results_end: None,
             });
@@ -441,6 +448,17 @@ impl Dispatcher {
         }
         self.record_failures().await
     }
+}
+
+/// Why a job of another program's bytes is not gone on with: a part of the result would be theirs.
+fn other_revision(plan: &Plan) -> Option<Failure> {
+    let (theirs, ours) = (plan.revision, raster::REVISION);
+    (theirs != ours).then(|| {
+        Failure::of_job(format!(
+            "this job was accepted by a version of tilemill that gives other bytes (revision \
+             {theirs}, here it is {ours}); retry it to have it done by this one"
+        ))
+    })
 }
 
 /// Says that a server lives, whatever else it is waiting for.
