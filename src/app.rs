@@ -71,7 +71,7 @@ impl App {
         let filters = Arc::new(Pool::new("filter", threads)?);
         let codecs = Arc::new(Pool::new("codec", threads)?);
         let services = Services::new(shutdown.clone());
-        services.spawn("dispatch", self.dispatch(Arc::clone(&codecs), shutdown));
+        services.spawn("dispatch", self.dispatch(&scratch, Arc::clone(&codecs), shutdown));
         services.spawn("collect", self.collect(scratch, codecs, shutdown));
         services.spawn("monitor", self.monitor(shutdown));
         let (host, results) = (self.host.clone(), Arc::clone(&self.results));
@@ -83,6 +83,7 @@ impl App {
 
     fn dispatch(
         &self,
+        scratch: &Scratch,
         pool: Arc<Pool>,
         shutdown: &CancellationToken,
     ) -> impl Future<Output = anyhow::Result<()>> + use<> {
@@ -93,7 +94,8 @@ impl App {
             storage: Arc::clone(&self.storage),
         };
         let (server, config) = (self.server.clone(), Arc::clone(&self.config));
-        let dispatcher = Dispatcher::new(server, config, ports, Arc::clone(&self.ledger), pool);
+        let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch);
         let shutdown = shutdown.clone();
         async move {
             dispatcher.run(shutdown).await;

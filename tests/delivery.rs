@@ -63,7 +63,8 @@ impl Mill {
         };
         let (server, config, ledger) =
             (app.server.clone(), Arc::clone(&app.config), Arc::clone(&app.ledger));
-        let dispatcher = Dispatcher::new(server, config, ports, ledger, Arc::clone(&pool));
+        let scratch = directory.path().to_owned();
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, Arc::clone(&pool), scratch);
         tokio::spawn(dispatcher.run(shutdown.clone()));
         let (state, files) = (Arc::clone(&app.state), Arc::clone(&app.storage));
         let scratch = Scratch::Unnamed(directory.path().to_owned());
@@ -201,8 +202,7 @@ impl Worker {
     }
 
     async fn succeed(&mut self, task: &TileTask) {
-        let pixels = task.pixels.clone();
-        let filtered = task.filters.apply(pixels, task.window, task.keep, task.image);
+        let filtered = task.filters.apply(&task.pixels, task.window, task.keep, task.image);
         self.send(task, Ok(filtered)).await;
     }
 

@@ -289,7 +289,7 @@ fn a_job_in_work_shows_its_tiles_and_keeps_a_thumbnail_when_it_is_complete() {
     let directory = TempDir::new().unwrap();
     let image = picture(directory.path(), "in.png", 1200, 900);
     let server = Server::start_with(&directory, &[("TILEMILL_WORKER__THREADS", "1")]);
-    let job = server.accepted(&image, &[("filters", "blur:60,blur:60"), ("tile_size", "100")]);
+    let job = server.accepted(&image, &[("filters", "blur:20,blur:20"), ("tile_size", "100")]);
     let path = |what: &str| format!("/api/jobs/{job}/{what}");
     let shown =
         |value: &serde_json::Value| value["tiles"].as_array().is_some_and(|t| !t.is_empty());

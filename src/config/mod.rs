@@ -123,6 +123,7 @@ pub struct Worker {
 pub struct Dispatch {
     pub max_tiles_in_flight: u32,
     pub max_bytes_in_flight: Bytes,
+    pub image_memory: Bytes,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,7 +155,11 @@ impl Default for Config {
                 max_tiles: 1_000_000,
             },
             worker: Worker { threads: 0, heartbeat: Seconds::new(5), dead_after: Seconds::new(15) },
-            dispatch: Dispatch { max_tiles_in_flight: 4096, max_bytes_in_flight: Bytes::mib(256) },
+            dispatch: Dispatch {
+                max_tiles_in_flight: 4096,
+                max_bytes_in_flight: Bytes::mib(256),
+                image_memory: Bytes::mib(128),
+            },
             topics: Topics { tasks_partitions: 32, results_partitions: 8 },
         }
     }

@@ -37,6 +37,16 @@ pub enum Scratch {
     Unnamed(PathBuf),
 }
 
+impl Scratch {
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        match self {
+            Self::Named(directory) | Self::Unnamed(directory) => directory,
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Header {
     plan: [u8; 32],

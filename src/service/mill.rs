@@ -194,7 +194,7 @@ fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure
         let cause = "the tile's pixels do not have the size of its window".into();
         return Err(TileFailure { cause, retry: Retry::Futile });
     }
-    Ok(task.filters.apply(task.pixels.clone(), task.window, task.keep, task.image))
+    Ok(task.filters.apply(&task.pixels, task.window, task.keep, task.image))
 }
 
 /// Why a worker leaves a tile to others: its bytes would not be those that were promised.
