@@ -1,7 +1,6 @@
 //! What goes wrong, as the API says it: one table from error to status, code and text.
 
 use std::error::Error;
-use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
@@ -27,7 +26,7 @@ pub enum ApiError {
     #[error("there is no {0}")]
     NotFound(String),
     /// The job is not in the state that this needs.
-    #[error("job {job} is {}, {needs}", status_name(*status))]
+    #[error("job {job} is {}, {needs}", status.as_str())]
     WrongStatus {
         /// The job.
         job: JobId,
@@ -80,13 +79,6 @@ fn refusal_status(code: Code) -> StatusCode {
         Code::InvalidFilters | Code::InvalidOption => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Exists => StatusCode::CONFLICT,
     }
-}
-
-fn status_name(status: Status) -> impl fmt::Display {
-    serde_json::to_value(status)
-        .ok()
-        .and_then(|name| name.as_str().map(String::from))
-        .unwrap_or_default()
 }
 
 impl ResponseError for ApiError {

@@ -274,6 +274,21 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// The status as it is written in messages and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Stitching => "stitching",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// A step of a job that can kill its process and is therefore counted before it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
