@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tracing::error;
+use utoipa::ToSchema;
 
 use crate::model::job::{JobId, Status};
 use crate::refusal::{Code, Refusal};
@@ -40,17 +41,29 @@ pub enum ApiError {
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// The media type of a [`Problem`].
+pub const PROBLEM_TYPE: &str = "application/problem+json";
+
 /// A problem as RFC 9457 describes it, with the fields of a refusal beside it.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Problem<'a> {
+    /// The status in words.
     title: &'static str,
+    /// The status of the response.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What kind of problem this is. Stable: scripts may match on it.
     code: &'a str,
+    /// What is wrong and how to mend it, as a sentence for people.
     detail: String,
+    /// The offending value, with its unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
+    /// The limit, or what is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'a str>,
+    /// The configuration key that moves the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     setting: Option<&'a str>,
 }
@@ -92,7 +105,7 @@ impl ResponseError for ApiError {
             error!(error = &**cause as &dyn Error, "request failed");
         }
         let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
-        HttpResponse::build(status).content_type("application/problem+json").json(Problem {
+        HttpResponse::build(status).content_type(PROBLEM_TYPE).json(Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             code,
