@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-120}
 version=4.32.5
-venv=target/schemathesis-$version
+venv=$PWD/target/schemathesis-$version
+hooks=$PWD/tests/fuzz_api.py
 
 if [ ! -x "$venv/bin/schemathesis" ]; then
   python3 -m venv "$venv"
@@ -29,10 +30,9 @@ until address=$(sed -n 's/.*listening on //p' log) && [ -n "$address" ]; do
   kill -0 "$server" || { cat log >&2; exit 1; }
   sleep 0.1
 done
-cd - >/dev/null
 
-# The stream of events never ends, so it is left out.
-SCHEMATHESIS_HOOKS=tests/fuzz_api.py "$venv/bin/schemathesis" run "$address/api/openapi.json" \
+# It keeps notes where it is started, so it stays here. The stream of events never ends, so it is left out.
+SCHEMATHESIS_HOOKS=$hooks "$venv/bin/schemathesis" run "$address/api/openapi.json" \
   --exclude-path /api/events --suppress-health-check all --continue-on-failure \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
   --max-time "$seconds" --request-timeout 20 --no-color
@@ -40,7 +40,7 @@ SCHEMATHESIS_HOOKS=tests/fuzz_api.py "$venv/bin/schemathesis" run "$address/api/
 kill "$server"
 wait "$server"
 # A request that is no HTTP at all is an error to the library that reads it, and to nobody else.
-if grep -E 'ERROR|panicked' "$place/log" | grep -v 'request parse error'; then
+if grep -E 'ERROR|panicked' log | grep -v 'request parse error'; then
   echo "the log of the server is not clean" >&2
   exit 1
 fi

@@ -6,7 +6,7 @@ from pathlib import Path
 import schemathesis
 from hypothesis import strategies as st
 
-IMAGES = [path.read_bytes() for path in sorted(Path("tests/data").iterdir()) if path.is_file()]
+IMAGES = [path.read_bytes() for path in sorted((Path(__file__).parent / "data").iterdir()) if path.is_file()]
 CHAINS = ["", "grayscale", "blur:2.5,invert"]
 
 schemathesis.openapi.format("binary", st.binary(max_size=2000))

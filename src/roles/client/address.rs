@@ -31,7 +31,9 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let refused = |what: &str| Err(Refusal::new(Code::InvalidOption, what).value(text));
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let Some(uri) = full.parse::<Uri>().ok().filter(|uri| uri.host().is_some()) else {
+        let Some(uri) =
+            full.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+        else {
             return refused("the server must be such as http://host:5001");
         };
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
@@ -66,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_of_a_server_is_refused() {
-        for text in ["", "ftp://host", "http://", "http://me:secret@host", "host/?a=b"] {
+        for text in ["", ":5001", "ftp://host", "http://", "http://me:secret@host", "host/?a=b"] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
     }
