@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::raster::encode::OutputFormat;
 
@@ -13,7 +14,7 @@ use crate::raster::encode::OutputFormat;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file [default: ./config.toml (not for run), /etc/tilemill/config.toml]
+    /// Configuration file [default: ./config.toml (not for run and submit), /etc/tilemill/config.toml]
     // `TILEMILL_CONFIG` is read with the configuration, which says who named a missing file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -30,6 +31,12 @@ pub enum Command {
     Serve(ServeArgs),
     /// Filter images on this machine, without a server
     Run(RunArgs),
+    /// Send images to a server, wait for the results and fetch them
+    Submit(SubmitArgs),
+    /// Say what is configured, and what is wrong with it
+    Check(CheckArgs),
+    /// Print a script that completes commands and options in a shell
+    Completions(CompletionsArgs),
 }
 
 /// Options of `serve`.
@@ -43,15 +50,9 @@ pub struct ServeArgs {
     pub id: Option<String>,
 }
 
-/// Options of `run`.
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Images: JPEG, PNG, TIFF, WebP, BMP or still GIF
-    #[arg(required = true, value_name = "IN")]
-    pub inputs: Vec<PathBuf>,
-    /// Where the result goes: a file, or a directory (several images need one)
-    #[arg(short, long, value_name = "OUT")]
-    pub output: PathBuf,
+/// What is done with images, here or on a server.
+#[derive(Debug, Clone, Args)]
+pub struct WishArgs {
     /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes
     #[arg(short, long, default_value = "grayscale", value_name = "CHAIN")]
     pub filters: String,
@@ -64,10 +65,66 @@ pub struct RunArgs {
     /// JPEG quality, 1 to 100 [default: `output.quality`, 90]
     #[arg(short, long, value_name = "QUALITY")]
     pub quality: Option<u8>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Images: JPEG, PNG, TIFF, WebP, BMP or still GIF; patterns such as "*.tif" too
+    #[arg(required = true, value_name = "IN")]
+    pub inputs: Vec<PathBuf>,
+    /// Where the result goes: a file, or a directory (several images need one)
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// What is done with them.
+    #[command(flatten)]
+    pub wishes: WishArgs,
     /// Threads that compute [default: one for each core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Replace outputs that exist
     #[arg(long)]
     pub overwrite: bool,
+}
+
+/// Options of `submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// Images, or patterns such as "*.tif"; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
+    /// Where the result goes: a file, a directory (several images need one), or - for standard
+    /// output [default: it stays on the server, and its address is printed]
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+    /// The server
+    // As a variable it is read by nobody else: `config` leaves it out.
+    #[arg(
+        long,
+        env = "TILEMILL_SERVER",
+        default_value = "http://127.0.0.1:5001",
+        value_name = "URL"
+    )]
+    pub server: String,
+    /// What is done with the images.
+    #[command(flatten)]
+    pub wishes: WishArgs,
+    /// Replace outputs that exist
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Print JSON, for scripts
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell that is to read the script
+    pub shell: Shell,
 }

@@ -12,7 +12,7 @@ const QUIET: &str = "error";
 async fn main() {
     let code = run(Cli::parse()).await.unwrap_or_else(|error| {
         eprintln!("tilemill: {error:#}");
-        roles::USAGE
+        roles::exit_code(&error)
     });
     // Not by returning: that would wait for threads that filter or decode what nobody wants any more.
     std::process::exit(code.into());
@@ -31,5 +31,8 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
             telemetry::init(QUIET, config.log.format)?;
             roles::run::run(args, config).await
         }
+        Command::Submit(args) => roles::submit::submit(args).await,
+        Command::Check(args) => roles::check::check(&args, named).await,
+        Command::Completions(args) => Ok(roles::completions::completions(&args)),
     }
 }

@@ -22,15 +22,8 @@ pub struct InvalidLevel {
 
 /// Starts logging, once in a process; panics go to the log as well.
 pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
-    let invalid = || InvalidLevel { level: level.to_owned() };
-    // A misspelt level alone would be read as the name of a module, and silence everything.
-    let levels = level.split(',').filter(|part| !part.contains('='));
-    if levels.map(|part| part.trim().parse::<LevelFilter>()).any(|parsed| parsed.is_err()) {
-        return Err(invalid());
-    }
-    let filter = EnvFilter::try_new(format!("{BASE},{level}")).map_err(|_| invalid())?;
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(level)?)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match format {
@@ -39,6 +32,21 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
     }
     log_panics();
     Ok(())
+}
+
+/// Whether `log.level` can be used.
+pub fn check(level: &str) -> Result<(), InvalidLevel> {
+    filter(level).map(drop)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
+    let invalid = || InvalidLevel { level: level.to_owned() };
+    // A misspelt level alone would be read as the name of a module, and silence everything.
+    let levels = level.split(',').filter(|part| !part.contains('='));
+    if levels.map(|part| part.trim().parse::<LevelFilter>()).any(|parsed| parsed.is_err()) {
+        return Err(invalid());
+    }
+    EnvFilter::try_new(format!("{BASE},{level}")).map_err(|_| invalid())
 }
 
 /// Threads that compute catch panics; without this they would write to standard error all the same.

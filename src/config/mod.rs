@@ -3,6 +3,7 @@
 //! `config.toml` beside the sources documents every key with its default.
 //!
 //! - `rule`: which values are possible
+//! - `setting`: each value with its origin
 //! - `unit`: values with a unit, such as `"4 GiB"`
 
 use std::net::SocketAddr;
@@ -14,9 +15,11 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 mod rule;
+mod setting;
 mod unit;
 
 use self::rule::Rule;
+pub use self::setting::Setting;
 pub use unit::{Bytes, Colour, Seconds};
 
 /// Everything that can be configured. The keys are documented in `config.toml`.
@@ -229,6 +232,21 @@ const SYSTEM_FILE: &str = "/etc/tilemill/config.toml";
 impl Config {
     /// Reads the configuration; `named` is what `--config` says.
     pub fn load(named: Option<&Path>, search: Search) -> Result<(Self, Origin), ConfigError> {
+        let (config, origin, _) = Self::read(named, search)?;
+        Ok((config, origin))
+    }
+
+    /// The same, with every value and its origin, in the order of the keys.
+    pub fn load_settings(
+        named: Option<&Path>,
+        search: Search,
+    ) -> Result<(Self, Origin, Vec<Setting>), ConfigError> {
+        let (config, origin, figment) = Self::read(named, search)?;
+        let settings = setting::settings(&config, &figment);
+        Ok((config, origin, settings))
+    }
+
+    fn read(named: Option<&Path>, search: Search) -> Result<(Self, Origin, Figment), ConfigError> {
         let origin = find_file(named, search)?;
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Origin::File(path) = &origin {
@@ -240,7 +258,7 @@ impl Config {
         let config: Self =
             figment.extract().map_err(|error| ConfigError::Unreadable(readable(error)))?;
         config.validate(&figment)?;
-        Ok((config, origin))
+        Ok((config, origin, figment))
     }
 
     /// Where scratch files go.
@@ -270,10 +288,13 @@ impl Worker {
     }
 }
 
+const PREFIX: &str = "TILEMILL_";
+
 /// `TILEMILL_LIMITS__MAX_UPLOAD` is `limits.max_upload`.
 fn environment() -> Env {
-    Env::prefixed("TILEMILL_")
-        .filter(|key| key != "config" && !key.starts_with("test_"))
+    Env::prefixed(PREFIX)
+        // The first names the file, the second is `submit`'s.
+        .filter(|key| key != "config" && key != "server" && !key.starts_with("test_"))
         .split("__")
 }
 

@@ -10,13 +10,32 @@ use actix_web::http::header::{
 use actix_web::web;
 
 use super::Api;
+use super::description::{Internal, NotFound, Partly, WrongStatus};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// `GET /api/jobs/{id}/result`
+/// The result of a complete job, whole or in parts.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/result",
+    operation_id = "get_result",
+    tag = "images",
+    params(
+        ("id" = String, Path, description = "The job."),
+        ("range" = Option<String>, Header, description = "Which bytes, such as `bytes=0-99`."),
+        ("if-none-match" = Option<String>, Header, description = "Entity tags that are known."),
+    ),
+    responses(
+        (status = 200, description = "The image.", content(
+            (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
+            (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"),
+        )),
+        Partly, NotFound, WrongStatus, Internal,
+    ),
+)]
 pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
     let entry = api.find(&id)?;
     if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
@@ -28,7 +47,25 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
     named(file, &result_name(&entry.plan), entry.plan.output.format.mime())
 }
 
-/// `GET /api/jobs/{id}/original`
+/// The image of a job as it was uploaded, whole or in parts.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/original",
+    operation_id = "get_original",
+    tag = "images",
+    params(
+        ("id" = String, Path, description = "The job."),
+        ("range" = Option<String>, Header, description = "Which bytes, such as `bytes=0-99`."),
+        ("if-none-match" = Option<String>, Header, description = "Entity tags that are known."),
+    ),
+    responses(
+        (status = 200, description = "The image.", content(
+            (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/tiff"),
+            (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (Vec<u8> = "image/gif"),
+        )),
+        Partly, NotFound, Internal,
+    ),
+)]
 pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
     let plan = api.find(&id)?.plan;
     let file = api.app.storage.open_original(plan.id).await?;

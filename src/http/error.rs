@@ -1,12 +1,12 @@
 //! What goes wrong, as the API says it: one table from error to status, code and text.
 
 use std::error::Error;
-use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tracing::error;
+use utoipa::ToSchema;
 
 use crate::model::job::{JobId, Status};
 use crate::refusal::{Code, Refusal};
@@ -27,7 +27,7 @@ pub enum ApiError {
     #[error("there is no {0}")]
     NotFound(String),
     /// The job is not in the state that this needs.
-    #[error("job {job} is {}, {needs}", status_name(*status))]
+    #[error("job {job} is {}, {needs}", status.as_str())]
     WrongStatus {
         /// The job.
         job: JobId,
@@ -41,17 +41,29 @@ pub enum ApiError {
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// The media type of a [`Problem`].
+pub const PROBLEM_TYPE: &str = "application/problem+json";
+
 /// A problem as RFC 9457 describes it, with the fields of a refusal beside it.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Problem<'a> {
+    /// The status in words.
     title: &'static str,
+    /// The status of the response.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What kind of problem this is. Stable: scripts may match on it.
     code: &'a str,
+    /// What is wrong and how to mend it, as a sentence for people.
     detail: String,
+    /// The offending value, with its unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
+    /// The limit, or what is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<&'a str>,
+    /// The configuration key that moves the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     setting: Option<&'a str>,
 }
@@ -82,13 +94,6 @@ fn refusal_status(code: Code) -> StatusCode {
     }
 }
 
-fn status_name(status: Status) -> impl fmt::Display {
-    serde_json::to_value(status)
-        .ok()
-        .and_then(|name| name.as_str().map(String::from))
-        .unwrap_or_default()
-}
-
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         self.status_and_code().0
@@ -100,7 +105,7 @@ impl ResponseError for ApiError {
             error!(error = &**cause as &dyn Error, "request failed");
         }
         let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
-        HttpResponse::build(status).content_type("application/problem+json").json(Problem {
+        HttpResponse::build(status).content_type(PROBLEM_TYPE).json(Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             code,

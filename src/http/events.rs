@@ -16,8 +16,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use utoipa::IntoParams;
 
 use super::Api;
+use super::description::{Internal, Malformed, NotFound};
 use super::error::ApiError;
 use super::view;
 use crate::app::App;
@@ -103,12 +105,30 @@ fn json(value: &impl Serialize) -> Arc<str> {
 }
 
 /// Which job a client wants to follow.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct Follow {
+    /// A job to be told of in full, in events named `job`.
     job: Option<String>,
 }
 
-/// `GET /api/events`
+/// What happens, as it happens.
+///
+/// Server-sent events, each with the whole of what it is about: `jobs` (the newest, as in
+/// `/api/jobs`), `workers`, `queue`, and `job` for the one that was asked for. First comes
+/// everything, then what has changed. Nothing has to be resumed: who reconnects gets everything again.
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    operation_id = "follow_events",
+    tag = "fleet",
+    params(Follow),
+    responses(
+        (status = 200, description = "A stream that ends with the server.", body = String,
+         content_type = "text/event-stream"),
+        Malformed, NotFound, Internal,
+    ),
+)]
 pub async fn stream(
     api: web::Data<Api>,
     follow: Result<web::Query<Follow>, actix_web::Error>,

@@ -7,6 +7,7 @@
 //! * [`events`]: what happens, as a stream.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
+//! * [`description`]: the API described for machines, gathered from the handlers.
 //! * [`page`]: the files of the page, which are in the executable.
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::model::job::JobId;
 use crate::service::admit::Admission;
 use crate::service::ledger::Entry;
 
+pub mod description;
 pub mod download;
 pub mod error;
 pub mod events;

@@ -3,8 +3,10 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Api;
+use super::description::{Internal, NotFound, WrongStatus};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::Outcome;
@@ -19,7 +21,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 const THUMBNAIL: u32 = 256;
 
 /// The tiles of a job in work: the geometry of its mosaic, and who made what is back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TilesView {
     /// Tiles in a row of the grid.
     columns: u32,
@@ -32,7 +34,7 @@ pub struct TilesView {
 }
 
 /// A tile that is back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct TileView {
     /// Its index in the grid, row by row.
     tile: u32,
@@ -47,20 +49,53 @@ struct TileView {
     millis: Option<u32>,
 }
 
-/// `GET /api/jobs/{id}/mosaic`: a PNG of all slots side by side, clear where a tile is not back.
+/// The slots of all tiles of a job in work, side by side, clear where a tile is not back.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/mosaic",
+    operation_id = "get_mosaic",
+    tag = "images",
+    params(("id" = String, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "Columns × rows slots.", content_type = "image/png", body = Vec<u8>),
+        NotFound, WrongStatus, Internal,
+    ),
+)]
 pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let mosaic = find(&api, &api.find(&id)?).await?;
     let png = encode(move || mosaic.picture()).await?;
     Ok(picture(png, "no-store"))
 }
 
-/// `GET /api/jobs/{id}/tiles`
+/// The tiles of a job in work that are back, and who made them.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/tiles",
+    operation_id = "get_tiles",
+    tag = "images",
+    params(("id" = String, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "The tiles.", body = TilesView),
+        NotFound, WrongStatus, Internal,
+    ),
+)]
 pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<TilesView>> {
     let mosaic = find(&api, &api.find(&id)?).await?;
     Ok(web::Json(TilesView::of(&mosaic)))
 }
 
-/// `GET /api/jobs/{id}/thumbnail`: a PNG of the result, as far as it is there.
+/// A small picture of the result, as far as it is there.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/thumbnail",
+    operation_id = "get_thumbnail",
+    tag = "images",
+    params(("id" = String, Path, description = "The job.")),
+    responses(
+        (status = 200, description = "At most 256 pixels a side.", content_type = "image/png", body = Vec<u8>),
+        NotFound, WrongStatus, Internal,
+    ),
+)]
 pub async fn thumbnail(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let entry = api.find(&id)?;
     let job = entry.plan.id;

@@ -3,14 +3,15 @@
 use actix_web::web::resource;
 use actix_web::{HttpResponse, Route, guard, web};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
+use super::description::{Internal, Malformed, NotFound, WrongStatus};
 use super::error::ApiError;
-use super::view::{self, JobView, QueueView};
-use super::{Api, download, events, mosaic, page, upload};
+use super::view::{self, FilterView, JobView, QueueView};
+use super::{Api, description, download, events, mosaic, page, upload};
 use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::worker::WorkerView;
-use crate::raster::filter::{FilterSpec, filters};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -40,6 +41,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
                 .service(resource("/workers").route(read().to(workers)))
                 .service(resource("/queue").route(read().to(queue)))
                 .service(resource("/filters").route(read().to(list_filters)))
+                .service(resource("/openapi.json").route(read().to(description::describe)))
                 .default_service(web::to(unknown)),
         )
         .service(resource("/healthz").route(read().to(health)))
@@ -52,20 +54,34 @@ fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-#[derive(Deserialize)]
-struct Paging {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// Jobs to leave out, from the newest on.
     #[serde(default)]
     skip: usize,
+    /// The most jobs to tell of, 50 unless given, never more than 500.
     count: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct JobPage {
+#[derive(Serialize, ToSchema)]
+pub(super) struct JobPage {
+    /// The jobs of this page.
     jobs: Vec<JobView>,
+    /// How many jobs there are.
     total: usize,
 }
 
-async fn list(
+/// Jobs, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/jobs",
+    operation_id = "list_jobs",
+    tag = "jobs",
+    params(Paging),
+    responses((status = 200, description = "A page of jobs.", body = JobPage), Malformed, Internal),
+)]
+pub(super) async fn list(
     api: web::Data<Api>,
     paging: Result<web::Query<Paging>, actix_web::Error>,
 ) -> Result<web::Json<JobPage>> {
@@ -75,12 +91,33 @@ async fn list(
     Ok(web::Json(JobPage { jobs, total }))
 }
 
-async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
+/// A job as it is now.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}",
+    operation_id = "get_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job.")),
+    responses((status = 200, description = "The job.", body = JobView), NotFound, Internal),
+)]
+pub(super) async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
     let entry = api.find(&id)?;
     Ok(web::Json(view::job(&api.app, &entry).await?))
 }
 
-async fn cancel(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
+/// Cancels a job that has not ended. Its record stays.
+#[utoipa::path(
+    post,
+    path = "/api/jobs/{id}/cancel",
+    operation_id = "cancel_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job.")),
+    responses((status = 200, description = "The cancelled job.", body = JobView), NotFound, WrongStatus, Internal),
+)]
+pub(super) async fn cancel(
+    api: web::Data<Api>,
+    id: web::Path<String>,
+) -> Result<web::Json<JobView>> {
     let entry = api.find(&id)?;
     let job = entry.plan.id;
     let stands = api.app.ledger.conclude(job, Outcome::cancelled()).await?;
@@ -92,7 +129,16 @@ async fn cancel(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<
     show(api, id).await
 }
 
-async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
+/// Removes a job and its images, after cancelling it if it runs.
+#[utoipa::path(
+    delete,
+    path = "/api/jobs/{id}",
+    operation_id = "delete_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job.")),
+    responses((status = 204, description = "It is gone."), NotFound, Internal),
+)]
+pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let job = api.find(&id)?.plan.id;
     // The outcome first: it stops whoever works on the job.
     api.app.ledger.conclude(job, Outcome::cancelled()).await?;
@@ -102,25 +148,58 @@ async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRespon
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerView>>> {
+/// Who works, and who has fallen silent.
+#[utoipa::path(
+    get,
+    path = "/api/workers",
+    tag = "fleet",
+    responses((status = 200, description = "The workers.", body = [WorkerView]), Internal),
+)]
+pub(super) async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerView>>> {
     Ok(web::Json(api.app.state.workers(events::late_after(&api.app)).await?))
 }
 
-async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
+/// What is on its way through the mill.
+#[utoipa::path(
+    get,
+    path = "/api/queue",
+    tag = "fleet",
+    responses((status = 200, description = "The queue.", body = QueueView), Internal),
+)]
+pub(super) async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
     Ok(web::Json(view::queue(&api.app).await?))
 }
 
-async fn list_filters() -> web::Json<&'static [FilterSpec]> {
-    web::Json(filters())
+/// The filters, and the values they take.
+#[utoipa::path(
+    get,
+    path = "/api/filters",
+    tag = "fleet",
+    responses((status = 200, description = "The filters.", body = [FilterView])),
+)]
+pub(super) async fn list_filters() -> web::Json<Vec<FilterView>> {
+    web::Json(view::filters())
 }
 
-/// The process answers.
-async fn health() -> &'static str {
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Jobs are accepted and find a mill: the state and the queue answer.
-async fn ready(api: web::Data<Api>) -> Result<&'static str> {
+/// Whether jobs are accepted and find a mill: the state and the queue answer.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses((status = 200, description = "They do.", body = String, content_type = "text/plain"), Internal),
+)]
+pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
     view::queue(&api.app).await?;
     Ok("ready\n")
 }

@@ -10,6 +10,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::TryStreamExt;
 
 use super::Api;
+use super::description::{
+    Internal, Malformed, NewJob, NotFound, TooLarge, Unsupported, Unusable, WrongStatus,
+};
 use super::error::ApiError;
 use super::view::{self, JobView};
 use crate::model::event::Look;
@@ -39,7 +42,19 @@ struct Upload {
     staged: Staged,
 }
 
-/// `POST /api/jobs`
+/// Creates a job from an image, or from the image of another job.
+#[utoipa::path(
+    post,
+    path = "/api/jobs",
+    operation_id = "create_job",
+    tag = "jobs",
+    request_body(content = NewJob, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "The job exists, whatever happens to the server from now on.",
+         body = JobView, headers(("location" = String, description = "Path of the job."))),
+        Malformed, NotFound, TooLarge, Unsupported, Unusable, Internal,
+    ),
+)]
 pub async fn create(
     api: web::Data<Api>,
     request: HttpRequest,
@@ -59,7 +74,19 @@ pub async fn create(
     Ok(created(&view))
 }
 
-/// `POST /api/jobs/{id}/retry`: a new job with the image and the wishes of an old one.
+/// Creates a new job with the image and the options of one that has ended.
+#[utoipa::path(
+    post,
+    path = "/api/jobs/{id}/retry",
+    operation_id = "retry_job",
+    tag = "jobs",
+    params(("id" = String, Path, description = "The job.")),
+    responses(
+        (status = 201, description = "The new job.", body = JobView,
+         headers(("location" = String, description = "Path of the new job."))),
+        NotFound, WrongStatus, TooLarge, Unusable, Internal,
+    ),
+)]
 pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<HttpResponse> {
     let entry = api.find(&source)?;
     if entry.outcome.is_none() {

@@ -2,33 +2,49 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Status, Timings};
 use crate::raster::encode::OutputFormat;
+use crate::raster::filter::{self, FilterSpec, ParamSpec};
 use crate::service::PortError;
 use crate::service::ledger::Entry;
 
 /// A job.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names are explained in the API's own description")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct JobView {
+    /// Names the job for ever: 32 hexadecimal digits that sort by creation time.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     pub id: JobId,
+    /// The file name of the image, as it was uploaded.
     pub name: String,
+    /// Where the job stands.
     pub status: Status,
+    /// Width of the image in pixels, upright.
     pub width: u32,
+    /// Height of the image in pixels, upright.
     pub height: u32,
+    /// The filter chain, with all its values.
     pub filters: String,
+    /// Side of a tile in pixels.
     pub tile_size: u32,
+    /// Format of the result.
     pub format: OutputFormat,
+    /// Tiles that the image is cut into.
     pub tiles_total: u32,
+    /// Tiles that are filtered and in their place.
     pub tiles_done: u32,
     /// The most attempts that any one tile has needed so far.
     pub attempts: u32,
+    /// When it was accepted.
     pub created_at: Timestamp,
+    /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Where the time went, of a complete job.
     pub timings: Option<Timings>,
+    /// Why it failed, of a failed job.
     pub error: Option<ErrorView>,
     /// What the job waits for that somebody has to do, in words.
     pub obstacle: Option<String>,
@@ -36,32 +52,37 @@ pub struct JobView {
     pub notes: Vec<String>,
     /// Bytes of the result.
     pub bytes: Option<u64>,
+    /// Where else to look.
     pub links: Links,
 }
 
 /// Why a job failed: its parts, and all of them as a sentence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ErrorView {
+    /// Everything, as a sentence.
     text: String,
     #[serde(flatten)]
     failure: Failure,
 }
 
 /// Where else to look.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "each is the path of what its name says")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Links {
+    /// Path of this job.
     #[serde(rename = "self")]
     pub own: String,
+    /// Path of the image as it was uploaded.
     pub original: String,
+    /// Path of a small picture of the result, as far as it is there.
     pub thumbnail: String,
-    /// There only when there is a result.
+    /// Path of the result, once there is one.
     pub result: Option<String>,
+    /// Path of its events.
     pub events: String,
 }
 
 /// What is on its way through the mill.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueView {
     /// Tiles of active jobs that are not in their canvas.
     pub tiles_waiting: u64,
@@ -71,6 +92,27 @@ pub struct QueueView {
     pub jobs_queued: usize,
     /// Jobs in work.
     pub jobs_active: usize,
+}
+
+/// A filter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct FilterView {
+    /// Its name in a chain.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// Its parameters, in the order in which a chain gives their values.
+    pub params: &'static [ParamSpec],
+}
+
+/// All filters, in alphabetical order.
+#[must_use]
+pub fn filters() -> Vec<FilterView> {
+    let view = |filter: &FilterSpec| {
+        let FilterSpec { name, summary, params, .. } = *filter;
+        FilterView { name, summary, params }
+    };
+    filter::filters().iter().map(view).collect()
 }
 
 /// One job as it is now.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::worker::WorkerId;
@@ -147,7 +148,7 @@ impl Plan {
 }
 
 /// Seconds spent in each phase of a job.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Timings {
     /// From acceptance to the first tile in the canvas: waiting and decoding.
     pub split: f64,
@@ -158,7 +159,7 @@ pub struct Timings {
 }
 
 /// Why a job failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// The cause, in words that are fit for its owner.
     pub cause: String,
@@ -166,6 +167,7 @@ pub struct Failure {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tile: Option<u32>,
     /// Who reported it, if a worker.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub worker: Option<WorkerId>,
     /// How many times it was tried.
@@ -257,7 +259,7 @@ impl Outcome {
 }
 
 /// Where a job stands, as its owner sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Accepted, waiting for its turn.
@@ -272,6 +274,21 @@ pub enum Status {
     Failed,
     /// It was cancelled.
     Cancelled,
+}
+
+impl Status {
+    /// The status as it is written in messages and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Processing => "processing",
+            Self::Stitching => "stitching",
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// A step of a job that can kill its process and is therefore counted before it starts.

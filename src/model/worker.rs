@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A worker's name, unique among those running.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -29,9 +30,10 @@ impl fmt::Display for WorkerId {
 }
 
 /// What a worker says of itself, every few seconds and when it comes or goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Heartbeat {
     /// Who.
+    #[schema(value_type = String)]
     pub id: WorkerId,
     /// The host it runs on.
     pub host: String,
@@ -52,7 +54,7 @@ pub struct Heartbeat {
 }
 
 /// Whether a worker stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It takes tiles.
@@ -64,7 +66,7 @@ pub enum Phase {
 }
 
 /// How a worker is, judged by when its heartbeats arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Liveness {
     /// Heard of within two heartbeats.
@@ -78,7 +80,7 @@ pub enum Liveness {
 }
 
 /// A worker as the page and the API show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct WorkerView {
     /// What it said last.
     #[serde(flatten)]

@@ -2,13 +2,31 @@
 //!
 //! * [`serve`]: the page, the API, and a mill.
 //! * [`run`]: a mill for the images on the command line.
+//! * [`submit`]: images to a server, results back.
+//! * [`check`]: what is configured, and what is wrong with it.
+//! * [`completions`]: scripts for shells.
 //!
-//! A role returns its exit code; an error means that it could not start.
+//! What several of them use:
+//!
+//! * `client`: the API of a server, seen from the other side.
+//! * `inputs`: which images a command line names.
+//! * `outputs`: where each result goes, decided before anything starts.
+//! * `report`: what is told of images.
+//!
+//! A role returns its exit code; an error means that it could not start, or that it lost a service.
 
+use std::error::Error;
 use std::io;
 
+pub mod check;
+mod client;
+pub mod completions;
+mod inputs;
+mod outputs;
+mod report;
 pub mod run;
 pub mod serve;
+pub mod submit;
 
 /// Exit code: all is done.
 pub const DONE: u8 = 0;
@@ -16,8 +34,31 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Exit code: the command line or the configuration cannot be used.
 pub const USAGE: u8 = 2;
+/// Exit code: a service that is needed cannot be reached.
+pub const UNREACHABLE: u8 = 3;
 /// Exit code: interrupted by Ctrl-C, as shells count it.
 pub const INTERRUPTED: u8 = 130;
+
+/// A service that is needed and does not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} cannot be reached at {address}; {remedy}")]
+pub struct Unreachable {
+    /// Which service.
+    pub what: &'static str,
+    /// Where it was looked for.
+    pub address: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// What happened instead.
+    #[source]
+    pub cause: Box<dyn Error + Send + Sync>,
+}
+
+/// The exit code for an error that ended a role.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Unreachable>() { UNREACHABLE } else { USAGE }
+}
 
 /// Ctrl-C, SIGTERM or the end of the terminal, from the moment this is made.
 pub(crate) struct StopSignal {

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One parameter of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct ParamSpec {
     /// Its name in a chain: `sigma` in `blur:sigma=2`.
     pub name: &'static str,
@@ -17,7 +18,7 @@ pub struct ParamSpec {
 }
 
 /// The values a parameter takes, and the one it has when none is given.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ParamKind {
     /// A finite number from `min` to `max`.

@@ -1,7 +1,6 @@
 //! `tilemill run`: the embedded mill over the files on the command line.
 //!
-//! * `outputs`: where each result goes, decided before anything starts.
-//! * `progress`: a bar on a terminal, lines elsewhere.
+//! * `progress`: a bar for all tiles.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -12,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 
-use self::outputs::Target;
 use self::progress::Progress;
-use super::{DONE, FAILED, INTERRUPTED, StopSignal};
+use super::outputs::{self, Target, Wanted};
+use super::{DONE, FAILED, INTERRUPTED, StopSignal, inputs};
 use crate::app::App;
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, WishArgs};
 use crate::config::{Bytes, Config};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Plan};
@@ -25,9 +24,8 @@ use crate::service;
 use crate::service::admit::{Admission, Candidate, Wishes};
 use crate::service::canvas::Scratch;
 use crate::storage::Storage;
-use crate::storage::local::{LocalStorage, Overwrite, Paths};
+use crate::storage::local::{LocalStorage, Paths};
 
-mod outputs;
 mod progress;
 
 /// How long a run that ends may take to put away what it has in hand.
@@ -37,8 +35,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs all inputs. One that fails does not keep the others from being done.
 pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
-    service::admit::check(&wishes(&args), &config)?;
-    let targets = outputs::plan(&args)?;
+    service::admit::check(&wishes(&args.wishes), &config)?;
+    let overwrite = outputs::overwrite(args.overwrite);
+    let inputs = inputs::expand(&args.inputs)?;
+    let (output, format) = (args.output.as_path(), args.wishes.format);
+    let targets = outputs::plan(Wanted { inputs: &inputs, output, format, overwrite })?;
     let mut stop = StopSignal::listen().context("listen for signals")?;
     config.worker.threads = args.threads.map_or(config.worker.threads, usize::from);
     let threads = config.worker.threads();
@@ -46,13 +47,12 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     config.dispatch.max_bytes_in_flight = config.dispatch.max_bytes_in_flight.min(enough);
     // Enough images at a time to decode one while another is filtered and a third is encoded.
     config.jobs.active = u32::try_from(threads.get()).unwrap_or(u32::MAX).saturating_add(1);
-    let overwrite = if args.overwrite { Overwrite::Allowed } else { Overwrite::Refused };
     let storage = Arc::new(LocalStorage::new(overwrite));
     let app = App::embedded(Arc::new(config), Arc::clone(&storage) as Arc<dyn Storage>).await?;
     let scratch = scratch_for(&app.config, &targets)?;
     let shutdown = CancellationToken::new();
     let services = app.start(app.worker_id(None), threads, scratch, &shutdown)?;
-    let mut run = Run::new(args, app, storage, targets.len()).await?;
+    let mut run = Run::new(args.wishes, app, storage, targets.len()).await?;
     let done = tokio::select! {
         done = run.all(targets) => done,
         () = stop.received() => {
@@ -78,7 +78,7 @@ fn scratch_for(config: &Config, targets: &[Target]) -> anyhow::Result<Scratch> {
 }
 
 struct Run {
-    args: RunArgs,
+    wishes: WishArgs,
     app: App,
     storage: Arc<LocalStorage>,
     admission: Admission,
@@ -89,7 +89,7 @@ struct Run {
 
 impl Run {
     async fn new(
-        args: RunArgs,
+        wishes: WishArgs,
         app: App,
         storage: Arc<LocalStorage>,
         images: usize,
@@ -98,7 +98,7 @@ impl Run {
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
         let progress = Progress::new(images);
         let waiting = Vec::new();
-        Ok(Self { args, app, storage, admission, waiting, progress })
+        Ok(Self { wishes, app, storage, admission, waiting, progress })
     }
 
     async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<u8> {
@@ -139,7 +139,7 @@ impl Run {
         self.storage.assign(id, paths);
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
         let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
-        let wishes = Wishes { format: target.format, ..wishes(&self.args) };
+        let wishes = Wishes { format: target.format, ..wishes(&self.wishes) };
         let candidate = candidate.context("the decoder gave up")??;
         Ok(self.admission.plan(id, candidate, &wishes)?)
     }
@@ -175,7 +175,7 @@ impl Run {
 }
 
 /// What the command line wants of every image.
-fn wishes(args: &RunArgs) -> Wishes {
+fn wishes(args: &WishArgs) -> Wishes {
     Wishes {
         filters: Some(args.filters.clone()),
         tile_size: args.tile_size,

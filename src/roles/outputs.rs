@@ -4,9 +4,18 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::cli::RunArgs;
 use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
+use crate::storage::local::Overwrite;
+
+/// What a command line says of images and results.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) inputs: &'a [PathBuf],
+    pub(super) output: &'a Path,
+    pub(super) format: Option<OutputFormat>,
+    pub(super) overwrite: Overwrite,
+}
 
 /// One image and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,48 +26,54 @@ pub(super) struct Target {
     pub(super) format: Option<OutputFormat>,
 }
 
-/// The targets of a run, in the order of the inputs.
-pub(super) fn plan(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
-    let targets = if is_directory(args) { in_directory(args)? } else { vec![single(args)?] };
+/// What the flag `--overwrite` says.
+pub(super) const fn overwrite(given: bool) -> Overwrite {
+    if given { Overwrite::Allowed } else { Overwrite::Refused }
+}
+
+/// The targets, in the order of the inputs.
+pub(super) fn plan(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
+    let targets = if is_directory(wanted) { in_directory(wanted)? } else { vec![single(wanted)?] };
     refuse_same_names(&targets)?;
     refuse_inputs_as_outputs(&targets)?;
-    if !args.overwrite {
+    if wanted.overwrite == Overwrite::Refused {
         refuse_existing(&targets)?;
     }
     targets.into_iter().map(behind_links).collect()
 }
 
-fn is_directory(args: &RunArgs) -> bool {
-    let slash = args.output.as_os_str().as_encoded_bytes().ends_with(b"/");
-    args.inputs.len() > 1 || slash || args.output.is_dir()
+/// Whether the results go into a directory, each under the name of its image.
+pub(super) fn is_directory(wanted: Wanted<'_>) -> bool {
+    let slash = wanted.output.as_os_str().as_encoded_bytes().ends_with(b"/");
+    wanted.inputs.len() > 1 || slash || wanted.output.is_dir()
 }
 
-fn single(args: &RunArgs) -> Result<Target, Refusal> {
-    let format = match args.format {
+fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
+    let format = match wanted.format {
         Some(format) => format,
-        None => by_extension(&args.output).ok_or_else(|| {
+        None => by_extension(wanted.output).ok_or_else(|| {
             let what = "the extension of the output tells no format that can be written; use \
                         .jpg, .png, .tif or .webp, or give --format";
-            Refusal::new(Code::InvalidOption, what).value(args.output.display())
+            Refusal::new(Code::InvalidOption, what).value(wanted.output.display())
         })?,
     };
-    let (input, output) = (args.inputs[0].clone(), args.output.clone());
+    let (input, output) = (wanted.inputs[0].clone(), wanted.output.to_owned());
     Ok(Target { input, output, format: Some(format) })
 }
 
-fn in_directory(args: &RunArgs) -> Result<Vec<Target>, Refusal> {
-    if args.output.is_file() {
+fn in_directory(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
+    if wanted.output.is_file() {
         let what = "several images need a directory as output, and this is a file";
-        return Err(Refusal::new(Code::InvalidOption, what).value(args.output.display()));
+        return Err(Refusal::new(Code::InvalidOption, what).value(wanted.output.display()));
     }
-    let targets = args.inputs.iter().map(|input| {
+    let targets = wanted.inputs.iter().map(|input| {
         // By the extension, since no image is opened yet; PNG where its format cannot be written.
-        let format = args.format.or_else(|| by_extension(input)).unwrap_or(OutputFormat::Png);
+        let format = wanted.format.or_else(|| by_extension(input)).unwrap_or(OutputFormat::Png);
         let stem = input.file_stem().unwrap_or(OsStr::new("image"));
         let mut name = stem.to_owned();
         name.push(".");
         name.push(extension(input, format));
-        Target { input: input.clone(), output: args.output.join(name), format: Some(format) }
+        Target { input: input.clone(), output: wanted.output.join(name), format: Some(format) }
     });
     Ok(targets.collect())
 }
@@ -124,7 +139,7 @@ fn refuse_existing(targets: &[Target]) -> Result<(), Refusal> {
 mod tests {
     use clap::Parser;
 
-    use super::{Target, plan};
+    use super::{Target, Wanted, overwrite, plan};
     use crate::cli::{Cli, Command};
     use crate::raster::encode::OutputFormat;
     use crate::refusal::{Code, Refusal};
@@ -132,8 +147,13 @@ mod tests {
     fn planned(line: &str) -> Result<Vec<Target>, Refusal> {
         let words = ["tilemill", "run"].into_iter().chain(line.split(' '));
         match Cli::try_parse_from(words).unwrap().command {
-            Command::Run(args) => plan(&args),
-            Command::Serve(_) => unreachable!("the line begins with run"),
+            Command::Run(args) => plan(Wanted {
+                inputs: &args.inputs,
+                output: &args.output,
+                format: args.wishes.format,
+                overwrite: overwrite(args.overwrite),
+            }),
+            _ => unreachable!("the line begins with run"),
         }
     }
 

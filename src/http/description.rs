@@ -1,0 +1,112 @@
+//! The API described for machines: what the handlers say of themselves, put together.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use serde::Deserialize;
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, OpenApi, ToSchema};
+
+use super::error::{PROBLEM_TYPE, Problem};
+use super::{download, events, mosaic, routes, upload};
+use crate::raster::encode::OutputFormat;
+
+/// The description as a whole. A handler that is missing here fails a test.
+#[derive(OpenApi)]
+#[openapi(
+    info(description = "Filters images of any size in parallel tiles, to the same bytes on one \
+                        machine or on many. Names and codes are stable: they change only by \
+                        additions. HEAD is answered wherever GET is."),
+    paths(
+        upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
+        download::result, download::original, mosaic::thumbnail,
+        mosaic::mosaic, mosaic::tiles, events::stream, routes::workers, routes::queue,
+        routes::list_filters, describe, routes::health, routes::ready,
+    ),
+    components(schemas(Problem<'_>)),
+)]
+struct Description;
+
+static DESCRIPTION: LazyLock<String> =
+    LazyLock::new(|| Description::openapi().to_json().expect("a description is plain data"));
+
+/// The description that is read here.
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "describe_api",
+    tag = "health",
+    responses((status = 200, description = "The description.", body = Object)),
+)]
+pub async fn describe() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(DESCRIPTION.as_str())
+}
+
+/// The form that creates a job: either `image` or `from`, and what is to be done with it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewJob {
+    /// The image, with its file name. Of which format it is, its content says.
+    #[schema(value_type = Option<String>, format = Binary, nullable = false)]
+    pub image: Option<Vec<u8>>,
+    /// The id of a job whose image is used again.
+    #[schema(nullable = false)]
+    pub from: Option<String>,
+    /// The filter chain, such as `blur:2.5,invert`; `grayscale` if left out, and empty for none.
+    #[schema(nullable = false)]
+    pub filters: Option<String>,
+    /// Side of a tile in pixels. The result does not depend on it.
+    #[schema(minimum = 1, nullable = false)]
+    pub tile_size: Option<u32>,
+    /// Format of the result; that of the image if left out, PNG where it cannot be written.
+    #[schema(nullable = false)]
+    pub format: Option<OutputFormat>,
+    /// Quality of a JPEG.
+    #[schema(minimum = 1, maximum = 100, nullable = false)]
+    pub quality: Option<u8>,
+}
+
+/// Problems, by the name under which handlers list them among their responses.
+macro_rules! problems {
+    ($($name:ident = $status:literal: $text:literal,)+) => {$(
+        #[doc = $text]
+        pub enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let schema = RefOr::from(Ref::from_schema_name("Problem"));
+                let response = ResponseBuilder::new()
+                    .description($text)
+                    .content(PROBLEM_TYPE, Content::new(Some(schema)));
+                [($status.to_owned(), response.build().into())].into()
+            }
+        }
+    )+};
+}
+
+problems! {
+    Malformed = "400": "The request cannot be read.",
+    NotFound = "404": "There is no such job, or it has no such image.",
+    WrongStatus = "409": "The job is not in the status that this needs.",
+    TooLarge = "413": "The upload, the image or the number of tiles is above a limit.",
+    Unsupported = "415": "This is not an image, or not one that is handled.",
+    Unusable = "422": "The filter chain, or another option, cannot be used.",
+    Internal = "500": "Something failed; the log of the server says more.",
+}
+
+/// What a download that is not of a whole file is answered with.
+pub enum Partly {}
+
+impl IntoResponses for Partly {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let response = |text: &str| RefOr::from(ResponseBuilder::new().description(text).build());
+        [
+            ("206".into(), response("The bytes that were asked for.")),
+            ("304".into(), response("It is the one that is known.")),
+            ("412".into(), response("It is not the one that was asked for.")),
+            ("416".into(), response("It has no such bytes.")),
+        ]
+        .into()
+    }
+}

@@ -1,0 +1,133 @@
+//! What `tilemill check` looks at. Nothing of it leaves a trace.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use indicatif::HumanBytes;
+
+use super::{Check, Finding};
+use crate::config::Config;
+use crate::roles::client::{Address, Client};
+use crate::telemetry;
+
+/// All checks, those first that the others depend on.
+pub(super) fn all(config: &Config) -> Vec<Check> {
+    let upload = config.limits.max_upload.get();
+    vec![
+        log_level(config),
+        limits(config),
+        threads(config),
+        directory("data_dir", &config.data_dir, upload),
+        directory("scratch_dir", &config.scratch_dir(), upload),
+        listen(config.server.listen),
+        services(),
+    ]
+}
+
+fn log_level(config: &Config) -> Check {
+    let level = &config.log.level;
+    match telemetry::check(level) {
+        Ok(()) => Check::ok("log", format!("level {level}")),
+        Err(error) => {
+            let remedy = "set `log.level`, or TILEMILL_LOG__LEVEL, to one of these";
+            Check::bad("log", Finding::Failed, error.to_string(), remedy)
+        }
+    }
+}
+
+fn limits(config: &Config) -> Check {
+    let (limits, jobs) = (&config.limits, &config.jobs);
+    let text = format!(
+        "an upload of at most {}; an image of at most {} megapixels and {} pixels a side, {} when \
+         decoded; tiles of at most {} pixels a side, {} for an image; {} jobs in work at a time",
+        limits.max_upload,
+        limits.max_megapixels,
+        limits.max_side,
+        limits.decode_memory,
+        limits.max_tile,
+        limits.max_tiles,
+        jobs.active,
+    );
+    Check::ok("limits", text)
+}
+
+fn threads(config: &Config) -> Check {
+    let threads = config.worker.threads();
+    let why = if config.worker.threads == 0 { ", one for each core" } else { "" };
+    Check::ok("threads", format!("{threads} that filter{why}"))
+}
+
+/// Whether a directory can be written, or made, and how much is free there.
+fn directory(name: &'static str, directory: &Path, upload: u64) -> Check {
+    let shown = directory.display();
+    let there = directory.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
+    let there = there.unwrap_or(Path::new("."));
+    if let Err(error) = tempfile::tempdir_in(there) {
+        let text = format!("{shown}: {} cannot be written: {}", there.display(), cause(&error));
+        let remedy = format!("make it, give it to this user, or set `{name}` to another directory");
+        return Check::bad(name, Finding::Failed, text, &remedy);
+    }
+    let state = if there == directory { "can be written" } else { "can be made" };
+    match free(there) {
+        Err(error) => Check::ok(name, format!("{shown}: {state}; free space unknown ({error})")),
+        Ok(free) if free < upload => {
+            let text = format!("{shown}: {state}, {} free", HumanBytes(free));
+            let remedy = format!(
+                "the largest upload alone may take {}: free some space, set `{name}` to another \
+                 disk, or lower `limits.max_upload`",
+                HumanBytes(upload)
+            );
+            Check::bad(name, Finding::Warning, text, &remedy)
+        }
+        Ok(free) => Check::ok(name, format!("{shown}: {state}, {} free", HumanBytes(free))),
+    }
+}
+
+/// What the system says, without the name of the file that was tried.
+fn cause(error: &io::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+#[cfg(unix)]
+fn free(path: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(path)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free(_path: &Path) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn listen(address: SocketAddr) -> Check {
+    let Err(error) = TcpListener::bind(address) else {
+        return Check::ok("listen", format!("{address} is free"));
+    };
+    if error.kind() != io::ErrorKind::AddrInUse {
+        let remedy = "choose an address of this machine and a port that this user may open, with \
+                      `server.listen` or --listen";
+        let text = format!("{address} cannot be listened on: {error}");
+        return Check::bad("listen", Finding::Failed, text, remedy);
+    }
+    if is_tilemill(address) {
+        return Check::ok("listen", format!("a tilemill server is running on {address}"));
+    }
+    let remedy = "stop what uses it, or choose another address with `server.listen` or --listen";
+    Check::bad("listen", Finding::Failed, format!("{address} is used by another program"), remedy)
+}
+
+fn is_tilemill(mut address: SocketAddr) -> bool {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let address: Result<Address, _> = address.to_string().parse();
+    address.is_ok_and(|address| Client::new(address).greet().is_ok())
+}
+
+fn services() -> Check {
+    Check::ok("kafka, redis", "not configured: everything runs in one process")
+}

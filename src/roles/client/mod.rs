@@ -1,0 +1,178 @@
+//! The API of a server, seen from the other side. Everything here blocks.
+//!
+//! * `address`: where the server is.
+//! * `form`: an upload, as a stream.
+//! * `trouble`: what can go wrong between the two.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use ureq::http::Response;
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, SendBody};
+
+pub(super) use self::address::Address;
+pub(super) use self::form::{Form, Source};
+pub(super) use self::trouble::{Result, Trouble};
+use crate::model::job::{JobId, Status};
+use crate::raster::grid::Size;
+
+mod address;
+mod form;
+mod trouble;
+
+/// How long it may take to open a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long it may take to say that all is well.
+const GREETING: Duration = Duration::from_secs(10);
+/// How long a server may be silent. Event streams carry a sign of life every 15 seconds.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// Speaks to one server. Clones share its connections.
+#[derive(Clone)]
+pub(super) struct Client {
+    agent: Agent,
+    address: Arc<Address>,
+}
+
+/// What a client needs to know of a job.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Job {
+    pub(super) id: JobId,
+    pub(super) status: Status,
+    width: u32,
+    height: u32,
+    pub(super) tiles_total: u32,
+    pub(super) tiles_done: u32,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    error: Option<JobError>,
+    pub(super) notes: Vec<String>,
+    /// Bytes of the result.
+    pub(super) bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct JobError {
+    text: String,
+}
+
+impl Job {
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.status, Status::Complete | Status::Failed | Status::Cancelled)
+    }
+
+    pub(super) fn size(&self) -> Size {
+        Size { width: self.width, height: self.height }
+    }
+
+    /// Seconds from its acceptance to its end.
+    pub(super) fn seconds(&self) -> f64 {
+        let end = self.finished_at.unwrap_or(self.created_at);
+        end.duration_since(self.created_at).as_secs_f64()
+    }
+
+    /// Why it has no result.
+    pub(super) fn failure(&self) -> String {
+        let unsaid = || "the job was cancelled".to_owned();
+        self.error.as_ref().map_or_else(unsaid, |error| error.text.clone())
+    }
+}
+
+impl Client {
+    pub(super) fn new(address: Address) -> Self {
+        let crypto = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(crypto)
+            .root_certs(RootCerts::PlatformVerifier);
+        let config = Agent::config_builder()
+            .tls_config(tls.build())
+            .http_status_as_error(false)
+            // An upload is read once, and cannot be sent to a second address.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!("tilemill/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(CONNECT))
+            .timeout_per_read(Some(SILENCE))
+            .timeout_per_write(Some(SILENCE));
+        Self { agent: config.build().new_agent(), address: Arc::new(address) }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Where a person finds the result of a job.
+    pub(super) fn result_url(&self, job: JobId) -> String {
+        self.address.path(&format!("/api/jobs/{job}/result"))
+    }
+
+    /// Whether a tilemill server answers.
+    pub(super) fn greet(&self) -> Result<()> {
+        let request = self.agent.get(self.address.path("/healthz"));
+        // What listens there may be anything, and may never answer.
+        let request = request.config().timeout_global(Some(GREETING)).build();
+        let mut response = trouble::understand(request.call()?)?;
+        let text = response.body_mut().read_to_string().map_err(Trouble::from)?;
+        if text.trim() == "ok" { Ok(()) } else { Err(Trouble::foreign("its health is no \"ok\"")) }
+    }
+
+    /// Uploads an image.
+    pub(super) fn upload(&self, form: &mut Form) -> Result<Job> {
+        let mut request = self.agent.post(self.address.path("/api/jobs"));
+        request = request.header("content-type", form.content_type());
+        if let Some(length) = form.length() {
+            request = request.header("content-length", length.to_string());
+        }
+        let sent = request.send(SendBody::from_reader(form));
+        // What comes of a source that cannot be read looks like trouble with the server.
+        if let Some(error) = form.source_error() {
+            return Err(Trouble::Here("read it".into(), error));
+        }
+        read_job(trouble::understand(sent?)?)
+    }
+
+    /// The job as it is now.
+    pub(super) fn job(&self, job: JobId) -> Result<Job> {
+        read_job(self.get(&format!("/api/jobs/{job}"))?)
+    }
+
+    /// Follows a job until it has ended or the stream breaks off, and tells of every change.
+    pub(super) fn follow(&self, job: JobId, mut changed: impl FnMut(&Job)) -> Result<Option<Job>> {
+        let stream = self.get(&format!("/api/events?job={job}"))?;
+        let mut event = String::new();
+        for line in BufReader::new(stream.into_body().into_reader()).lines() {
+            let line = line.map_err(|error| Trouble::from(ureq::Error::from(error)))?;
+            if let Some(name) = line.strip_prefix("event: ") {
+                name.clone_into(&mut event);
+            }
+            let Some(data) = line.strip_prefix("data: ").filter(|_| event == "job") else {
+                continue;
+            };
+            let job: Job =
+                serde_json::from_str(data).map_err(|e| Trouble::foreign(e.to_string()))?;
+            changed(&job);
+            if job.has_ended() {
+                return Ok(Some(job));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of a result.
+    pub(super) fn result(&self, job: JobId) -> Result<impl Read + use<>> {
+        let response = self.get(&format!("/api/jobs/{job}/result"))?;
+        Ok(response.into_body().into_reader())
+    }
+
+    fn get(&self, path: &str) -> Result<Response<Body>> {
+        trouble::understand(self.agent.get(self.address.path(path)).call()?)
+    }
+}
+
+fn read_job(mut response: Response<Body>) -> Result<Job> {
+    Ok(response.body_mut().read_json()?)
+}

@@ -1,0 +1,107 @@
+//! A result becomes a file, whole or not at all.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+use super::Submission;
+use super::plan::{Destination, Errand};
+use super::progress::Progress;
+use crate::roles::client::{Client, Job, Result, Trouble};
+use crate::storage::Staged;
+use crate::storage::local::Overwrite;
+
+impl Submission {
+    /// Brings a result to where it is wanted.
+    pub(super) async fn fetch(
+        &self,
+        errand: &Errand,
+        job: &Job,
+        progress: &Progress,
+    ) -> Result<()> {
+        match &errand.destination {
+            Destination::Server => Ok(()),
+            Destination::Stream => {
+                let (job, progress) = (job.clone(), progress.clone());
+                // Once only: what was written to a stream cannot be taken back.
+                self.blocking(move |client| download(client, &job, &progress, io::stdout())).await
+            }
+            Destination::File(path) => {
+                let staged = stage(path).map_err(|error| not_written(path, error))?;
+                self.download_whole(&staged, job, progress).await?;
+                publish(staged, path, self.overwrite).map_err(|error| not_written(path, error))
+            }
+        }
+    }
+
+    async fn download_whole(&self, staged: &Staged, job: &Job, progress: &Progress) -> Result<()> {
+        // The staged file stays here, so that it is removed if this is interrupted.
+        let file = staged.file();
+        let fetch = || {
+            let (file, job, progress) = (file.try_clone(), job.clone(), progress.clone());
+            move |client: &Client| {
+                let file = file.and_then(emptied).map_err(not_fetched)?;
+                download(client, &job, &progress, file)
+            }
+        };
+        let first = self.blocking(fetch()).await;
+        if !matches!(first, Err(Trouble::Unreachable(_))) {
+            return first;
+        }
+        let id = job.id;
+        self.patiently(move |client| client.job(id)).await?;
+        self.blocking(fetch()).await
+    }
+}
+
+fn download(client: &Client, job: &Job, progress: &Progress, mut to: impl Write) -> Result<()> {
+    let bytes = job.bytes.unwrap_or(0);
+    let mut reader = progress.fetching(bytes, client.result(job.id)?);
+    let mut buffer = vec![0; 64 * 1024];
+    let mut fetched = 0;
+    loop {
+        let read = reader.read(&mut buffer).map_err(|error| Trouble::Unreachable(error.into()))?;
+        if read == 0 {
+            break;
+        }
+        fetched += read as u64;
+        to.write_all(&buffer[..read]).map_err(not_fetched)?;
+    }
+    to.flush().map_err(not_fetched)?;
+    if job.bytes.is_some() && fetched != bytes {
+        let what = format!("the result broke off after {fetched} of {bytes} bytes");
+        return Err(Trouble::Unreachable(what.into()));
+    }
+    Ok(())
+}
+
+fn emptied(mut file: File) -> io::Result<File> {
+    file.set_len(0)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn not_fetched(error: io::Error) -> Trouble {
+    Trouble::Here("write the result".into(), error)
+}
+
+fn not_written(path: &Path, error: io::Error) -> Trouble {
+    Trouble::Here(format!("write {}", path.display()), error)
+}
+
+/// A file beside the one that it will become.
+fn stage(path: &Path) -> io::Result<Staged> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = parent.unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    Staged::in_directory(directory)
+}
+
+fn publish(staged: Staged, path: &Path, overwrite: Overwrite) -> io::Result<()> {
+    let file = staged.into_inner();
+    let persisted = match overwrite {
+        Overwrite::Allowed => file.persist(path),
+        Overwrite::Refused => file.persist_noclobber(path),
+    };
+    persisted.map(drop).map_err(|error| error.error)
+}

@@ -1,0 +1,197 @@
+//! `tilemill submit`: images to a server, results back.
+//!
+//! * `plan`: which images, and where their results come to.
+//! * `fetch`: a result becomes a file, whole or not at all.
+//! * `progress`: a bar for each image on its way.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::{Instant, sleep};
+
+use self::plan::{Destination, Errand};
+use self::progress::Progress;
+use super::client::{Client, Form, Job, Result, Trouble};
+use super::report::{Lines, Made, Report};
+use super::{DONE, FAILED, INTERRUPTED, StopSignal, Unreachable};
+use crate::blocking;
+use crate::cli::{SubmitArgs, WishArgs};
+use crate::model::job::Status;
+use crate::storage::local::Overwrite;
+
+mod fetch;
+mod plan;
+mod progress;
+
+/// Images on their way at a time: enough to send one while another is filtered and a third fetched.
+const AT_ONCE: usize = 4;
+/// How long a server that was there may be away, for a restart.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long to wait before asking again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The longest wait for a server that is busy, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// Submits all images. One that fails does not keep the others from being done.
+pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
+    let client = Client::new(args.server.parse().context("--server")?);
+    let errands = plan::errands(&args)?;
+    let taken = errands.iter().any(|errand| matches!(errand.destination, Destination::Stream));
+    let lines = if taken { Lines::Error } else { Lines::Out };
+    let mut stop = StopSignal::listen().context("listen for signals")?;
+    let overwrite = super::outputs::overwrite(args.overwrite);
+    let submission =
+        Submission { client, wishes: args.wishes, overwrite, report: Report::new(lines) };
+    tokio::select! {
+        done = submission.all(errands) => done,
+        () = stop.received() => {
+            let text = "interrupted; jobs that the server has accepted go on there";
+            submission.report.remark(text);
+            Ok(INTERRUPTED)
+        }
+    }
+}
+
+struct Submission {
+    client: Client,
+    wishes: WishArgs,
+    overwrite: Overwrite,
+    report: Report,
+}
+
+impl Submission {
+    async fn all(&self, errands: Vec<Errand>) -> anyhow::Result<u8> {
+        // Asked first, so that nothing is read, and nothing said of any image, without a server.
+        self.blocking(Client::greet).await.map_err(|trouble| self.unreachable(trouble))?;
+        let running =
+            stream::iter(errands).map(|errand| self.one(errand)).buffer_unordered(AT_ONCE);
+        running.try_for_each(|()| async { Ok(()) }).await?;
+        Ok(if self.report.all_made() { DONE } else { FAILED })
+    }
+
+    /// Does one errand and tells of it; only a server that is gone is an error.
+    async fn one(&self, errand: Errand) -> anyhow::Result<()> {
+        let progress = Progress::new(&self.report, &errand.input);
+        let done = self.job(&errand, &progress).await;
+        progress.ended();
+        match done {
+            Ok(job) => self.tell(&errand, &job),
+            Err(trouble @ Trouble::Unreachable(_)) => {
+                let image = errand.input.display().to_string();
+                return Err(anyhow::Error::new(self.unreachable(trouble)).context(image));
+            }
+            Err(trouble) => {
+                let cause = format!("{:#}", anyhow::Error::new(trouble));
+                self.report.failed(&errand.input, &cause);
+            }
+        }
+        Ok(())
+    }
+
+    async fn job(&self, errand: &Errand, progress: &Progress) -> Result<Job> {
+        let accepted = self.upload(errand, progress).await?;
+        progress.waiting(&accepted);
+        let ended = self.wait(accepted, progress).await?;
+        if ended.status != Status::Complete {
+            return Err(Trouble::Refused(ended.failure()));
+        }
+        self.fetch(errand, &ended, progress).await?;
+        Ok(ended)
+    }
+
+    /// Uploads the image, later if the server is busy now.
+    async fn upload(&self, errand: &Errand, progress: &Progress) -> Result<Job> {
+        loop {
+            let source = errand.open().map_err(|error| Trouble::Here("open it".into(), error))?;
+            let mut form = Form::new(&self.fields(errand), progress.uploading(source));
+            match self.blocking(move |client| client.upload(&mut form)).await {
+                Err(Trouble::Busy { detail, after }) if !errand.reads_stream() => {
+                    let pause = after.clamp(PAUSE, LONGEST_WAIT);
+                    let (image, seconds) = (errand.input.display(), pause.as_secs());
+                    self.report.remark(&format!("{image}: {detail}; again in {seconds} s"));
+                    sleep(pause).await;
+                }
+                sent => return sent,
+            }
+        }
+    }
+
+    fn fields(&self, errand: &Errand) -> Vec<(&'static str, String)> {
+        let wishes = &self.wishes;
+        let format = errand.format.map(|format| format.extension().to_owned());
+        let given = [
+            ("filters", Some(wishes.filters.clone())),
+            ("tile_size", wishes.tile_size.map(|size| size.to_string())),
+            ("format", format),
+            ("quality", wishes.quality.map(|quality| quality.to_string())),
+        ];
+        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    /// Waits for the end of a job. Where no stream of events comes through, it is asked for.
+    async fn wait(&self, accepted: Job, progress: &Progress) -> Result<Job> {
+        let id = accepted.id;
+        let mut job = accepted;
+        while !job.has_ended() {
+            let bar = progress.clone();
+            let followed = self.blocking(move |client| client.follow(id, |job| bar.changed(job)));
+            if let Ok(Some(ended)) = followed.await {
+                return Ok(ended);
+            }
+            sleep(PAUSE).await;
+            job = self.patiently(move |client| client.job(id)).await?;
+            progress.changed(&job);
+        }
+        Ok(job)
+    }
+
+    /// Asks again for a while when the server is away: it may have been restarted.
+    async fn patiently<T: Send + 'static>(
+        &self,
+        ask: impl Fn(&Client) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.blocking(ask.clone()).await {
+                Err(Trouble::Unreachable(_)) if Instant::now() < deadline => sleep(PAUSE).await,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Client) -> T + Send + 'static,
+    ) -> T {
+        let client = self.client.clone();
+        blocking::run(move || ask(&client)).await
+    }
+
+    fn tell(&self, errand: &Errand, job: &Job) {
+        let url = self.client.result_url(job.id);
+        let on_server = matches!(errand.destination, Destination::Server);
+        self.report.made(&Made {
+            input: &errand.input,
+            output: if on_server { &url } else { &errand.destination },
+            size: job.size(),
+            tiles: job.tiles_total,
+            seconds: job.seconds(),
+            notes: &job.notes,
+        });
+    }
+
+    fn unreachable(&self, trouble: Trouble) -> Unreachable {
+        let cause = match trouble {
+            Trouble::Unreachable(cause) => cause,
+            other => other.into(),
+        };
+        Unreachable {
+            what: "the server",
+            address: self.client.address().to_string(),
+            remedy: "start it with `tilemill serve`, or name another with --server or \
+                     TILEMILL_SERVER",
+            cause,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! `tilemill submit` as a user meets it: against a real server, and against one that misbehaves.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+
+use tempfile::TempDir;
+
+use support::{Server, data, tilemill, wait};
+
+mod support;
+
+fn submit(directory: &Path, server: &str, line: &[&str]) -> Command {
+    let mut command = tilemill(directory);
+    command.args(["submit", "--server", server]).args(line);
+    command
+}
+
+fn submitted(directory: &Path, server: &Server, line: &[&str]) -> Output {
+    submit(directory, &server.url(""), line).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What `run` makes of the same.
+fn expected(directory: &Path, line: &[&str], output: &str) -> Vec<u8> {
+    let ran = tilemill(directory).arg("run").args(line).args(["-o", output]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    fs::read(directory.join(output)).unwrap()
+}
+
+#[test]
+fn several_images_come_back_into_a_directory_as_a_run_would_make_them() {
+    let directory = TempDir::new().unwrap();
+    for name in ["rgb-16.png", "rgba-16.png", "turned.jpg"] {
+        fs::copy(data(name), directory.path().join(name)).unwrap();
+    }
+    let server = Server::start(&directory);
+    let line = ["*.png", "turned.jpg", "-o", "out/", "-f", "blur:2,invert", "--tile-size", "13"];
+    let ran = submitted(directory.path(), &server, &line);
+    assert!(ran.status.success(), "{ran:?}");
+    assert_eq!(text(&ran.stdout).lines().count(), 3, "{ran:?}");
+    for name in ["rgb-16.png", "rgba-16.png", "turned.jpg"] {
+        let made = fs::read(directory.path().join("out").join(name)).unwrap();
+        let line = [name, "-f", "blur:2,invert"];
+        assert!(made == expected(directory.path(), &line, &format!("run/{name}")), "{name}");
+    }
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 3);
+    server.stop();
+}
+
+#[test]
+fn standard_input_goes_to_standard_output_and_nothing_else_does() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let image = data("grey-16.tif");
+    let ran = submit(directory.path(), &server.url(""), &["-", "-o", "-", "-f", "invert"])
+        .stdin(File::open(&image).unwrap())
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let line = [image.to_str().unwrap(), "-f", "invert"];
+    assert!(ran.stdout == expected(directory.path(), &line, "run.tif"));
+    let ran = submit(directory.path(), &server.url(""), &["-", "-o", "a.webp"])
+        .stdin(File::open(&image).unwrap())
+        .output()
+        .unwrap();
+    assert!(ran.status.success() && text(&ran.stdout).contains("rounded"), "{ran:?}");
+    assert!(fs::read(directory.path().join("a.webp")).unwrap().starts_with(b"RIFF"));
+    server.stop();
+}
+
+#[test]
+fn without_an_output_the_address_of_the_result_is_told() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let image = data("grey-8.png");
+    // The server named by the variable, which is no configuration key, and without a scheme.
+    let ran = tilemill(directory.path())
+        .args(["submit", image.to_str().unwrap()])
+        .env("TILEMILL_SERVER", server.url("").replace("http://", ""))
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let line = text(&ran.stdout);
+    let url = line.split_once(" -> ").unwrap().1.split_once(": ").unwrap().0;
+    assert_eq!(ureq::get(url).call().unwrap().status(), 200);
+    server.stop();
+}
+
+#[test]
+fn one_refused_image_does_not_keep_the_others_from_being_done() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start_with(&directory, &[("TILEMILL_LIMITS__MAX_UPLOAD", "100 KiB")]);
+    fs::write(directory.path().join("letter.png"), "Dear Sir or Madam").unwrap();
+    fs::write(directory.path().join("heavy.png"), vec![0; 30 << 20]).unwrap();
+    let whole = fs::read(data("interlaced.png")).unwrap();
+    fs::write(directory.path().join("broken.png"), &whole[..whole.len() / 2]).unwrap();
+    let good = data("rgb.bmp");
+    let names = ["letter.png", "heavy.png", "broken.png", "missing.png", good.to_str().unwrap()];
+    let ran = submitted(directory.path(), &server, &[&names[..], &["-o", "out"]].concat());
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let errors = text(&ran.stderr);
+    for words in [
+        "letter.png: this is not an image",
+        "heavy.png: the upload is too large",
+        "`limits.max_upload`",
+        "broken.png: the PNG file is damaged or incomplete",
+        "missing.png: cannot open it",
+    ] {
+        assert!(errors.contains(words), "{words:?} is not in {errors}");
+    }
+    let left: Vec<_> = fs::read_dir(directory.path().join("out")).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(image::open(directory.path().join("out/rgb.png")).is_ok());
+    server.stop();
+}
+
+/// Where nobody listens: the port is reserved, and needs rights to be opened.
+const NOBODY: &str = "http://127.0.0.1:1";
+
+#[test]
+fn wrong_use_is_told_before_a_server_is_asked() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("there.png"), "mine").unwrap();
+    for (line, words) in [
+        (vec!["a.png", "-o", "there.png"], "--overwrite"),
+        (vec!["a.png", "x/a.png", "-o", "out"], "both be written"),
+        (vec!["a.png", "-o", "a.xyz"], ".jpg, .png, .tif or .webp"),
+        (vec!["no*.png", "-o", "out/"], "no file matches the pattern: no*.png"),
+        (vec!["-"], "--output"),
+        (vec!["-", "-o", "out/"], "name a file"),
+        (vec!["a.png", "b.png", "-o", "-"], "need a directory"),
+        (vec!["a.png", "--server", "ftp://host"], "http or https only: ftp://host"),
+        (vec!["a.png", "--quality", "lots"], "lots"),
+    ] {
+        let server = if line.contains(&"--server") { &[][..] } else { &["--server", NOBODY] };
+        let ran = tilemill(directory.path()).arg("submit").args(server).args(&line).output();
+        let ran = ran.unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+        assert!(text(&ran.stderr).contains(words), "{ran:?}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_to_string(directory.path().join("there.png")).unwrap(), "mine");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_with_the_remedy() {
+    let directory = TempDir::new().unwrap();
+    let ran = submit(directory.path(), NOBODY, &["a.png"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+    for words in [NOBODY, "tilemill serve", "--server", "TILEMILL_SERVER"] {
+        assert!(text(&ran.stderr).contains(words), "{ran:?}");
+    }
+    let another = Fake::start(|_, _| ok("text/html", "<h1>Welcome</h1>"));
+    let ran = submit(directory.path(), &another.url(), &["a.png"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+    assert!(text(&ran.stderr).contains("not a tilemill server"), "{ran:?}");
+}
+
+/// A server that answers as it is told: with these bytes, and then the connection ends.
+struct Fake {
+    address: String,
+}
+
+impl Fake {
+    /// `answer` gets method and path, and how many requests of that kind came before.
+    fn start(answer: impl Fn(&str, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            let mut seen: Vec<String> = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let request = read_request(&mut stream);
+                let before = seen.iter().filter(|other| **other == request).count();
+                let _ = stream.write_all(&answer(&request, before));
+                seen.push(request);
+            }
+        });
+        Self { address }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// Reads a whole request. Returns method and path.
+fn read_request(stream: &mut TcpStream) -> String {
+    let mut reader = BufReader::new(stream);
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        head.push(line.trim().to_lowercase());
+    }
+    let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
+    let length: u64 = length.map_or(0, |length| length.parse().unwrap());
+    std::io::copy(&mut reader.take(length), &mut std::io::sink()).unwrap();
+    head.first().map_or(String::new(), |line| line.replace(" http/1.1", ""))
+}
+
+fn ok(kind: &str, body: &str) -> Vec<u8> {
+    answer("200 OK", kind, "", body)
+}
+
+fn answer(status: &str, kind: &str, more: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
+         connection: close\r\n{more}\r\n{body}"
+    )
+    .into_bytes()
+}
+
+const ID: &str = "0123456789abcdef0123456789abcdef";
+
+fn job(status: &str) -> String {
+    format!(
+        r#"{{"id":"{ID}","status":"{status}","width":3,"height":2,"tiles_total":1,"tiles_done":1,
+        "created_at":"2026-01-01T00:00:00Z","finished_at":null,"error":null,"notes":[],
+        "bytes":6}}"#
+    )
+}
+
+fn json(body: &str) -> Vec<u8> {
+    ok("application/json", body)
+}
+
+#[test]
+fn a_busy_server_a_broken_stream_a_restart_and_half_a_result_are_overcome() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let fake = Fake::start(|request, before| {
+        let problem = r#"{"detail":"too many jobs are waiting"}"#;
+        let own = format!("/api/jobs/{ID}");
+        match (request.strip_suffix(&own).map_or(request, |_| "the job"), before) {
+            ("get /healthz", _) => ok("text/plain", "ok\n"),
+            ("post /api/jobs", 0) => answer(
+                "503 Service Unavailable",
+                "application/problem+json",
+                "retry-after: 1\r\n",
+                problem,
+            ),
+            ("post /api/jobs", _) => answer("201 Created", "application/json", "", &job("queued")),
+            // The first question finds nobody, as during a restart.
+            ("the job", 0) => Vec::new(),
+            ("the job", _) => json(&job("complete")),
+            (other, before) if other.ends_with("/result") => {
+                let whole = ok("image/png", "pixels");
+                whole[..whole.len() - if before == 0 { 3 } else { 0 }].to_vec()
+            }
+            // There is no stream of events.
+            _ => Vec::new(),
+        }
+    });
+    let ran = submit(directory.path(), &fake.url(), &["a.png", "-o", "out.png"]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(text(&ran.stderr).contains("too many jobs are waiting; again in 1 s"), "{ran:?}");
+    assert_eq!(fs::read_to_string(directory.path().join("out.png")).unwrap(), "pixels");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn an_interrupted_download_exits_with_130_and_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let (asked, was_asked) = mpsc::channel();
+    let (_hold, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let fake = Fake::start(move |request, _| match request {
+        "get /healthz" => ok("text/plain", "ok\n"),
+        "post /api/jobs" => answer("201 Created", "application/json", "", &job("complete")),
+        _ => {
+            asked.send(()).unwrap();
+            // No answer, until the test is over.
+            let _ = held.lock().unwrap().recv();
+            Vec::new()
+        }
+    });
+    let mut child = submit(directory.path(), &fake.url(), &["a.png", "-o", "out/b.png"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    was_asked.recv_timeout(support::PATIENCE).unwrap();
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 1, "it is staged");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(wait(&mut child).code(), Some(130));
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 0);
+}
