@@ -13,6 +13,7 @@ use super::Api;
 use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
+use crate::service::retention;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -24,13 +25,16 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
         let needs = "only a complete job has a result";
         return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
     }
+    if entry.kept.result.is_none() {
+        return Err(retention::result_gone(&entry, &api.app.config.retention).into());
+    }
     let file = api.app.storage.open_final(&entry.plan).await?;
     named(file, &result_name(&entry.plan), entry.plan.output.format.mime())
 }
 
 /// `GET /api/jobs/{id}/original`
 pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
-    let plan = api.find(&id)?.plan;
+    let plan = api.find_with_original(&id)?.plan;
     let file = api.app.storage.open_original(plan.id).await?;
     named(file, &plan.name, plan.container.mime())
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::model::board::Board;
-use crate::model::job::{Failure, JobId, Outcome, Plan, Status, Timings};
+use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::raster::encode::OutputFormat;
 use crate::service::PortError;
 use crate::service::ledger::Entry;
+use crate::storage::Kept;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,7 +52,8 @@ pub struct ErrorView {
 pub struct Links {
     #[serde(rename = "self")]
     pub own: String,
-    pub original: String,
+    /// There only as long as the original is.
+    pub original: Option<String>,
     /// There only when there is a result.
     pub result: Option<String>,
     pub events: String,
@@ -76,7 +78,7 @@ pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
         Some(_) => None,
         None => app.state.board(entry.plan.id).await?,
     };
-    Ok(build(&entry.plan, entry.outcome.as_ref(), board.as_ref()))
+    Ok(build(entry, board.as_ref()))
 }
 
 /// A page of jobs, newest first, and how many jobs there are.
@@ -111,7 +113,8 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
     })
 }
 
-fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobView {
+fn build(entry: &Entry, board: Option<&Board>) -> JobView {
+    let (plan, outcome) = (&entry.plan, entry.outcome.as_ref());
     let status = outcome.map_or_else(|| running_status(board), Outcome::status);
     let tiles_total = plan.tiles();
     let done = if status == Status::Complete { tiles_total } else { board.map_or(0, Board::done) };
@@ -133,7 +136,7 @@ fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobVi
         error: None,
         notes: plan.notes.clone(),
         bytes: None,
-        links: links(plan.id, status),
+        links: links(plan.id, status, entry.kept),
     };
     match outcome {
         Some(Outcome::Complete { bytes, attempts, timings, .. }) => {
@@ -157,11 +160,12 @@ fn running_status(board: Option<&Board>) -> Status {
     }
 }
 
-fn links(job: JobId, status: Status) -> Links {
+fn links(job: JobId, status: Status, kept: Kept) -> Links {
     let own = format!("/api/jobs/{job}");
-    let result = (status == Status::Complete).then(|| format!("{own}/result"));
+    let fetchable = status == Status::Complete && kept.result.is_some();
+    let result = fetchable.then(|| format!("{own}/result"));
     Links {
-        original: format!("{own}/original"),
+        original: kept.original.map(|_| format!("{own}/original")),
         result,
         events: format!("/api/events?job={job}"),
         own,

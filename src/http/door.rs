@@ -1,0 +1,71 @@
+//! How many uploads and jobs are let in, decided before anything of them is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Config;
+use crate::refusal::{Code, Refusal};
+use crate::service::ledger::Ledger;
+
+/// The door. Jobs on their way count as if they were in, so that it holds when many come at once.
+pub(super) struct Door {
+    ledger: Arc<Ledger>,
+    coming: Arc<AtomicUsize>,
+    active: usize,
+    queued: usize,
+    uploads: Arc<Semaphore>,
+    max_uploads: u32,
+}
+
+/// A job on its way, until this is dropped.
+pub(super) struct Coming {
+    count: Arc<AtomicUsize>,
+    _upload: Option<OwnedSemaphorePermit>,
+}
+
+impl Door {
+    pub(super) fn new(config: &Config, ledger: Arc<Ledger>) -> Self {
+        let max_uploads = config.limits.uploads;
+        Self {
+            ledger,
+            coming: Arc::default(),
+            active: config.jobs.active as usize,
+            queued: config.jobs.queued as usize,
+            uploads: Arc::new(Semaphore::new(max_uploads as usize)),
+            max_uploads,
+        }
+    }
+
+    /// Lets an upload in, if there is room for its job.
+    pub(super) fn upload(&self) -> Result<Coming, Refusal> {
+        let mut coming = self.job()?;
+        let permit = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
+            Refusal::new(Code::TooManyUploads, "too many uploads are on their way; try again soon")
+                .value(format!("{} uploads", self.max_uploads))
+                .limit(format!("{} uploads", self.max_uploads), "limits.uploads")
+        })?;
+        coming._upload = Some(permit);
+        Ok(coming)
+    }
+
+    /// Lets a job in whose image is here.
+    pub(super) fn job(&self) -> Result<Coming, Refusal> {
+        let coming = Coming { count: Arc::clone(&self.coming), _upload: None };
+        let on_their_way = coming.count.fetch_add(1, Ordering::AcqRel);
+        let waiting = (self.ledger.count_unfinished() + on_their_way).saturating_sub(self.active);
+        if on_their_way + self.ledger.count_unfinished() < self.active + self.queued {
+            return Ok(coming);
+        }
+        Err(Refusal::new(Code::TooManyJobs, "too many jobs wait already; try again later")
+            .value(format!("{waiting} jobs"))
+            .limit(format!("{} jobs", self.queued), "jobs.queued"))
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
