@@ -1,6 +1,6 @@
 //! Crashes from outside: a server that is killed, an image that kills it, a disk that is full.
 //!
-//! The moments are told by files and by the log, never by time. `TILEMILL_TEST_LONG=1` runs them all.
+//! The moments are told by files and by the log, never by time. `TILEMILL_TEST_LONG=1` runs them ten times.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -206,9 +206,9 @@ fn a_server_killed_at_any_moment_completes_its_job_with_the_same_bytes() {
     assert!(tilemill(directory.path()).args(line).status().unwrap().success());
     let expected = fs::read(directory.path().join("a.png")).unwrap();
     let bytes = fs::read(&image).unwrap();
-    let all = std::env::var_os("TILEMILL_TEST_LONG").is_some();
+    let rounds = if std::env::var_os("TILEMILL_TEST_LONG").is_some() { 10 } else { 1 };
     let mut late = Vec::new();
-    for moment in MOMENTS.iter().step_by(if all { 1 } else { 3 }) {
+    for moment in (0..rounds).flat_map(|_| &MOMENTS) {
         // What comes too late is tried again: the moment may just have been missed.
         let caught = (0..5).any(|_| {
             let directory = TempDir::new().unwrap();
@@ -220,7 +220,8 @@ fn a_server_killed_at_any_moment_completes_its_job_with_the_same_bytes() {
             late.push(moment.name);
         }
     }
-    assert!(late.len() <= 2, "these moments could not be caught: {late:?}");
+    assert!(late.len() <= 2 * rounds, "these moments could not be caught: {late:?}");
+    eprintln!("not caught: {late:?}");
 }
 
 #[test]

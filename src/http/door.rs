@@ -20,9 +20,12 @@ pub(super) struct Door {
 }
 
 /// A job on its way, until this is dropped.
-pub(super) struct Coming {
-    count: Arc<AtomicUsize>,
-    _upload: Option<OwnedSemaphorePermit>,
+pub(super) struct Coming(Arc<AtomicUsize>);
+
+/// The same with an upload.
+pub(super) struct Uploading {
+    _coming: Coming,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Door {
@@ -39,33 +42,31 @@ impl Door {
     }
 
     /// Lets an upload in, if there is room for its job.
-    pub(super) fn upload(&self) -> Result<Coming, Refusal> {
-        let mut coming = self.job()?;
+    pub(super) fn upload(&self) -> Result<Uploading, Refusal> {
+        let coming = self.job()?;
         let permit = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
             Refusal::new(Code::TooManyUploads, "too many uploads are on their way; try again soon")
                 .value(format!("{} uploads", self.max_uploads))
                 .limit(format!("{} uploads", self.max_uploads), "limits.uploads")
         })?;
-        coming._upload = Some(permit);
-        Ok(coming)
+        Ok(Uploading { _coming: coming, _permit: permit })
     }
 
     /// Lets a job in whose image is here.
     pub(super) fn job(&self) -> Result<Coming, Refusal> {
-        let coming = Coming { count: Arc::clone(&self.coming), _upload: None };
-        let on_their_way = coming.count.fetch_add(1, Ordering::AcqRel);
-        let waiting = (self.ledger.count_unfinished() + on_their_way).saturating_sub(self.active);
-        if on_their_way + self.ledger.count_unfinished() < self.active + self.queued {
+        let before = self.coming.fetch_add(1, Ordering::AcqRel) + self.ledger.count_unfinished();
+        let coming = Coming(Arc::clone(&self.coming));
+        if before < self.active + self.queued {
             return Ok(coming);
         }
         Err(Refusal::new(Code::TooManyJobs, "too many jobs wait already; try again later")
-            .value(format!("{waiting} jobs"))
+            .value(format!("{} jobs", before.saturating_sub(self.active)))
             .limit(format!("{} jobs", self.queued), "jobs.queued"))
     }
 }
 
 impl Drop for Coming {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -64,6 +64,7 @@ impl ApiError {
     }
 
     /// For `map_err`: a disk that is full is not an internal error.
+    #[must_use]
     pub fn io(error: io::Error) -> Self {
         if storage::is_full(&error) { space::full().into() } else { Self::internal(error) }
     }

@@ -188,8 +188,8 @@ mod tests {
 
     fn removals(jobs: &[Ended], max_bytes: u64) -> Vec<Vec<Removal>> {
         let due = due(jobs.to_vec(), &limits(max_bytes));
-        let of = |job: &Ended| due.iter().filter(|(plan, _)| plan.id == job.plan.id);
-        jobs.iter().map(|job| of(job).map(|(_, removal)| *removal).collect()).collect()
+        let of = |id| due.iter().filter(move |(plan, _)| plan.id == id).map(|(_, what)| *what);
+        jobs.iter().map(|job| of(job.plan.id).collect()).collect()
     }
 
     #[test]
