@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Instant;
 
 use tempfile::TempDir;
@@ -117,8 +117,8 @@ const MOMENTS: [Moment; 22] = [
     moment("the job has ended", |scene| scene.logged("ended")),
 ];
 
-/// Sends the image in three parts. Whatever becomes of the connection is not this thread's business.
-fn upload(address: &str, image: &[u8], sent: Sent, stop: &AtomicBool) -> std::io::Result<()> {
+/// Sends the form, or a part of it. The server gives up what it has when the connection is dropped.
+fn send(address: &str, image: &[u8], sent: Sent) -> std::io::Result<TcpStream> {
     let mut fields = String::new();
     for (name, value) in FIELDS {
         fields += &(field(name) + value + "\r\n");
@@ -136,11 +136,7 @@ fn upload(address: &str, image: &[u8], sent: Sent, stop: &AtomicBool) -> std::io
     if sent == Sent::Everything {
         stream.write_all(end.as_bytes())?;
     }
-    // The connection stays open until the server is dead, or is told that it broke off.
-    while !stop.load(Ordering::Relaxed) {
-        std::thread::yield_now();
-    }
-    Ok(())
+    Ok(stream)
 }
 
 /// Kills a server at a moment. Returns whether it was before the outcome was there.
@@ -150,10 +146,13 @@ fn killed_at(moment: &Moment, directory: &TempDir, image: &[u8], result: u64) ->
     let data = directory.path().join("data");
     let image_length = image.len() as u64;
     let scene = Scene { data, server: &server, image: image_length, result };
-    let stop = AtomicBool::new(false);
+    let (dead, is_dead) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let _ = upload(&address, image, moment.sent, &stop);
+        scope.spawn(move || {
+            // Whatever becomes of the connection, it is not dropped before the server is dead.
+            let connection = send(&address, image, moment.sent);
+            let _ = is_dead.recv();
+            drop(connection);
         });
         let deadline = Instant::now() + PATIENCE;
         let mut in_time = true;
@@ -170,7 +169,7 @@ fn killed_at(moment: &Moment, directory: &TempDir, image: &[u8], result: u64) ->
             rustix::process::Signal::KILL,
         )
         .unwrap();
-        stop.store(true, Ordering::Relaxed);
+        drop(dead);
         in_time
     })
 }
@@ -222,6 +221,52 @@ fn a_server_killed_at_any_moment_completes_its_job_with_the_same_bytes() {
     }
     assert!(late.len() <= 2 * rounds, "these moments could not be caught: {late:?}");
     eprintln!("not caught: {late:?}");
+}
+
+#[test]
+fn a_job_cancelled_or_deleted_at_any_moment_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let image = fs::read(picture(directory.path(), "in.png", WIDTH, HEIGHT)).unwrap();
+    let server = Server::start(&directory);
+    let data = directory.path().join("data");
+    for moment in MOMENTS.iter().filter(|moment| moment.sent == Sent::Everything) {
+        let scene = Scene { data: data.clone(), server: &server, image: 0, result: 1 << 20 };
+        let connection = send(server.address(), &image, moment.sent).unwrap();
+        let ended = || scene.has("outcome.json");
+        while !(moment.has_come)(&scene) && !ended() {}
+        let listed = server.get_until("/api/jobs", |jobs| jobs["total"] == 1);
+        let job = listed["jobs"][0]["id"].as_str().unwrap();
+        let (status, cancelled) = server.post(&format!("/api/jobs/{job}/cancel"));
+        assert!(status == 200 || cancelled["code"] == "wrong_status", "{cancelled}");
+        if status == 200 {
+            let left = ["job.json", "original", "outcome.json"];
+            settles(&data, &left.map(|name| format!("uploads/{job}/{name}")), moment.name);
+        }
+        assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
+        settles(&data, &[], moment.name);
+        drop(connection);
+
+        let connection = send(server.address(), &image, moment.sent).unwrap();
+        while !(moment.has_come)(&scene) && !ended() {}
+        let listed = server.get_until("/api/jobs", |jobs| jobs["total"] == 1);
+        let job = listed["jobs"][0]["id"].as_str().unwrap();
+        assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
+        settles(&data, &[], moment.name);
+        drop(connection);
+    }
+    server.until_idle();
+    server.stop();
+}
+
+/// Waits until the directory holds these files of jobs and no others.
+fn settles(data: &Path, files: &[String], moment: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let expected: Vec<_> =
+        ["lock", "storage-id"].map(String::from).into_iter().chain(files.to_vec()).collect();
+    while tree(data) != expected {
+        assert!(Instant::now() < deadline, "{moment}: {:?}", tree(data));
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 #[test]
@@ -294,7 +339,7 @@ fn fill(directory: &Path) -> PathBuf {
 }
 
 const NO_FLOOR: (&str, &str) = ("TILEMILL_LIMITS__MIN_FREE_SPACE", "0");
-const SLOW: [(&str, &str); 2] = [("filters", "blur:90,blur:90,blur:90"), ("tile_size", "64")];
+const SLOW: [(&str, &str); 2] = [("filters", "blur:40,blur:40"), ("tile_size", "32")];
 
 #[test]
 fn a_disk_that_is_full_fails_the_job_that_needs_it_and_no_other() {

@@ -13,7 +13,7 @@ use support::{Server, data, field, form_head, picture, raw, tilemill, tree};
 mod support;
 
 /// A chain that keeps one thread busy until the test is over.
-const SLOW: [(&str, &str); 2] = [("filters", "blur:90,blur:90,blur:90"), ("tile_size", "64")];
+const SLOW: [(&str, &str); 2] = [("filters", "blur:40,blur:40"), ("tile_size", "32")];
 const ONE_THREAD: (&str, &str) = ("TILEMILL_WORKER__THREADS", "1");
 
 fn files(directory: &TempDir) -> Vec<String> {

@@ -22,7 +22,7 @@ const LOOK_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(1
 
 /// What is removed of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
+enum Removal {
     /// The original: the job cannot be tried again.
     Original,
     /// The final image: it cannot be fetched any more.

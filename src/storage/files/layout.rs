@@ -99,6 +99,7 @@ impl Layout {
         }
         let path = self.outcome(job);
         let Err(error) = record::create_in(&self.room(job), &path, outcome) else {
+            self.forget_starts(job);
             return Ok(outcome.clone());
         };
         // Somebody else may have been faster, and taken the room, or the job may have been removed.
@@ -106,6 +107,14 @@ impl Layout {
             Some(stands) => Ok(stands),
             None if error.kind() == ErrorKind::NotFound => Err(StorageError::NotFound(job, "plan")),
             None => Err(StorageError::io("write", &path)(error)),
+        }
+    }
+
+    /// A step of a job that has ended may still run, or may have ended with its process.
+    fn forget_starts(&self, job: JobId) {
+        for step in [Step::Decode, Step::Encode] {
+            // What cannot be removed now is swept at the next start.
+            let _ = fs::remove_file(self.starts(job, step));
         }
     }
 
