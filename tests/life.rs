@@ -266,6 +266,9 @@ fn a_job_that_still_waits_ends_when_it_is_too_old() {
         let text = server.ended(job)["error"]["text"].clone();
         assert_eq!(text, "not finished within 1 s (`job.max_age`)");
     }
+    let begun: Vec<_> =
+        server.log().lines().into_iter().filter(|line| line.contains("begun")).collect();
+    assert!(begun.len() == 1 && begun[0].contains(&running), "{begun:?}");
     server.stop();
 }
 
