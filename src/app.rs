@@ -21,7 +21,7 @@ use crate::service::mill::Mill;
 use crate::service::monitor;
 use crate::service::pool::Pool;
 use crate::service::retention;
-use crate::service::stitch::Collector;
+use crate::service::stitch::{Collector, Preview, Rules};
 use crate::state::embedded::EmbeddedState;
 use crate::state::{ServerId, State};
 use crate::storage::{Storage, StorageError};
@@ -72,10 +72,11 @@ impl App {
         let filters = Arc::new(Pool::new("filter", threads)?);
         let codecs = Arc::new(Pool::new("codec", threads)?);
         let services = Services::new(shutdown.clone());
-        services.spawn("dispatch", self.dispatch(Arc::clone(&codecs), shutdown));
+        services.spawn("dispatch", self.dispatch(&scratch, Arc::clone(&codecs), shutdown));
         services.spawn("collect", self.collect(scratch, codecs, shutdown));
         services.spawn("monitor", self.monitor(shutdown));
-        let mill = Mill::new(worker, self.host.clone(), filters, Arc::clone(&self.results));
+        let (host, results) = (self.host.clone(), Arc::clone(&self.results));
+        let mill = Mill::new(worker, host, filters, results, self.config.tile.timeout);
         services.spawn("work", self.work(Arc::new(mill), shutdown));
         services.tracker.close();
         Ok(services)
@@ -83,6 +84,7 @@ impl App {
 
     fn dispatch(
         &self,
+        scratch: &Scratch,
         pool: Arc<Pool>,
         shutdown: &CancellationToken,
     ) -> impl Future<Output = anyhow::Result<()>> + use<> {
@@ -93,7 +95,8 @@ impl App {
             storage: Arc::clone(&self.storage),
         };
         let (server, config) = (self.server.clone(), Arc::clone(&self.config));
-        let dispatcher = Dispatcher::new(server, config, ports, Arc::clone(&self.ledger), pool);
+        let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch);
         let shutdown = shutdown.clone();
         async move {
             dispatcher.run(shutdown).await;
@@ -108,8 +111,13 @@ impl App {
         shutdown: &CancellationToken,
     ) -> impl Future<Output = anyhow::Result<()>> + use<> {
         let (state, storage) = (Arc::clone(&self.state), Arc::clone(&self.storage));
-        let max_attempts = self.config.job.max_attempts;
-        let collector = Collector::new(state, storage, scratch, pool, max_attempts);
+        // A run has no page: its canvases have no name, and nobody asks for their mosaics.
+        let preview = match scratch {
+            Scratch::Named(_) => Preview::Painted,
+            Scratch::Unnamed(_) => Preview::Omitted,
+        };
+        let rules = Rules { max_attempts: self.config.job.max_attempts, preview };
+        let collector = Collector::new(state, storage, scratch, pool, rules);
         let (member, results) = (self.host.clone(), Arc::clone(&self.results));
         let shutdown = shutdown.clone();
         async move { Ok(collector.run(&member, results, shutdown).await?) }

@@ -129,7 +129,9 @@ impl From<DecodeError> for Refusal {
 fn amount(number: u64, what: &str, setting: &str) -> String {
     match setting {
         "limits.max_megapixels" => format!("{:.1} megapixels", number as f64 / 1e6),
-        "limits.decode_memory" => format!("{:.1} MiB when decoded", number as f64 / 1_048_576.0),
+        "limits.decode_memory" => {
+            format!("{:.1} MiB of memory while it is decoded", number as f64 / 1_048_576.0)
+        }
         _ => format!("{number} {what}"),
     }
 }

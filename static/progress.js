@@ -75,8 +75,9 @@ function showTiles() {
   const tiles = `${words.count(done)} of ${words.plural(total, "tile")} done`;
   const sides = `${words.count(side)} pixels a side`;
   say(at("job-tiles"), `${words.percent(done, total)}: ${tiles}, ${sides}${again}`);
-  say(at("job-error"), job.error?.text ?? "");
-  show(at("job-error"), Boolean(job.error));
+  const trouble = job.error?.text ?? job.obstacle;
+  say(at("job-error"), trouble ?? "");
+  show(at("job-error"), Boolean(trouble));
 }
 
 function showFacts() {

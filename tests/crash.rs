@@ -193,6 +193,7 @@ fn comes_back(moment: &str, directory: &TempDir, image: &Path, expected: &[u8]) 
         format!("uploads/{job}/job.json"),
         format!("uploads/{job}/original"),
         format!("uploads/{job}/outcome.json"),
+        format!("uploads/{job}/thumbnail.png"),
     ];
     assert_eq!(tree(&directory.path().join("data")), accounted, "{moment}");
 }

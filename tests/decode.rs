@@ -5,13 +5,14 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use tilemill::raster::decode::{Container, DecodeError, Header, Limits, decode, probe};
+use tilemill::raster::decode::{self, Colours, Container, DecodeError, Header, Limits, probe};
 use tilemill::raster::grid::{Region, Size};
+use tilemill::raster::source::Source;
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
 const NO_LIMITS: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
 
-const STILLS: [&str; 19] = [
+const STILLS: [&str; 20] = [
     "baseline-420.jpg",
     "baseline-444.jpg",
     "bilevel.png",
@@ -30,6 +31,7 @@ const STILLS: [&str; 19] = [
     "rgba-8.png",
     "rgba-deflate.tif",
     "still.gif",
+    "tiled-16.tif",
     "turned.jpg",
 ];
 
@@ -37,10 +39,14 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
 }
 
+fn decode(file: impl AsRef<[u8]>, limits: &Limits) -> Result<Source, DecodeError> {
+    decode::decode(Cursor::new(file), limits, Colours::All)
+}
+
 fn refusal(name: &str) -> String {
     let refused = probe(Cursor::new(read(name)), &LIMITS).unwrap_err();
     let text = refused.to_string();
-    assert_eq!(decode(Cursor::new(read(name)), &LIMITS).unwrap_err().to_string(), text, "{name}");
+    assert_eq!(decode(read(name), &LIMITS).unwrap_err().to_string(), text, "{name}");
     text
 }
 
@@ -51,9 +57,18 @@ fn header(name: &str) -> Header {
 #[test]
 fn a_probe_and_a_decode_agree() {
     for name in STILLS {
-        let source = decode(Cursor::new(read(name)), &LIMITS).unwrap();
+        let source = decode(read(name), &LIMITS).unwrap();
         assert_eq!((source.size(), source.format()), (header(name).size, header(name).format));
     }
+}
+
+#[test]
+fn tiles_and_rows_hold_the_same_picture() {
+    let all = |name: &str| {
+        let source = decode(read(name), &LIMITS).unwrap();
+        source.window(Region::of(source.size())).unwrap()
+    };
+    assert!(all("tiled-16.tif") == all("rgb-16.png"));
 }
 
 #[test]
@@ -61,10 +76,11 @@ fn an_exif_orientation_turns_the_image() {
     assert_eq!(header("baseline-420.jpg").size, Size::new(61, 43));
     assert_eq!(header("turned.jpg").size, Size::new(43, 61));
     assert_eq!(header("turned.jpg").orientation.to_exif(), 6);
-    let upright = decode(Cursor::new(read("baseline-420.jpg")), &LIMITS).unwrap();
-    let turned = decode(Cursor::new(read("turned.jpg")), &LIMITS).unwrap();
+    let upright = decode(read("baseline-420.jpg"), &LIMITS).unwrap();
+    let turned = decode(read("turned.jpg"), &LIMITS).unwrap();
     let corner = Region { x: 0, y: 42, width: 1, height: 1 };
-    assert_eq!(turned.window(Region { x: 0, y: 0, width: 1, height: 1 }), upright.window(corner));
+    let turned = turned.window(Region { x: 0, y: 0, width: 1, height: 1 }).unwrap();
+    assert_eq!(turned, upright.window(corner).unwrap());
 }
 
 #[test]
@@ -100,10 +116,11 @@ fn every_limit_names_the_value_and_the_setting() {
     );
     assert_eq!(
         refused(Limits { max_bytes: 15_737, ..LIMITS }),
-        "the image has 15738 bytes when decoded, the limit is 15737 (limits.decode_memory)"
+        "the image has 15738 bytes of memory while it is decoded, the limit is 15737 \
+         (limits.decode_memory)"
     );
     let enough = Limits { max_pixels: 2623, max_side: 61, max_bytes: 15_738 };
-    assert!(decode(Cursor::new(read("rgb-16.png")), &enough).is_ok());
+    assert!(decode(read("rgb-16.png"), &enough).is_ok());
 }
 
 #[test]
@@ -112,7 +129,7 @@ fn a_file_cut_short_is_damaged() {
         let file = read(name);
         for cut in [file.len() / 3, file.len() / 2, file.len() * 9 / 10] {
             let container = header(name).container;
-            match decode(Cursor::new(&file[..cut]), &LIMITS) {
+            match decode(&file[..cut], &LIMITS) {
                 Err(DecodeError::Damaged { container: told, .. }) => assert_eq!(told, container),
                 other => panic!("{name} cut to {cut} of {} bytes: {other:?}", file.len()),
             }
@@ -138,7 +155,7 @@ fn a_huge_size_in_a_small_file_is_refused_by_its_header() {
         patched("rgb.bmp", 18, &[0x60, 0xEA, 0, 0, 0x60, 0xEA, 0, 0]),
     ];
     for file in files {
-        let refused = decode(Cursor::new(&file), &LIMITS).unwrap_err();
+        let refused = decode(&file, &LIMITS).unwrap_err();
         assert!(
             matches!(refused, DecodeError::TooLarge { value: 3_600_000_000, .. }),
             "{refused:?}"
@@ -174,7 +191,7 @@ fn no_damaged_byte_makes_a_decoder_panic() {
         for place in (0..file.len()).step_by(file.len() / 150 + 1) {
             let mut damaged = file.clone();
             damaged[place] ^= 0x55;
-            let _ = decode(Cursor::new(damaged), &LIMITS);
+            let _ = decode(damaged, &LIMITS);
         }
     }
 }

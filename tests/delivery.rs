@@ -8,24 +8,32 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tilemill::app::App;
-use tilemill::config::Config;
+use tilemill::config::{Config, Seconds};
 use tilemill::model::event::Look;
-use tilemill::model::job::{Failure, JobId, Outcome};
+use tilemill::model::job::{Failure, JobId, Outcome, Plan};
 use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use tilemill::model::worker::WorkerId;
-use tilemill::queue::{Consumer, Delivery, Event};
+use tilemill::queue::embedded::EmbeddedTopic;
+use tilemill::queue::{Consumer, Delivery, Event, Topic};
+use tilemill::raster;
 use tilemill::raster::pixels::Pixels;
+use tilemill::service;
 use tilemill::service::admit::{Admission, Candidate, Wishes};
 use tilemill::service::canvas::Scratch;
 use tilemill::service::dispatch::{Dispatcher, Ports};
 use tilemill::service::pool::Pool;
-use tilemill::service::stitch::Collector;
+use tilemill::service::stitch::{Collector, Preview, Rules};
 use tilemill::storage::Storage;
 use tilemill::storage::local::{LocalStorage, Overwrite, Paths};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take; nothing waits this long if all is well.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+const RULES: Rules = Rules { max_attempts: 3, preview: Preview::Painted };
+
+/// Long enough for what is about to come to come.
+const A_MOMENT: Duration = Duration::from_millis(300);
 
 /// A server and a collector without a worker.
 struct Mill {
@@ -55,11 +63,12 @@ impl Mill {
         };
         let (server, config, ledger) =
             (app.server.clone(), Arc::clone(&app.config), Arc::clone(&app.ledger));
-        let dispatcher = Dispatcher::new(server, config, ports, ledger, Arc::clone(&pool));
+        let scratch = directory.path().to_owned();
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, Arc::clone(&pool), scratch);
         tokio::spawn(dispatcher.run(shutdown.clone()));
         let (state, files) = (Arc::clone(&app.state), Arc::clone(&app.storage));
         let scratch = Scratch::Unnamed(directory.path().to_owned());
-        let collector = Collector::new(state, files, scratch, pool, 3);
+        let collector = Collector::new(state, files, scratch, pool, RULES);
         let (results, stop) = (Arc::clone(&app.results), shutdown.clone());
         tokio::spawn(async move { collector.run("collector", results, stop).await.unwrap() });
         Self { app, storage, directory, shutdown }
@@ -71,6 +80,16 @@ impl Mill {
     }
 
     async fn submit_tiles(&self, side: u32, tile_size: u32) -> JobId {
+        self.submit_plan(side, tile_size, |_| {}).await
+    }
+
+    /// The same, with a plan that was changed.
+    async fn submit_plan(
+        &self,
+        side: u32,
+        tile_size: u32,
+        change: impl FnOnce(&mut Plan),
+    ) -> JobId {
         let id = JobId::generate();
         let input = self.directory.path().join(format!("{id}.png"));
         let output = self.directory.path().join(format!("{id}-out.png"));
@@ -87,11 +106,30 @@ impl Mill {
             Admission::new(Arc::clone(&self.app.config), self.storage.id().clone(), partitions);
         let filters = Some("invert".into());
         let wishes = Wishes { filters, tile_size: Some(tile_size), ..Wishes::default() };
-        let plan = admission.plan(id, candidate, &wishes).unwrap();
+        let mut plan = admission.plan(id, candidate, &wishes).unwrap();
+        change(&mut plan);
         self.storage.admit(plan.clone()).unwrap();
         self.app.ledger.add(Arc::new(plan));
         self.app.state.signal(Look::Job(id)).await.unwrap();
         id
+    }
+
+    /// What a real worker, which has `timeout` for a tile, answers to one task.
+    async fn filtered(&self, task: TileTask, timeout: Seconds) -> TileResult {
+        let (tasks, results) = (EmbeddedTopic::new(1), Arc::new(EmbeddedTopic::new(1)));
+        let pool = Arc::new(Pool::new("filter", NonZeroUsize::MIN).unwrap());
+        let answers = Arc::clone(&results) as Arc<dyn Topic<TileResult>>;
+        let worker =
+            service::mill::Mill::new(WorkerId::new("real"), "h".into(), pool, answers, timeout);
+        tasks.send(0, TileTask { results_partition: 0, ..task }).await.unwrap();
+        tokio::spawn(Arc::new(worker).run(Arc::new(tasks), self.shutdown.clone()));
+        let mut consumer = results.join("test").await.unwrap();
+        loop {
+            let event = tokio::time::timeout(PATIENCE, consumer.next()).await;
+            if let Event::Delivery(delivery) = event.expect("a result comes").unwrap() {
+                return TileResult::clone(delivery.message());
+            }
+        }
     }
 
     async fn worker(&self, name: &str) -> Worker {
@@ -164,8 +202,7 @@ impl Worker {
     }
 
     async fn succeed(&mut self, task: &TileTask) {
-        let pixels = task.pixels.clone();
-        let filtered = task.filters.apply(pixels, task.window, task.keep, task.image);
+        let filtered = task.filters.apply(&task.pixels, task.window, task.keep, task.image);
         self.send(task, Ok(filtered)).await;
     }
 
@@ -220,6 +257,89 @@ async fn an_error_that_no_other_worker_can_mend_fails_the_job_at_once() {
     let delivery = worker.next().await;
     worker.fail(delivery.message(), Retry::Futile).await;
     assert_eq!(mill.failure(job).await.attempts, Some(1));
+}
+
+#[tokio::test]
+async fn a_tile_that_a_worker_cannot_take_on_is_sent_again_and_is_no_attempt() {
+    let mill = Mill::start().await;
+    let job = mill.submit(10).await;
+    let mut worker = mill.worker("old").await;
+    let delivery = worker.next().await;
+    worker.fail(delivery.message(), Retry::Elsewhere).await;
+    delivery.ack();
+    let again = worker.next().await;
+    assert_eq!((again.message().tile, again.message().attempt), (0, 1));
+    let board = mill.app.state.board(job).await.unwrap().unwrap();
+    assert_eq!(board.obstacle(), Some("the disk is on fire"));
+    worker.succeed(again.message()).await;
+    again.ack();
+    mill.completes(job).await;
+}
+
+#[tokio::test]
+async fn a_worker_of_another_revision_says_so_and_leaves_the_tile_to_others() {
+    let mill = Mill::start().await;
+    mill.submit(10).await;
+    let mut worker = mill.worker("borrowed").await;
+    let delivery = worker.next().await;
+    let task = TileTask { revision: raster::REVISION + 1, ..TileTask::clone(delivery.message()) };
+    let result = mill.filtered(task, Seconds::new(60)).await;
+    let failure = result.pixels.unwrap_err();
+    assert_eq!(failure.retry, Retry::Elsewhere);
+    assert!(failure.cause.starts_with("worker real, revision"), "{failure}");
+    assert!(failure.cause.contains("is too old for a job of revision"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_tile_that_takes_too_long_is_a_failed_attempt_that_names_the_setting() {
+    let mill = Mill::start().await;
+    let job = mill.submit_tiles(1500, 1500).await;
+    let mut worker = mill.worker("borrowed").await;
+    let delivery = worker.next().await;
+    let filters = Arc::new("blur:100,blur:100,blur:100".parse().unwrap());
+    let task = TileTask { filters, ..TileTask::clone(delivery.message()) };
+    let result = mill.filtered(task, "1 ms".parse().unwrap()).await;
+    let failure = result.pixels.unwrap_err();
+    assert_eq!((result.job, failure.retry), (job, Retry::Useful));
+    assert_eq!(failure.cause, "not filtered within 1 ms (`tile.timeout`)");
+}
+
+#[tokio::test]
+async fn a_job_of_another_revision_fails_and_says_to_retry_it() {
+    let mill = Mill::start().await;
+    let older = |plan: &mut Plan| plan.revision = raster::REVISION - 1;
+    let job = mill.submit_plan(10, 10, older).await;
+    let failure = mill.failure(job).await;
+    assert!(failure.cause.ends_with("retry it to have it done by this one"), "{failure}");
+    assert_eq!(mill.sent().await, 0);
+}
+
+#[tokio::test]
+async fn a_tile_is_in_the_mosaic_when_it_is_on_the_board_and_names_its_maker() {
+    let mill = Mill::start().await;
+    let job = mill.submit(25).await;
+    let mut worker = mill.worker("painter").await;
+    let mut looks = mill.app.state.looks();
+    let delivery = worker.next().await;
+    worker.succeed(delivery.message()).await;
+    let painted = async {
+        loop {
+            let mosaic = mill.app.state.mosaic(job).await.unwrap();
+            if let Some(mosaic) = mosaic.filter(|mosaic| mosaic.has(0)) {
+                return mosaic;
+            }
+            looks.recv().await.unwrap();
+        }
+    };
+    let mosaic = tokio::time::timeout(PATIENCE, painted).await.expect("the tile is painted");
+    assert_eq!(mosaic.maker(0).unwrap().worker, worker.id);
+    assert!(!mosaic.has(1));
+    delivery.ack();
+    tokio::spawn(worker.work());
+    mill.completes(job).await;
+    let thumbnail = mill.storage.thumbnail(job).await.unwrap().expect("one is kept");
+    let thumbnail = image::load_from_memory(&thumbnail).unwrap();
+    assert_eq!((thumbnail.width(), thumbnail.height()), (25, 25));
 }
 
 #[tokio::test]
@@ -323,8 +443,11 @@ async fn a_large_tile_does_not_wait_behind_the_small_ones_of_another_job() {
         if done == large {
             return;
         }
-        if in_hand.is_empty() {
-            in_hand.push(worker.next().await);
+        // One stays in hand as long as another small tile comes to take its place.
+        match tokio::time::timeout(A_MOMENT, worker.next()).await {
+            Ok(next) => in_hand.push(next),
+            Err(_) if in_hand.is_empty() => in_hand.push(worker.next().await),
+            Err(_) => {}
         }
     }
     panic!("a hundred small tiles of {small} came before the large one");

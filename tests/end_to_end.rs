@@ -270,6 +270,34 @@ fn a_second_server_on_the_same_port_says_how_to_choose_another() {
 }
 
 #[test]
+fn a_job_in_work_shows_its_tiles_and_keeps_a_thumbnail_when_it_is_complete() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 1200, 900);
+    let server = Server::start_with(&directory, &[("TILEMILL_WORKER__THREADS", "1")]);
+    let job = server.accepted(&image, &[("filters", "blur:20,blur:20"), ("tile_size", "100")]);
+    let path = |what: &str| format!("/api/jobs/{job}/{what}");
+    let shown =
+        |value: &serde_json::Value| value["tiles"].as_array().is_some_and(|t| !t.is_empty());
+    let tiles = server.get_until(&path("tiles"), shown);
+    assert_eq!((&tiles["columns"], &tiles["rows"]), (&12.into(), &9.into()));
+    assert!(
+        tiles["tiles"][0]["worker"].is_string() && tiles["tiles"][0]["attempt"] == 1,
+        "{tiles}"
+    );
+    let mosaic = image::load_from_memory(&server.bytes(&path("mosaic"))).unwrap();
+    assert_eq!((mosaic.width(), mosaic.height()), (12 * 42, 9 * 42));
+    let clear = |image: &image::DynamicImage| image.to_rgba8().pixels().any(|p| p.0[3] == 0);
+    let early = image::load_from_memory(&server.bytes(&path("thumbnail"))).unwrap();
+    assert!(clear(&early) && early.width() == 256);
+    server.result(&job);
+    let thumbnail = image::load_from_memory(&server.bytes(&path("thumbnail"))).unwrap();
+    assert!(!clear(&thumbnail));
+    assert_eq!((thumbnail.width(), thumbnail.height()), (256, 192));
+    assert_eq!(server.get(&path("mosaic")).0, 409);
+    server.stop();
+}
+
+#[test]
 fn a_result_can_be_fetched_in_parts_and_has_a_name() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory);

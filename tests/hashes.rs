@@ -10,7 +10,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tilemill::raster::decode::{Limits, decode};
+use tilemill::raster::decode::{Colours, Limits, decode, probe};
 use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use tilemill::raster::filter::{Chain, filters};
 use tilemill::raster::grid::{Region, Size};
@@ -20,7 +20,7 @@ type Hashes = BTreeMap<String, String>;
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
 
-const STILLS: [&str; 18] = [
+const STILLS: [&str; 19] = [
     "baseline-420.jpg",
     "baseline-444.jpg",
     "bilevel.png",
@@ -38,6 +38,7 @@ const STILLS: [&str; 18] = [
     "rgba-16.png",
     "rgba-8.png",
     "rgba-deflate.tif",
+    "tiled-16.tif",
     "turned.jpg",
 ];
 
@@ -108,11 +109,24 @@ fn decodes() -> Hashes {
     names
         .map(|name| {
             let file = std::fs::read(data(name)).unwrap();
-            let source = decode(Cursor::new(file), &LIMITS).unwrap();
-            let pixels = source.window(Region::of(source.size()));
-            (format!("decode {name}"), hash_pixels(&pixels))
+            (format!("decode {name}"), hash_pixels(&decoded(&file, Colours::All)))
         })
         .collect()
+}
+
+/// What can be decoded to luma alone.
+fn lumas() -> Hashes {
+    let files = STILLS.map(|name| (name, std::fs::read(data(name)).unwrap()));
+    let jpegs =
+        files.iter().filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().has_luma);
+    jpegs
+        .map(|(name, file)| (format!("luma {name}"), hash_pixels(&decoded(file, Colours::Luma))))
+        .collect()
+}
+
+fn decoded(file: &[u8], colours: Colours) -> Pixels {
+    let source = decode(Cursor::new(file), &LIMITS, colours).unwrap();
+    source.window(Region::of(source.size())).unwrap()
 }
 
 fn filtered() -> Hashes {
@@ -122,7 +136,7 @@ fn filtered() -> Hashes {
         .map(|(text, format)| {
             let chain: Chain = text.parse().unwrap();
             let all = Region::of(size);
-            let pixels = chain.apply(synthetic(size, format), all, all, size);
+            let pixels = chain.apply(&synthetic(size, format), all, all, size);
             (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
         })
         .collect()
@@ -153,15 +167,8 @@ fn several_bands(output: OutputFormat, format: PixelFormat) -> Size {
 fn encode(format: OutputFormat, quality: u8, pixels: &Pixels) -> Vec<u8> {
     let options = OutputOptions { format, quality, background: [30, 60, 90] };
     let encoder = Encoder::new(options, pixels.size(), pixels.format()).unwrap();
-    let mut writer = encoder.writer(Cursor::new(Vec::new())).unwrap();
     assert!(encoder.band_count() > 1 || format == OutputFormat::WebP);
-    for index in 0..encoder.band_count() {
-        let rows = encoder.input_rows(index);
-        let (y, height) = (rows.start, rows.end - rows.start);
-        let rows = pixels.crop(Region { x: 0, y, width: pixels.width(), height });
-        writer.push(&encoder.encode_band(index, &rows).unwrap()).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
+    encoder.encode(pixels, Cursor::new(Vec::new())).unwrap().into_inner()
 }
 
 #[test]
@@ -176,6 +183,7 @@ fn every_filter_is_in_a_chain_that_is_hashed() {
 #[test]
 fn bytes_are_those_written_down() {
     let mut hashes = decodes();
+    hashes.extend(lumas());
     hashes.append(&mut filtered());
     hashes.append(&mut encoded());
     let lines: Vec<String> = hashes.iter().map(|(name, hash)| format!("{name} {hash}")).collect();

@@ -197,6 +197,8 @@ fn what_is_kept_no_longer_is_gone_and_says_by_which_setting() {
         assert_eq!((status, &problem["code"]), (410, &"gone".into()), "{problem}");
         assert_eq!((&problem["setting"], &problem["limit"]), (&setting.into(), &"1 s".into()));
     }
+    assert!(without["links"]["thumbnail"].is_null());
+    assert_eq!(server.get(&format!("{path}/thumbnail")).0, 404);
     assert_eq!(server.get(&format!("/api/jobs/{unfinished}/original")).0, 200);
     server.stop();
     let left = files(&directory);

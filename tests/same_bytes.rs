@@ -3,15 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::Cursor;
+use std::sync::Arc;
 
+use jpeg_encoder::SamplingFactor;
 use proptest::prelude::*;
-use tilemill::raster::decode::{Limits, decode};
+use tilemill::raster::decode::{Colours, Limits, decode};
 use tilemill::raster::encode::{EncodedBand, Encoder, OutputFormat, OutputOptions};
 use tilemill::raster::filter::Chain;
 use tilemill::raster::grid::{Grid, Region, Size};
 use tilemill::raster::orientation::Orientation;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
-use tilemill::raster::source::Source;
+use tilemill::raster::source::{MemoryRaster, Source};
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 20, max_bytes: 1 << 28 };
 
@@ -64,7 +66,7 @@ fn any_chain() -> impl Strategy<Value = Chain> {
 
 fn whole(source: &Source, chain: &Chain) -> Pixels {
     let (size, all) = (source.size(), Region::of(source.size()));
-    chain.apply(source.window(all), all, all, size)
+    chain.apply(&source.window(all).unwrap(), all, all, size)
 }
 
 fn tiled(source: &Source, chain: &Chain, tile: u32) -> Pixels {
@@ -72,7 +74,7 @@ fn tiled(source: &Source, chain: &Chain, tile: u32) -> Pixels {
     let mut result = Pixels::zeroed(size, chain.output_format(source.format()));
     for keep in Grid::new(size, tile).regions() {
         let at = keep.grow(chain.radius(), size);
-        let part = chain.apply(source.window(at), at, keep, size);
+        let part = chain.apply(&source.window(at).unwrap(), at, keep, size);
         result.paste(keep.x, keep.y, &part);
     }
     result
@@ -107,8 +109,30 @@ fn encoder(format: OutputFormat, quality: u8, pixels: &Pixels) -> Encoder {
 }
 
 fn decoded(file: &[u8]) -> Pixels {
-    let source = decode(Cursor::new(file), &LIMITS).unwrap();
-    source.window(Region::of(source.size()))
+    decoded_to(file, Colours::All)
+}
+
+fn decoded_to(file: &[u8], colours: Colours) -> Pixels {
+    let source = decode(Cursor::new(file), &LIMITS, colours).unwrap();
+    source.window(Region::of(source.size())).unwrap()
+}
+
+const COMMON: [SamplingFactor; 3] =
+    [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2];
+
+fn any_sampling() -> impl Strategy<Value = SamplingFactor> {
+    let rare = [SamplingFactor::F_1_2, SamplingFactor::F_4_1, SamplingFactor::F_4_2];
+    prop_oneof![3 => proptest::sample::select(&COMMON), 1 => proptest::sample::select(rare.to_vec())]
+}
+
+fn jpeg(rgb: &[u8], size: Size, sampling: SamplingFactor, progressive: bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 95);
+    encoder.set_sampling_factor(sampling);
+    encoder.set_progressive(progressive);
+    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    encoder.encode(rgb, width, height, jpeg_encoder::ColorType::Rgb).unwrap();
+    file
 }
 
 fn eight_bit(channels: Channels) -> PixelFormat {
@@ -132,6 +156,15 @@ fn stored_place(exif: u8, stored: Size, x: u32, y: u32) -> (u32, u32) {
     }
 }
 
+#[test]
+fn an_image_of_several_bands_is_read_back() {
+    for format in [OutputFormat::Png, OutputFormat::Tiff] {
+        let pixels = noise(Size::new(801, 700), PixelFormat::new(Channels::Rgb, Depth::Sixteen), 1);
+        let file = encoder(format, 90, &pixels).encode(&pixels, Cursor::new(Vec::new())).unwrap();
+        assert!(decoded(&file.into_inner()) == pixels, "{format}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
@@ -150,11 +183,30 @@ proptest! {
     }
 
     #[test]
+    fn the_luma_of_a_jpeg_is_what_grayscale_makes_of_its_colours(
+        seed: u64, size in any_size(), sampling in any_sampling(), progressive: bool
+    ) {
+        // Colours that no rounding of theirs can push out of range.
+        let samples = noise(size, eight_bit(Channels::Rgb), seed);
+        let colours: Vec<u8> = samples.as_bytes().iter().map(|byte| 96 + byte / 4).collect();
+        let file = jpeg(&colours, size, sampling, progressive);
+        let luma = decoded_to(&file, Colours::Luma);
+        let (all, grey) = (Region::of(size), "grayscale".parse::<Chain>().unwrap());
+        let expected = grey.apply(&decoded(&file), all, all, size);
+        if luma.channels() == Channels::Rgb {
+            prop_assert!(!COMMON.contains(&sampling));
+        } else {
+            let pairs = luma.as_bytes().iter().zip(expected.as_bytes());
+            prop_assert!(pairs.clone().all(|(a, b)| a.abs_diff(*b) <= 1), "{sampling:?} {size}");
+        }
+    }
+
+    #[test]
     fn a_turned_source_shows_the_stored_pixels_in_their_places(
         image in any_image(), exif in 1..=8_u8, corners: [u32; 4]
     ) {
         let stored = image.size();
-        let source = Source::new(image.clone(), Orientation::from_exif(exif).unwrap());
+        let source = Source::new(Arc::new(MemoryRaster::from(image.clone())), Orientation::from_exif(exif).unwrap());
         let size = source.size();
         let (x, y) = (corners[0] % size.width, corners[1] % size.height);
         let (width, height) = (1 + corners[2] % (size.width - x), 1 + corners[3] % (size.height - y));
@@ -164,7 +216,7 @@ proptest! {
             let (x, y) = stored_place(exif, stored, x + column, y + row);
             expected.paste(column, row, &image.crop(Region { x, y, width: 1, height: 1 }));
         }
-        prop_assert!(source.window(region) == expected, "orientation {exif}, {region}");
+        prop_assert!(source.window(region).unwrap() == expected, "orientation {exif}, {region}");
     }
 
     #[test]

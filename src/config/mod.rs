@@ -72,6 +72,7 @@ pub enum LogFormat {
 #[expect(missing_docs, reason = "documented in config.toml")]
 pub struct Tile {
     pub size: u32,
+    pub timeout: Seconds,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -138,6 +139,7 @@ pub struct Worker {
 pub struct Dispatch {
     pub max_tiles_in_flight: u32,
     pub max_bytes_in_flight: Bytes,
+    pub image_memory: Bytes,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,7 +158,7 @@ impl Default for Config {
             shutdown_timeout: Seconds::new(30),
             server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), hosts: Vec::new() },
             log: Log { level: "info".into(), format: LogFormat::Text },
-            tile: Tile { size: 512 },
+            tile: Tile { size: 512, timeout: Seconds::new(15 * 60) },
             output: Output { quality: 90, background: Colour([255; 3]) },
             job: Job { max_attempts: 3, max_age: Seconds::days(7) },
             jobs: Jobs { active: 4, queued: 1000 },
@@ -178,7 +180,11 @@ impl Default for Config {
                 max_bytes: Bytes::gib(100),
             },
             worker: Worker { threads: 0, heartbeat: Seconds::new(5), dead_after: Seconds::new(15) },
-            dispatch: Dispatch { max_tiles_in_flight: 4096, max_bytes_in_flight: Bytes::mib(256) },
+            dispatch: Dispatch {
+                max_tiles_in_flight: 4096,
+                max_bytes_in_flight: Bytes::mib(256),
+                image_memory: Bytes::mib(128),
+            },
             topics: Topics { tasks_partitions: 32, results_partitions: 8 },
         }
     }

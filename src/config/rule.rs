@@ -37,7 +37,7 @@ impl Rule {
 
 /// All rules, in the order in which a user should hear of them.
 pub(super) fn rules(config: &Config) -> Vec<Rule> {
-    [numbers(config), relations(config)].into_iter().flatten().collect()
+    [numbers(config), relations(config), times(config)].into_iter().flatten().collect()
 }
 
 fn numbers(config: &Config) -> Vec<Rule> {
@@ -65,7 +65,6 @@ fn numbers(config: &Config) -> Vec<Rule> {
 
 fn relations(config: &Config) -> Vec<Rule> {
     let (tile, worker) = (config.tile.size, &config.worker);
-    let (retention, upload_idle) = (&config.retention, config.limits.upload_idle);
     vec![
         Rule::new(
             "data_dir",
@@ -80,19 +79,6 @@ fn relations(config: &Config) -> Vec<Rule> {
             "it must not exceed `limits.max_tile`",
         ),
         Rule::new(
-            "limits.upload_idle",
-            upload_idle,
-            upload_idle.duration() >= Duration::from_secs(1),
-            "it must be at least 1 s",
-        ),
-        Rule::new(
-            "retention.records",
-            retention.records,
-            retention.records >= retention.originals.max(retention.results),
-            "it must be at least `retention.originals` and `retention.results`: what no job is \
-             known of cannot be fetched",
-        ),
-        Rule::new(
             "worker.heartbeat",
             worker.heartbeat,
             worker.heartbeat.duration() >= Duration::from_millis(100),
@@ -103,6 +89,31 @@ fn relations(config: &Config) -> Vec<Rule> {
             worker.dead_after,
             worker.dead_after.duration() >= 2 * worker.heartbeat.duration(),
             "it must be at least twice `worker.heartbeat`",
+        ),
+    ]
+}
+
+fn times(config: &Config) -> Vec<Rule> {
+    let retention = &config.retention;
+    vec![
+        Rule::new(
+            "limits.upload_idle",
+            config.limits.upload_idle,
+            config.limits.upload_idle.duration() >= Duration::from_secs(1),
+            "it must be at least 1 s",
+        ),
+        Rule::new(
+            "retention.records",
+            retention.records,
+            retention.records >= retention.originals.max(retention.results),
+            "it must be at least `retention.originals` and `retention.results`: what no job is \
+             known of cannot be fetched",
+        ),
+        Rule::new(
+            "tile.timeout",
+            config.tile.timeout,
+            config.tile.timeout.duration() >= Duration::from_secs(1),
+            "it must be at least 1 s",
         ),
     ]
 }

@@ -6,6 +6,7 @@
 //! * [`upload`]: an image at the door.
 //! * [`form`]: what a form contains.
 //! * [`download`]: originals and results.
+//! * [`mosaic`]: small pictures of a job.
 //! * [`events`]: what happens, as a stream.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
@@ -36,6 +37,7 @@ pub mod download;
 pub mod error;
 pub mod events;
 mod form;
+pub mod mosaic;
 pub mod page;
 pub mod routes;
 mod site;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
 use super::view::{self, JobView, QueueView};
-use super::{Api, download, events, page, upload};
+use super::{Api, download, events, mosaic, page, upload};
 use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::worker::WorkerView;
@@ -33,6 +33,9 @@ pub fn configure(routes: &mut web::ServiceConfig) {
                 .service(resource("/jobs/{id}/retry").route(web::post().to(upload::retry)))
                 .service(resource("/jobs/{id}/result").route(read().to(download::result)))
                 .service(resource("/jobs/{id}/original").route(read().to(download::original)))
+                .service(resource("/jobs/{id}/thumbnail").route(read().to(mosaic::thumbnail)))
+                .service(resource("/jobs/{id}/mosaic").route(read().to(mosaic::mosaic)))
+                .service(resource("/jobs/{id}/tiles").route(read().to(mosaic::tiles)))
                 .service(resource("/events").route(web::get().to(events::stream)))
                 .service(resource("/workers").route(read().to(workers)))
                 .service(resource("/queue").route(read().to(queue)))

@@ -1,5 +1,6 @@
 //! An image at the door: streamed to storage, looked at, planned; and old images planned anew.
 
+use std::fs::File;
 use std::io::BufReader;
 use std::sync::Arc;
 
@@ -84,19 +85,25 @@ fn refuse_large(length: Option<u64>, limit: u64) -> Result<()> {
 
 async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<JobView> {
     let file = image.staged.file().try_clone().map_err(ApiError::io)?;
-    let (config, name, bytes) = (Arc::clone(&api.app.config), image.name, image.bytes);
-    let reading = move || Candidate::read(name, bytes, BufReader::new(file), &config);
-    let candidate = web::block(reading).await.map_err(ApiError::internal)??;
+    let candidate = read(api, file, image.name, image.bytes).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, wishes)?).await?;
     let created = api.app.storage.create(&plan, image.staged).await;
     undo_unless(created, api, id).await?;
     accept(api, plan).await
 }
 
+/// Reads the header of an image.
+async fn read(api: &Api, image: File, name: String, bytes: u64) -> Result<Candidate> {
+    let config = Arc::clone(&api.app.config);
+    let reading = move || Candidate::read(name, bytes, BufReader::new(image), &config);
+    Ok(web::block(reading).await.map_err(ApiError::internal)??)
+}
+
 async fn admit_again(api: &Api, id: JobId, source: &str, wishes: Wishes) -> Result<JobView> {
     let source = api.find_with_original(source)?.plan;
-    let plan = api.admission.plan(id, Candidate::again(&source), &wishes)?;
-    let plan = check_space(api, plan).await?;
+    let original = api.app.storage.open_original(source.id).await?;
+    let candidate = read(api, original, source.name.clone(), source.original_bytes).await?;
+    let plan = check_space(api, api.admission.plan(id, candidate, &wishes)?).await?;
     let created = api.app.storage.create_from(&plan, source.id).await;
     undo_unless(created, api, id).await?;
     accept(api, plan).await

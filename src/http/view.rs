@@ -31,6 +31,8 @@ pub struct JobView {
     pub finished_at: Option<Timestamp>,
     pub timings: Option<Timings>,
     pub error: Option<ErrorView>,
+    /// What the job waits for that somebody has to do, in words.
+    pub obstacle: Option<String>,
     /// What the result loses against the original, in words.
     pub notes: Vec<String>,
     /// Bytes of the result.
@@ -54,6 +56,8 @@ pub struct Links {
     pub own: String,
     /// There only as long as the original is.
     pub original: Option<String>,
+    /// There only while the job is in work and as long as its result is.
+    pub thumbnail: Option<String>,
     /// There only when there is a result.
     pub result: Option<String>,
     pub events: String,
@@ -134,6 +138,7 @@ fn build(entry: &Entry, board: Option<&Board>) -> JobView {
         finished_at: outcome.map(Outcome::finished_at),
         timings: None,
         error: None,
+        obstacle: board.and_then(Board::obstacle).map(String::from),
         notes: plan.notes.clone(),
         bytes: None,
         links: links(plan.id, status, entry.kept),
@@ -162,10 +167,12 @@ fn running_status(board: Option<&Board>) -> Status {
 
 fn links(job: JobId, status: Status, kept: Kept) -> Links {
     let own = format!("/api/jobs/{job}");
-    let fetchable = status == Status::Complete && kept.result.is_some();
-    let result = fetchable.then(|| format!("{own}/result"));
+    let of = |what: &str| format!("{own}/{what}");
+    let result = (status == Status::Complete && kept.result.is_some()).then(|| of("result"));
+    let in_work = matches!(status, Status::Queued | Status::Processing | Status::Stitching);
     Links {
-        original: kept.original.map(|_| format!("{own}/original")),
+        original: kept.original.map(|_| of("original")),
+        thumbnail: (in_work || result.is_some()).then(|| of("thumbnail")),
         result,
         events: format!("/api/events?job={job}"),
         own,

@@ -17,6 +17,15 @@ pub struct FailedAttempt {
     pub cause: String,
 }
 
+/// A tile that its workers could not take on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutOff {
+    /// How often.
+    pub times: u32,
+    /// Why the last one could not.
+    pub cause: String,
+}
+
 /// One bit for each tile of a job, and the failed attempts at those that lack theirs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Board {
@@ -25,6 +34,7 @@ pub struct Board {
     bits: Vec<u8>,
     attempts: u32,
     failed: BTreeMap<u32, FailedAttempt>,
+    put_off: BTreeMap<u32, PutOff>,
 }
 
 impl Board {
@@ -32,7 +42,12 @@ impl Board {
     #[must_use]
     pub fn new(tiles: u32) -> Self {
         let bits = vec![0; tiles.div_ceil(8) as usize];
-        Self { tiles, done: 0, bits, attempts: 1, failed: BTreeMap::new() }
+        Self::of(tiles, 0, bits)
+    }
+
+    fn of(tiles: u32, done: u32, bits: Vec<u8>) -> Self {
+        let (failed, put_off) = (BTreeMap::new(), BTreeMap::new());
+        Self { tiles, done, bits, attempts: 1, failed, put_off }
     }
 
     /// A board from its bits, tile 0 in the lowest bit of the first byte.
@@ -47,7 +62,7 @@ impl Board {
             return None;
         }
         let done = bits.iter().map(|byte| byte.count_ones()).sum();
-        Some(Self { tiles, done, bits, attempts: 1, failed: BTreeMap::new() })
+        Some(Self::of(tiles, done, bits))
     }
 
     /// Tiles in the job.
@@ -82,6 +97,7 @@ impl Board {
         self.bits[(tile / 8) as usize] |= 1 << (tile % 8);
         self.done += 1;
         self.failed.remove(&tile);
+        self.put_off.remove(&tile);
         true
     }
 
@@ -98,6 +114,26 @@ impl Board {
             self.attempts = self.attempts.max(attempt.attempt + 1);
             self.failed.insert(tile, attempt);
         }
+    }
+
+    /// Notes that a worker could not take a tile on, unless the tile is done.
+    pub fn put_off(&mut self, tile: u32, cause: String) {
+        if tile < self.tiles && !self.has(tile) {
+            let times = self.times_put_off(tile).saturating_add(1);
+            self.put_off.insert(tile, PutOff { times, cause });
+        }
+    }
+
+    /// How often workers could not take a tile on.
+    #[must_use]
+    pub fn times_put_off(&self, tile: u32) -> u32 {
+        self.put_off.get(&tile).map_or(0, |put_off| put_off.times)
+    }
+
+    /// What tiles wait for that no worker could take on so far.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<&str> {
+        self.put_off.values().next().map(|put_off| put_off.cause.as_str())
     }
 
     /// The most attempts that any one tile has needed so far, at least 1.
@@ -129,6 +165,17 @@ mod tests {
         assert_eq!((board.done(), board.has(8), board.has(0)), (1, true, false));
         (0..8).for_each(|tile| assert!(board.set(tile)));
         assert!(board.is_complete());
+    }
+
+    #[test]
+    fn a_tile_that_is_put_off_is_no_attempt_and_an_obstacle_until_it_is_done() {
+        let mut board = Board::new(2);
+        board.put_off(1, "too old".into());
+        board.put_off(1, "still too old".into());
+        assert_eq!((board.times_put_off(1), board.next_attempt(1)), (2, 1));
+        assert_eq!(board.obstacle(), Some("still too old"));
+        board.set(1);
+        assert_eq!((board.times_put_off(1), board.obstacle()), (0, None));
     }
 
     #[test]

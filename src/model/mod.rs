@@ -3,11 +3,13 @@
 //! * [`job`]: a job's identity, its plan and its outcome.
 //! * [`tile`]: a tile on its way to a worker and back.
 //! * [`board`]: which tiles of a job are in its canvas.
+//! * [`mosaic`]: a small picture of a job, and who made its tiles.
 //! * [`worker`]: who works, and how it is.
 //! * [`event`]: the signals that make somebody look.
 
 pub mod board;
 pub mod event;
 pub mod job;
+pub mod mosaic;
 pub mod tile;
 pub mod worker;

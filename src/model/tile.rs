@@ -70,4 +70,6 @@ pub enum Retry {
     Useful,
     /// The same input will fail everywhere.
     Futile,
+    /// This worker cannot do it, another may: not an attempt, and to be sent again after a while.
+    Elsewhere,
 }

@@ -77,6 +77,15 @@ impl fmt::Display for Channels {
     }
 }
 
+/// Which colours of an image somebody needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// All that it has.
+    All,
+    /// Its BT.601 luma, where that can be had without the rest.
+    Luma,
+}
+
 /// The format of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PixelFormat {

@@ -5,6 +5,7 @@
 //! - [`pixels`]: a rectangle of pixels in memory
 //! - [`grid`]: sizes, regions and the tiles of an image
 //! - [`orientation`]: the eight ways a stored image may be turned
+//! - [`preview`]: small pictures of large ones
 //! - [`source`]: a decoded image, cut into windows in viewing orientation
 //! - [`decode`]: files to sources, with limits checked before memory is taken
 //! - [`filter`]: the filters, their parameters and chains of them
@@ -17,9 +18,10 @@ pub mod format;
 pub mod grid;
 pub mod orientation;
 pub mod pixels;
+pub mod preview;
 pub mod sample;
 pub mod source;
 
 /// The revision of the bytes this core makes: it rises only when the same image, chain and output
 /// options would give other bytes than before.
-pub const REVISION: u32 = 1;
+pub const REVISION: u32 = 2;

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-pub use super::format::{Channels, Depth, PixelFormat};
+pub use super::format::{Channels, Colours, Depth, PixelFormat};
 use super::grid::{Region, Size};
 use super::sample::Sample;
 

@@ -8,11 +8,10 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::model::job::{JobId, Plan, StorageId};
 use crate::raster;
-use crate::raster::decode::{self, Container};
+use crate::raster::decode::{self, Container, Header};
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Size};
-use crate::raster::pixels::PixelFormat;
 use crate::refusal::{Code, Refusal};
 
 /// What the owner of an image wants; what is left out is decided by the configuration and the image.
@@ -38,12 +37,8 @@ pub struct Candidate {
     pub name: String,
     /// Its bytes.
     pub bytes: u64,
-    /// Its format, by content.
-    pub container: Container,
-    /// Its width and height, upright.
-    pub size: Size,
-    /// The format of its decoded pixels.
-    pub format: PixelFormat,
+    /// What its header says.
+    pub header: Header,
 }
 
 impl Candidate {
@@ -55,20 +50,7 @@ impl Candidate {
         config: &Config,
     ) -> Result<Self, Refusal> {
         let header = decode::probe(image, &decode_limits(config))?;
-        let (container, size, format) = (header.container, header.size, header.format);
-        Ok(Self { name: name.into(), bytes, container, size, format })
-    }
-
-    /// An image that was admitted before.
-    #[must_use]
-    pub fn again(plan: &Plan) -> Self {
-        Self {
-            name: plan.name.clone(),
-            bytes: plan.original_bytes,
-            container: plan.container,
-            size: plan.size,
-            format: plan.format,
-        }
+        Ok(Self { name: name.into(), bytes, header })
     }
 }
 
@@ -91,20 +73,21 @@ impl Admission {
     pub fn plan(&self, id: JobId, image: Candidate, wishes: &Wishes) -> Result<Plan, Refusal> {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let tile_size = tile_size(wishes, &self.config)?;
-        let size = image.size;
+        let Header { container, size, .. } = image.header;
+        let format = image.header.format_for(filters.reads());
         self.check_tile_count(size, tile_size)?;
-        let output = self.output(wishes, image.container)?;
-        let encoder = Encoder::new(output, size, filters.output_format(image.format))?;
+        let output = self.output(wishes, container)?;
+        let encoder = Encoder::new(output, size, filters.output_format(format))?;
         Ok(Plan {
             version: Plan::VERSION,
             id,
             name: image.name,
             created_at: Timestamp::now(),
             storage: self.storage.clone(),
-            container: image.container,
+            container,
             original_bytes: image.bytes,
             size,
-            format: image.format,
+            format,
             filters,
             tile_size,
             output,

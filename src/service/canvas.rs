@@ -37,6 +37,16 @@ pub enum Scratch {
     Unnamed(PathBuf),
 }
 
+impl Scratch {
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        match self {
+            Self::Named(directory) | Self::Unnamed(directory) => directory,
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Header {
     plan: [u8; 32],
@@ -130,6 +140,18 @@ impl Canvas {
         self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Width and height of the image.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Side of a tile in pixels.
+    #[must_use]
+    pub fn tile_size(&self) -> u32 {
+        self.tile_size
+    }
+
     /// The tiles that are in the canvas now.
     #[must_use]
     pub fn board(&self) -> Board {
@@ -163,6 +185,26 @@ impl Canvas {
     /// Notes that an attempt at a tile failed.
     pub fn fail(&self, tile: u32, attempt: FailedAttempt) {
         self.lock_board().fail(tile, attempt);
+    }
+
+    /// Notes that a worker could not take a tile on.
+    pub fn put_off(&self, tile: u32, cause: String) {
+        self.lock_board().put_off(tile, cause);
+    }
+
+    /// Reads a tile, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` for a tile that is not in the grid.
+    pub fn tile(&self, tile: u32) -> io::Result<Pixels> {
+        if u64::from(tile) >= self.grid.len() {
+            return Err(misfit(format!("there is no tile {tile}")));
+        }
+        let place = self.grid.region(tile);
+        let mut pixels = Pixels::zeroed(place.size(), self.format);
+        self.file.read_exact_at(pixels.as_bytes_mut(), self.offset(place))?;
+        Ok(pixels)
     }
 
     /// Reads full-width rows, which must be within the image and all there.

@@ -1,7 +1,8 @@
 //! The mill: a task becomes a result. One member of the group, as many tiles at once as threads.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -9,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::pool::Pool;
+use super::pool::{Pool, Unfinished};
+use crate::config::Seconds;
 use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
 use crate::queue::{Delivery, Event, QueueError, Topic};
 use crate::raster;
+use crate::raster::pixels::Pixels;
 
 /// Tiles in hand for each thread: one in work, one so that the thread need not wait for the next.
 const TILES_PER_THREAD: usize = 2;
@@ -24,6 +27,8 @@ pub struct Mill {
     host: String,
     pool: Arc<Pool>,
     results: Arc<dyn Topic<TileResult>>,
+    /// How long one tile may take.
+    timeout: Seconds,
     tally: Tally,
 }
 
@@ -35,14 +40,15 @@ struct Tally {
 }
 
 impl Mill {
-    /// A worker that computes in `pool` and answers to `results`.
+    /// A worker that computes in `pool`, no tile for longer than `timeout`, and answers to `results`.
     pub fn new(
         id: WorkerId,
         host: String,
         pool: Arc<Pool>,
         results: Arc<dyn Topic<TileResult>>,
+        timeout: Seconds,
     ) -> Self {
-        Self { id, host, pool, results, tally: Tally::default() }
+        Self { id, host, pool, results, timeout, tally: Tally::default() }
     }
 
     /// Takes tasks until `shutdown`, then finishes those in hand.
@@ -75,11 +81,11 @@ impl Mill {
 
     /// Filters one tile; acks it only when its result is safe.
     async fn handle(self: Arc<Self>, delivery: Delivery<TileTask>, permit: OwnedSemaphorePermit) {
-        self.tally.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.tally.in_flight.fetch_add(1, Relaxed);
         let task = Arc::clone(delivery.message());
         let result = self.filter(Arc::clone(&task)).await;
         let counter = if result.pixels.is_ok() { &self.tally.done } else { &self.tally.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
+        counter.fetch_add(1, Relaxed);
         match self.results.send(task.results_partition, result).await {
             Ok(_) => delivery.ack(),
             // Not acked, the task goes back to the queue.
@@ -90,21 +96,31 @@ impl Mill {
                 "could not send a result"
             ),
         }
-        self.tally.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.tally.in_flight.fetch_sub(1, Relaxed);
         drop(permit);
     }
 
     async fn filter(&self, task: Arc<TileTask>) -> TileResult {
         let (job, tile, attempt) = (task.job, task.tile, task.attempt);
-        let work = self.pool.run(move || {
+        let id = self.id.clone();
+        let work = self.pool.run_within(self.timeout.duration(), move || {
             let start = Instant::now();
-            (filter_tile(&task), start.elapsed())
+            (filter_tile(&task, &id), start.elapsed())
         });
-        let (pixels, elapsed) = work.await.unwrap_or_else(|panicked| {
-            let failure = TileFailure { cause: panicked.to_string(), retry: Retry::Useful };
-            (Err(failure), Duration::ZERO)
-        });
+        let (pixels, elapsed) = work
+            .await
+            .unwrap_or_else(|unfinished| (Err(self.failure(&unfinished)), Duration::ZERO));
         TileResult { job, tile, attempt, worker: self.id.clone(), elapsed, pixels }
+    }
+
+    fn failure(&self, unfinished: &Unfinished) -> TileFailure {
+        let cause = match unfinished {
+            Unfinished::Panicked(panicked) => panicked.to_string(),
+            Unfinished::TimedOut => {
+                format!("not filtered within {} (`tile.timeout`)", self.timeout)
+            }
+        };
+        TileFailure { cause, retry: Retry::Useful }
     }
 
     /// What the worker says of itself; `rate` is in tiles a second.
@@ -114,9 +130,9 @@ impl Mill {
             id: self.id.clone(),
             host: self.host.clone(),
             threads: u32::try_from(self.pool.threads()).unwrap_or(u32::MAX),
-            in_flight: self.tally.in_flight.load(Ordering::Relaxed),
-            done: self.tally.done.load(Ordering::Relaxed),
-            failed: self.tally.failed.load(Ordering::Relaxed),
+            in_flight: self.tally.in_flight.load(Relaxed),
+            done: self.tally.done.load(Relaxed),
+            failed: self.tally.failed.load(Relaxed),
             rate,
             version: env!("CARGO_PKG_VERSION").into(),
             phase,
@@ -137,7 +153,7 @@ impl Mill {
                 _ = clock.tick() => Phase::Working,
                 () = shutdown.cancelled() => Phase::Gone,
             };
-            let rate = rate.measure(self.tally.done.load(Ordering::Relaxed));
+            let rate = rate.measure(self.tally.done.load(Relaxed));
             let sent = heartbeats.send(0, self.heartbeat(phase, rate)).await;
             if let Err(error) = sent {
                 warn!(error = &error as &dyn std::error::Error, "could not send a heartbeat");
@@ -170,17 +186,26 @@ impl Rate {
 }
 
 /// Runs a task's filters over its window and trims the halo.
-fn filter_tile(task: &TileTask) -> Result<raster::pixels::Pixels, TileFailure> {
-    let futile = |cause| TileFailure { cause, retry: Retry::Futile };
-    if task.revision != raster::REVISION {
-        return Err(futile(format!(
-            "the job needs raster revision {}, this worker has {}",
-            task.revision,
-            raster::REVISION
-        )));
+fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure> {
+    if let Some(cause) = other_revision(task.revision, worker) {
+        return Err(TileFailure { cause, retry: Retry::Elsewhere });
     }
     if task.pixels.size() != task.window.size() {
-        return Err(futile("the tile's pixels do not have the size of its window".into()));
+        let cause = "the tile's pixels do not have the size of its window".into();
+        return Err(TileFailure { cause, retry: Retry::Futile });
     }
-    Ok(task.filters.apply(task.pixels.clone(), task.window, task.keep, task.image))
+    Ok(task.filters.apply(&task.pixels, task.window, task.keep, task.image))
+}
+
+/// Why a worker leaves a tile to others: its bytes would not be those that were promised.
+fn other_revision(needed: u32, worker: &WorkerId) -> Option<String> {
+    let own = raster::REVISION;
+    let age = match own.cmp(&needed) {
+        Ordering::Less => "old",
+        Ordering::Equal => return None,
+        Ordering::Greater => "new",
+    };
+    Some(format!(
+        "worker {worker}, revision {own}, is too {age} for a job of revision {needed}: finish the upgrade"
+    ))
 }

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,7 +16,9 @@ type Work = Box<dyn FnOnce() + Send>;
 /// A pool of threads. Dropping it finishes what was begun, forgets the rest and joins the threads.
 pub struct Pool {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    name: String,
+    size: usize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -28,6 +31,8 @@ struct Shared {
 struct Queue {
     waiting: VecDeque<Work>,
     closed: bool,
+    /// Threads that were replaced while they did not come back; each ends when it does.
+    given_up: usize,
 }
 
 /// The work panicked; the thread that ran it goes on.
@@ -35,22 +40,79 @@ struct Queue {
 #[error("internal error: {0}")]
 pub struct Panicked(pub String);
 
+/// Why there is no answer to some work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfinished {
+    /// It panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+    /// It took longer than it may.
+    #[error("not finished in time")]
+    TimedOut,
+}
+
 impl Pool {
     /// Starts `threads` threads whose names begin with `name`.
     pub fn new(name: &str, threads: NonZeroUsize) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let spawn = |index| {
-            let shared = Arc::clone(&shared);
-            thread::Builder::new().name(format!("{name}-{index}")).spawn(move || shared.work())
-        };
-        let threads = (0..threads.get()).map(spawn).collect::<io::Result<_>>()?;
-        Ok(Self { shared, threads })
+        let (name, size) = (name.to_owned(), threads.get());
+        let pool = Self { shared: Arc::default(), name, size, threads: Mutex::default() };
+        (0..size).try_for_each(|index| pool.spawn(index))?;
+        Ok(pool)
+    }
+
+    fn spawn(&self, index: usize) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let builder = thread::Builder::new().name(format!("{}-{index}", self.name));
+        let thread = builder.spawn(move || shared.work())?;
+        self.handles().push(thread);
+        Ok(())
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        // Nothing that can panic runs under the lock.
+        self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// How many threads there are.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.threads.len()
+        self.size
+    }
+
+    /// Runs `work`, which has `limit` from when it begins. A thread that does not come back by then is
+    /// given up, and another takes its place: nothing can stop a thread that computes.
+    pub async fn run_within<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unfinished> {
+        let (begin, begun) = oneshot::channel();
+        let answer = self.run(move || {
+            // Nobody waiting for the beginning is nobody to tell.
+            let _ = begin.send(());
+            work()
+        });
+        let over = async {
+            if begun.await.is_ok() {
+                tokio::time::sleep(limit).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            answer = answer => Ok(answer?),
+            () = over => {
+                self.replace_thread();
+                Err(Unfinished::TimedOut)
+            }
+        }
+    }
+
+    fn replace_thread(&self) {
+        self.shared.lock().given_up += 1;
+        if let Err(error) = self.spawn(self.size) {
+            tracing::error!(%error, pool = self.name, "could not replace a thread");
+        }
     }
 
     /// Runs `work` on one of the threads, in the order of the calls.
@@ -78,7 +140,18 @@ impl Shared {
     fn work(&self) {
         while let Some(work) = self.next() {
             work();
+            if self.is_given_up() {
+                return;
+            }
         }
+    }
+
+    /// Whether there is a thread too many: one of those that were given up has come back.
+    fn is_given_up(&self) -> bool {
+        let mut queue = self.lock();
+        let too_many = queue.given_up > 0;
+        queue.given_up -= usize::from(too_many);
+        too_many
     }
 
     fn next(&self) -> Option<Work> {
@@ -100,9 +173,14 @@ impl Drop for Pool {
         let mut queue = self.shared.lock();
         queue.closed = true;
         queue.waiting.clear();
+        let stuck = queue.given_up > 0;
         drop(queue);
         self.shared.changed.notify_all();
-        for thread in self.threads.drain(..) {
+        if stuck {
+            // One that never comes back cannot be waited for.
+            return;
+        }
+        for thread in self.handles().drain(..) {
             // Work that panics is caught, so a thread ends only by returning.
             let _ = thread.join();
         }
@@ -120,8 +198,10 @@ fn words(cause: &(dyn Any + Send)) -> Panicked {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
+    use std::sync::mpsc;
+    use std::time::Duration;
 
-    use super::{Panicked, Pool};
+    use super::{Panicked, Pool, Unfinished};
 
     #[tokio::test]
     async fn a_panic_is_answered_and_the_thread_goes_on() {
@@ -129,6 +209,19 @@ mod tests {
         let failed: Result<(), _> = pool.run(|| panic!("as intended")).await;
         assert_eq!(failed, Err(Panicked("as intended".into())));
         assert_eq!(pool.run(|| 2 + 2).await, Ok(4));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_does_not_come_back_is_replaced_and_ends_when_it_does() {
+        let pool = Pool::new("test", NonZeroUsize::MIN).unwrap();
+        let (release, released) = mpsc::channel::<()>();
+        let late = pool.run_within(Duration::from_millis(1), move || released.recv());
+        assert_eq!(late.await, Err(Unfinished::TimedOut));
+        assert_eq!(pool.run(|| 2 + 2).await, Ok(4));
+        drop(release);
+        // One thread is left: work that waits for other work would wait for ever on none.
+        assert_eq!(pool.run_within(Duration::from_mins(1), || 1).await, Ok(1));
+        assert_eq!(pool.run(|| 3).await, Ok(3));
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Bytes, Config};
 use crate::model::job::Plan;
+use crate::raster::pixels::PixelFormat;
 use crate::refusal::{Code, Refusal};
 
 const SETTING: &str = "limits.min_free_space";
@@ -14,6 +15,8 @@ pub struct Space {
     data: PathBuf,
     scratch: PathBuf,
     floor: Bytes,
+    /// What decoded images may take of the memory; larger ones go to the scratch disk.
+    memory: Bytes,
 }
 
 impl Space {
@@ -21,7 +24,8 @@ impl Space {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let floor = config.limits.min_free_space;
-        Self { data: config.data_dir.clone(), scratch: config.scratch_dir(), floor }
+        let memory = config.dispatch.image_memory;
+        Self { data: config.data_dir.clone(), scratch: config.scratch_dir(), floor, memory }
     }
 
     /// Refuses an upload for which there is no room. Blocks on the disk.
@@ -29,10 +33,12 @@ impl Space {
         check(free(&self.data), bytes, self.floor, "data_dir")
     }
 
-    /// Refuses a job for whose canvas there is no room. Blocks on the disk.
+    /// Refuses a job for whose scratch files there is no room. Blocks on the disk.
     pub fn check_job(&self, plan: &Plan) -> Result<(), Refusal> {
-        let canvas = plan.size.pixels() * plan.result_format().bytes_per_pixel() as u64;
-        check(free(&self.scratch), canvas, self.floor, "scratch_dir")
+        let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;
+        let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
+        let decoded = if decoded > self.memory.get() { decoded } else { 0 };
+        check(free(&self.scratch), canvas + decoded, self.floor, "scratch_dir")
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::JobId;
+use crate::model::mosaic::{Mosaic, Slot};
 use crate::model::worker::{Heartbeat, Liveness, Phase, WorkerId, WorkerView};
 
 /// Signals that a slow receiver may fall behind by before it has to look at everything.
@@ -32,6 +33,7 @@ struct Maps {
     owners: HashMap<JobId, ServerId>,
     active: Expiring<JobId, ActiveJob>,
     boards: Expiring<JobId, Board>,
+    mosaics: Expiring<JobId, Mosaic>,
     workers: BTreeMap<WorkerId, Worker>,
 }
 
@@ -60,6 +62,17 @@ impl<K: Eq + Hash, V: Clone> Expiring<K, V> {
     fn get(&self, key: &K) -> Option<V> {
         let live = self.0.get(key).filter(|(end, _)| *end > Instant::now());
         live.map(|(_, value)| value.clone())
+    }
+
+    /// Changes an entry that is there, and keeps it for `ttl` from now. Returns whether it was there.
+    fn change(&mut self, key: &K, ttl: Duration, change: impl FnOnce(&mut V)) -> bool {
+        let now = Instant::now();
+        let live = self.0.get_mut(key).filter(|(end, _)| *end > now);
+        live.map(|(end, value)| {
+            *end = now + ttl;
+            change(value);
+        })
+        .is_some()
     }
 
     fn values(&self) -> Vec<V> {
@@ -131,6 +144,7 @@ impl State for EmbeddedState {
         maps.owners.remove(&job);
         maps.active.0.remove(&job);
         maps.boards.0.remove(&job);
+        maps.mosaics.0.remove(&job);
         Ok(())
     }
 
@@ -145,6 +159,20 @@ impl State for EmbeddedState {
 
     async fn board(&self, job: JobId) -> Result<Option<Board>, StateError> {
         Ok(self.lock().boards.get(&job))
+    }
+
+    async fn publish_mosaic(&self, job: JobId, mosaic: Mosaic) -> Result<(), StateError> {
+        self.lock().mosaics.put(job, mosaic, BOARD_TTL);
+        Ok(())
+    }
+
+    async fn paint(&self, job: JobId, slots: Vec<Slot>) -> Result<bool, StateError> {
+        let paint = |mosaic: &mut Mosaic| slots.into_iter().for_each(|slot| mosaic.paint(slot));
+        Ok(self.lock().mosaics.change(&job, BOARD_TTL, paint))
+    }
+
+    async fn mosaic(&self, job: JobId) -> Result<Option<Mosaic>, StateError> {
+        Ok(self.lock().mosaics.get(&job))
     }
 
     async fn beat(&self, heartbeat: Heartbeat, dead_after: Duration) -> Result<(), StateError> {

@@ -16,6 +16,7 @@ use tokio::sync::broadcast;
 use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::{JobId, StorageId};
+use crate::model::mosaic::{Mosaic, Slot};
 use crate::model::worker::{Heartbeat, WorkerId, WorkerView};
 
 pub mod embedded;
@@ -24,7 +25,7 @@ pub mod embedded;
 pub const SERVER_TTL: Duration = Duration::from_secs(10);
 /// How long an active job stays known after it was last published.
 pub const ACTIVE_TTL: Duration = Duration::from_secs(30);
-/// How long a board stays after it was last published.
+/// How long a board or a mosaic stays after it was last published.
 pub const BOARD_TTL: Duration = Duration::from_mins(1);
 /// How long a dead worker is still shown.
 pub const DEAD_WORKER_TTL: Duration = Duration::from_mins(5);
@@ -66,7 +67,7 @@ pub trait State: Send + Sync {
     /// Publishes a job as active, for [`ACTIVE_TTL`].
     async fn activate(&self, job: ActiveJob) -> Result<(), StateError>;
 
-    /// Forgets a job: that it is active, its owner and its board.
+    /// Forgets a job: that it is active, its owner, its board and its mosaic.
     async fn forget(&self, job: JobId) -> Result<(), StateError>;
 
     /// The active jobs, in no particular order.
@@ -77,6 +78,16 @@ pub trait State: Send + Sync {
 
     /// The board published last, if it has not expired.
     async fn board(&self, job: JobId) -> Result<Option<Board>, StateError>;
+
+    /// Publishes a job's mosaic, for [`BOARD_TTL`], in place of the one before.
+    async fn publish_mosaic(&self, job: JobId, mosaic: Mosaic) -> Result<(), StateError>;
+
+    /// Paints tiles over the mosaic that was published, and keeps it for [`BOARD_TTL`] from now.
+    /// Returns whether there was one; if not, nothing is kept, and it has to be published whole.
+    async fn paint(&self, job: JobId, slots: Vec<Slot>) -> Result<bool, StateError>;
+
+    /// The mosaic as it was painted last, if it has not expired.
+    async fn mosaic(&self, job: JobId) -> Result<Option<Mosaic>, StateError>;
 
     /// Notes that a worker's heartbeat arrived now: the worker lives until `dead_after` from now, and
     /// is shown as dead for [`DEAD_WORKER_TTL`] behind that. [`Phase::Gone`] removes it at once.

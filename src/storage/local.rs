@@ -37,6 +37,7 @@ struct Entry {
     paths: Paths,
     plan: Option<Plan>,
     outcome: Option<Outcome>,
+    thumbnail: Option<Vec<u8>>,
     starts: [u32; 2],
 }
 
@@ -59,7 +60,7 @@ impl LocalStorage {
 
     /// Says where the files of a job are, before anything else is done with it.
     pub fn assign(&self, job: JobId, paths: Paths) {
-        let entry = Entry { paths, plan: None, outcome: None, starts: [0; 2] };
+        let entry = Entry { paths, plan: None, outcome: None, thumbnail: None, starts: [0; 2] };
         self.lock().insert(job, entry);
     }
 
@@ -166,6 +167,14 @@ impl Storage for LocalStorage {
     async fn open_final(&self, plan: &Plan) -> Result<File> {
         let output = self.paths(plan.id)?.output;
         File::open(&output).map_err(StorageError::io("open", &output))
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
+        self.with(job, "plan", |entry| entry.thumbnail = Some(png))
+    }
+
+    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>> {
+        Ok(self.lock().get(&job).and_then(|entry| entry.thumbnail.clone()))
     }
 
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {

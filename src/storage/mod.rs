@@ -153,6 +153,12 @@ pub trait Storage: Send + Sync {
     /// The final image of a job, open for reading.
     async fn open_final(&self, plan: &Plan) -> Result<File, StorageError>;
 
+    /// Keeps a small PNG of the result of a job, for people. It may be lost, and is not synced.
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<(), StorageError>;
+
+    /// The small PNG of the result of a job, if one was kept.
+    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>, StorageError>;
+
     /// Ends a job. Returns the outcome that stands, which is another if one was there already.
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome, StorageError>;
 

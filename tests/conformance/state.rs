@@ -5,7 +5,9 @@ use std::time::Duration;
 use tilemill::model::board::Board;
 use tilemill::model::event::Look;
 use tilemill::model::job::{JobId, StorageId};
+use tilemill::model::mosaic::{Maker, Mosaic, Slot};
 use tilemill::model::worker::{Heartbeat, Liveness, Phase, WorkerId};
+use tilemill::raster::grid::Size;
 use tilemill::state::{
     ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, SERVER_TTL, ServerId, State,
 };
@@ -78,6 +80,30 @@ pub async fn the_latest_board_is_read_until_it_expires(
     assert_eq!(state.board(job).await.unwrap(), Some(board));
     pass(BOARD_TTL + A_MOMENT).await;
     assert_eq!(state.board(job).await.unwrap(), None);
+}
+
+pub async fn tiles_are_painted_over_the_mosaic_until_it_expires(
+    state: &dyn State,
+    pass: impl AsyncFn(Duration),
+) {
+    let job = JobId::generate();
+    let mut mosaic = Mosaic::new(Size::new(1024, 512), 512);
+    let pixels = vec![[1, 2, 3, 255]; (mosaic.slot_side() * mosaic.slot_side()) as usize];
+    let maker = Maker { worker: WorkerId::new("w"), attempt: 2, millis: 30 };
+    let slot = Slot { tile: 1, pixels, maker: Some(maker) };
+    assert!(!state.paint(job, vec![slot.clone()]).await.unwrap());
+    assert_eq!(state.mosaic(job).await.unwrap(), None);
+    state.publish_mosaic(job, mosaic.clone()).await.unwrap();
+    pass(BOARD_TTL.saturating_sub(A_MOMENT)).await;
+    assert!(state.paint(job, vec![slot.clone()]).await.unwrap());
+    mosaic.paint(slot);
+    pass(A_MOMENT * 2).await;
+    assert_eq!(state.mosaic(job).await.unwrap(), Some(mosaic.clone()));
+    pass(BOARD_TTL).await;
+    assert_eq!(state.mosaic(job).await.unwrap(), None);
+    state.publish_mosaic(job, mosaic).await.unwrap();
+    state.forget(job).await.unwrap();
+    assert_eq!(state.mosaic(job).await.unwrap(), None);
 }
 
 pub async fn a_silent_worker_is_late_then_dead_then_gone(

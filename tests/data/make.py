@@ -54,6 +54,37 @@ def png(name, array, colour, depth, interlaced=False):
     (HERE / name).write_bytes(b"\x89PNG\r\n\x1a\n" + data)
 
 
+def tiled_tiff(name, array, side):
+    """Pillow writes no tiles. Uncompressed, big-endian; tiles beyond the edges repeat the last pixels."""
+    height, width, channels = array.shape
+    padded = np.pad(array, ((0, -height % side), (0, -width % side), (0, 0)), mode="edge")
+    corners = [(y, x) for y in range(0, height, side) for x in range(0, width, side)]
+    tiles = [padded[y : y + side, x : x + side].astype(">u2").tobytes() for y, x in corners]
+    bits, offsets = 8, 8 + 2 * channels
+    counts = offsets + 4 * len(tiles)
+    pixels = counts + 4 * len(tiles)
+    directory = pixels + sum(map(len, tiles))
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, channels, bits),
+        (259, 3, 1, 1 << 16),
+        (262, 3, 1, 2 << 16),
+        (277, 3, 1, channels << 16),
+        (322, 4, 1, side),
+        (323, 4, 1, side),
+        (324, 4, len(tiles), offsets),
+        (325, 4, len(tiles), counts),
+    ]
+    starts = [pixels + sum(map(len, tiles[:index])) for index in range(len(tiles))]
+    file = b"MM\0*" + struct.pack(">I", directory) + struct.pack(">H", 16) * channels
+    file += struct.pack(f">{len(tiles)}I", *starts)
+    file += struct.pack(f">{len(tiles)}I", *map(len, tiles)) + b"".join(tiles)
+    file += struct.pack(">H", len(entries))
+    file += b"".join(struct.pack(">HHII", *entry) for entry in entries) + bytes(4)
+    (HERE / name).write_bytes(file)
+
+
 def main():
     rgb = Image.fromarray(picture(3, 255))
     rgba = Image.fromarray(picture(4, 255))
@@ -82,6 +113,8 @@ def main():
     rgb.convert("CMYK").save(HERE / "cmyk.tif", compression="tiff_lzw")
     grey.convert("F").save(HERE / "float.tif", compression="tiff_adobe_deflate")
     grey.save(HERE / "pages.tif", compression="tiff_lzw", save_all=True, append_images=[grey, grey])
+
+    tiled_tiff("tiled-16.tif", picture(3, 65535), 16)
 
     rgb.save(HERE / "lossy.webp", quality=80)
     rgba.save(HERE / "lossless.webp", lossless=True)

@@ -226,8 +226,12 @@ impl Server {
     pub fn result(&self, job: &str) -> Vec<u8> {
         let ended = self.ended(job);
         assert_eq!(ended["status"], "complete", "{ended}");
-        let url = self.url(&format!("/api/jobs/{job}/result"));
-        let mut response = agent().get(url).call().unwrap();
+        self.bytes(&format!("/api/jobs/{job}/result"))
+    }
+
+    /// The body of an answer.
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        let mut response = agent().get(self.url(path)).call().unwrap();
         response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
     }
 }

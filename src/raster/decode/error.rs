@@ -55,6 +55,13 @@ pub enum DecodeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
+    /// What was decoded could not be kept.
+    #[error("cannot keep the decoded image")]
+    Keep {
+        /// What those who keep it say.
+        source: io::Error,
+    },
+
     /// The reader failed; the file itself may be good.
     #[error("cannot read the image")]
     Read {
@@ -70,6 +77,18 @@ impl DecodeError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> DecodeError {
         DecodeError::Damaged { container, source: source.into() }
+    }
+
+    pub(super) fn unsupported(container: Container, what: &str) -> DecodeError {
+        DecodeError::Unsupported { container, what: what.to_owned() }
+    }
+
+    pub(super) fn animated(container: Container) -> DecodeError {
+        DecodeError::unsupported(container, "an animation")
+    }
+
+    pub(super) fn keep(source: io::Error) -> DecodeError {
+        DecodeError::Keep { source }
     }
 
     pub(super) fn from_io(container: Container, error: io::Error) -> DecodeError {

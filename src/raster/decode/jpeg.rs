@@ -1,107 +1,117 @@
-//! Where a JPEG file's header and its image end, because the decoder reads whatever it is given into
-//! memory and fills what is missing with grey.
+//! JPEG: the whole image at once, in all its colours or in luma alone.
 
-use std::io::{self, BufRead, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
+
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::container::Container;
 use super::error::DecodeError;
+use super::extent::{self, Extent, Frame};
+use super::limits::{Limits, raster_bytes};
+use super::whole::from_exif_block;
+use super::{Decoder, Purpose};
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::source::Rows;
 
-/// Markers without a length: a stuffed zero in compressed data, restarts, start of image.
-const LONE_MARKERS: [std::ops::RangeInclusive<u8>; 2] = [0x00..=0x01, 0xD0..=0xD8];
-const START_OF_SCAN: u8 = 0xDA;
-const END_OF_IMAGE: u8 = 0xD9;
-/// The segment that opens a scan is at most this long, in bytes.
-const MAX_SCAN_HEADER: u64 = 64;
-
-/// Offsets from the start of a file, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
-    /// Everything before the compressed data of the first scan is below this.
-    pub(super) header: u64,
-    /// The end marker of the image is below this; what follows it is no part of the image.
-    pub(super) image: u64,
+struct Jpeg {
+    decoder: JpegDecoder<ZCursor<Vec<u8>>>,
+    extent: Extent,
+    size: Size,
+    /// The colours of the file.
+    colours: ColorSpace,
 }
 
-/// Walks from segment to segment; fails when the file ends before its image does.
-pub(super) fn extent<R: BufRead + Seek>(reader: &mut R) -> Result<Extent, DecodeError> {
-    walk(reader).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => {
-            DecodeError::damaged(Container::Jpeg, "the end of the image is missing")
-        }
-        _ => DecodeError::from_io(Container::Jpeg, error),
-    })
+/// The decoder, which takes in the file as far as `purpose` needs it.
+pub(super) fn open<'r, R: BufRead + Seek + 'r>(
+    mut reader: R,
+    limits: &Limits,
+    purpose: Purpose,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let extent = extent::extent(&mut reader)?;
+    limits.check_size(extent.frame.size)?;
+    let length = match purpose {
+        Purpose::Probe => extent.header,
+        Purpose::Decode => extent.image,
+    };
+    limits.check_memory(length)?;
+    reader.seek(SeekFrom::Start(0))?;
+    let mut file = Vec::new();
+    reader.take(length).read_to_end(&mut file)?;
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options(ColorSpace::RGB));
+    decoder.decode_headers().map_err(broken)?;
+    let colours = decoder.input_colorspace().ok_or_else(|| misread("it has no colours"))?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| misread("it has no size"))?;
+    let size = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+    let size = Size::new(size[0], size[1]);
+    limits.check_size(size)?;
+    Ok(Box::new(Jpeg { decoder, extent, size, colours }))
 }
 
-fn walk<R: BufRead + Seek>(reader: &mut R) -> io::Result<Extent> {
-    let mut header = None;
-    loop {
-        match next_marker(reader)? {
-            END_OF_IMAGE => {
-                let no_scan = || io::Error::new(io::ErrorKind::InvalidData, "it has no scan");
-                let (header, image) = (header.ok_or_else(no_scan)?, reader.stream_position()?);
-                return Ok(Extent { header, image });
-            }
-            marker if LONE_MARKERS.iter().any(|range| range.contains(&marker)) => continue,
-            START_OF_SCAN if header.is_none() => {
-                header = Some(reader.stream_position()? + MAX_SCAN_HEADER);
-            }
-            _ => {}
+/// Damaged data are shown as far as they go, as everybody does; the limits were checked before.
+fn options(colours: ColorSpace) -> DecoderOptions {
+    DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_out_colorspace(colours)
+}
+
+fn misread(what: &'static str) -> DecodeError {
+    DecodeError::damaged(Container::Jpeg, what)
+}
+
+fn broken(error: DecodeErrors) -> DecodeError {
+    match error {
+        DecodeErrors::Unsupported(scheme) => {
+            let what = format!("features beyond ours ({scheme:?})");
+            DecodeError::Unsupported { container: Container::Jpeg, what }
         }
-        let mut length = [0; 2];
-        reader.read_exact(&mut length)?;
-        let length = i64::from(u16::from_be_bytes(length));
-        reader.seek(SeekFrom::Current((length - 2).max(0)))?;
+        other => DecodeError::damaged(Container::Jpeg, format!("{other:?}")),
     }
 }
 
-/// The code of the next marker; compressed data and stray bytes are stepped over.
-fn next_marker<R: BufRead>(reader: &mut R) -> io::Result<u8> {
-    skip_past_ff(reader)?;
-    let mut byte = [0xFF];
-    while byte[0] == 0xFF {
-        reader.read_exact(&mut byte)?;
-    }
-    Ok(byte[0])
-}
-
-fn skip_past_ff<R: BufRead>(reader: &mut R) -> io::Result<()> {
-    loop {
-        let bytes = reader.fill_buf()?;
-        if bytes.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let found = bytes.iter().position(|byte| *byte == 0xFF);
-        let passed = found.map_or(bytes.len(), |index| index + 1);
-        reader.consume(passed);
-        if found.is_some() {
-            return Ok(());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use super::{Extent, MAX_SCAN_HEADER, extent};
-
-    /// Start of image, a table that holds an end marker, a scan with a stuffed 0xFF, and the end.
-    const FILE: [u8; 20] = [
-        0xFF, 0xD8, 0xFF, 0xC4, 0, 4, 0xFF, 0xD9, 0xFF, 0xDA, 0, 3, 1, 0xFF, 0x00, 7, 0xFF, 0xD0,
-        0xFF, 0xD9,
-    ];
-
-    #[test]
-    fn the_image_ends_at_its_own_end_marker_and_not_at_one_in_a_table() {
-        let file = [&FILE[..], &[1, 2, 3, 0xFF, 0xD9]].concat();
-        let expected = Extent { header: 10 + MAX_SCAN_HEADER, image: 20 };
-        assert_eq!(extent(&mut Cursor::new(file)).unwrap(), expected);
+impl Decoder for Jpeg {
+    fn size(&self) -> Size {
+        self.size
     }
 
-    #[test]
-    fn a_file_that_breaks_off_is_damaged() {
-        for length in 2..FILE.len() {
-            assert!(extent(&mut Cursor::new(&FILE[..length])).is_err(), "{length} bytes");
-        }
+    fn format(&self) -> PixelFormat {
+        let grey = self.colours == ColorSpace::Luma;
+        let channels = if grey { Channels::Grey } else { Channels::Rgb };
+        PixelFormat::new(channels, Depth::Eight)
+    }
+
+    fn orientation(&self) -> Orientation {
+        from_exif_block(self.decoder.exif().map(Vec::as_slice))
+    }
+
+    fn has_luma(&self) -> bool {
+        self.colours == ColorSpace::YCbCr && self.extent.frame.samples_luma_fully()
+    }
+
+    fn memory(&self) -> u64 {
+        let Frame { progressive, components, .. } = self.extent.frame;
+        // Of a progressive file all coefficients are kept, 16 bits each, until the last scan.
+        let kept = if progressive { 2 * u64::from(components) * self.size.pixels() } else { 0 };
+        raster_bytes(self.size, self.format()) + self.extent.image + kept
+    }
+
+    fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let (given, channels) = match colours {
+            Colours::Luma if self.has_luma() => (ColorSpace::Luma, Channels::Grey),
+            _ if self.colours == ColorSpace::Luma => (ColorSpace::Luma, Channels::Grey),
+            _ => (ColorSpace::RGB, Channels::Rgb),
+        };
+        self.decoder.set_options(options(given));
+        let mut pixels = Pixels::zeroed(self.size, PixelFormat::new(channels, Depth::Eight));
+        self.decoder.decode_into(pixels.as_bytes_mut()).map_err(broken)?;
+        rows.push(pixels).map_err(DecodeError::keep)
     }
 }

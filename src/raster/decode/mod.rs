@@ -1,40 +1,35 @@
-//! Files to pixels: the format by content, the limits by header, then the raster.
+//! Files to rows of pixels: the format by content, the limits by header, then band after band.
 //!
 //! - [`container`]: the file formats that can be read
 //! - [`error`]: why a file is not read
-//! - `open`: the decoder for a format, once it is sure that the file holds one still image
-//! - `jpeg`: whether a JPEG file goes on to its end
-//! - `tiff`: pages of a TIFF file, and grey with alpha
+//! - [`limits`]: what an image may need
+//! - `jpeg`, `png`, `tiff`: decoders of one format, the latter two row by row
+//! - `whole`: the decoders that need the whole image in memory
+//! - `extent`: where a JPEG file's header and image end
+//! - `gif`: whether a GIF file holds one image
 
 use std::io::{BufRead, Seek};
+use std::sync::Arc;
 
-use image::{ColorType, ExtendedColorType, ImageDecoder};
-
-use self::open::Purpose;
+pub use super::format::Colours;
 use super::grid::Size;
 use super::orientation::Orientation;
-use super::pixels::{Channels, Depth, PixelFormat, Pixels};
-use super::source::Source;
+use super::pixels::{Channels, PixelFormat};
+use super::source::{MemoryRaster, Rows, Source};
 
 pub mod container;
 pub mod error;
+mod extent;
+mod gif;
 mod jpeg;
-mod open;
+pub mod limits;
+mod png;
 mod tiff;
+mod whole;
 
 pub use container::Container;
 pub use error::DecodeError;
-
-/// What an image may need. All limits are inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Pixels of the image (`limits.max_megapixels`).
-    pub max_pixels: u64,
-    /// Pixels of its longer side (`limits.max_side`).
-    pub max_side: u32,
-    /// Bytes of the decoded raster (`limits.decode_memory`).
-    pub max_bytes: u64,
-}
+pub use limits::Limits;
 
 /// What the header of a file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,118 +40,139 @@ pub struct Header {
     pub size: Size,
     /// The format of the decoded pixels.
     pub format: PixelFormat,
+    /// Whether its luma can be decoded without its other colours.
+    pub has_luma: bool,
     /// How the stored pixels are turned for viewing.
     pub orientation: Orientation,
+    /// Bytes of memory that decoding takes, beside the rows that it has given away.
+    pub memory: u64,
 }
 
 impl Header {
-    /// Bytes of the decoded raster.
+    /// The format of the decoded pixels for somebody who needs `colours`.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        u64::try_from(self.format.bytes(self.size)).unwrap_or(u64::MAX)
+    pub fn format_for(&self, colours: Colours) -> PixelFormat {
+        match colours {
+            Colours::Luma if self.has_luma => {
+                PixelFormat { channels: Channels::Grey, ..self.format }
+            }
+            Colours::Luma | Colours::All => self.format,
+        }
+    }
+
+    /// Width and height as stored.
+    #[must_use]
+    pub fn stored_size(&self) -> Size {
+        self.orientation.size(self.size)
+    }
+}
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Its header only.
+    Probe,
+    /// Its pixels.
+    Decode,
+}
+
+/// One still image of one format, whose header has been read.
+trait Decoder {
+    /// Width and height as stored.
+    fn size(&self) -> Size;
+
+    /// The format of the decoded pixels.
+    fn format(&self) -> PixelFormat;
+
+    /// How the stored pixels are turned for viewing.
+    fn orientation(&self) -> Orientation;
+
+    /// Whether luma can be decoded without the other colours.
+    fn has_luma(&self) -> bool {
+        false
+    }
+
+    /// Bytes of memory that decoding takes, beside the rows that were given away.
+    fn memory(&self) -> u64;
+
+    /// Gives all rows away. The last of them are held back until the file is known to be good.
+    fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError>;
+}
+
+/// An image whose header has passed the limits.
+pub struct Image<'r> {
+    header: Header,
+    decoder: Box<dyn Decoder + 'r>,
+}
+
+impl Image<'_> {
+    /// What its header says.
+    #[must_use]
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Gives all rows as stored, in [`Header::format_for`] of `colours`, to `rows`. The last of
+    /// them come when the file is known to be good.
+    pub fn read(self, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        self.decoder.read(colours, rows)
     }
 }
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
 pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
-    let (header, _) = open_checked(reader, limits, Purpose::Probe)?;
-    Ok(header)
+    Ok(opened(reader, limits, Purpose::Probe)?.header)
 }
 
-/// Decodes the image at the start of `reader`. No memory is taken for the raster before the header
-/// has passed the limits.
-pub fn decode<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Source, DecodeError> {
-    let (header, decoder) = open_checked(reader, limits, Purpose::Decode)?;
-    let stored = header.orientation.size(header.size);
-    let mut pixels = Pixels::zeroed(stored, header.format);
-    decoder
-        .read_image(pixels.as_bytes_mut())
-        .map_err(|error| DecodeError::from_image(header.container, error))?;
-    Ok(Source::new(pixels, header.orientation))
+/// Opens the image at the start of `reader` for decoding. No memory is taken for its pixels before
+/// the header has passed the limits.
+pub fn open<'r, R: BufRead + Seek + 'r>(
+    reader: R,
+    limits: &Limits,
+) -> Result<Image<'r>, DecodeError> {
+    opened(reader, limits, Purpose::Decode)
 }
 
-fn open_checked<'r, R: BufRead + Seek + 'r>(
+/// Decodes the image at the start of `reader` into memory.
+pub fn decode<R: BufRead + Seek>(
+    reader: R,
+    limits: &Limits,
+    colours: Colours,
+) -> Result<Source, DecodeError> {
+    let image = open(reader, limits)?;
+    let header = *image.header();
+    let raster = MemoryRaster::new(header.stored_size(), header.format_for(colours));
+    image.read(colours, &mut &raster)?;
+    Ok(Source::new(Arc::new(raster), header.orientation))
+}
+
+fn opened<'r, R: BufRead + Seek + 'r>(
     mut reader: R,
     limits: &Limits,
     purpose: Purpose,
-) -> Result<(Header, Box<dyn ImageDecoder + 'r>), DecodeError> {
+) -> Result<Image<'r>, DecodeError> {
     let container = Container::sniff(&mut reader)?;
-    let mut decoder = open::open(reader, container, limits, purpose)?;
-    let header = header(container, decoder.as_mut(), limits)?;
-    Ok((header, decoder))
-}
-
-fn header(
-    container: Container,
-    decoder: &mut dyn ImageDecoder,
-    limits: &Limits,
-) -> Result<Header, DecodeError> {
-    let damaged = |error| DecodeError::from_image(container, error);
-    let (width, height) = decoder.dimensions();
-    let format = pixel_format(container, decoder)?;
-    limits.check(Size::new(width, height), format)?;
-    decoder.set_limits(limits.for_decoder()).map_err(damaged)?;
-    let orientation = decoder.orientation().map_err(damaged)?.to_exif();
-    let orientation = Orientation::from_exif(orientation).unwrap_or(Orientation::UPRIGHT);
-    let size = orientation.size(Size::new(width, height));
-    Ok(Header { container, size, format, orientation })
-}
-
-fn pixel_format(
-    container: Container,
-    decoder: &dyn ImageDecoder,
-) -> Result<PixelFormat, DecodeError> {
-    let unsupported = |what: &str| DecodeError::Unsupported { container, what: what.to_owned() };
-    // The decoder would turn these inks into colours without their profile, that is wrongly.
-    let inks = [ExtendedColorType::Cmyk8, ExtendedColorType::Cmyk16];
-    if inks.contains(&decoder.original_color_type()) {
-        return Err(unsupported("CMYK colours"));
-    }
-    let (channels, depth) = match decoder.color_type() {
-        ColorType::L8 => (Channels::Grey, Depth::Eight),
-        ColorType::La8 => (Channels::GreyAlpha, Depth::Eight),
-        ColorType::Rgb8 => (Channels::Rgb, Depth::Eight),
-        ColorType::Rgba8 => (Channels::Rgba, Depth::Eight),
-        ColorType::L16 => (Channels::Grey, Depth::Sixteen),
-        ColorType::La16 => (Channels::GreyAlpha, Depth::Sixteen),
-        ColorType::Rgb16 => (Channels::Rgb, Depth::Sixteen),
-        ColorType::Rgba16 => (Channels::Rgba, Depth::Sixteen),
-        _ => return Err(unsupported("floating-point samples")),
+    let decoder = match container {
+        Container::Jpeg => jpeg::open(reader, limits, purpose)?,
+        Container::Png => png::open(reader, limits)?,
+        Container::Tiff => tiff::open(reader, limits)?,
+        Container::Gif => gif::open(reader, limits)?,
+        Container::WebP => whole::open_webp(reader, limits)?,
+        Container::Bmp => whole::open_bmp(reader, limits)?,
     };
-    Ok(PixelFormat { channels, depth })
+    let header = header(container, &*decoder);
+    limits.check_memory(header.memory)?;
+    Ok(Image { header, decoder })
 }
 
-impl Limits {
-    /// Checks a size before the format of its pixels is known, taking one byte for each.
-    fn check_size(&self, size: Size) -> Result<(), DecodeError> {
-        self.check(size, PixelFormat::new(Channels::Grey, Depth::Eight))
-    }
-
-    fn check(&self, size: Size, format: PixelFormat) -> Result<(), DecodeError> {
-        if size.is_empty() {
-            return Err(DecodeError::EmptyImage { size });
-        }
-        let longer = u64::from(size.width.max(size.height));
-        let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX);
-        let too_large = [
-            ("pixels", size.pixels(), self.max_pixels, "limits.max_megapixels"),
-            ("pixels a side", longer, u64::from(self.max_side), "limits.max_side"),
-            ("bytes when decoded", bytes, self.max_bytes, "limits.decode_memory"),
-        ];
-        match too_large.into_iter().find(|(_, value, limit, _)| value > limit) {
-            Some((what, value, limit, setting)) => {
-                Err(DecodeError::TooLarge { what, value, limit, setting })
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Room for the raster and as much again for what the decoder needs on the way.
-    fn for_decoder(&self) -> image::Limits {
-        let mut limits = image::Limits::no_limits();
-        limits.max_image_width = Some(self.max_side);
-        limits.max_image_height = Some(self.max_side);
-        limits.max_alloc = Some(self.max_bytes.saturating_mul(2));
-        limits
+fn header(container: Container, decoder: &dyn Decoder) -> Header {
+    let orientation = decoder.orientation();
+    Header {
+        container,
+        size: orientation.size(decoder.size()),
+        format: decoder.format(),
+        has_luma: decoder.has_luma(),
+        orientation,
+        memory: decoder.memory(),
     }
 }

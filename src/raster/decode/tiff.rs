@@ -1,16 +1,22 @@
-//! TIFF beyond what the general decoder does: counting pages, and grey with alpha.
+//! TIFF: one page, chunk by chunk where its samples lie as ours do.
 
 use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use image::codecs::tiff::TiffDecoder;
-use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, ImageError, ImageResult};
-use tiff::TiffResult;
-use tiff::decoder::{Decoder, Limits};
+use tiff::decoder::{ChunkType, Decoder as Reader, Limits as ReaderLimits};
 use tiff::tags::Tag;
+use tiff::{ColorType, TiffError, TiffResult};
 
+use super::Decoder;
 use super::container::Container;
 use super::error::DecodeError;
+use super::limits::{Limits, raster_bytes};
+use super::whole::Whole;
+use crate::raster::format::Colours;
+use crate::raster::grid::{Region, Size};
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::source::Rows;
 
 /// Counting ends here, so that a file of nothing but directories costs little.
 const MOST_PAGES: usize = 100;
@@ -19,33 +25,42 @@ const MOST_PAGES: usize = 100;
 const REDUCED: u32 = 1;
 
 const BLACK_IS_ZERO: u16 = 1;
+const RGB: u16 = 2;
 const INTERLEAVED: u16 = 1;
 const UNSIGNED: u16 = 1;
 
-/// A decoder for the only page of a file.
+fn broken(error: TiffError) -> DecodeError {
+    match error {
+        TiffError::IoError(error) => DecodeError::from_io(Container::Tiff, error),
+        other => DecodeError::damaged(Container::Tiff, other),
+    }
+}
+
+/// The decoder for the only page of a file.
 pub(super) fn open<'r, R: BufRead + Seek + 'r>(
     mut reader: R,
-) -> Result<Box<dyn ImageDecoder + 'r>, DecodeError> {
-    let broken = |error| DecodeError::damaged(Container::Tiff, error);
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let pages = count_pages(&mut reader).map_err(broken)?;
     if pages > 1 {
         let more = if pages == MOST_PAGES { " or more" } else { "" };
         let what = format!("{pages}{more} pages");
-        return Err(DecodeError::Unsupported { container: Container::Tiff, what });
+        return Err(DecodeError::unsupported(Container::Tiff, &what));
     }
-    let grey_alpha = grey_alpha(&mut reader).map_err(broken)?;
     reader.seek(SeekFrom::Start(0))?;
-    if let Some(colours) = grey_alpha {
-        return Ok(Box::new(GreyAlpha::new(reader, colours).map_err(broken)?));
+    let plain = plain_format(&mut Reader::new(&mut reader).map_err(broken)?).map_err(broken)?;
+    reader.seek(SeekFrom::Start(0))?;
+    if let Some(format) = plain {
+        return Ok(Box::new(Chunks::new(reader, format, limits)?));
     }
-    let decoder = TiffDecoder::new(reader)
-        .map_err(|error| DecodeError::from_image(Container::Tiff, error))?;
-    Ok(Box::new(decoder))
+    let decoder = TiffDecoder::new(reader);
+    let decoder = decoder.map_err(|error| DecodeError::from_image(Container::Tiff, error))?;
+    Ok(Box::new(Whole::new(Container::Tiff, decoder, limits)?))
 }
 
 /// The number of pages, at least 1 and at most [`MOST_PAGES`]; smaller copies do not count.
 fn count_pages<R: Read + Seek>(reader: R) -> TiffResult<usize> {
-    let mut decoder = Decoder::new(reader)?;
+    let mut decoder = Reader::new(reader)?;
     let mut pages = 1;
     for _ in 1..MOST_PAGES {
         if !decoder.more_images() {
@@ -58,73 +73,118 @@ fn count_pages<R: Read + Seek>(reader: R) -> TiffResult<usize> {
     Ok(pages)
 }
 
-/// The colours of a file of interleaved, unsigned grey and alpha; `None` for any other file.
-fn grey_alpha<R: BufRead + Seek>(reader: &mut R) -> TiffResult<Option<ColorType>> {
-    reader.seek(SeekFrom::Start(0))?;
-    let mut decoder = Decoder::new(reader)?;
-    let colours = match decoder.colortype() {
-        Ok(tiff::ColorType::Multiband { bit_depth: 8, num_samples: 2 }) => ColorType::La8,
-        Ok(tiff::ColorType::Multiband { bit_depth: 16, num_samples: 2 }) => ColorType::La16,
+/// The pixel format of a file of interleaved, unsigned grey or RGB; `None` for any other file.
+fn plain_format<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<PixelFormat>> {
+    let (channels, bits) = match decoder.colortype()? {
+        ColorType::Gray(bits) => (Channels::Grey, bits),
+        ColorType::GrayA(bits) | ColorType::Multiband { bit_depth: bits, num_samples: 2 } => {
+            (Channels::GreyAlpha, bits)
+        }
+        ColorType::RGB(bits) => (Channels::Rgb, bits),
+        ColorType::RGBA(bits) => (Channels::Rgba, bits),
         _ => return Ok(None),
     };
+    let depth = match bits {
+        8 => Depth::Eight,
+        16 => Depth::Sixteen,
+        _ => return Ok(None),
+    };
+    let meant = if channels.colours() == 1 { BLACK_IS_ZERO } else { RGB };
     let photometric: Option<u16> = decoder.find_tag_unsigned(Tag::PhotometricInterpretation)?;
     let layout = decoder.find_tag_unsigned(Tag::PlanarConfiguration)?.unwrap_or(INTERLEAVED);
     let formats: Option<Vec<u16>> = decoder.find_tag_unsigned_vec(Tag::SampleFormat)?;
-    let plain = photometric == Some(BLACK_IS_ZERO)
+    let plain = photometric == Some(meant)
         && layout == INTERLEAVED
         && formats.is_none_or(|formats| formats.iter().all(|&format| format == UNSIGNED));
-    Ok(plain.then_some(colours))
+    Ok(plain.then_some(PixelFormat { channels, depth }))
 }
 
-/// Grey with alpha, which the general decoder refuses.
-struct GreyAlpha<R: BufRead + Seek> {
-    decoder: Decoder<R>,
-    dimensions: (u32, u32),
-    colours: ColorType,
+/// Strips or tiles of plain samples, a row of them at a time.
+struct Chunks<R: Read + Seek> {
+    reader: Reader<R>,
+    size: Size,
+    format: PixelFormat,
     orientation: Orientation,
-    limits: Limits,
+    /// Full size of a chunk.
+    chunk: Size,
 }
 
-impl<R: BufRead + Seek> GreyAlpha<R> {
-    fn new(reader: R, colours: ColorType) -> TiffResult<GreyAlpha<R>> {
-        let mut decoder = Decoder::new(reader)?;
-        let dimensions = decoder.dimensions()?;
-        let tag = decoder.find_tag_unsigned::<u8>(Tag::Orientation)?.unwrap_or(1);
-        let orientation = Orientation::from_exif(tag).unwrap_or(Orientation::NoTransforms);
-        Ok(GreyAlpha { decoder, dimensions, colours, orientation, limits: Limits::default() })
+impl<R: Read + Seek> Chunks<R> {
+    fn new(reader: R, format: PixelFormat, limits: &Limits) -> Result<Chunks<R>, DecodeError> {
+        let mut reader = Reader::new(reader).map_err(broken)?;
+        let (width, height) = reader.dimensions().map_err(broken)?;
+        let size = Size::new(width, height);
+        limits.check_size(size)?;
+        let tag = reader.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
+        let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
+        let (chunk_width, chunk_height) = reader.chunk_dimensions();
+        let chunk = Size::new(chunk_width.max(1), chunk_height.clamp(1, height));
+        let chunk = match reader.get_chunk_type() {
+            ChunkType::Strip => Size { width, ..chunk },
+            ChunkType::Tile => chunk,
+        };
+        let reader = reader.with_limits(reader_limits(limits));
+        Ok(Chunks { reader, size, format, orientation, chunk })
+    }
+
+    /// The pixels of a chunk without what a tile has beyond the edges of the image.
+    fn read_chunk(&mut self, index: u32) -> Result<Pixels, DecodeError> {
+        let (width, height) = self.reader.chunk_data_dimensions(index);
+        let mut pixels = Pixels::zeroed(Size::new(width, height), self.format);
+        self.reader.read_chunk_bytes(index, pixels.as_bytes_mut()).map_err(broken)?;
+        Ok(pixels)
+    }
+
+    /// A row of chunks, `row` counted from the top.
+    fn read_row(&mut self, row: u32) -> Result<Pixels, DecodeError> {
+        let across = self.size.width.div_ceil(self.chunk.width);
+        if across == 1 {
+            return self.read_chunk(row);
+        }
+        let top = row * self.chunk.height;
+        let height = self.chunk.height.min(self.size.height - top);
+        let mut band = Pixels::zeroed(Size { height, ..self.size }, self.format);
+        for column in 0..across {
+            let part = self.read_chunk(row * across + column)?;
+            band.paste(column * self.chunk.width, 0, &part);
+        }
+        Ok(band)
     }
 }
 
-impl<R: BufRead + Seek> ImageDecoder for GreyAlpha<R> {
-    fn dimensions(&self) -> (u32, u32) {
-        self.dimensions
+fn reader_limits(limits: &Limits) -> ReaderLimits {
+    let bytes = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
+    let mut own = ReaderLimits::default();
+    own.decoding_buffer_size = bytes;
+    own.intermediate_buffer_size = bytes;
+    own
+}
+
+impl<R: Read + Seek> Decoder for Chunks<R> {
+    fn size(&self) -> Size {
+        self.size
     }
 
-    fn color_type(&self) -> ColorType {
-        self.colours
+    fn format(&self) -> PixelFormat {
+        self.format
     }
 
-    fn orientation(&mut self) -> ImageResult<Orientation> {
-        Ok(self.orientation)
+    fn orientation(&self) -> Orientation {
+        self.orientation
     }
 
-    fn set_limits(&mut self, limits: image::Limits) -> ImageResult<()> {
-        limits.check_dimensions(self.dimensions.0, self.dimensions.1)?;
-        let bytes = usize::try_from(limits.max_alloc.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        self.limits.decoding_buffer_size = bytes;
-        self.limits.intermediate_buffer_size = bytes;
+    fn memory(&self) -> u64 {
+        let chunk = Region::of(self.chunk);
+        let row = Size { height: self.chunk.height, ..self.size };
+        // The library may hold a chunk of its own, compressed or not.
+        raster_bytes(row, self.format).saturating_add(raster_bytes(chunk.size(), self.format))
+    }
+
+    fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        for row in 0..self.size.height.div_ceil(self.chunk.height) {
+            let band = self.read_row(row)?;
+            rows.push(band).map_err(DecodeError::keep)?;
+        }
         Ok(())
-    }
-
-    fn read_image(self, buffer: &mut [u8]) -> ImageResult<()> {
-        let format = image::ImageFormat::Tiff.into();
-        let mut decoder = self.decoder.with_limits(self.limits);
-        decoder
-            .read_image_bytes(buffer)
-            .map_err(|error| ImageError::Decoding(image::error::DecodingError::new(format, error)))
-    }
-
-    fn read_image_boxed(self: Box<Self>, buffer: &mut [u8]) -> ImageResult<()> {
-        (*self).read_image(buffer)
     }
 }

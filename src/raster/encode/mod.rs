@@ -15,7 +15,7 @@ use std::io::{Seek, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::grid::Size;
+use super::grid::{Region, Size};
 use super::pixels::{PixelFormat, Pixels};
 
 mod checksum;
@@ -106,6 +106,18 @@ impl Encoder {
         };
         let (bytes, checksum) = self.codec.encode(&band)?;
         Ok(EncodedBand { index, bytes, checksum })
+    }
+
+    /// Encodes a whole image that is in memory, one band after the other.
+    pub fn encode<W: Write + Seek>(&self, image: &Pixels, out: W) -> Result<W, EncodeError> {
+        let mut writer = self.writer(out)?;
+        for index in 0..self.band_count() {
+            let rows = self.input_rows(index);
+            let height = rows.end - rows.start;
+            let band = image.crop(Region { x: 0, y: rows.start, width: image.width(), height });
+            writer.push(&self.encode_band(index, &band)?)?;
+        }
+        writer.finish()
     }
 
     /// Writes the head of the file to `out`, which then takes the bands in order.

@@ -27,7 +27,7 @@ impl Filter for Blur {
         u32::try_from(self.kernel.radius()).expect("a radius is at most 300")
     }
 
-    fn apply(&self, window: Window) -> Pixels {
+    fn apply(&self, window: Window<'_>) -> Pixels {
         match window.pixels.samples() {
             Samples::U8(samples) => self.blur(samples, &window),
             Samples::U16(samples) => self.blur(samples, &window),
@@ -36,7 +36,7 @@ impl Filter for Blur {
 }
 
 impl Blur {
-    fn blur<S: Sample>(&self, samples: &[S], window: &Window) -> Pixels {
+    fn blur<S: Sample>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
         let channels = window.pixels.channels();
         let count = channels.count();
         let blurred = if channels.has_alpha() {
@@ -49,7 +49,7 @@ impl Blur {
     }
 }
 
-fn plane<'a, M>(values: &'a [M], channels: usize, window: &Window) -> Plane<'a, M> {
+fn plane<'a, M>(values: &'a [M], channels: usize, window: &Window<'_>) -> Plane<'a, M> {
     Plane { values, channels, at: window.at, keep: window.keep }
 }
 
@@ -92,7 +92,7 @@ mod tests {
         let all = Region::of(SIZE);
         let pixels = Pixels::of(SIZE, channels, samples);
         let chain: Chain = text.parse().unwrap();
-        chain.apply(pixels, all, all, SIZE).samples().clone()
+        chain.apply(&pixels, all, all, SIZE).samples().clone()
     }
 
     fn value(x: i32, y: i32) -> u8 {

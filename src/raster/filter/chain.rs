@@ -1,5 +1,6 @@
 //! Chains of filters: their text, and how they are applied to one tile.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,7 +10,7 @@ use super::error::ChainError;
 use super::step::Step;
 use super::{FilterSpec, Window};
 use crate::raster::grid::{Region, Size};
-use crate::raster::pixels::{PixelFormat, Pixels};
+use crate::raster::pixels::{Colours, PixelFormat, Pixels};
 
 /// The most filters in a chain: a longer one is a mistake or an attack.
 pub const MAX_FILTERS: usize = 32;
@@ -56,6 +57,12 @@ impl Chain {
         radius(&self.steps)
     }
 
+    /// Which colours of the image its result depends on, alpha apart.
+    #[must_use]
+    pub fn reads(&self) -> Colours {
+        self.steps.first().map_or(Colours::All, |step| step.filter.reads())
+    }
+
     /// The format of the result for pixels of format `input`.
     #[must_use]
     pub fn output_format(&self, input: PixelFormat) -> PixelFormat {
@@ -69,7 +76,7 @@ impl Chain {
     /// # Panics
     /// When `pixels` are not of the size of `at`, or `at` lacks pixels that `keep` depends on.
     #[must_use]
-    pub fn apply(&self, pixels: Pixels, at: Region, keep: Region, image: Size) -> Pixels {
+    pub fn apply(&self, pixels: &Pixels, at: Region, keep: Region, image: Size) -> Pixels {
         assert_eq!(pixels.size(), at.size(), "a window has the size of its region");
         assert!(
             at.contains(keep.grow(self.radius(), image)),
@@ -80,10 +87,10 @@ impl Chain {
         let mut at = keep.grow(self.radius(), image);
         for (index, step) in self.steps.iter().enumerate() {
             let keep = keep.grow(radius(&self.steps[index + 1..]), image);
-            window = step.filter.apply(Window { pixels: window, at, keep, image });
+            window = Cow::Owned(step.filter.apply(Window { pixels: window, at, keep, image }));
             at = keep;
         }
-        window
+        window.into_owned()
     }
 }
 
@@ -91,8 +98,8 @@ fn radius(steps: &[Step]) -> u32 {
     steps.iter().fold(0, |sum, step| sum.saturating_add(step.filter.radius()))
 }
 
-fn trim(pixels: Pixels, at: Region, keep: Region) -> Pixels {
-    if at == keep { pixels } else { pixels.crop(keep.relative_to(at)) }
+fn trim(pixels: &Pixels, at: Region, keep: Region) -> Cow<'_, Pixels> {
+    if at == keep { Cow::Borrowed(pixels) } else { Cow::Owned(pixels.crop(keep.relative_to(at))) }
 }
 
 impl FromStr for Chain {

@@ -1,7 +1,7 @@
 //! `grayscale`: the luma of an image.
 
 use super::{Filter, FilterSpec, Window};
-use crate::raster::pixels::{Channels, PixelFormat, Pixels, Samples};
+use crate::raster::pixels::{Channels, Colours, PixelFormat, Pixels, Samples};
 use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
@@ -24,10 +24,14 @@ impl Filter for Grayscale {
         PixelFormat { channels, ..input }
     }
 
-    fn apply(&self, window: Window) -> Pixels {
+    fn reads(&self) -> Colours {
+        Colours::Luma
+    }
+
+    fn apply(&self, window: Window<'_>) -> Pixels {
         let pixels = window.pixels;
         if pixels.channels().colours() == 1 {
-            return pixels;
+            return pixels.into_owned();
         }
         match pixels.samples() {
             Samples::U8(samples) => grayscale(samples, &pixels),

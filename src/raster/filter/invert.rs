@@ -15,8 +15,8 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
 struct Invert;
 
 impl Filter for Invert {
-    fn apply(&self, window: Window) -> Pixels {
-        let mut pixels = window.pixels;
+    fn apply(&self, window: Window<'_>) -> Pixels {
+        let mut pixels = window.pixels.into_owned();
         let channels = pixels.channels();
         match pixels.samples_mut() {
             SamplesMut::U8(samples) => invert(samples, channels),

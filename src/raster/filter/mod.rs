@@ -8,12 +8,13 @@
 //! - `step`: one filter of a chain
 //! - `gaussian`: weighted means along rows and columns in integers
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use serde::Serialize;
 
 use super::grid::{Region, Size};
-use super::pixels::{PixelFormat, Pixels};
+use super::pixels::{Colours, PixelFormat, Pixels};
 
 pub mod chain;
 pub mod error;
@@ -68,20 +69,25 @@ pub trait Filter: Debug + Send + Sync {
         0
     }
 
+    /// Which colours its result depends on, alpha apart.
+    fn reads(&self) -> Colours {
+        Colours::All
+    }
+
     /// The format of the result for pixels of format `input`.
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
         input
     }
 
     /// The new pixels of `window.keep`, in [`Filter::output_format`].
-    fn apply(&self, window: Window) -> Pixels;
+    fn apply(&self, window: Window<'_>) -> Pixels;
 }
 
 /// What a filter gets to see.
 #[derive(Debug)]
-pub struct Window {
-    /// The pixels of `at`.
-    pub pixels: Pixels,
+pub struct Window<'a> {
+    /// The pixels of `at`; its own, to be changed in place, if a filter came before.
+    pub pixels: Cow<'a, Pixels>,
     /// Where they lie: `keep`, grown by the filter's radius as far as the image goes, or more.
     pub at: Region,
     /// The region to be made.

@@ -17,7 +17,7 @@ use self::progress::Progress;
 use super::{DONE, FAILED, INTERRUPTED, StopSignal};
 use crate::app::App;
 use crate::cli::RunArgs;
-use crate::config::Config;
+use crate::config::{Bytes, Config};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Plan};
 use crate::refusal::{Code, Refusal};
@@ -42,6 +42,8 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let mut stop = StopSignal::listen().context("listen for signals")?;
     config.worker.threads = args.threads.map_or(config.worker.threads, usize::from);
     let threads = config.worker.threads();
+    let enough = Bytes::mib(16 * threads.get() as u64);
+    config.dispatch.max_bytes_in_flight = config.dispatch.max_bytes_in_flight.min(enough);
     // Enough images at a time to decode one while another is filtered and a third is encoded.
     config.jobs.active = u32::try_from(threads.get()).unwrap_or(u32::MAX).saturating_add(1);
     let overwrite = if args.overwrite { Overwrite::Allowed } else { Overwrite::Refused };

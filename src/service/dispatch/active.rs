@@ -1,6 +1,9 @@
 //! One job in work, as its server sees it.
 
+use std::io;
 use std::sync::Arc;
+
+use tokio_util::sync::DropGuard;
 
 use super::flights::Flights;
 use crate::model::board::Board;
@@ -24,19 +27,48 @@ pub(super) struct Active {
 
 /// The image that tiles are cut from.
 pub(super) enum Image {
-    /// On its way into memory.
-    Decoding,
-    /// In memory.
-    Ready(Arc<Source>),
+    /// On its way; the rows that have come can be cut. Dropped, the decoding stops.
+    Coming(Option<Source>, #[expect(dead_code, reason = "it is for its drop")] DropGuard),
+    /// All there.
+    Ready(Source),
     /// Not needed any more, unless the board loses tiles.
     Released,
+}
+
+impl Image {
+    /// Its first rows are about to come.
+    pub(super) fn open(&mut self, opened: Source) {
+        if let Self::Coming(source, _) = self {
+            *source = Some(opened);
+        }
+    }
+
+    /// All its rows are there.
+    pub(super) fn complete(&mut self) {
+        if let Self::Coming(Some(source), _) = self {
+            *self = Self::Ready(source.clone());
+        }
+    }
+
+    fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Coming(source, _) => source.as_ref(),
+            Self::Ready(source) => Some(source),
+            Self::Released => None,
+        }
+    }
 }
 
 impl Active {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
         let filters = Arc::new(plan.filters.clone());
         let flights = Flights::new(plan.tiles());
-        Self { plan, filters, image: Image::Decoding, failure: None, board: None, flights }
+        Self { plan, filters, image: Image::Released, failure: None, board: None, flights }
+    }
+
+    /// Whether the pixels of a tile are there.
+    pub(super) fn can_cut(&self, tile: u32) -> bool {
+        self.image.source().is_some_and(|source| source.has(self.plan.window(tile)))
     }
 
     /// Makes the task for a tile when called.
@@ -44,13 +76,12 @@ impl Active {
         &self,
         tile: u32,
         attempt: u32,
-    ) -> Option<impl FnOnce() -> TileTask + Send + use<>> {
-        let Image::Ready(source) = &self.image else { return None };
-        let source = Arc::clone(source);
+    ) -> Option<impl FnOnce() -> io::Result<TileTask> + Send + use<>> {
+        let source = self.image.source()?.clone();
         let (plan, filters) = (Arc::clone(&self.plan), Arc::clone(&self.filters));
         Some(move || {
             let window = plan.window(tile);
-            TileTask {
+            Ok(TileTask {
                 job: plan.id,
                 tile,
                 attempt,
@@ -60,8 +91,8 @@ impl Active {
                 image: plan.size,
                 window,
                 keep: plan.grid().region(tile),
-                pixels: source.window(window),
-            }
+                pixels: source.window(window)?,
+            })
         })
     }
 

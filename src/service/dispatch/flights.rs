@@ -7,6 +7,9 @@ use super::window::InFlight;
 use crate::model::board::Board;
 use crate::queue::Progress;
 
+/// The longest time between two tries to find a worker for a tile.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// A tile on its way.
 #[derive(Debug, Clone, Copy)]
 pub struct Flight {
@@ -18,6 +21,8 @@ pub struct Flight {
     pub offset: u64,
     /// Which attempt at the tile it is.
     pub attempt: u32,
+    /// How often the tile had been put off before it was sent.
+    pub put_off: u32,
     /// Bytes of its pixels.
     pub bytes: u64,
     /// Once the task is committed: where the results partition ended after that.
@@ -37,6 +42,8 @@ pub struct Flights {
     cursor: u32,
     /// Found lost or failed.
     again: BTreeSet<u32>,
+    /// Put off until then.
+    waiting: BTreeMap<u32, Instant>,
     /// Taken to be sent.
     taken: BTreeSet<u32>,
     in_flight: InFlight,
@@ -47,15 +54,14 @@ impl Flights {
     /// Nothing sent yet of a job of `tiles` tiles.
     #[must_use]
     pub fn new(tiles: u32) -> Self {
-        let (again, taken) = (BTreeSet::new(), BTreeSet::new());
-        let in_flight = InFlight::default();
         Self {
             tiles,
             on_way: BTreeMap::new(),
             cursor: 0,
-            again,
-            taken,
-            in_flight,
+            again: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            in_flight: InFlight::default(),
             in_partition: Vec::new(),
         }
     }
@@ -97,7 +103,7 @@ impl Flights {
     }
 
     fn take_further(&mut self, board: &Board) -> Option<u32> {
-        let idle = self.on_way.is_empty() && self.taken.is_empty();
+        let idle = self.on_way.is_empty() && self.taken.is_empty() && self.waiting.is_empty();
         if self.cursor == self.tiles && idle && !board.is_complete() {
             // The board has lost tiles that it had: look at all of them again.
             self.cursor = 0;
@@ -108,7 +114,8 @@ impl Flights {
     }
 
     fn is_open(&self, tile: u32, board: &Board) -> bool {
-        !board.has(tile) && !self.on_way.contains_key(&tile) && !self.taken.contains(&tile)
+        let held = self.on_way.contains_key(&tile) || self.waiting.contains_key(&tile);
+        !board.has(tile) && !held && !self.taken.contains(&tile)
     }
 
     /// Puts a tile back that was taken and could not be sent.
@@ -132,7 +139,17 @@ impl Flights {
         let landed = self.remove(|tile, _| board.has(tile));
         let failed = self.remove(|tile, flight| board.next_attempt(tile) > flight.attempt);
         self.again.extend(failed.into_iter().map(|(tile, _)| tile));
+        self.wait_for_others(board, now);
         landed.into_iter().map(|(_, flight)| now.duration_since(flight.sent_at)).collect()
+    }
+
+    /// Takes back what no worker could take on, and lets go of what has waited long enough.
+    fn wait_for_others(&mut self, board: &Board, now: Instant) {
+        let put_off = self.remove(|tile, flight| board.times_put_off(tile) > flight.put_off);
+        let until = |tile| now + pause(board.times_put_off(tile));
+        self.waiting.extend(put_off.into_iter().map(|(tile, _)| (tile, until(tile))));
+        let over = self.waiting.extract_if(.., |_, until| *until <= now);
+        self.again.extend(over.map(|(tile, _)| tile));
     }
 
     /// Notes which tasks are committed, where `results` is the progress of the job's results
@@ -171,6 +188,11 @@ impl Flights {
     }
 }
 
+/// How long a tile waits that was put off `times` times: 1, 2, 4 … seconds.
+fn pause(times: u32) -> Duration {
+    LONGEST_PAUSE.min(Duration::from_secs(1 << times.saturating_sub(1).min(8)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
@@ -182,7 +204,15 @@ mod tests {
 
     fn flight(offset: u64) -> Flight {
         let sent_at = Instant::now();
-        Flight { sent_at, partition: 0, offset, attempt: 1, bytes: 10, results_end: None }
+        Flight {
+            sent_at,
+            partition: 0,
+            offset,
+            attempt: 1,
+            put_off: 0,
+            bytes: 10,
+            results_end: None,
+        }
     }
 
     fn progress(committed: u64, end: u64) -> Progress {
@@ -243,6 +273,24 @@ mod tests {
         flights.observe(&board, Instant::now());
         assert_eq!(flights.take_next(&board), Some(0));
         assert_eq!(board.next_attempt(0), 2);
+    }
+
+    #[test]
+    fn a_tile_that_was_put_off_is_sent_again_after_a_pause_that_doubles() {
+        let (mut flights, mut board) = sent(1);
+        let mut now = Instant::now();
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            board.put_off(0, "too old".into());
+            flights.observe(&board, now);
+            now += Duration::from_millis(seconds * 1000 - 1);
+            flights.observe(&board, now);
+            assert_eq!(flights.take_next(&board), None);
+            now += Duration::from_millis(1);
+            flights.observe(&board, now);
+            assert_eq!(flights.take_next(&board), Some(0));
+            flights.sent(0, Flight { put_off: board.times_put_off(0), ..flight(0) });
+        }
+        assert_eq!(board.next_attempt(0), 1);
     }
 
     #[test]

@@ -4,11 +4,14 @@
 //! * [`flights`]: which are, and which have to be sent again.
 //! * `active`: one job in work.
 //! * `source`: decoding of its original.
+//! * `keep`: where decoded images are.
 //! * `news`: which jobs to look at.
 //! * `age`: jobs that have not ended in time.
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,14 +33,15 @@ use crate::config::Config;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
-use crate::queue::Topic;
-use crate::raster::source::Source;
+use crate::queue::{QueueError, Topic};
+use crate::raster;
 use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
 
 mod active;
 mod age;
 pub mod flights;
+mod keep;
 mod news;
 mod source;
 pub mod window;
@@ -73,18 +77,25 @@ pub struct Dispatcher {
     /// Jobs that may have begun or ended since the last look.
     news: News,
     decoder: Decoder,
-    decoded: (mpsc::UnboundedSender<Decoded>, mpsc::UnboundedReceiver<Decoded>),
+    decoded: (source::Listener, mpsc::UnboundedReceiver<(JobId, source::News)>),
 }
-
-type Decoded = (JobId, Result<Source, Failure>);
 
 /// A tile that is about to be sent.
 struct Pick {
     job: usize,
     tile: u32,
     attempt: u32,
+    put_off: u32,
     partition: u32,
     bytes: u64,
+}
+
+/// Why a tile was not sent.
+enum SendError {
+    /// The decoded image cannot be read again.
+    Cut(io::Error),
+    /// The queue did not take it.
+    Queue(QueueError),
 }
 
 /// What a job contributes when it is its turn.
@@ -97,19 +108,19 @@ enum Choice {
 }
 
 impl Dispatcher {
-    /// Dispatches the unfinished jobs of `ledger`, on behalf of `server`; cuts tiles in `pool`.
+    /// Dispatches the unfinished jobs of `ledger`, on behalf of `server`; cuts tiles in `pool`, and
+    /// keeps what memory has no room for in the directory `scratch`.
     pub fn new(
         server: ServerId,
         config: Arc<Config>,
         ports: Ports,
         ledger: Arc<Ledger>,
         pool: Arc<Pool>,
+        scratch: PathBuf,
     ) -> Self {
         let limits = &config.dispatch;
         let window = Window::new(limits.max_tiles_in_flight, limits.max_bytes_in_flight.get());
-        let decode_limits = super::admit::decode_limits(&config);
-        let storage = Arc::clone(&ports.storage);
-        let decoder = Decoder::new(storage, decode_limits, config.jobs.active);
+        let decoder = Decoder::new(Arc::clone(&ports.storage), &config, scratch);
         Self {
             server,
             config,
@@ -143,7 +154,7 @@ impl Dispatcher {
                     }
                     Ok(())
                 }
-                Some((job, result)) = self.decoded.1.recv() => self.take_in(job, result).await,
+                Some((job, news)) = self.decoded.1.recv() => self.take_in(job, news).await,
                 _ = settle.tick() => self.settle().await,
                 _ = publish.tick() => self.publish().await,
             };
@@ -228,43 +239,42 @@ impl Dispatcher {
 
     async fn begin(&mut self, plan: Arc<Plan>) -> Result<(), PortError> {
         info!(job = %plan.id, size = %plan.size, tiles = plan.tiles(), filters = %plan.filters, "begun");
-        let active = Active::new(Arc::clone(&plan));
+        let mut active = Active::new(Arc::clone(&plan));
+        active.failure = other_revision(&plan);
         self.ports.state.activate(active.published()).await?;
         self.ports.state.signal(Look::Job(plan.id)).await?;
+        if active.failure.is_none() {
+            active.image = self.decode(plan);
+        }
         self.active.push(active);
-        self.decode(plan);
-        Ok(())
+        self.record_failures().await
     }
 
-    fn decode(&self, plan: Arc<Plan>) {
-        let (decoder, decoded) = (self.decoder.clone(), self.decoded.0.clone());
-        tokio::spawn(async move {
-            if let Some(result) = decoder.decode(&plan).await {
-                // A dispatcher that is gone needs no image.
-                let _ = decoded.send((plan.id, result));
-            }
-        });
+    fn decode(&self, plan: Arc<Plan>) -> Image {
+        let (decoder, listener) = (self.decoder.clone(), self.decoded.0.clone());
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move { decoder.decode(&plan, listener, stopped).await });
+        Image::Coming(None, stop.drop_guard())
     }
 
     /// A process that is stopped in good order is not ended by the images it was decoding.
     async fn forgive_decodes(&self) {
-        for active in self.active.iter().filter(|a| matches!(a.image, Image::Decoding)) {
+        for active in self.active.iter().filter(|a| matches!(a.image, Image::Coming(..))) {
             let _ = self.ports.storage.clear_starts(active.plan.id, Step::Decode).await;
         }
     }
 
-    /// Takes a decoded image, or ends the job that has none.
-    async fn take_in(
-        &mut self,
-        job: JobId,
-        result: Result<Source, Failure>,
-    ) -> Result<(), PortError> {
+    /// Takes what there is of an image, or ends the job that has none.
+    async fn take_in(&mut self, job: JobId, news: source::News) -> Result<(), PortError> {
         let Some(active) = self.active.iter_mut().find(|active| active.plan.id == job) else {
             return Ok(());
         };
-        match result {
-            Ok(source) => active.image = Image::Ready(Arc::new(source)),
-            Err(failure) => active.failure = Some(failure),
+        match news {
+            source::News::Opened(source) => active.image.open(source),
+            source::News::Rows => {}
+            source::News::Ended(Ok(())) => active.image.complete(),
+            source::News::Ended(Err(failure)) => active.failure = Some(failure),
         }
         self.record_failures().await
     }
@@ -284,23 +294,20 @@ impl Dispatcher {
 
     async fn look_at_boards(&mut self) -> Result<(), PortError> {
         let mut lost_tiles = Vec::new();
-        for active in &mut self.active {
+        for (index, active) in self.active.iter_mut().enumerate() {
             active.board = self.ports.state.board(active.plan.id).await?;
             let Some(board) = &active.board else { continue };
             match active.image {
-                Image::Ready(_) if board.is_complete() => active.image = Image::Released,
-                Image::Released if !board.is_complete() => {
-                    active.image = Image::Decoding;
-                    lost_tiles.push(Arc::clone(&active.plan));
-                }
+                Image::Released if !board.is_complete() => lost_tiles.push(index),
+                _ if board.is_complete() => active.image = Image::Released,
                 _ => {}
             }
             for latency in active.flights.observe(board, Instant::now()) {
                 self.window.landed(latency);
             }
         }
-        for plan in lost_tiles {
-            self.decode(plan);
+        for index in lost_tiles {
+            self.active[index].image = self.decode(Arc::clone(&self.active[index].plan));
         }
         Ok(())
     }
@@ -333,17 +340,20 @@ impl Dispatcher {
 
     fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Choice {
         let active = &mut self.active[job];
-        let ready = matches!(active.image, Image::Ready(_));
-        let Some(board) = active.board.as_ref().filter(|_| ready) else { return Choice::Nothing };
+        let Some(board) = &active.board else { return Choice::Nothing };
         let Some(tile) = active.flights.take_next(board) else { return Choice::Nothing };
-        let attempt = board.next_attempt(tile);
+        if !active.can_cut(tile) {
+            active.flights.put_back(tile);
+            return Choice::Nothing;
+        }
+        let (attempt, put_off) = (board.next_attempt(tile), board.times_put_off(tile));
         let bytes = active.bytes_of(tile);
         if !self.window.has_room(in_flight, bytes) {
             active.flights.put_back(tile);
             return Choice::NoRoom;
         }
         let partition = self.emptiest_partition(picks);
-        Choice::Pick(Pick { job, tile, attempt, partition, bytes })
+        Choice::Pick(Pick { job, tile, attempt, put_off, partition, bytes })
     }
 
     fn in_flight(&self) -> InFlight {
@@ -369,38 +379,46 @@ impl Dispatcher {
         let mut sent = stream::iter(sends).buffer_unordered(BATCH);
         let mut failed = None;
         while let Some((pick, result)) = sent.next().await {
-            let flights = &mut self.active[pick.job].flights;
+            let active = &mut self.active[pick.job];
             match result {
-                Ok(flight) => flights.sent(pick.tile, flight),
+                Ok(flight) => active.flights.sent(pick.tile, flight),
                 Err(error) => {
-                    flights.put_back(pick.tile);
-                    failed = Some(error);
+                    active.flights.put_back(pick.tile);
+                    match error {
+                        SendError::Cut(error) => active.failure = Some(source::unkept(&error)),
+                        SendError::Queue(error) => failed = Some(error),
+                    }
                 }
             }
         }
-        failed.map_or(Ok(()), Err)
+        self.record_failures().await?;
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn cut_and_send(
         &self,
         pick: Pick,
-    ) -> impl Future<Output = (Pick, Result<Flight, PortError>)> + use<> {
+    ) -> impl Future<Output = (Pick, Result<Flight, SendError>)> + use<> {
         let cut = self.active[pick.job].cut(pick.tile, pick.attempt);
         let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.ports.tasks));
         async move {
             let cut = cut.expect("tiles are picked from jobs with an image");
-            let task = pool.run(cut).await.expect("windows of a plan lie in its image");
+            let cut = pool.run(cut).await.expect("windows of a plan lie in its image");
             let sent_at = Instant::now();
-            let sent = tasks.send(pick.partition, task).await;
+            let sent = match cut {
+                Ok(task) => tasks.send(pick.partition, task).await.map_err(SendError::Queue),
+                Err(error) => Err(SendError::Cut(error)),
+            };
             let flight = sent.map(|offset| Flight {
                 sent_at,
                 partition: pick.partition,
                 offset,
                 attempt: pick.attempt,
+                put_off: pick.put_off,
                 bytes: pick.bytes,
                 results_end: None,
             });
-            (pick, flight.map_err(PortError::from))
+            (pick, flight)
         }
     }
 
@@ -443,6 +461,17 @@ impl Dispatcher {
         };
         age::end_waiting(&self.ledger, &*self.ports.state, limit, is_waiting).await
     }
+}
+
+/// Why a job of another program's bytes is not gone on with: a part of the result would be theirs.
+fn other_revision(plan: &Plan) -> Option<Failure> {
+    let (theirs, ours) = (plan.revision, raster::REVISION);
+    (theirs != ours).then(|| {
+        Failure::of_job(format!(
+            "this job was accepted by a version of tilemill that gives other bytes (revision \
+             {theirs}, here it is {ours}); retry it to have it done by this one"
+        ))
+    })
 }
 
 /// Says that a server lives, whatever else it is waiting for.

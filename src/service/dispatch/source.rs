@@ -1,78 +1,188 @@
 //! Decodes the original of a job, in a way that an image which kills its process does so only thrice.
 
-use std::io::BufReader;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
 
+use super::keep::{Keep, Kept};
 use crate::blocking;
-use crate::model::job::{Failure, Plan, Step};
-use crate::raster::decode::{self, DecodeError, Limits};
-use crate::raster::source::Source;
+use crate::config::Config;
+use crate::model::job::{Failure, JobId, Plan, Step};
+use crate::raster::decode::{self, DecodeError, Header, Limits};
+use crate::raster::pixels::Pixels;
+use crate::raster::source::{Raster, Rows, Source};
 use crate::refusal::Refusal;
+use crate::service::admit;
 use crate::storage::{Storage, StorageError};
 
-/// Decodes originals, as many at a time as jobs may be active.
+/// What the dispatcher hears of an image that is being decoded.
+pub(super) enum News {
+    /// Its first rows are about to come.
+    Opened(Source),
+    /// There are more rows.
+    Rows,
+    /// All rows are there, or the job has to fail.
+    Ended(Result<(), Failure>),
+}
+
+/// Where the dispatcher hears of it.
+pub(super) type Listener = mpsc::UnboundedSender<(JobId, News)>;
+
+/// Decodes originals, as many at a time as jobs may be active and memory allows.
 #[derive(Clone)]
 pub(super) struct Decoder {
     storage: Arc<dyn Storage>,
     limits: Limits,
+    keep: Keep,
     places: Arc<Semaphore>,
     count: u32,
+    memory: Arc<Semaphore>,
 }
 
+/// One permit of memory.
+const MEBIBYTE: u64 = 1 << 20;
+
 impl Decoder {
-    /// Decodes at most `count` images at a time.
-    pub(super) fn new(storage: Arc<dyn Storage>, limits: Limits, count: u32) -> Self {
-        Self { storage, limits, places: Arc::new(Semaphore::new(count as usize)), count }
+    /// Decodes what is in `storage`; what memory has no room for is kept in `scratch`.
+    pub(super) fn new(storage: Arc<dyn Storage>, config: &Config, scratch: PathBuf) -> Self {
+        let (limits, count) = (admit::decode_limits(config), config.jobs.active);
+        let places = Arc::new(Semaphore::new(count as usize));
+        let memory = Arc::new(Semaphore::new(mebibytes(limits.max_bytes) as usize));
+        let keep = Keep::new(config.dispatch.image_memory.get(), scratch);
+        Self { storage, limits, keep, places, count, memory }
     }
 
-    /// Decodes the original of a job, or says why the job has to fail; `None` if it ended meanwhile.
+    /// Decodes the original of a job, or says why the job has to fail. Says nothing more when the job
+    /// has ended meanwhile, or after `stop`.
     ///
     /// Only an image that was alone can be blamed for the end of its process: one that was being
     /// decoded when a process ended is decoded alone the next time.
-    pub(super) async fn decode(&self, plan: &Plan) -> Option<Result<Source, Failure>> {
-        let shared = self.places.acquire().await.ok()?;
-        if !matches!(self.storage.outcome(plan.id).await, Ok(None)) {
-            return None;
+    pub(super) async fn decode(&self, plan: &Plan, listener: Listener, stop: CancellationToken) {
+        let Ok(shared) = self.places.acquire().await else { return };
+        if stop.is_cancelled() || !matches!(self.storage.outcome(plan.id).await, Ok(None)) {
+            return;
         }
-        let start = match self.storage.count_start(plan.id, Step::Decode).await {
-            Ok(start) => start,
-            Err(error) => return Some(Err(unreadable(&error))),
+        let ended = match self.storage.count_start(plan.id, Step::Decode).await {
+            Ok(start) => self.start(plan, start, shared, &listener, &stop).await,
+            Err(error) => Err(unreadable(&error)),
         };
+        if !stop.is_cancelled() {
+            // A dispatcher that is gone needs no image.
+            let _ = listener.send((plan.id, News::Ended(ended)));
+        }
+    }
+
+    async fn start(
+        &self,
+        plan: &Plan,
+        start: u32,
+        shared: SemaphorePermit<'_>,
+        listener: &Listener,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
         if start > Step::MAX_STARTS {
             let times = Step::MAX_STARTS;
             let cause = format!("decoding this image ended the process {times} times");
-            return Some(Err(Failure::of_job(cause)));
+            return Err(Failure::of_job(cause));
         }
         let alone = if start > 1 {
             drop(shared);
-            Some(self.places.acquire_many(self.count).await.ok()?)
+            self.places.acquire_many(self.count).await.ok()
         } else {
-            None
+            Some(shared)
         };
-        let result = self.read(plan).await;
+        let result = self.read(plan, listener, stop).await;
         drop(alone);
         // A count that stays costs at most a place alone, the next time.
         let _ = self.storage.clear_starts(plan.id, Step::Decode).await;
-        Some(result)
+        result
     }
 
-    async fn read(&self, plan: &Plan) -> Result<Source, Failure> {
-        let original =
-            self.storage.open_original(plan.id).await.map_err(|error| unreadable(&error))?;
-        let limits = self.limits;
-        let source = blocking::caught(move || decode::decode(BufReader::new(original), &limits))
-            .await
-            .map_err(|_| Failure::of_job("the image cannot be decoded: the decoder gave up"))?
-            .map_err(|error: DecodeError| Failure::of_job(Refusal::from(error).to_string()))?;
-        if (source.size(), source.format()) != (plan.size, plan.format) {
+    async fn read(
+        &self,
+        plan: &Plan,
+        listener: &Listener,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let original = self.storage.open_original(plan.id).await;
+        let original = Arc::new(original.map_err(|error| unreadable(&error))?);
+        let (file, limits) = (Arc::clone(&original), self.limits);
+        let header = caught(move || decode::probe(BufReader::new(&*file), &limits)).await?;
+        let colours = plan.filters.reads();
+        if (header.size, header.format_for(colours)) != (plan.size, plan.format) {
             return Err(Failure::of_job("the original is not the image that was accepted"));
         }
-        Ok(source)
+        // More than there is in all was refused at the door.
+        let _memory = self.memory.acquire_many(mebibytes(header.memory)).await;
+        let kept = self.keep.place(header.stored_size(), plan.format);
+        let kept = Arc::new(kept.map_err(|error| unkept(&error))?);
+        let source = Source::new(Arc::clone(&kept) as Arc<dyn Raster>, header.orientation);
+        let _ = listener.send((plan.id, News::Opened(source)));
+        let mut rows = Sink { kept, job: plan.id, listener: listener.clone(), stop: stop.clone() };
+        caught(move || rows.fill(&original, &limits, header, colours)).await
     }
+}
+
+/// Takes the rows of one image.
+struct Sink {
+    kept: Arc<Kept>,
+    job: JobId,
+    listener: Listener,
+    stop: CancellationToken,
+}
+
+impl Sink {
+    fn fill(
+        &mut self,
+        original: &File,
+        limits: &Limits,
+        header: Header,
+        colours: decode::Colours,
+    ) -> Result<(), DecodeError> {
+        let image = decode::open(BufReader::new(original), limits)?;
+        debug_assert_eq!(*image.header(), header);
+        image.read(colours, self)
+    }
+}
+
+impl Rows for Sink {
+    fn push(&mut self, rows: Pixels) -> io::Result<()> {
+        if self.stop.is_cancelled() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        self.kept.push(rows)?;
+        let _ = self.listener.send((self.job, News::Rows));
+        Ok(())
+    }
+}
+
+/// Runs a decoder, which may panic.
+async fn caught<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DecodeError> + Send + 'static,
+) -> Result<T, Failure> {
+    match blocking::caught(work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(DecodeError::Keep { source })) => Err(unkept(&source)),
+        Ok(Err(error)) => Err(Failure::of_job(Refusal::from(error).to_string())),
+        Err(_) => Err(Failure::of_job("the image cannot be decoded: the decoder gave up")),
+    }
+}
+
+/// Whole mebibytes, at least one, as many as a semaphore can count.
+fn mebibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(MEBIBYTE)).unwrap_or(u32::MAX).clamp(1, 1 << 28)
 }
 
 fn unreadable(error: &StorageError) -> Failure {
     Failure::of_job(format!("cannot read the image: {error}"))
+}
+
+/// Why a job fails whose decoded image cannot be kept, or not be read again.
+pub(super) fn unkept(error: &io::Error) -> Failure {
+    let place = "in `scratch_dir` or, for a run, beside the first output";
+    Failure::of_job(format!("cannot keep the decoded image {place}: {error}"))
 }

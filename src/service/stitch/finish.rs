@@ -8,7 +8,9 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
 
+use super::mosaic::Painter;
 use crate::blocking;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
 use crate::raster::encode::{EncodedBand, Encoder};
@@ -24,6 +26,7 @@ const WRITE_BUFFER: usize = 1 << 20;
 pub(super) struct Finish {
     pub(super) plan: Arc<Plan>,
     pub(super) canvas: Arc<Canvas>,
+    pub(super) painter: Option<Arc<Painter>>,
     pub(super) storage: Arc<dyn Storage>,
     pub(super) pool: Arc<Pool>,
     pub(super) filtering_since: Option<Instant>,
@@ -87,7 +90,25 @@ impl Finish {
         let image = self.encode(image).await?;
         let length = image.file().metadata().map_err(cannot_write)?.len();
         self.storage.publish_final(&self.plan, image).await.map_err(cannot_write)?;
+        self.keep_thumbnail().await;
         Ok(length)
+    }
+
+    /// A job is complete without its thumbnail, too.
+    async fn keep_thumbnail(&self) {
+        let Some(painter) = self.painter.clone() else { return };
+        let job = self.plan.id;
+        match blocking::caught(move || painter.thumbnail()).await {
+            Ok(Ok(thumbnail)) => {
+                if let Err(error) = self.storage.keep_thumbnail(job, thumbnail).await {
+                    warn!(%job, error = &error as &dyn std::error::Error, "no thumbnail was kept");
+                }
+            }
+            Ok(Err(error)) => {
+                warn!(%job, error = &error as &dyn std::error::Error, "no thumbnail was made");
+            }
+            Err(_) => warn!(%job, "no thumbnail was made"),
+        }
     }
 
     async fn encode(&self, image: Staged) -> Result<Staged, Failure> {

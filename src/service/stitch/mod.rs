@@ -1,6 +1,7 @@
 //! Stitching: results become a canvas, a full canvas the final image, and the image the outcome.
 //!
 //! * `write`: one result into its canvas.
+//! * `mosaic`: what is there, as a small picture.
 //! * `finish`: a full canvas into the final image.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::finish::Finish;
+use self::mosaic::Painter;
 use self::write::Write;
 use super::PortError;
 use super::canvas::{self, Canvas, Scratch};
@@ -27,6 +29,7 @@ use crate::state::{REPUBLISH_EVERY, State};
 use crate::storage::{Storage, StorageError};
 
 mod finish;
+mod mosaic;
 mod write;
 
 /// How long to wait after a port has failed: what was not acked comes again at once.
@@ -40,7 +43,7 @@ pub struct Collector {
     storage: Arc<dyn Storage>,
     scratch: Scratch,
     pool: Arc<Pool>,
-    max_attempts: u32,
+    rules: Rules,
     partitions: BTreeSet<u32>,
     open: BTreeMap<JobId, Open>,
     finishing: JoinSet<(JobId, Result<Outcome, PortError>)>,
@@ -48,31 +51,49 @@ pub struct Collector {
     failures: BTreeMap<JobId, Failure>,
 }
 
+/// What a collector is to do beyond collecting.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The attempt at a tile that, failing, fails its job.
+    pub max_attempts: u32,
+    /// Whether somebody may look.
+    pub preview: Preview,
+}
+
+/// Whether the small pictures of a job are made: its mosaic and its thumbnail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preview {
+    /// They are.
+    Painted,
+    /// Nobody would see them.
+    Omitted,
+}
+
 /// A job whose canvas is open.
 struct Open {
     plan: Arc<Plan>,
     canvas: Arc<Canvas>,
+    painter: Option<Arc<Painter>>,
     /// When the first tile was there.
     filtering_since: Option<Instant>,
     finishing: bool,
 }
 
 impl Collector {
-    /// Collects into canvases in `scratch` and encodes in `pool`. A tile fails its job with its
-    /// `max_attempts`th failed attempt.
+    /// Collects into canvases in `scratch` and encodes in `pool`.
     pub fn new(
         state: Arc<dyn State>,
         storage: Arc<dyn Storage>,
         scratch: Scratch,
         pool: Arc<Pool>,
-        max_attempts: u32,
+        rules: Rules,
     ) -> Self {
         Self {
             state,
             storage,
             scratch,
             pool,
-            max_attempts,
+            rules,
             partitions: BTreeSet::new(),
             open: BTreeMap::new(),
             finishing: JoinSet::new(),
@@ -171,9 +192,7 @@ impl Collector {
         let (scratch, wanted) = (self.scratch.clone(), Arc::clone(&plan));
         match blocking::run(move || Canvas::open(&scratch, &wanted)).await {
             Ok(canvas) => {
-                let canvas = Arc::new(canvas);
-                self.open
-                    .insert(job, Open { plan, canvas, filtering_since: None, finishing: false });
+                self.open.insert(job, Open::new(plan, canvas, self.rules.preview));
                 self.publish(vec![job]).await
             }
             Err(error) => {
@@ -240,7 +259,7 @@ impl Collector {
         }
         let writes: Vec<_> = batch.iter().filter_map(|delivery| self.write(delivery)).collect();
         let jobs: BTreeSet<JobId> = writes.iter().map(|write| write.result.job).collect();
-        let max_attempts = self.max_attempts;
+        let max_attempts = self.rules.max_attempts;
         let failures = blocking::run(move || {
             writes.iter().filter_map(|write| write.put(max_attempts)).collect::<Vec<_>>()
         });
@@ -256,8 +275,9 @@ impl Collector {
     /// What is to be written for a delivery; nothing for a job that is not active.
     fn write(&self, delivery: &Delivery<TileResult>) -> Option<Write> {
         let result = Arc::clone(delivery.message());
-        let canvas = Arc::clone(&self.open.get(&result.job)?.canvas);
-        Some(Write { canvas, result })
+        let open = self.open.get(&result.job)?;
+        let (canvas, painter) = (Arc::clone(&open.canvas), open.painter.clone());
+        Some(Write { canvas, painter, result })
     }
 
     /// Publishes boards, and begins to finish the jobs whose boards are complete.
@@ -275,13 +295,18 @@ impl Collector {
                 let finish = Finish {
                     plan: Arc::clone(&open.plan),
                     canvas: Arc::clone(&open.canvas),
+                    painter: open.painter.clone(),
                     storage: Arc::clone(&self.storage),
                     pool: Arc::clone(&self.pool),
                     filtering_since: open.filtering_since,
                 };
                 self.finishing.spawn(async move { (job, finish.run().await) });
             }
+            let painter = open.painter.clone();
             self.state.publish_board(job, board).await?;
+            if let Some(painter) = painter {
+                painter.publish(job, &*self.state).await?;
+            }
             self.state.signal(Look::Board(job)).await?;
         }
         Ok(())
@@ -336,5 +361,13 @@ impl Collector {
             self.storage.clear_starts(*job, Step::Encode).await?;
         }
         Ok(())
+    }
+}
+
+impl Open {
+    fn new(plan: Arc<Plan>, canvas: Canvas, preview: Preview) -> Self {
+        let canvas = Arc::new(canvas);
+        let painter = (preview == Preview::Painted).then(|| Painter::start(Arc::clone(&canvas)));
+        Self { plan, canvas, painter, filtering_since: None, finishing: false }
     }
 }

@@ -3,14 +3,18 @@
 use std::io;
 use std::sync::Arc;
 
+use super::mosaic::Painter;
 use crate::model::board::FailedAttempt;
 use crate::model::job::{Failure, JobId};
+use crate::model::mosaic::Maker;
 use crate::model::tile::{Retry, TileResult};
+use crate::raster::pixels::Pixels;
 use crate::service::canvas::Canvas;
 
 /// A result and the canvas it belongs to.
 pub(super) struct Write {
     pub(super) canvas: Arc<Canvas>,
+    pub(super) painter: Option<Arc<Painter>>,
     pub(super) result: Arc<TileResult>,
 }
 
@@ -23,12 +27,19 @@ impl Write {
         let result = &*self.result;
         let failure = match &result.pixels {
             Ok(pixels) => match self.canvas.put(result.tile, pixels) {
-                Ok(()) => return None,
+                Ok(()) => {
+                    self.paint(pixels);
+                    return None;
+                }
                 Err(error) => canvas_failure(&error),
             },
             Err(failure) => {
-                let last = failure.retry == Retry::Futile || result.attempt >= max_attempts;
                 let (worker, cause) = (result.worker.clone(), failure.cause.clone());
+                if failure.retry == Retry::Elsewhere {
+                    self.canvas.put_off(result.tile, cause);
+                    return None;
+                }
+                let last = failure.retry == Retry::Futile || result.attempt >= max_attempts;
                 if !last {
                     let attempt = FailedAttempt { attempt: result.attempt, worker, cause };
                     self.canvas.fail(result.tile, attempt);
@@ -39,6 +50,17 @@ impl Write {
             }
         };
         Some((result.job, failure))
+    }
+}
+
+impl Write {
+    fn paint(&self, pixels: &Pixels) {
+        let TileResult { worker, attempt, elapsed, .. } = &*self.result;
+        let millis = u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX);
+        let maker = Maker { worker: worker.clone(), attempt: *attempt, millis };
+        if let Some(painter) = &self.painter {
+            painter.paint(self.result.tile, pixels, Some(maker));
+        }
     }
 }
 

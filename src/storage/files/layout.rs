@@ -42,6 +42,10 @@ impl Layout {
         self.directory(job).join("outcome.json")
     }
 
+    pub(super) fn thumbnail(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("thumbnail.png")
+    }
+
     pub(super) fn final_image(&self, plan: &Plan) -> PathBuf {
         self.final_of(plan.id, plan.output.format)
     }
@@ -154,10 +158,9 @@ impl Layout {
         // The plan goes first: from then on there is no job, however the rest ends.
         let finals = OutputFormat::ALL.map(|format| self.final_of(job, format));
         for path in [self.plan(job)].into_iter().chain(finals) {
-            absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io("remove", &path))?;
+            remove(&path)?;
         }
-        let directory = self.directory(job);
-        absent_is_fine(remove_directory(&directory)).map_err(StorageError::io("remove", &directory))
+        remove_directory(&self.directory(job))
     }
 }
 
@@ -180,19 +183,27 @@ fn names(_file: &fs::Metadata) -> u64 {
     1
 }
 
-/// Removes a directory that others may still be writing to for a moment.
-pub(super) fn remove_directory(path: &Path) -> io::Result<()> {
-    const TRIES: u32 = 10;
-    for _ in 1..TRIES {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {}
-            other => return other,
-        }
-    }
-    fs::remove_dir_all(path)
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    absent_is_fine(fs::remove_file(path)).map_err(StorageError::io("remove", path))
 }
 
-pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+/// Removes a directory, if it is there, that others may still be writing to for a moment.
+pub(super) fn remove_directory(path: &Path) -> Result<()> {
+    const TRIES: u32 = 10;
+    let mut removed = fs::remove_dir_all(path);
+    for _ in 1..TRIES {
+        match &removed {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                removed = fs::remove_dir_all(path);
+            }
+            _ => break,
+        }
+    }
+    absent_is_fine(removed).map_err(StorageError::io("remove", path))
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,

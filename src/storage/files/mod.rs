@@ -5,6 +5,7 @@
 //! uploads/<job>/job.json        the plan
 //! uploads/<job>/outcome.json    how it ended
 //! uploads/<job>/outcome.room    disk space for the outcome, as long as there is none
+//! uploads/<job>/thumbnail.png   a small picture of the result
 //! uploads/<job>/<step>.starts   one byte for each start of a step that can kill its process
 //! final/<job>_complete.<ext>    the final image
 //! storage-id                    the name of this storage
@@ -14,13 +15,13 @@
 //! * `record`: small files that are written whole, once.
 //! * `sweep`: what a process that was killed left behind.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::layout::{Layout, absent_is_fine};
+use self::layout::{Layout, remove};
 use super::{Kept, Staged, Storage, StorageError};
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
@@ -127,8 +128,8 @@ impl Storage for FileStorage {
     async fn remove_final(&self, plan: &Plan) -> Result<()> {
         let plan = plan.clone();
         self.blocking(move |layout| {
-            let path = layout.final_image(&plan);
-            absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io("remove", &path))
+            remove(&layout.final_image(&plan))?;
+            remove(&layout.thumbnail(plan.id))
         })
         .await
     }
@@ -139,6 +140,14 @@ impl Storage for FileStorage {
             record::open(plan.id, "final image", &layout.final_image(&plan))
         })
         .await
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
+        self.blocking(move |layout| record::replace(&layout.thumbnail(job), &png)).await
+    }
+
+    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>> {
+        self.blocking(move |layout| record::bytes(&layout.thumbnail(job))).await
     }
 
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
@@ -154,11 +163,7 @@ impl Storage for FileStorage {
     }
 
     async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
-        self.blocking(move |layout| {
-            let path = layout.starts(job, step);
-            absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io("remove", &path))
-        })
-        .await
+        self.blocking(move |layout| remove(&layout.starts(job, step))).await
     }
 
     async fn kept(&self, plan: &Plan) -> Result<Kept> {
@@ -167,11 +172,7 @@ impl Storage for FileStorage {
     }
 
     async fn remove_original(&self, job: JobId) -> Result<()> {
-        self.blocking(move |layout| {
-            let path = layout.original(job);
-            absent_is_fine(fs::remove_file(&path)).map_err(StorageError::io("remove", &path))
-        })
-        .await
+        self.blocking(move |layout| remove(&layout.original(job))).await
     }
 
     async fn remove(&self, job: JobId) -> Result<()> {

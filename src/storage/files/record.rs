@@ -105,10 +105,24 @@ pub(super) fn read<T: DeserializeOwned>(
     what: &'static str,
     path: &Path,
 ) -> Result<Option<T>> {
+    let parse = |bytes: Vec<u8>| serde_json::from_slice(&bytes);
+    bytes(path)?.map(parse).transpose().map_err(|error| StorageError::Damaged(job, what, error))
+}
+
+/// Writes a file, whole or not at all, in place of the one before; it may be lost with the machine.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let replaced = || {
+        let mut staged = Builder::new().prefix(STAGED_PREFIX).tempfile_in(directory_of(path))?;
+        staged.write_all(bytes)?;
+        staged.persist(path).map(drop).map_err(io::Error::from)
+    };
+    replaced().map_err(StorageError::io("write", path))
+}
+
+/// Reads a file, if it is there.
+pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| StorageError::Damaged(job, what, error)),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StorageError::io("read", path)(error)),
     }

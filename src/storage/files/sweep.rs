@@ -4,7 +4,7 @@ use std::fs::{self, DirEntry};
 use std::path::Path;
 
 use super::Result;
-use super::layout::{Layout, absent_is_fine, remove_directory};
+use super::layout::{Layout, remove, remove_directory};
 use crate::model::job::{JobId, Outcome, Step};
 use crate::storage::{STAGED_PREFIX, StorageError};
 
@@ -21,7 +21,8 @@ pub(super) fn sweep(layout: &Layout) -> Result<u32> {
     }
     for entry in list(&layout.finals)? {
         if job_named(&entry, "_complete.").is_some_and(|job| !may_have_result(layout, job)) {
-            removed += remove(&entry.path())?;
+            remove(&entry.path())?;
+            removed += 1;
         }
     }
     Ok(removed)
@@ -30,15 +31,15 @@ pub(super) fn sweep(layout: &Layout) -> Result<u32> {
 fn sweep_job(layout: &Layout, job: JobId) -> Result<u32> {
     let directory = layout.directory(job);
     if !layout.plan(job).exists() {
-        absent_is_fine(remove_directory(&directory))
-            .map_err(StorageError::io("remove", &directory))?;
+        remove_directory(&directory)?;
         return Ok(1);
     }
     let mut removed = sweep_staged(&directory)?;
     if layout.outcome(job).exists() {
         let starts = [Step::Decode, Step::Encode].map(|step| layout.starts(job, step));
         for path in starts.iter().chain([&layout.room(job)]).filter(|path| path.exists()) {
-            removed += remove(path)?;
+            remove(path)?;
+            removed += 1;
         }
     }
     Ok(removed)
@@ -48,7 +49,8 @@ fn sweep_staged(directory: &Path) -> Result<u32> {
     let mut removed = 0;
     for entry in list(directory)? {
         if entry.file_name().to_string_lossy().starts_with(STAGED_PREFIX) {
-            removed += remove(&entry.path())?;
+            remove(&entry.path())?;
+            removed += 1;
         }
     }
     Ok(removed)
@@ -72,9 +74,4 @@ fn job_named(entry: &DirEntry, end: &str) -> Option<JobId> {
 fn list(directory: &Path) -> Result<Vec<DirEntry>> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect);
     entries.map_err(StorageError::io("list", directory))
-}
-
-fn remove(path: &Path) -> Result<u32> {
-    absent_is_fine(fs::remove_file(path)).map_err(StorageError::io("remove", path))?;
-    Ok(1)
 }

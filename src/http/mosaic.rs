@@ -1,0 +1,126 @@
+//! Small pictures of a job: its mosaic while it is in work, its thumbnail then and afterwards.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+
+use super::Api;
+use super::error::ApiError;
+use super::view;
+use crate::model::job::Outcome;
+use crate::model::mosaic::Mosaic;
+use crate::raster::pixels::Pixels;
+use crate::raster::preview;
+use crate::service::ledger::Entry;
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// The longer side of a thumbnail of a job in work, in pixels.
+const THUMBNAIL: u32 = 256;
+
+/// The tiles of a job in work: the geometry of its mosaic, and who made what is back.
+#[derive(Debug, Serialize)]
+pub struct TilesView {
+    /// Tiles in a row of the grid.
+    columns: u32,
+    /// Rows of the grid.
+    rows: u32,
+    /// Side of a tile's slot in the mosaic, in pixels.
+    slot: u32,
+    /// The tiles that are back, in the order of the grid.
+    tiles: Vec<TileView>,
+}
+
+/// A tile that is back.
+#[derive(Debug, Serialize)]
+struct TileView {
+    /// Its index in the grid, row by row.
+    tile: u32,
+    /// Who made it; unknown for tiles from before a restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<String>,
+    /// Which attempt gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    /// How long its filters took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    millis: Option<u32>,
+}
+
+/// `GET /api/jobs/{id}/mosaic`: a PNG of all slots side by side, clear where a tile is not back.
+pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
+    let mosaic = find(&api, &api.find(&id)?).await?;
+    let png = encode(move || mosaic.picture()).await?;
+    Ok(picture(png, "no-store"))
+}
+
+/// `GET /api/jobs/{id}/tiles`
+pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<TilesView>> {
+    let mosaic = find(&api, &api.find(&id)?).await?;
+    Ok(web::Json(TilesView::of(&mosaic)))
+}
+
+/// `GET /api/jobs/{id}/thumbnail`: a PNG of the result, as far as it is there.
+pub async fn thumbnail(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
+    let entry = api.find(&id)?;
+    let job = entry.plan.id;
+    if matches!(entry.outcome, Some(Outcome::Complete { .. })) {
+        let kept = api.app.storage.thumbnail(job).await?;
+        let png = kept.ok_or_else(|| ApiError::NotFound(format!("thumbnail of job {job}")))?;
+        return Ok(picture(png, "max-age=31536000, immutable"));
+    }
+    let mosaic = find(&api, &entry).await?;
+    let png = encode(move || mosaic.thumbnail(THUMBNAIL)).await?;
+    Ok(picture(png, "no-store"))
+}
+
+async fn find(api: &Api, entry: &Entry) -> Result<Mosaic> {
+    let job = entry.plan.id;
+    let mosaic = match entry.outcome {
+        Some(_) => None,
+        None => api.app.state.mosaic(job).await?,
+    };
+    if let Some(mosaic) = mosaic {
+        return Ok(mosaic);
+    }
+    let status = view::job(&api.app, entry).await?.status;
+    Err(ApiError::WrongStatus { job, status, needs: "only a job in work has a mosaic" })
+}
+
+async fn encode(draw: impl FnOnce() -> Pixels + Send + 'static) -> Result<Vec<u8>> {
+    let encoded = web::block(move || preview::png(&draw())).await;
+    encoded.map_err(ApiError::internal)?.map_err(ApiError::internal)
+}
+
+fn picture(png: Vec<u8>, caching: &'static str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("image/png")
+        .insert_header((header::CACHE_CONTROL, caching))
+        .body(png)
+}
+
+impl TilesView {
+    fn of(mosaic: &Mosaic) -> Self {
+        let grid = mosaic.grid();
+        let tiles = u32::try_from(grid.len()).unwrap_or(u32::MAX);
+        let there = (0..tiles).filter(|tile| mosaic.has(*tile));
+        Self {
+            columns: grid.columns(),
+            rows: grid.rows(),
+            slot: mosaic.slot_side(),
+            tiles: there.map(|tile| TileView::of(mosaic, tile)).collect(),
+        }
+    }
+}
+
+impl TileView {
+    fn of(mosaic: &Mosaic, tile: u32) -> Self {
+        let maker = mosaic.maker(tile);
+        Self {
+            tile,
+            attempt: maker.as_ref().map(|maker| maker.attempt),
+            millis: maker.as_ref().map(|maker| maker.millis),
+            worker: maker.map(|maker| maker.worker.to_string()),
+        }
+    }
+}

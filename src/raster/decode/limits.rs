@@ -1,0 +1,69 @@
+//! What an image may need, checked by its header.
+
+use super::error::DecodeError;
+use crate::raster::grid::Size;
+use crate::raster::pixels::PixelFormat;
+
+/// What an image may need. All limits are inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Pixels of the image (`limits.max_megapixels`).
+    pub max_pixels: u64,
+    /// Pixels of its longer side (`limits.max_side`).
+    pub max_side: u32,
+    /// Bytes of memory that decoding it takes (`limits.decode_memory`).
+    pub max_bytes: u64,
+}
+
+impl Limits {
+    /// Checks a size as soon as it is known.
+    pub(super) fn check_size(&self, size: Size) -> Result<(), DecodeError> {
+        if size.is_empty() {
+            return Err(DecodeError::EmptyImage { size });
+        }
+        let longer = u64::from(size.width.max(size.height));
+        refuse_above("pixels", size.pixels(), self.max_pixels, "limits.max_megapixels")?;
+        refuse_above("pixels a side", longer, self.max_side.into(), "limits.max_side")
+    }
+
+    /// Checks the bytes of memory that decoding takes.
+    pub(super) fn check_memory(&self, bytes: u64) -> Result<(), DecodeError> {
+        let what = "bytes of memory while it is decoded";
+        refuse_above(what, bytes, self.max_bytes, "limits.decode_memory")
+    }
+
+    /// Room for the raster and as much again for what a library needs on the way.
+    pub(super) fn for_library(&self) -> image::Limits {
+        let mut limits = image::Limits::no_limits();
+        limits.max_image_width = Some(self.max_side);
+        limits.max_image_height = Some(self.max_side);
+        limits.max_alloc = Some(self.max_bytes.saturating_mul(2));
+        limits
+    }
+}
+
+fn refuse_above(
+    what: &'static str,
+    value: u64,
+    limit: u64,
+    setting: &'static str,
+) -> Result<(), DecodeError> {
+    if value <= limit {
+        return Ok(());
+    }
+    Err(DecodeError::TooLarge { what, value, limit, setting })
+}
+
+/// Bytes of an image in memory.
+pub(super) fn raster_bytes(size: Size, format: PixelFormat) -> u64 {
+    u64::try_from(format.bytes(size)).unwrap_or(u64::MAX)
+}
+
+/// Decoders that go row by row give about so many bytes away at a time.
+const BAND_BYTES: u64 = 1 << 20;
+
+/// The rows that such a decoder gives away at a time, at least 1.
+pub(super) fn band_rows(size: Size, format: PixelFormat) -> u32 {
+    let row = u64::from(size.width) * format.bytes_per_pixel() as u64;
+    u32::try_from(BAND_BYTES / row.max(1)).unwrap_or(u32::MAX).clamp(1, size.height)
+}

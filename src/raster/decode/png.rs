@@ -1,0 +1,127 @@
+//! PNG: row by row, except where rows are interlaced.
+
+use std::io::{BufRead, Seek, SeekFrom};
+
+use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
+
+use super::Decoder;
+use super::container::Container;
+use super::error::DecodeError;
+use super::limits::{Limits, band_rows, raster_bytes};
+use super::whole::from_exif_block;
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+use crate::raster::source::Rows;
+
+struct Png<R: BufRead + Seek> {
+    reader: Reader<R>,
+    size: Size,
+    format: PixelFormat,
+}
+
+fn broken(error: DecodingError) -> DecodeError {
+    match error {
+        DecodingError::IoError(error) => DecodeError::from_io(Container::Png, error),
+        other => DecodeError::damaged(Container::Png, other),
+    }
+}
+
+/// The decoder for a file of one frame.
+pub(super) fn open<'r, R: BufRead + Seek + 'r>(
+    mut reader: R,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    reader.seek(SeekFrom::Start(0))?;
+    let bytes = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
+    let mut decoder = png::Decoder::new_with_limits(reader, png::Limits { bytes });
+    let info = decoder.read_header_info().map_err(broken)?;
+    let size = Size::new(info.width, info.height);
+    // Before anything else: the library takes memory for a row as soon as it goes on.
+    limits.check_size(size)?;
+    // Palettes and fewer bits than 8 become 8 bits; 16 bits stay.
+    decoder.set_transformations(Transformations::EXPAND);
+    let reader = decoder.read_info().map_err(broken)?;
+    if reader.info().animation_control.is_some() {
+        return Err(DecodeError::animated(Container::Png));
+    }
+    let format = pixel_format(reader.output_color_type())?;
+    Ok(Box::new(Png { reader, size, format }))
+}
+
+fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeError> {
+    let channels = match output.0 {
+        ColorType::Grayscale => Channels::Grey,
+        ColorType::GrayscaleAlpha => Channels::GreyAlpha,
+        ColorType::Rgb => Channels::Rgb,
+        ColorType::Rgba => Channels::Rgba,
+        ColorType::Indexed => {
+            return Err(DecodeError::unsupported(Container::Png, "a palette of its own"));
+        }
+    };
+    let depth = if output.1 == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };
+    Ok(PixelFormat { channels, depth })
+}
+
+impl<R: BufRead + Seek> Decoder for Png<R> {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    fn orientation(&self) -> Orientation {
+        from_exif_block(self.reader.info().exif_metadata.as_deref())
+    }
+
+    fn memory(&self) -> u64 {
+        raster_bytes(Size { height: self.rows_at_a_time(), ..self.size }, self.format)
+    }
+
+    fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let height = self.rows_at_a_time();
+        let mut top = 0;
+        while top < self.size.height {
+            let height = height.min(self.size.height - top);
+            let mut band = Pixels::zeroed(Size { height, ..self.size }, self.format);
+            self.fill(&mut band)?;
+            top += height;
+            if top == self.size.height {
+                // What is left of the compressed data has a checksum.
+                self.reader.read_row(&mut []).map_err(broken)?;
+            }
+            rows.push(band).map_err(DecodeError::keep)?;
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead + Seek> Png<R> {
+    fn rows_at_a_time(&self) -> u32 {
+        if self.reader.info().interlaced {
+            self.size.height
+        } else {
+            band_rows(self.size, self.format)
+        }
+    }
+
+    fn fill(&mut self, band: &mut Pixels) -> Result<(), DecodeError> {
+        if self.reader.info().interlaced {
+            self.reader.next_frame(band.as_bytes_mut()).map_err(broken)?;
+        } else {
+            let length = band.row_bytes();
+            for row in band.as_bytes_mut().chunks_exact_mut(length) {
+                self.reader.read_row(row).map_err(broken)?;
+            }
+        }
+        if let SamplesMut::U16(samples) = band.samples_mut() {
+            for sample in samples.iter_mut() {
+                *sample = u16::from_be(*sample);
+            }
+        }
+        Ok(())
+    }
+}

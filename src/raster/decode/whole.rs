@@ -1,0 +1,131 @@
+//! Decoders that need the whole image in memory.
+
+use std::io::{BufRead, Seek, SeekFrom};
+
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::webp::WebPDecoder;
+use image::{ColorType, ExtendedColorType, ImageDecoder};
+
+use super::Decoder;
+use super::container::Container;
+use super::error::DecodeError;
+use super::limits::{Limits, raster_bytes};
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::source::Rows;
+
+/// A decoder of a library that fills one buffer with the whole image.
+pub(super) struct Whole<D> {
+    container: Container,
+    decoder: D,
+    size: Size,
+    format: PixelFormat,
+    orientation: Orientation,
+}
+
+impl<D: ImageDecoder> Whole<D> {
+    /// Checks what the library found in the header.
+    pub(super) fn new(
+        container: Container,
+        mut decoder: D,
+        limits: &Limits,
+    ) -> Result<Whole<D>, DecodeError> {
+        let damaged = |error| DecodeError::from_image(container, error);
+        let (width, height) = decoder.dimensions();
+        let size = Size::new(width, height);
+        limits.check_size(size)?;
+        let format = pixel_format(container, &decoder)?;
+        limits.check_memory(raster_bytes(size, format))?;
+        decoder.set_limits(limits.for_library()).map_err(damaged)?;
+        let orientation = from_library(decoder.orientation().map_err(damaged)?);
+        Ok(Whole { container, decoder, size, format, orientation })
+    }
+}
+
+impl<D: ImageDecoder> Decoder for Whole<D> {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    fn memory(&self) -> u64 {
+        raster_bytes(self.size, self.format)
+    }
+
+    fn read(self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let mut pixels = Pixels::zeroed(self.size, self.format);
+        self.decoder
+            .read_image(pixels.as_bytes_mut())
+            .map_err(|error| DecodeError::from_image(self.container, error))?;
+        rows.push(pixels).map_err(DecodeError::keep)
+    }
+}
+
+/// The same orientation in our terms.
+pub(super) fn from_library(orientation: image::metadata::Orientation) -> Orientation {
+    Orientation::from_exif(orientation.to_exif()).unwrap_or(Orientation::UPRIGHT)
+}
+
+/// The orientation that an Exif block tells, or none.
+pub(super) fn from_exif_block(block: Option<&[u8]>) -> Orientation {
+    let told = block.and_then(image::metadata::Orientation::from_exif_chunk);
+    told.map_or(Orientation::UPRIGHT, from_library)
+}
+
+fn pixel_format(
+    container: Container,
+    decoder: &impl ImageDecoder,
+) -> Result<PixelFormat, DecodeError> {
+    // The library would turn these inks into colours without their profile, that is wrongly.
+    let inks = [ExtendedColorType::Cmyk8, ExtendedColorType::Cmyk16];
+    if inks.contains(&decoder.original_color_type()) {
+        return Err(DecodeError::unsupported(container, "CMYK colours"));
+    }
+    let (channels, depth) = match decoder.color_type() {
+        ColorType::L8 => (Channels::Grey, Depth::Eight),
+        ColorType::La8 => (Channels::GreyAlpha, Depth::Eight),
+        ColorType::Rgb8 => (Channels::Rgb, Depth::Eight),
+        ColorType::Rgba8 => (Channels::Rgba, Depth::Eight),
+        ColorType::L16 => (Channels::Grey, Depth::Sixteen),
+        ColorType::La16 => (Channels::GreyAlpha, Depth::Sixteen),
+        ColorType::Rgb16 => (Channels::Rgb, Depth::Sixteen),
+        ColorType::Rgba16 => (Channels::Rgba, Depth::Sixteen),
+        _ => return Err(DecodeError::unsupported(container, "floating-point samples")),
+    };
+    Ok(PixelFormat { channels, depth })
+}
+
+/// BMP, which has no orientation and one image.
+pub(super) fn open_bmp<'r, R: BufRead + Seek + 'r>(
+    reader: R,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let container = Container::Bmp;
+    let decoder = BmpDecoder::new(reader);
+    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
+    Ok(Box::new(Whole::new(container, decoder, limits)?))
+}
+
+/// WebP, one image of it.
+pub(super) fn open_webp<'r, R: BufRead + Seek + 'r>(
+    mut reader: R,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let container = Container::WebP;
+    reader.seek(SeekFrom::Start(0))?;
+    let decoder = WebPDecoder::new(reader);
+    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
+    if decoder.has_animation() {
+        return Err(DecodeError::animated(container));
+    }
+    Ok(Box::new(Whole::new(container, decoder, limits)?))
+}

@@ -1,0 +1,126 @@
+//! Small pictures of large ones, for the eye: no promise is made about their bytes.
+
+use std::io::Cursor;
+
+use super::encode::{EncodeError, Encoder, OutputFormat, OutputOptions};
+use super::grid::Size;
+use super::pixels::{Channels, Pixels, Samples};
+use super::sample::Sample;
+
+/// A pixel of a preview is the mean of at most this many samples a side of what it stands for, so
+/// that its cost depends on the preview and not on the image.
+const SAMPLES: u32 = 4;
+
+/// 8-bit red, green, blue and alpha of a preview pixel, alpha not premultiplied.
+pub type Rgba = [u8; 4];
+
+/// The picture in `size` pixels, row by row.
+///
+/// # Panics
+/// When the picture has no pixels.
+#[must_use]
+pub fn shrink(pixels: &Pixels, size: Size) -> Vec<Rgba> {
+    match pixels.samples() {
+        Samples::U8(samples) => shrink_samples(samples, pixels, size),
+        Samples::U16(samples) => shrink_samples(samples, pixels, size),
+    }
+}
+
+/// A picture as a PNG file.
+pub fn png(picture: &Pixels) -> Result<Vec<u8>, EncodeError> {
+    let options = OutputOptions { format: OutputFormat::Png, quality: 100, background: [255; 3] };
+    let encoder = Encoder::new(options, picture.size(), picture.format())?;
+    Ok(encoder.encode(picture, Cursor::new(Vec::new()))?.into_inner())
+}
+
+fn shrink_samples<S: Sample>(samples: &[S], pixels: &Pixels, size: Size) -> Vec<Rgba> {
+    let channels = pixels.channels();
+    let width = pixels.width() as usize;
+    let columns = picks(pixels.width(), size.width);
+    let rows = picks(pixels.height(), size.height);
+    let mut preview = Vec::with_capacity(columns.len() * rows.len());
+    for ys in &rows {
+        for xs in &columns {
+            let mut mean = Mean::default();
+            for (y, x) in ys.iter().flat_map(|y| xs.iter().map(move |x| (*y, *x))) {
+                let start = (y * width + x) * channels.count();
+                mean.add(&samples[start..start + channels.count()], channels);
+            }
+            preview.push(mean.rgba());
+        }
+    }
+    preview
+}
+
+/// For each of `cells` equal parts of a line of `length` pixels, the pixels that stand for it.
+fn picks(length: u32, cells: u32) -> Vec<Vec<usize>> {
+    let cell = |index: u32| {
+        let at = |part: u64, parts: u64| {
+            let position = (u64::from(index) * 2 * parts + 2 * part + 1) * u64::from(length);
+            usize::try_from(position / (2 * parts * u64::from(cells))).unwrap_or(usize::MAX)
+        };
+        let parts = u64::from(length.div_ceil(cells).clamp(1, SAMPLES));
+        (0..parts).map(|part| at(part, parts)).collect()
+    };
+    (0..cells).map(cell).collect()
+}
+
+/// The mean of some pixels, each counting as much as it is opaque.
+#[derive(Default)]
+struct Mean {
+    colours: [u64; 3],
+    alpha: u64,
+    count: u64,
+}
+
+impl Mean {
+    fn add<S: Sample>(&mut self, pixel: &[S], channels: Channels) {
+        let eight = |sample: S| sample.to_u64() * 255 / S::MAX.to_u64();
+        let alpha = if channels.has_alpha() { eight(pixel[pixel.len() - 1]) } else { 255 };
+        for (index, sum) in self.colours.iter_mut().enumerate() {
+            *sum += eight(pixel[index.min(channels.colours() - 1)]) * alpha;
+        }
+        self.alpha += alpha;
+        self.count += 1;
+    }
+
+    fn rgba(&self) -> Rgba {
+        let narrow = |mean: u64| u8::try_from(mean).unwrap_or(u8::MAX);
+        let [r, g, b] = self.colours.map(|sum| narrow(sum.checked_div(self.alpha).unwrap_or(0)));
+        [r, g, b, narrow(self.alpha / self.count.max(1))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::pixels::{Depth, PixelFormat};
+
+    fn grey(width: u32, height: u32, values: &[u8]) -> Pixels {
+        let format = PixelFormat::new(Channels::Grey, Depth::Eight);
+        Pixels::from_bytes(Size::new(width, height), format, values).unwrap()
+    }
+
+    #[test]
+    fn a_preview_pixel_is_the_mean_of_what_it_stands_for() {
+        let preview = shrink(&grey(4, 1, &[10, 20, 100, 200]), Size::new(2, 1));
+        assert_eq!(preview, [[15, 15, 15, 255], [150, 150, 150, 255]]);
+    }
+
+    #[test]
+    fn a_picture_smaller_than_its_preview_is_enlarged() {
+        let preview = shrink(&grey(2, 1, &[1, 2]), Size::new(4, 2));
+        assert_eq!(
+            preview.iter().map(|rgba| rgba[0]).collect::<Vec<_>>(),
+            [1, 1, 2, 2, 1, 1, 2, 2]
+        );
+    }
+
+    #[test]
+    fn what_is_transparent_lends_no_colour() {
+        let format = PixelFormat::new(Channels::GreyAlpha, Depth::Sixteen);
+        let bytes = [65_535_u16, 65_535, 0, 0].map(u16::to_ne_bytes).concat();
+        let pixels = Pixels::from_bytes(Size::new(2, 1), format, &bytes).unwrap();
+        assert_eq!(shrink(&pixels, Size::new(1, 1)), [[255, 255, 255, 127]]);
+    }
+}
