@@ -20,6 +20,7 @@ use crate::service::ledger::Ledger;
 use crate::service::mill::Mill;
 use crate::service::monitor;
 use crate::service::pool::Pool;
+use crate::service::retention;
 use crate::service::stitch::{Collector, Preview, Rules};
 use crate::state::embedded::EmbeddedState;
 use crate::state::{ServerId, State};
@@ -145,6 +146,17 @@ impl App {
             let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
             Ok(worked?)
         }
+    }
+
+    /// Starts to remove what is kept no longer, beside `services`.
+    pub fn start_retention(&self, services: &Services, shutdown: &CancellationToken) {
+        let (ledger, state) = (Arc::clone(&self.ledger), Arc::clone(&self.state));
+        let limits = self.config.retention.clone();
+        let retention = retention::run(ledger, state, limits, shutdown.clone());
+        services.spawn("retention", async move {
+            retention.await;
+            Ok(())
+        });
     }
 
     /// The worker's name: `wanted`, or one that is unique.

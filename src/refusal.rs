@@ -21,6 +21,18 @@ pub enum Code {
     InvalidOption,
     /// A file is in the way, or two would have the same name.
     Exists,
+    /// Too many jobs wait already.
+    TooManyJobs,
+    /// Too many uploads are on their way already.
+    TooManyUploads,
+    /// Nothing more came of an upload.
+    Stalled,
+    /// The disk has no room for it.
+    NoSpace,
+    /// It was kept for a time, and that is over.
+    Gone,
+    /// The request comes from another site, or is meant for another one.
+    ForeignSite,
 }
 
 impl Code {
@@ -34,6 +46,12 @@ impl Code {
             Self::InvalidFilters => "invalid_filters",
             Self::InvalidOption => "invalid_option",
             Self::Exists => "exists",
+            Self::TooManyJobs => "too_many_jobs",
+            Self::TooManyUploads => "too_many_uploads",
+            Self::Stalled => "stalled",
+            Self::NoSpace => "no_space",
+            Self::Gone => "gone",
+            Self::ForeignSite => "foreign_site",
         }
     }
 }

@@ -33,6 +33,9 @@ export function createStream({ onEvent, onState, onGone }) {
       onState("open");
     };
     opened.onerror = lost;
+    opened.addEventListener("gone", ({ data }) => {
+      if (source === opened) onGone(JSON.parse(data).id);
+    });
     for (const name of EVENTS) {
       opened.addEventListener(name, ({ data }) => {
         if (source === opened) onEvent(name, JSON.parse(data));

@@ -90,7 +90,7 @@ function showFacts() {
 function showActions() {
   const ended = words.ended(job);
   show(at("cancel"), !ended, at("job-heading"));
-  show(at("retry"), ended);
+  show(at("retry"), ended && Boolean(job.links.original));
   show(at("delete"), ended);
 }
 

@@ -7,6 +7,7 @@ import * as words from "./words.js";
 const LARGE = 100e6;
 const WAITING = "It appears here when the job is complete.";
 const NONE = {
+  complete: "It is not kept any more.",
   failed: "There is none: the job failed.",
   cancelled: "There is none: the job was cancelled.",
 };
@@ -34,13 +35,14 @@ export function startResult(onAgain) {
 /** Shows the result of a job, or of none; nothing happens when it is shown already. */
 export function showResult(now) {
   job = now;
-  const state = job ? `${job.id} ${job.status}` : "";
+  const { original, result } = job?.links ?? {};
+  const state = job ? `${job.id} ${job.status} ${original} ${result}` : "";
   if (state === shown) return;
   shown = state;
   unload();
-  const complete = Boolean(job?.links.result);
+  const complete = Boolean(result);
   show(at("result-body"), complete);
-  show(at("again"), Boolean(job) && words.ended(job));
+  show(at("again"), Boolean(original) && words.ended(job));
   show(at("result-show"), false);
   say(at("result-said"), complete ? "" : (NONE[job?.status] ?? WAITING));
   if (complete) showComplete();
@@ -52,7 +54,8 @@ function showComplete() {
   say(at("result-facts"), facts.join(", "));
   at("result-notes").replaceChildren(...notes.map((note) => make("li", {}, note)));
   at("download").href = links.result;
-  at("original").href = links.original;
+  at("original").href = links.original ?? "";
+  show(at("original"), Boolean(links.original));
   if (format === "tiff") {
     say(at("result-said"), "Browsers cannot show TIFF. The download has the image.");
   } else if (width * height > LARGE) {

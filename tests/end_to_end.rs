@@ -3,13 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 
-use image::{ImageBuffer, Rgb};
 use tempfile::TempDir;
 
-use support::{Server, data, tilemill, wait};
+use support::{Server, data, picture, tilemill, wait};
 
 mod support;
 
@@ -26,20 +25,6 @@ fn made(directory: &Path, line: &[&str], output: &str) -> Vec<u8> {
 
 fn errors(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Writes a picture with detail everywhere, so that a misplaced tile shows.
-fn picture(directory: &Path, name: &str, width: u32, height: u32) -> PathBuf {
-    let noise = |x: u32, y: u32, k: u32| {
-        let hash = (x.wrapping_mul(374_761_393) ^ y.wrapping_mul(668_265_263) ^ k)
-            .wrapping_mul(2_246_822_519);
-        u8::try_from((x / 3 + y / 5 + k + (hash >> 27)) % 256).unwrap()
-    };
-    let path = directory.join(name);
-    ImageBuffer::from_fn(width, height, |x, y| Rgb([0, 80, 160].map(|k| noise(x, y, k))))
-        .save(&path)
-        .unwrap();
-    path
 }
 
 fn text(path: &Path) -> &str {

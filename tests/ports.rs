@@ -95,6 +95,7 @@ storages![
     the_first_outcome_stands,
     of_outcomes_at_the_same_time_one_stands_for_all,
     a_final_image_is_seen_only_when_published,
+    what_is_kept_of_a_job_is_told,
     starts_are_counted_by_step_until_they_are_cleared,
     another_jobs_original_outlives_that_job,
     a_removed_job_is_gone_and_may_be_removed_again,
@@ -108,6 +109,23 @@ fn a_storage_keeps_its_name() {
     let first = FileStorage::open(directory.path()).unwrap();
     let second = FileStorage::open(directory.path()).unwrap();
     assert_eq!(first.id(), second.id());
+}
+
+#[tokio::test]
+async fn a_job_outlives_its_original_and_its_result() {
+    use tilemill::storage::{Kept, Storage};
+
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::open(directory.path()).unwrap();
+    let plan = conformance::storage::created(&storage, &|_| {}).await;
+    let staged = storage.stage_final(&plan).await.unwrap();
+    storage.publish_final(&plan, staged).await.unwrap();
+    for _ in 0..2 {
+        storage.remove_original(plan.id).await.unwrap();
+        storage.remove_final(&plan).await.unwrap();
+    }
+    assert_eq!(storage.kept(&plan).await.unwrap(), Kept::default());
+    assert_eq!(storage.jobs().await.unwrap(), [plan.id]);
 }
 
 #[tokio::test]

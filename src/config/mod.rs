@@ -38,6 +38,7 @@ pub struct Config {
     pub job: Job,
     pub jobs: Jobs,
     pub limits: Limits,
+    pub retention: Retention,
     pub worker: Worker,
     pub dispatch: Dispatch,
     pub topics: Topics,
@@ -48,6 +49,7 @@ pub struct Config {
 #[expect(missing_docs, reason = "documented in config.toml")]
 pub struct Server {
     pub listen: SocketAddr,
+    pub hosts: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,6 +99,7 @@ pub struct Job {
 #[expect(missing_docs, reason = "documented in config.toml")]
 pub struct Jobs {
     pub active: u32,
+    pub queued: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +112,19 @@ pub struct Limits {
     pub decode_memory: Bytes,
     pub max_tile: u32,
     pub max_tiles: u32,
+    pub uploads: u32,
+    pub upload_idle: Seconds,
+    pub min_free_space: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Retention {
+    pub originals: Seconds,
+    pub results: Seconds,
+    pub records: Seconds,
+    pub max_bytes: Bytes,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,12 +159,12 @@ impl Default for Config {
             data_dir: "./tilemill-data".into(),
             scratch_dir: None,
             shutdown_timeout: Seconds::new(30),
-            server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)) },
+            server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), hosts: Vec::new() },
             log: Log { level: "info".into(), format: LogFormat::Text },
             tile: Tile { size: 512, timeout: Seconds::new(15 * 60) },
             output: Output { quality: 90, background: Colour([255; 3]) },
-            job: Job { max_attempts: 3, max_age: Seconds::new(7 * 24 * 60 * 60) },
-            jobs: Jobs { active: 4 },
+            job: Job { max_attempts: 3, max_age: Seconds::days(7) },
+            jobs: Jobs { active: 4, queued: 1000 },
             limits: Limits {
                 max_upload: Bytes::gib(4),
                 max_megapixels: 1100,
@@ -156,6 +172,15 @@ impl Default for Config {
                 decode_memory: Bytes::gib(4),
                 max_tile: 8192,
                 max_tiles: 1_000_000,
+                uploads: 32,
+                upload_idle: Seconds::new(60),
+                min_free_space: Bytes::mib(256),
+            },
+            retention: Retention {
+                originals: Seconds::days(7),
+                results: Seconds::days(7),
+                records: Seconds::days(30),
+                max_bytes: Bytes::gib(100),
             },
             worker: Worker { threads: 0, heartbeat: Seconds::new(5), dead_after: Seconds::new(15) },
             dispatch: Dispatch {

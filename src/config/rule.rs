@@ -37,7 +37,7 @@ impl Rule {
 
 /// All rules, in the order in which a user should hear of them.
 pub(super) fn rules(config: &Config) -> Vec<Rule> {
-    [numbers(config), relations(config)].into_iter().flatten().collect()
+    [numbers(config), relations(config), times(config)].into_iter().flatten().collect()
 }
 
 fn numbers(config: &Config) -> Vec<Rule> {
@@ -47,12 +47,14 @@ fn numbers(config: &Config) -> Vec<Rule> {
         Rule::range("output.quality", config.output.quality, 1..=100),
         Rule::range("job.max_attempts", config.job.max_attempts, 1..=MANY),
         Rule::range("jobs.active", config.jobs.active, 1..=MANY),
+        Rule::range("jobs.queued", config.jobs.queued, 0..=ANY),
         Rule::range("limits.max_upload", limits.max_upload.get(), 1..=ANY),
         Rule::range("limits.max_megapixels", limits.max_megapixels, 1..=ANY),
         Rule::range("limits.max_side", limits.max_side, 1..=ANY),
         Rule::range("limits.decode_memory", limits.decode_memory.get(), 1..=ANY),
         Rule::range("limits.max_tile", limits.max_tile, 1..=ANY),
         Rule::range("limits.max_tiles", limits.max_tiles, 1..=ANY),
+        Rule::range("limits.uploads", limits.uploads, 1..=MANY),
         Rule::range("worker.threads", config.worker.threads as u64, 0..=1024),
         Rule::range("dispatch.max_tiles_in_flight", dispatch.max_tiles_in_flight, 8..=ANY),
         Rule::range("dispatch.max_bytes_in_flight", dispatch.max_bytes_in_flight.get(), 1..=ANY),
@@ -77,12 +79,6 @@ fn relations(config: &Config) -> Vec<Rule> {
             "it must not exceed `limits.max_tile`",
         ),
         Rule::new(
-            "tile.timeout",
-            config.tile.timeout,
-            config.tile.timeout.duration() >= Duration::from_secs(1),
-            "it must be at least 1 s",
-        ),
-        Rule::new(
             "worker.heartbeat",
             worker.heartbeat,
             worker.heartbeat.duration() >= Duration::from_millis(100),
@@ -93,6 +89,31 @@ fn relations(config: &Config) -> Vec<Rule> {
             worker.dead_after,
             worker.dead_after.duration() >= 2 * worker.heartbeat.duration(),
             "it must be at least twice `worker.heartbeat`",
+        ),
+    ]
+}
+
+fn times(config: &Config) -> Vec<Rule> {
+    let retention = &config.retention;
+    vec![
+        Rule::new(
+            "limits.upload_idle",
+            config.limits.upload_idle,
+            config.limits.upload_idle.duration() >= Duration::from_secs(1),
+            "it must be at least 1 s",
+        ),
+        Rule::new(
+            "retention.records",
+            retention.records,
+            retention.records >= retention.originals.max(retention.results),
+            "it must be at least `retention.originals` and `retention.results`: what no job is \
+             known of cannot be fetched",
+        ),
+        Rule::new(
+            "tile.timeout",
+            config.tile.timeout,
+            config.tile.timeout.duration() >= Duration::from_secs(1),
+            "it must be at least 1 s",
         ),
     ]
 }

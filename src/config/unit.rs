@@ -50,6 +50,12 @@ impl Seconds {
         Self(Duration::from_secs(n))
     }
 
+    /// `n` days.
+    #[must_use]
+    pub const fn days(n: u64) -> Self {
+        Self::new(n * 24 * 60 * 60)
+    }
+
     /// The time.
     #[must_use]
     pub const fn duration(self) -> Duration {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use actix_web::HttpResponse;
 use serde::Deserialize;
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, OpenApi, ToSchema};
+use utoipa::{IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
 use super::error::{PROBLEM_TYPE, Problem};
 use super::{download, events, mosaic, routes, upload};
@@ -25,8 +25,24 @@ use crate::raster::encode::OutputFormat;
         routes::list_filters, describe, routes::health, routes::ready,
     ),
     components(schemas(Problem<'_>)),
+    modifiers(&Everywhere),
 )]
 struct Description;
+
+/// Adds what any request may be answered with, whatever it is for.
+struct Everywhere;
+
+impl Modify for Everywhere {
+    fn modify(&self, description: &mut openapi::OpenApi) {
+        for path in description.paths.paths.values_mut() {
+            let operations =
+                [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten();
+            for operation in operations {
+                operation.responses.responses.extend(Foreign::responses());
+            }
+        }
+    }
+}
 
 static DESCRIPTION: LazyLock<String> =
     LazyLock::new(|| Description::openapi().to_json().expect("a description is plain data"));
@@ -88,11 +104,17 @@ macro_rules! problems {
 problems! {
     Malformed = "400": "The request cannot be read.",
     NotFound = "404": "There is no such job, or it has no such image.",
+    Foreign = "403": "Another web site sent this, or the host name is not one of this server.",
+    Stalled = "408": "The upload sent nothing for too long.",
     WrongStatus = "409": "The job is not in the status that this needs.",
+    Gone = "410": "It was there and is not kept any more.",
     TooLarge = "413": "The upload, the image or the number of tiles is above a limit.",
     Unsupported = "415": "This is not an image, or not one that is handled.",
     Unusable = "422": "The filter chain, or another option, cannot be used.",
+    TooManyJobs = "429": "Too many jobs wait already; `Retry-After` says when to try again.",
     Internal = "500": "Something failed; the log of the server says more.",
+    TooManyUploads = "503": "Too many uploads are on their way; `Retry-After` says when to try again.",
+    NoSpace = "507": "The disk is full, or about to be.",
 }
 
 /// What a download that is not of a whole file is answered with.

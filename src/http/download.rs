@@ -10,10 +10,11 @@ use actix_web::http::header::{
 use actix_web::web;
 
 use super::Api;
-use super::description::{Internal, NotFound, Partly, WrongStatus};
+use super::description::{Gone, Internal, NotFound, Partly, WrongStatus};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
+use crate::service::retention;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -33,7 +34,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
             (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
             (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"),
         )),
-        Partly, NotFound, WrongStatus, Internal,
+        Partly, NotFound, WrongStatus, Gone, Internal,
     ),
 )]
 pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
@@ -42,6 +43,9 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
         let status = view::job(&api.app, &entry).await?.status;
         let needs = "only a complete job has a result";
         return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
+    }
+    if entry.kept.result.is_none() {
+        return Err(retention::result_gone(&entry, &api.app.config.retention).into());
     }
     let file = api.app.storage.open_final(&entry.plan).await?;
     named(file, &result_name(&entry.plan), entry.plan.output.format.mime())
@@ -63,11 +67,11 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
             (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/tiff"),
             (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (Vec<u8> = "image/gif"),
         )),
-        Partly, NotFound, Internal,
+        Partly, NotFound, Gone, Internal,
     ),
 )]
 pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
-    let plan = api.find(&id)?.plan;
+    let plan = api.find_with_original(&id)?.plan;
     let file = api.app.storage.open_original(plan.id).await?;
     named(file, &plan.name, plan.container.mime())
 }

@@ -1,8 +1,10 @@
 //! What goes wrong, as the API says it: one table from error to status, code and text.
 
 use std::error::Error;
+use std::io;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tracing::error;
@@ -10,9 +12,9 @@ use utoipa::ToSchema;
 
 use crate::model::job::{JobId, Status};
 use crate::refusal::{Code, Refusal};
-use crate::service::PortError;
+use crate::service::{PortError, space};
 use crate::state::StateError;
-use crate::storage::StorageError;
+use crate::storage::{self, StorageError};
 
 /// An error as its recipient sees it. What the system said goes to the log only.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,12 @@ impl ApiError {
         Self::Internal(error.into())
     }
 
+    /// For `map_err`: a disk that is full is not an internal error.
+    #[must_use]
+    pub fn io(error: io::Error) -> Self {
+        if storage::is_full(&error) { space::full().into() } else { Self::internal(error) }
+    }
+
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Refused(refusal) => (refusal_status(refusal.code), refusal.code.as_str()),
@@ -91,6 +99,21 @@ fn refusal_status(code: Code) -> StatusCode {
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::InvalidFilters | Code::InvalidOption => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Exists => StatusCode::CONFLICT,
+        Code::TooManyJobs => StatusCode::TOO_MANY_REQUESTS,
+        Code::TooManyUploads => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Stalled => StatusCode::REQUEST_TIMEOUT,
+        Code::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Code::Gone => StatusCode::GONE,
+        Code::ForeignSite => StatusCode::FORBIDDEN,
+    }
+}
+
+/// Seconds after which the same request may be accepted.
+fn retry_after(code: Code) -> Option<&'static str> {
+    match code {
+        Code::TooManyJobs => Some("10"),
+        Code::TooManyUploads => Some("2"),
+        _ => None,
     }
 }
 
@@ -105,7 +128,11 @@ impl ResponseError for ApiError {
             error!(error = &**cause as &dyn Error, "request failed");
         }
         let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
-        HttpResponse::build(status).content_type(PROBLEM_TYPE).json(Problem {
+        let mut response = HttpResponse::build(status);
+        if let Some(seconds) = refusal.and_then(|refusal| retry_after(refusal.code)) {
+            response.insert_header((RETRY_AFTER, seconds));
+        }
+        response.content_type(PROBLEM_TYPE).json(Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             code,
@@ -121,6 +148,7 @@ impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NotFound(job, what) => Self::NotFound(format!("{what} of job {job}")),
+            full if full.is_full() => space::full().into(),
             other => Self::internal(other),
         }
     }

@@ -1,7 +1,7 @@
 //! What happens, as a stream of server-sent events: a snapshot first, then changes.
 //!
 //! Each event carries the whole of what it is about (`jobs`, `workers`, `queue`, `job`), so nothing
-//! has to be resumed: who reconnects gets everything again.
+//! has to be resumed: who reconnects gets everything again. A followed job that is deleted is `gone`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -189,18 +189,19 @@ impl Listener {
 
     /// The events that tell what the client does not know yet.
     async fn news(&mut self, mut frame: Frame) -> String {
-        if let Some(job) = self.followed().await {
-            frame.parts.push(("job", job));
-        }
+        frame.parts.extend(self.followed().await);
         let new = frame.parts.iter().filter(|part| !self.told.parts.contains(part));
         let text = new.map(|(name, json)| format!("event: {name}\ndata: {json}\n\n")).collect();
         self.told = frame;
         text
     }
 
-    async fn followed(&self) -> Option<Arc<str>> {
-        let entry = self.api.find(self.job.as_ref()?).ok()?;
+    async fn followed(&self) -> Option<(&'static str, Arc<str>)> {
+        let job = self.job.as_ref()?;
+        let Ok(entry) = self.api.find(job) else {
+            return Some(("gone", json(&serde_json::json!({ "id": job }))));
+        };
         let view = view::job(&self.api.app, &entry).await.ok()?;
-        Some(json(&view))
+        Some(("job", json(&view)))
     }
 }

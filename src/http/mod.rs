@@ -1,7 +1,10 @@
 //! The API and the page. The only module that knows the web framework.
 //!
 //! * [`routes`]: which path leads where.
+//! * [`site`]: which sites' pages may send requests.
+//! * [`door`]: how many uploads and jobs are let in.
 //! * [`upload`]: an image at the door.
+//! * [`form`]: what a form contains.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
 //! * [`events`]: what happens, as a stream.
@@ -15,24 +18,31 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App as Actix, HttpServer, web};
 use tokio_util::sync::CancellationToken;
 
+use self::door::Door;
 use self::error::ApiError;
 use self::events::Hub;
+use self::site::Site;
 use crate::app::App;
 use crate::model::job::JobId;
 use crate::service::admit::Admission;
 use crate::service::ledger::Entry;
+use crate::service::retention;
+use crate::service::space::Space;
 
 pub mod description;
+mod door;
 pub mod download;
 pub mod error;
 pub mod events;
+mod form;
 pub mod mosaic;
 pub mod page;
 pub mod routes;
+mod site;
 pub mod upload;
 pub mod view;
 
@@ -47,6 +57,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 pub struct Api {
     app: App,
     admission: Admission,
+    space: Space,
+    door: Door,
+    site: Site,
     hub: Hub,
 }
 
@@ -56,6 +69,15 @@ impl Api {
         let job: Option<JobId> = id.parse().ok();
         let entry = job.and_then(|job| self.app.ledger.get(job));
         entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
+    }
+
+    /// The same, for what needs the original.
+    fn find_with_original(&self, id: &str) -> Result<Entry, ApiError> {
+        let entry = self.find(id)?;
+        if entry.outcome.is_some() && entry.kept.original.is_none() {
+            return Err(retention::original_gone(&entry, &self.app.config.retention).into());
+        }
+        Ok(entry)
     }
 }
 
@@ -70,9 +92,16 @@ pub async fn serve(
     let admission = Admission::new(Arc::clone(&app.config), app.storage.id().clone(), partitions);
     let hub = Hub::new(shutdown.clone());
     let watching = tokio::spawn(hub.clone().run(app.clone()));
-    let api = web::Data::new(Api { app, admission, hub });
+    let space = Space::new(&app.config);
+    let door = Door::new(&app.config, Arc::clone(&app.ledger));
+    let site = Site::new(listener.local_addr()?, &app.config.server);
+    let api = web::Data::new(Api { app, admission, space, door, site, hub });
     let server = HttpServer::new(move || {
-        Actix::new().app_data(api.clone()).wrap(security_headers()).configure(routes::configure)
+        Actix::new()
+            .app_data(api.clone())
+            .wrap(from_fn(site::guard))
+            .wrap(security_headers())
+            .configure(routes::configure)
     })
     .workers(THREADS)
     .disable_signals()

@@ -140,8 +140,12 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let job = api.find(&id)?.plan.id;
-    // The outcome first: it stops whoever works on the job.
-    api.app.ledger.conclude(job, Outcome::cancelled()).await?;
+    // The outcome first: it stops whoever works on the job. So does a plan that is not there any more,
+    // only later; and that needs no room on the disk.
+    match api.app.ledger.conclude(job, Outcome::cancelled()).await {
+        Err(error) if !error.is_full() => return Err(error.into()),
+        _ => {}
+    }
     api.app.ledger.remove(job).await?;
     api.app.state.forget(job).await?;
     api.app.state.signal(Look::Job(job)).await?;

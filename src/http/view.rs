@@ -6,11 +6,12 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::model::board::Board;
-use crate::model::job::{Failure, JobId, Outcome, Plan, Status, Timings};
+use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::raster::encode::OutputFormat;
 use crate::raster::filter::{self, FilterSpec, ParamSpec};
 use crate::service::PortError;
 use crate::service::ledger::Entry;
+use crate::storage::Kept;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -71,11 +72,11 @@ pub struct Links {
     /// Path of this job.
     #[serde(rename = "self")]
     pub own: String,
-    /// Path of the image as it was uploaded.
-    pub original: String,
-    /// Path of a small picture of the result, as far as it is there.
-    pub thumbnail: String,
-    /// Path of the result, once there is one.
+    /// Path of the image as it was uploaded, as long as it is kept.
+    pub original: Option<String>,
+    /// Path of a small picture of the result, while the job is in work and as long as its result is kept.
+    pub thumbnail: Option<String>,
+    /// Path of the result, once there is one and as long as it is kept.
     pub result: Option<String>,
     /// Path of its events.
     pub events: String,
@@ -121,7 +122,7 @@ pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
         Some(_) => None,
         None => app.state.board(entry.plan.id).await?,
     };
-    Ok(build(&entry.plan, entry.outcome.as_ref(), board.as_ref()))
+    Ok(build(entry, board.as_ref()))
 }
 
 /// A page of jobs, newest first, and how many jobs there are.
@@ -156,7 +157,8 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
     })
 }
 
-fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobView {
+fn build(entry: &Entry, board: Option<&Board>) -> JobView {
+    let (plan, outcome) = (&entry.plan, entry.outcome.as_ref());
     let status = outcome.map_or_else(|| running_status(board), Outcome::status);
     let tiles_total = plan.tiles();
     let done = if status == Status::Complete { tiles_total } else { board.map_or(0, Board::done) };
@@ -179,7 +181,7 @@ fn build(plan: &Plan, outcome: Option<&Outcome>, board: Option<&Board>) -> JobVi
         obstacle: board.and_then(Board::obstacle).map(String::from),
         notes: plan.notes.clone(),
         bytes: None,
-        links: links(plan.id, status),
+        links: links(plan.id, status, entry.kept),
     };
     match outcome {
         Some(Outcome::Complete { bytes, attempts, timings, .. }) => {
@@ -203,12 +205,14 @@ fn running_status(board: Option<&Board>) -> Status {
     }
 }
 
-fn links(job: JobId, status: Status) -> Links {
+fn links(job: JobId, status: Status, kept: Kept) -> Links {
     let own = format!("/api/jobs/{job}");
-    let result = (status == Status::Complete).then(|| format!("{own}/result"));
+    let of = |what: &str| format!("{own}/{what}");
+    let result = (status == Status::Complete && kept.result.is_some()).then(|| of("result"));
+    let in_work = matches!(status, Status::Queued | Status::Processing | Status::Stitching);
     Links {
-        original: format!("{own}/original"),
-        thumbnail: format!("{own}/thumbnail"),
+        original: kept.original.map(|_| of("original")),
+        thumbnail: (in_work || result.is_some()).then(|| of("thumbnail")),
         result,
         events: format!("/api/events?job={job}"),
         own,

@@ -1,6 +1,7 @@
 //! `tilemill serve`: the page, the API, and a mill.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,6 +15,7 @@ use crate::config::{Config, Origin};
 use crate::http;
 use crate::service::canvas::Scratch;
 use crate::storage::files::FileStorage;
+use crate::storage::lock::{DirectoryLock, LockError};
 
 /// Serves until Ctrl-C or SIGTERM. Jobs that have not ended by then go on at the next start.
 pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<u8> {
@@ -26,7 +28,8 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let listener = listen(args.listen.unwrap_or(config.server.listen))?;
     let address = listener.local_addr().context("read the address of the listener")?;
     let config = Arc::new(config);
-    let storage = Arc::new(FileStorage::open(&config.data_dir).context("open `data_dir`")?);
+    let _locks = lock_directories(&config)?;
+    let storage = open_storage(&config).await?;
     let scratch = config.scratch_dir();
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
@@ -38,6 +41,7 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let threads = config.worker.threads();
     info!(%worker, threads, "working");
     let running = app.start(worker, threads, Scratch::Named(scratch), &services)?;
+    app.start_retention(&running, &services);
     let stopping = requests.clone();
     let stopped_service = services.clone();
     tokio::spawn(async move {
@@ -56,6 +60,24 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     }
     info!("stopped");
     Ok(if running.have_failed() { FAILED } else { DONE })
+}
+
+/// Two servers would take each other's unfinished files for leftovers.
+fn lock_directories(config: &Config) -> Result<Vec<DirectoryLock>, LockError> {
+    let data = DirectoryLock::take(&config.data_dir, "data_dir")?;
+    let same = |scratch: &Path| scratch.canonicalize().ok() == config.data_dir.canonicalize().ok();
+    let apart = config.scratch_dir.as_deref().filter(|scratch| !same(scratch));
+    let scratch = apart.map(|scratch| DirectoryLock::take(scratch, "scratch_dir")).transpose()?;
+    Ok([data].into_iter().chain(scratch).collect())
+}
+
+async fn open_storage(config: &Config) -> anyhow::Result<Arc<FileStorage>> {
+    let storage = FileStorage::open(&config.data_dir).context("open `data_dir`")?;
+    let removed = storage.sweep().await.context("sweep `data_dir`")?;
+    if removed > 0 {
+        info!(files = removed, "removed what a server that was killed had left");
+    }
+    Ok(Arc::new(storage))
 }
 
 /// Jobs of another storage are not worked on here: their files may be elsewhere.

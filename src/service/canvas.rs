@@ -257,8 +257,9 @@ impl Canvas {
 /// Deletes the canvases of jobs that `is_wanted` does not want and that nobody holds open.
 pub fn sweep(directory: &Path, is_wanted: impl Fn(JobId) -> bool) -> io::Result<()> {
     for path in canvases(directory, None)? {
-        let wanted = job_of(&path).is_some_and(&is_wanted);
-        if !wanted && lock(&path)?.is_some() {
+        // What is not named as a canvas is somebody else's.
+        let unwanted = job_of(&path).is_some_and(|job| !is_wanted(job));
+        if unwanted && lock(&path)?.is_some() {
             fs::remove_file(&path)?;
         }
     }
@@ -272,8 +273,12 @@ fn canvases(directory: &Path, job: Option<JobId>) -> io::Result<Vec<PathBuf>> {
     Ok(ours.filter(|path| job.is_none() || job_of(path) == job).collect())
 }
 
+/// The job of a canvas, if the name is that of one: `<job>.<uuid>.canvas`.
 fn job_of(path: &Path) -> Option<JobId> {
-    path.file_name()?.to_str()?.split('.').next()?.parse().ok()
+    let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
+    let (job, opening) = name.split_once('.')?;
+    Uuid::try_parse(opening).ok().filter(|uuid| uuid.simple().to_string() == opening)?;
+    job.parse().ok()
 }
 
 /// Opens and locks a file; `None` if another holds it or it is gone.

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 use tracing::warn;
 
 use crate::model::job::{JobId, Outcome, Plan};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Kept, Storage, StorageError};
 
 /// The jobs of a storage. The storage stays the truth: what is here was read or written there.
 pub struct Ledger {
@@ -21,6 +21,8 @@ pub struct Entry {
     pub plan: Arc<Plan>,
     /// How it ended, if it has.
     pub outcome: Option<Outcome>,
+    /// What is there of it.
+    pub kept: Kept,
 }
 
 impl Ledger {
@@ -40,7 +42,9 @@ impl Ledger {
 
     async fn read(&self, job: JobId) -> Result<Entry, StorageError> {
         let plan = Arc::new(self.storage.plan(job).await?);
-        Ok(Entry { plan, outcome: self.storage.outcome(job).await? })
+        let outcome = self.storage.outcome(job).await?;
+        let kept = self.storage.kept(&plan).await?;
+        Ok(Entry { plan, outcome, kept })
     }
 
     fn put(&self, job: JobId, entry: Entry) {
@@ -58,7 +62,8 @@ impl Ledger {
 
     /// Adds a job whose plan has just been stored.
     pub fn add(&self, plan: Arc<Plan>) {
-        self.put(plan.id, Entry { plan, outcome: None });
+        let kept = Kept { original: Some(plan.original_bytes), result: None };
+        self.put(plan.id, Entry { plan, outcome: None, kept });
     }
 
     /// One job.
@@ -83,6 +88,18 @@ impl Ledger {
         open.map(|entry| Arc::clone(&entry.plan)).collect()
     }
 
+    /// How many jobs have no outcome.
+    #[must_use]
+    pub fn count_unfinished(&self) -> usize {
+        self.entries().values().filter(|entry| entry.outcome.is_none()).count()
+    }
+
+    /// The jobs that have ended, oldest first.
+    #[must_use]
+    pub fn ended(&self) -> Vec<Entry> {
+        self.entries().values().filter(|entry| entry.outcome.is_some()).cloned().collect()
+    }
+
     /// Looks in the storage whether a job has ended.
     pub async fn refresh(&self, job: JobId) -> Result<Option<Outcome>, StorageError> {
         let outcome = self.storage.outcome(job).await?;
@@ -99,9 +116,33 @@ impl Ledger {
 
     fn note(&self, job: JobId, outcome: Option<&Outcome>) {
         // Outcomes never go away: a look that began before one was written knows less.
-        if let Some(entry) = self.write().get_mut(&job) {
-            entry.outcome = outcome.cloned().or(entry.outcome.take());
+        if let Some(entry) = self.write().get_mut(&job)
+            && entry.outcome.is_none()
+        {
+            entry.outcome = outcome.cloned();
+            if let Some(Outcome::Complete { bytes, .. }) = outcome {
+                entry.kept.result = Some(*bytes);
+            }
         }
+    }
+
+    /// Removes the original of a job that has ended.
+    pub async fn remove_original(&self, job: JobId) -> Result<(), StorageError> {
+        self.storage.remove_original(job).await?;
+        self.write().entry(job).and_modify(|entry| entry.kept.original = None);
+        Ok(())
+    }
+
+    /// Removes the final image of a job that has ended.
+    pub async fn remove_result(&self, plan: &Plan) -> Result<(), StorageError> {
+        self.storage.remove_final(plan).await?;
+        self.write().entry(plan.id).and_modify(|entry| entry.kept.result = None);
+        Ok(())
+    }
+
+    /// What there is of a job now, by its storage.
+    pub async fn kept(&self, plan: &Plan) -> Result<Kept, StorageError> {
+        self.storage.kept(plan).await
     }
 
     /// Removes a job and its files.

@@ -8,6 +8,8 @@
 //! * [`ledger`]: what a server knows of its jobs.
 //! * [`monitor`]: heartbeats become a view of the fleet.
 //! * [`pool`]: the threads that compute.
+//! * [`retention`]: how long the files of jobs that have ended are kept.
+//! * [`space`]: how much of the disks stays free.
 
 pub mod admit;
 pub mod canvas;
@@ -16,6 +18,8 @@ pub mod ledger;
 pub mod mill;
 pub mod monitor;
 pub mod pool;
+pub mod retention;
+pub mod space;
 pub mod stitch;
 
 use crate::queue::QueueError;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-use super::{Staged, Storage, StorageError};
+use super::{Kept, Staged, Storage, StorageError};
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -195,6 +195,17 @@ impl Storage for LocalStorage {
 
     async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
         self.with(job, "plan", |entry| entry.starts[step as usize] = 0)
+    }
+
+    async fn kept(&self, plan: &Plan) -> Result<Kept> {
+        let paths = self.paths(plan.id)?;
+        let length = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
+        Ok(Kept { original: length(&paths.input), result: length(&paths.output) })
+    }
+
+    async fn remove_original(&self, _job: JobId) -> Result<()> {
+        // It is not ours.
+        Ok(())
     }
 
     async fn remove(&self, job: JobId) -> Result<()> {

@@ -1,12 +1,13 @@
 //! The storage port: the write-once files of a job, which are the truth about it.
 //!
 //! * [`files`]: a directory, shared by those who can see it.
+//! * [`lock`]: keeps two processes from using one directory.
 //! * [`local`]: the files that `tilemill run` was given, with plans and outcomes in memory.
 //!
 //! # Contract
 //!
 //! A job has four files: the **original**, the **plan**, the **final image** and the **outcome**.
-//! Each is written once and never changed. They are written as [`Staged`] files, which nobody sees
+//! Each is written once and never changed; original and final image may be removed before the rest. They are written as [`Staged`] files, which nobody sees
 //! before they are whole, and which vanish when dropped. When a method that writes returns, what it
 //! wrote survives a crash of the machine (of the process, for `local`).
 //!
@@ -15,7 +16,7 @@
 //! only after the final image.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -25,6 +26,7 @@ use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 
 pub mod files;
 pub mod local;
+pub mod lock;
 
 /// A storage operation that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,12 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether there was no room for it.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
+
     /// For `map_err`: an I/O error with what was being done to which file.
     pub(crate) fn io(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let action = format!("{verb} {}", path.display());
@@ -80,6 +88,29 @@ impl Staged {
 
     pub(crate) fn into_inner(self) -> NamedTempFile {
         self.0
+    }
+}
+
+/// Whether an error says that there is no room, on the disk or for this user.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// What there is of a job that takes room, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The original.
+    pub original: Option<u64>,
+    /// The final image.
+    pub result: Option<u64>,
+}
+
+impl Kept {
+    /// Both together.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.original.unwrap_or(0) + self.result.unwrap_or(0)
     }
 }
 
@@ -116,7 +147,7 @@ pub trait Storage: Send + Sync {
     /// Stores the final image. Another's of the same job, which has the same bytes, is replaced.
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<(), StorageError>;
 
-    /// Removes the final image of a job that ended otherwise. One that is not there is no error.
+    /// Removes the final image of a job that ended otherwise, or long ago. One that is not there is no error.
     async fn remove_final(&self, plan: &Plan) -> Result<(), StorageError>;
 
     /// The final image of a job, open for reading.
@@ -139,6 +170,12 @@ pub trait Storage: Send + Sync {
 
     /// Forgets the starts of `step`: it came to its end, well or not.
     async fn clear_starts(&self, job: JobId, step: Step) -> Result<(), StorageError>;
+
+    /// What there is of a job that takes room.
+    async fn kept(&self, plan: &Plan) -> Result<Kept, StorageError>;
+
+    /// Removes the original of a job that has ended. One that is not there is no error.
+    async fn remove_original(&self, job: JobId) -> Result<(), StorageError>;
 
     /// Removes everything of a job. A job that is not there is no error.
     async fn remove(&self, job: JobId) -> Result<(), StorageError>;

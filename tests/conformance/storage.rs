@@ -8,7 +8,7 @@ use tilemill::raster::decode::Container;
 use tilemill::raster::encode::{OutputFormat, OutputOptions};
 use tilemill::raster::grid::Size;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat};
-use tilemill::storage::{Staged, Storage, StorageError};
+use tilemill::storage::{Kept, Staged, Storage, StorageError};
 
 /// A plan for an image of 30 × 20 pixels.
 pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
@@ -42,7 +42,8 @@ fn read(mut from: std::fs::File) -> Vec<u8> {
     bytes
 }
 
-async fn created(storage: &dyn Storage, announce: &impl Fn(JobId)) -> Plan {
+/// A job that was just created.
+pub async fn created(storage: &dyn Storage, announce: &impl Fn(JobId)) -> Plan {
     let plan = plan(JobId::generate(), storage);
     announce(plan.id);
     let original = fill(storage.stage_original(plan.id).await.unwrap(), b"abc");
@@ -114,6 +115,16 @@ pub async fn a_final_image_is_seen_only_when_published(
     assert!(storage.open_final(&plan).await.is_err());
     storage.publish_final(&plan, staged).await.unwrap();
     assert_eq!(read(storage.open_final(&plan).await.unwrap()), b"whole");
+}
+
+pub async fn what_is_kept_of_a_job_is_told(storage: &dyn Storage, announce: impl Fn(JobId)) {
+    let plan = created(storage, &announce).await;
+    let kept = storage.kept(&plan).await.unwrap();
+    assert_eq!(kept, Kept { original: Some(3), result: None });
+    let staged = fill(storage.stage_final(&plan).await.unwrap(), b"whole");
+    storage.publish_final(&plan, staged).await.unwrap();
+    let kept = storage.kept(&plan).await.unwrap();
+    assert_eq!((kept, kept.bytes()), (Kept { original: Some(3), result: Some(5) }, 8));
 }
 
 pub async fn starts_are_counted_by_step_until_they_are_cleared(

@@ -2,7 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,9 +16,15 @@ use ureq::unversioned::multipart::{Form, Part};
 /// How long anything may take before a test gives up on it; nothing waits this long if all is well.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
+const BINARY: &str = env!("CARGO_BIN_EXE_tilemill");
+
 /// The program with arguments, in `directory`, without the variables of whoever runs the tests.
 pub fn tilemill(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tilemill"));
+    clean(Command::new(BINARY), directory)
+}
+
+/// A command in `directory` without the variables of whoever runs the tests.
+fn clean(mut command: Command, directory: &Path) -> Command {
     let settings = std::env::vars_os().map(|(name, _)| name);
     for name in settings.filter(|name| name.to_string_lossy().starts_with("TILEMILL_")) {
         command.env_remove(name);
@@ -77,7 +84,19 @@ impl Server {
 
     /// The same, with settings such as `("TILEMILL_WORKER__THREADS", "1")`.
     pub fn start_with(data: &TempDir, settings: &[(&str, &str)]) -> Self {
-        let mut child = tilemill(data.path())
+        let serve = tilemill(data.path());
+        Self::start_by(serve, data, settings)
+    }
+
+    /// The same by a shell script that ends with `exec "$@"`.
+    pub fn start_in(script: &str, data: &TempDir, settings: &[(&str, &str)]) -> Self {
+        let mut shell = clean(Command::new("sh"), data.path());
+        shell.args(["-c", script, "sh", BINARY]);
+        Self::start_by(shell, data, settings)
+    }
+
+    fn start_by(mut command: Command, data: &TempDir, settings: &[(&str, &str)]) -> Self {
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("TILEMILL_DATA_DIR", data.path().join("data"))
             .envs(settings.iter().copied())
@@ -96,6 +115,10 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -108,6 +131,11 @@ impl Server {
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn died(mut self) -> ExitStatus {
+        wait(&mut self.child)
     }
 
     /// SIGTERM; the server must end well, and its log must be clean.
@@ -226,9 +254,73 @@ fn agent() -> ureq::Agent {
 
 fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
     let mut response = result.unwrap();
-    let text = response.body_mut().read_to_string().unwrap();
+    let bytes = response.body_mut().read_to_vec().unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
     (response.status().as_u16(), value)
+}
+
+/// The answer to a request that is sent as it stands; the connection stays open while it is awaited.
+pub fn raw(address: &str, request: &[u8]) -> (u16, String, Value) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "no answer: {head:?}");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, head, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// All files below a directory, sorted.
+pub fn tree(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            let below = tree(&entry.path());
+            found.extend(below.iter().map(|path| format!("{name}/{path}")));
+        } else {
+            found.push(name);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Writes a picture with detail everywhere, so that a misplaced tile shows.
+pub fn picture(directory: &Path, name: &str, width: u32, height: u32) -> PathBuf {
+    let noise = |x: u32, y: u32, k: u32| {
+        let hash = (x.wrapping_mul(374_761_393) ^ y.wrapping_mul(668_265_263) ^ k)
+            .wrapping_mul(2_246_822_519);
+        u8::try_from((x / 3 + y / 5 + k + (hash >> 27)) % 256).unwrap()
+    };
+    let path = directory.join(name);
+    image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([0, 80, 160].map(|k| noise(x, y, k)))
+    })
+    .save(&path)
+    .unwrap();
+    path
+}
+
+/// The head of a multipart form whose fields are made with [`field`].
+pub fn form_head(headers: &str) -> String {
+    format!(
+        "POST /api/jobs HTTP/1.1\r\nhost: localhost\r\n{headers}\
+         content-type: multipart/form-data; boundary=XX\r\n\r\n"
+    )
+}
+
+/// A field of a form up to its value, which is followed by a line break.
+pub fn field(name: &str) -> String {
+    let file = if name == "image" { "; filename=\"a.png\"" } else { "" };
+    format!("--XX\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n")
 }
 
 /// Waits for a process that is about to end by itself.

@@ -6,6 +6,7 @@
 //! * `source`: decoding of its original.
 //! * `keep`: where decoded images are.
 //! * `news`: which jobs to look at.
+//! * `age`: jobs that have not ended in time.
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
@@ -15,7 +16,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -39,6 +39,7 @@ use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
 
 mod active;
+mod age;
 pub mod flights;
 mod keep;
 mod news;
@@ -451,13 +452,14 @@ impl Dispatcher {
         let limit = self.config.job.max_age;
         for active in &mut self.active {
             self.ports.state.activate(active.published()).await?;
-            let age = Timestamp::now().duration_since(active.plan.created_at);
-            if age.unsigned_abs() > limit.duration() && !age.is_negative() {
-                let cause = format!("not finished within {limit} (`job.max_age`)");
-                active.failure.get_or_insert(Failure::of_job(cause));
-            }
+            active.failure = active.failure.take().or_else(|| age::overdue(&active.plan, limit));
         }
-        self.record_failures().await
+        self.record_failures().await?;
+        let (storage, active) = (self.ports.storage.id(), &self.active);
+        let is_waiting = |plan: &Plan| {
+            plan.storage == *storage && !active.iter().any(|active| active.plan.id == plan.id)
+        };
+        age::end_waiting(&self.ledger, &*self.ports.state, limit, is_waiting).await
     }
 }
 

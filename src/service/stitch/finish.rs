@@ -40,12 +40,16 @@ impl Finish {
         if let Some(outcome) = self.storage.outcome(job).await? {
             return Ok(outcome);
         }
-        let start = self.storage.count_start(job, Step::Encode).await?;
-        let stored = if start > Step::MAX_STARTS {
-            let cause = format!("encoding the result ended the process {} times", Step::MAX_STARTS);
-            Err(Failure::of_job(cause))
-        } else {
-            self.store().await
+        let stored = match self.storage.count_start(job, Step::Encode).await {
+            // There is no room for the result either.
+            Err(error) if error.is_full() => Err(cannot_write(error)),
+            Err(error) => return Err(error.into()),
+            Ok(start) if start > Step::MAX_STARTS => {
+                let times = Step::MAX_STARTS;
+                let cause = format!("encoding the result ended the process {times} times");
+                Err(Failure::of_job(cause))
+            }
+            Ok(_) => self.store().await,
         };
         let outcome = match stored {
             Ok(bytes) => self.complete(bytes, started),

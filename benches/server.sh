@@ -1,0 +1,60 @@
+# For the scripts beside this: pictures, and a server of its own for each. Needs libvips-tools and curl.
+
+for tool in vips curl; do
+  command -v "$tool" >/dev/null && continue
+  echo "$tool is missing: apt-get install libvips-tools curl" >&2
+  exit 2
+done
+cargo build --release --locked --quiet
+tilemill=$PWD/${CARGO_TARGET_DIR:-target}/release/tilemill
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill -KILL "$server"; rm -rf "$work"' EXIT
+
+now() { date +%s.%N; }
+
+# Shapes and sensor noise, from fixed seeds.
+make_picture() { # WIDTH HEIGHT OUT
+  local v="$work/v"
+  vips perlin "$v-shape.v" "$1" "$2" --cell-size 256 --seed 1
+  vips linear "$v-shape.v" "$v-light.v" 90 128
+  vips gaussnoise "$v-noise.v" "$1" "$2" --mean 0 --sigma 4 --seed 2
+  vips add "$v-light.v" "$v-noise.v" "$v-sum.v"
+  vips cast "$v-sum.v" "$v-bytes.v" uchar
+  vips bandjoin "$v-bytes.v $v-bytes.v $v-bytes.v" "$v-rgb.v"
+  vips copy "$v-rgb.v" "$v-srgb.v" --interpretation srgb
+  vips copy "$v-srgb.v" "$3"
+  rm -f "$v"-*.v
+}
+
+# Starts a server on a free port; sets $server and $url.
+start_server() {
+  TILEMILL_DATA_DIR="$work/data" "$tilemill" --config /dev/null serve --listen 127.0.0.1:0 2>"$work/log" &
+  server=$!
+  until url=$(grep -o 'http://127.*' "$work/log"); do
+    kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
+    sleep 0.05
+  done
+}
+
+submit() { # IMAGE FIELD… prints the id of the job
+  local image=$1 fields=()
+  shift
+  for field in "$@"; do fields+=(-F "$field"); done
+  curl -sS --fail-with-body -F "image=@$image" "${fields[@]}" "$url/api/jobs" |
+    grep -o '"id":"[0-9a-f]*"' | head -n 1 | cut -d'"' -f4
+}
+
+# Follows a job's events until it has ended well.
+completes() { # ID
+  curl -sSN "$url/api/events?job=$1" | grep -m1 -E '^data: \{"id":.*"status":"(complete|failed|cancelled)"' |
+    grep -q '"status":"complete"' || { echo "job $1 did not complete" >&2; return 1; }
+}
+
+number() { # ID KEY
+  curl -sS "$url/api/jobs/$1" | grep -o "\"$2\":[0-9]*" | cut -d: -f2
+}
+
+machine() {
+  echo "Processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores."
+}

@@ -1,0 +1,72 @@
+//! How many uploads and jobs are let in, decided before anything of them is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Config;
+use crate::refusal::{Code, Refusal};
+use crate::service::ledger::Ledger;
+
+/// The door. Jobs on their way count as if they were in, so that it holds when many come at once.
+pub(super) struct Door {
+    ledger: Arc<Ledger>,
+    coming: Arc<AtomicUsize>,
+    active: usize,
+    queued: usize,
+    uploads: Arc<Semaphore>,
+    max_uploads: u32,
+}
+
+/// A job on its way, until this is dropped.
+pub(super) struct Coming(Arc<AtomicUsize>);
+
+/// The same with an upload.
+pub(super) struct Uploading {
+    _coming: Coming,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Door {
+    pub(super) fn new(config: &Config, ledger: Arc<Ledger>) -> Self {
+        let max_uploads = config.limits.uploads;
+        Self {
+            ledger,
+            coming: Arc::default(),
+            active: config.jobs.active as usize,
+            queued: config.jobs.queued as usize,
+            uploads: Arc::new(Semaphore::new(max_uploads as usize)),
+            max_uploads,
+        }
+    }
+
+    /// Lets an upload in, if there is room for its job.
+    pub(super) fn upload(&self) -> Result<Uploading, Refusal> {
+        let coming = self.job()?;
+        let permit = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
+            Refusal::new(Code::TooManyUploads, "too many uploads are on their way; try again soon")
+                .value(format!("{} uploads", self.max_uploads))
+                .limit(format!("{} uploads", self.max_uploads), "limits.uploads")
+        })?;
+        Ok(Uploading { _coming: coming, _permit: permit })
+    }
+
+    /// Lets a job in whose image is here.
+    pub(super) fn job(&self) -> Result<Coming, Refusal> {
+        let before = self.coming.fetch_add(1, Ordering::AcqRel) + self.ledger.count_unfinished();
+        let coming = Coming(Arc::clone(&self.coming));
+        if before < self.active + self.queued {
+            return Ok(coming);
+        }
+        Err(Refusal::new(Code::TooManyJobs, "too many jobs wait already; try again later")
+            .value(format!("{} jobs", before.saturating_sub(self.active)))
+            .limit(format!("{} jobs", self.queued), "jobs.queued"))
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,221 @@
+//! How long the files of jobs that have ended are kept. Jobs that have not ended are never touched.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::PortError;
+use super::ledger::{Entry, Ledger};
+use crate::config::{Retention, Seconds};
+use crate::model::event::Look;
+use crate::model::job::{JobId, Plan};
+use crate::refusal::{Code, Refusal};
+use crate::state::State;
+use crate::storage::Kept;
+
+/// How often to look for files whose time is over, at most and at least.
+const LOOK_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(1)];
+
+/// What is removed of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removal {
+    /// The original: the job cannot be tried again.
+    Original,
+    /// The final image: it cannot be fetched any more.
+    Result,
+    /// The job: nobody knows of it any more.
+    Record,
+}
+
+/// A job that has ended.
+#[derive(Debug, Clone)]
+struct Ended {
+    plan: Arc<Plan>,
+    age: Duration,
+    kept: Kept,
+}
+
+/// Removes what is kept no longer, at once and every so often, until `shutdown`.
+pub async fn run(
+    ledger: Arc<Ledger>,
+    state: Arc<dyn State>,
+    limits: Retention,
+    shutdown: CancellationToken,
+) {
+    let [least, most] = LOOK_EVERY;
+    let shortest = limits.originals.min(limits.results).min(limits.records).duration();
+    let mut clock = tokio::time::interval(shortest.clamp(least, most));
+    loop {
+        tokio::select! {
+            _ = clock.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        if let Err(error) = apply(&ledger, &*state, &limits).await {
+            warn!(error = &error as &dyn std::error::Error, "could not remove old files");
+        }
+    }
+}
+
+async fn apply(ledger: &Ledger, state: &dyn State, limits: &Retention) -> Result<(), PortError> {
+    let mut jobs = Vec::new();
+    for Entry { plan, outcome, mut kept } in ledger.ended() {
+        let Some(outcome) = outcome else { continue };
+        if kept.bytes() > 0 {
+            kept = ledger.kept(&plan).await?;
+        }
+        jobs.push(Ended { plan, age: age(outcome.finished_at()), kept });
+    }
+    for (plan, removal) in due(jobs, limits) {
+        info!(job = %plan.id, ?removal, "kept no longer");
+        remove(ledger, &plan, removal).await?;
+        state.signal(Look::Job(plan.id)).await?;
+    }
+    Ok(())
+}
+
+async fn remove(ledger: &Ledger, plan: &Plan, removal: Removal) -> Result<(), PortError> {
+    match removal {
+        Removal::Original => ledger.remove_original(plan.id).await?,
+        Removal::Result => ledger.remove_result(plan).await?,
+        Removal::Record => ledger.remove(plan.id).await?,
+    }
+    Ok(())
+}
+
+/// Time since then; none if the clock was set back.
+fn age(then: Timestamp) -> Duration {
+    Timestamp::now().duration_since(then).try_into().unwrap_or_default()
+}
+
+/// What is to be removed: first what is too old, then, from the oldest, what is too much.
+fn due(mut jobs: Vec<Ended>, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
+    jobs.sort_by_key(|job| Reverse(job.age));
+    let mut removals: Vec<_> = jobs.iter_mut().flat_map(|job| too_old(job, limits)).collect();
+    let mut bytes: u64 = jobs.iter().map(|job| job.kept.bytes()).sum();
+    for mut job in jobs {
+        if bytes <= limits.max_bytes.get() {
+            break;
+        }
+        bytes -= job.kept.bytes();
+        removals.extend(take_files(&mut job, [true; 2]));
+    }
+    removals
+}
+
+fn too_old(job: &mut Ended, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
+    if job.age > limits.records.duration() {
+        job.kept = Kept::default();
+        return vec![(Arc::clone(&job.plan), Removal::Record)];
+    }
+    let old = [limits.originals, limits.results].map(|limit| job.age > limit.duration());
+    take_files(job, old)
+}
+
+/// Takes the original, the result, or both from a job, as far as they are there.
+fn take_files(job: &mut Ended, wanted: [bool; 2]) -> Vec<(Arc<Plan>, Removal)> {
+    let [original, result] = wanted;
+    let original = original.then(|| job.kept.original.take()).flatten();
+    let result = result.then(|| job.kept.result.take()).flatten();
+    let removals = [original.map(|_| Removal::Original), result.map(|_| Removal::Result)];
+    removals.into_iter().flatten().map(|removal| (Arc::clone(&job.plan), removal)).collect()
+}
+
+/// Why the original of a job that has ended is not there.
+#[must_use]
+pub fn original_gone(entry: &Entry, limits: &Retention) -> Refusal {
+    gone(entry, "original", limits.originals, "retention.originals", limits)
+}
+
+/// Why the result of a complete job is not there.
+#[must_use]
+pub fn result_gone(entry: &Entry, limits: &Retention) -> Refusal {
+    gone(entry, "result", limits.results, "retention.results", limits)
+}
+
+fn gone(
+    entry: &Entry,
+    what: &str,
+    limit: Seconds,
+    setting: &'static str,
+    limits: &Retention,
+) -> Refusal {
+    let job: JobId = entry.plan.id;
+    let age = entry.outcome.as_ref().map_or(Duration::ZERO, |outcome| age(outcome.finished_at()));
+    let what = format!("the {what} of job {job} is not kept any more");
+    let refusal =
+        Refusal::new(Code::Gone, what).value(format!("the job ended {} s ago", age.as_secs()));
+    if age > limit.duration() {
+        refusal.limit(limit, setting)
+    } else {
+        refusal.limit(format!("{} for all jobs", limits.max_bytes), "retention.max_bytes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::{Ended, Removal, due};
+    use crate::config::{Bytes, Config, Retention, Seconds};
+    use crate::model::job::{JobId, Plan, StorageId};
+    use crate::service::admit::{Admission, Candidate, Wishes};
+    use crate::storage::Kept;
+
+    fn plan() -> Arc<Plan> {
+        let config = Arc::new(Config::default());
+        let image = std::io::Cursor::new(include_bytes!("../../tests/data/grey-8.png"));
+        let candidate = Candidate::read("a.png", 3, image, &config).unwrap();
+        let admission = Admission::new(config, StorageId("here".into()), 1);
+        Arc::new(admission.plan(JobId::generate(), candidate, &Wishes::default()).unwrap())
+    }
+
+    fn ended(age: u64, original: u64, result: u64) -> Ended {
+        let kept = [original, result].map(|bytes| (bytes > 0).then_some(bytes));
+        let [original, result] = kept;
+        Ended { plan: plan(), age: Duration::from_secs(age), kept: Kept { original, result } }
+    }
+
+    fn limits(max_bytes: u64) -> Retention {
+        let max_bytes = max_bytes.to_string().parse().unwrap_or(Bytes::mib(0));
+        let [originals, results, records] = [10, 20, 30].map(Seconds::new);
+        Retention { originals, results, records, max_bytes }
+    }
+
+    fn removals(jobs: &[Ended], max_bytes: u64) -> Vec<Vec<Removal>> {
+        let due = due(jobs.to_vec(), &limits(max_bytes));
+        let of = |id| due.iter().filter(move |(plan, _)| plan.id == id).map(|(_, what)| *what);
+        jobs.iter().map(|job| of(job.plan.id).collect()).collect()
+    }
+
+    #[test]
+    fn originals_results_and_records_go_each_in_its_time() {
+        let jobs = [ended(10, 5, 5), ended(11, 5, 5), ended(21, 5, 5), ended(31, 5, 5)];
+        let all = [
+            vec![],
+            vec![Removal::Original],
+            vec![Removal::Original, Removal::Result],
+            vec![Removal::Record],
+        ];
+        assert_eq!(removals(&jobs, 1000), all);
+    }
+
+    #[test]
+    fn what_is_gone_is_not_removed_again() {
+        assert_eq!(removals(&[ended(25, 0, 0), ended(15, 0, 5)], 1000), [vec![], vec![]]);
+    }
+
+    #[test]
+    fn beyond_the_quota_the_oldest_give_way_until_it_is_kept() {
+        let jobs = [ended(1, 5, 5), ended(3, 5, 5), ended(2, 0, 10)];
+        let both = vec![Removal::Original, Removal::Result];
+        assert_eq!(removals(&jobs, 30), [vec![], vec![], vec![]]);
+        assert_eq!(removals(&jobs, 29), [vec![], both.clone(), vec![]]);
+        assert_eq!(removals(&jobs, 19), [vec![], both.clone(), vec![Removal::Result]]);
+        assert_eq!(removals(&jobs, 0), [both.clone(), both, vec![Removal::Result]]);
+    }
+}

@@ -1,0 +1,94 @@
+//! How much of the disks stays free.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Bytes, Config};
+use crate::model::job::Plan;
+use crate::raster::pixels::PixelFormat;
+use crate::refusal::{Code, Refusal};
+
+const SETTING: &str = "limits.min_free_space";
+
+/// The disks of a server.
+#[derive(Debug, Clone)]
+pub struct Space {
+    data: PathBuf,
+    scratch: PathBuf,
+    floor: Bytes,
+    /// What decoded images may take of the memory; larger ones go to the scratch disk.
+    memory: Bytes,
+}
+
+impl Space {
+    /// The disks that the configuration names.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let floor = config.limits.min_free_space;
+        let memory = config.dispatch.image_memory;
+        Self { data: config.data_dir.clone(), scratch: config.scratch_dir(), floor, memory }
+    }
+
+    /// Refuses an upload for which there is no room. Blocks on the disk.
+    pub fn check_upload(&self, bytes: u64) -> Result<(), Refusal> {
+        check(free(&self.data), bytes, self.floor, "data_dir")
+    }
+
+    /// Refuses a job for whose scratch files there is no room. Blocks on the disk.
+    pub fn check_job(&self, plan: &Plan) -> Result<(), Refusal> {
+        let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;
+        let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
+        let decoded = if decoded > self.memory.get() { decoded } else { 0 };
+        check(free(&self.scratch), canvas + decoded, self.floor, "scratch_dir")
+    }
+}
+
+/// The disk was full, although there had been room before.
+#[must_use]
+pub fn full() -> Refusal {
+    let what = "there is no room left on the server's disk, although some is meant to stay free";
+    Refusal { setting: Some(SETTING), ..Refusal::new(Code::NoSpace, what) }
+}
+
+fn check(free: Option<u64>, wanted: u64, floor: Bytes, place: &str) -> Result<(), Refusal> {
+    // A disk that does not say how full it is says so when it is.
+    match free {
+        Some(free) if free.saturating_sub(wanted) < floor.get() => {
+            let what = format!("there is not enough free space in `{place}`");
+            Err(Refusal::new(Code::NoSpace, what)
+                .value(format!("{} MiB free, {} MiB wanted", free >> 20, wanted.div_ceil(1 << 20)))
+                .limit(format!("{floor} that must stay free"), SETTING))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that may still be written to the disk of a directory.
+#[cfg(unix)]
+fn free(directory: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(directory).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free(_directory: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::config::Bytes;
+
+    #[test]
+    fn what_would_go_below_the_floor_is_refused_with_the_numbers() {
+        let floor = Bytes::mib(100);
+        assert!(check(Some(150 << 20), 50 << 20, floor, "data_dir").is_ok());
+        assert!(check(None, u64::MAX, floor, "data_dir").is_ok());
+        let refusal = check(Some(150 << 20), (50 << 20) + 1, floor, "data_dir").unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "there is not enough free space in `data_dir`: 150 MiB free, 51 MiB wanted, the limit \
+             is 100 MiB that must stay free (`limits.min_free_space`)"
+        );
+    }
+}

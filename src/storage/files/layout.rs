@@ -1,0 +1,211 @@
+//! Which file is where, and what is done with it. Everything here blocks on the disk.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Result, record};
+use crate::model::job::{JobId, Outcome, Plan, Step};
+use crate::raster::encode::OutputFormat;
+use crate::storage::{Kept, StorageError};
+
+/// The directories of a storage.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) root: PathBuf,
+    pub(super) uploads: PathBuf,
+    pub(super) finals: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn make(directory: &Path) -> Result<Self> {
+        let (uploads, finals) = (directory.join("uploads"), directory.join("final"));
+        for made in [&uploads, &finals] {
+            fs::create_dir_all(made).map_err(StorageError::io("make the directory", made))?;
+        }
+        Ok(Self { root: directory.to_owned(), uploads, finals })
+    }
+
+    pub(super) fn directory(&self, job: JobId) -> PathBuf {
+        self.uploads.join(job.to_string())
+    }
+
+    pub(super) fn original(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("original")
+    }
+
+    pub(super) fn plan(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("job.json")
+    }
+
+    pub(super) fn outcome(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("outcome.json")
+    }
+
+    pub(super) fn thumbnail(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("thumbnail.png")
+    }
+
+    pub(super) fn final_image(&self, plan: &Plan) -> PathBuf {
+        self.final_of(plan.id, plan.output.format)
+    }
+
+    fn final_of(&self, job: JobId, format: OutputFormat) -> PathBuf {
+        self.finals.join(format!("{job}_complete.{}", format.extension()))
+    }
+
+    pub(super) fn make_directory(&self, job: JobId) -> Result<()> {
+        let directory = self.directory(job);
+        fs::create_dir_all(&directory)
+            .map_err(StorageError::io("make the directory", &directory))?;
+        record::sync_directory(&self.uploads)
+    }
+
+    pub(super) fn create_plan(&self, plan: &Plan) -> Result<()> {
+        let path = self.plan(plan.id);
+        let room = self.room(plan.id);
+        record::reserve(&room).map_err(StorageError::io("write", &room))?;
+        record::create(&path, plan).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StorageError::Conflict(plan.id, "plan"),
+            _ => StorageError::io("write", &path)(error),
+        })
+    }
+
+    /// A place that is reserved for the outcome, which has to be written when the disk is full.
+    pub(super) fn room(&self, job: JobId) -> PathBuf {
+        self.directory(job).join("outcome.room")
+    }
+
+    /// Gives `job` the original of `source`.
+    pub(super) fn share_original(&self, source: JobId, job: JobId) -> Result<()> {
+        let (from, to) = (self.original(source), self.original(job));
+        // A second name costs nothing and keeps the bytes when the first job is removed.
+        match fs::hard_link(&from, &to) {
+            Ok(()) => record::sync_directory(&self.directory(job)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(StorageError::NotFound(source, "original"))
+            }
+            // Not every file system has second names, and none has any number of them.
+            Err(_) => record::copy(&from, &to),
+        }
+    }
+
+    pub(super) fn read_outcome(&self, job: JobId) -> Result<Option<Outcome>> {
+        record::read(job, "outcome", &self.outcome(job))
+    }
+
+    pub(super) fn conclude(&self, job: JobId, outcome: &Outcome) -> Result<Outcome> {
+        if !self.plan(job).exists() {
+            return Err(StorageError::NotFound(job, "plan"));
+        }
+        if let Some(stands) = self.read_outcome(job)? {
+            return Ok(stands);
+        }
+        let path = self.outcome(job);
+        let Err(error) = record::create_in(&self.room(job), &path, outcome) else {
+            self.forget_starts(job);
+            return Ok(outcome.clone());
+        };
+        // Somebody else may have been faster, and taken the room, or the job may have been removed.
+        match self.read_outcome(job)? {
+            Some(stands) => Ok(stands),
+            None if error.kind() == ErrorKind::NotFound => Err(StorageError::NotFound(job, "plan")),
+            None => Err(StorageError::io("write", &path)(error)),
+        }
+    }
+
+    /// A step of a job that has ended may still run, or may have ended with its process.
+    fn forget_starts(&self, job: JobId) {
+        for step in [Step::Decode, Step::Encode] {
+            // What cannot be removed now is swept at the next start.
+            let _ = fs::remove_file(self.starts(job, step));
+        }
+    }
+
+    /// What there is of a job that takes room. A file with several names is shared out among them.
+    pub(super) fn kept(&self, plan: &Plan) -> Result<Kept> {
+        let original = share(&self.original(plan.id))?;
+        let result = share(&self.final_image(plan))?;
+        Ok(Kept { original, result })
+    }
+
+    pub(super) fn starts(&self, job: JobId, step: Step) -> PathBuf {
+        self.directory(job).join(format!("{}.starts", step.as_str()))
+    }
+
+    pub(super) fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
+        let path = self.starts(job, step);
+        let count = || {
+            let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+            file.write_all(b".")?;
+            file.sync_all()?;
+            Ok(u32::try_from(file.metadata()?.len()).unwrap_or(u32::MAX))
+        };
+        count().map_err(StorageError::io("write", &path))
+    }
+
+    pub(super) fn jobs(&self) -> Result<Vec<JobId>> {
+        let entries = fs::read_dir(&self.uploads);
+        let entries = entries.map_err(StorageError::io("list", &self.uploads))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let ids = names.filter_map(|name| name.parse().ok());
+        let mut jobs: Vec<JobId> = ids.filter(|job| self.plan(*job).exists()).collect();
+        jobs.sort_unstable();
+        Ok(jobs)
+    }
+
+    pub(super) fn remove(&self, job: JobId) -> Result<()> {
+        // The plan goes first: from then on there is no job, however the rest ends.
+        let finals = OutputFormat::ALL.map(|format| self.final_of(job, format));
+        for path in [self.plan(job)].into_iter().chain(finals) {
+            remove(&path)?;
+        }
+        remove_directory(&self.directory(job))
+    }
+}
+
+/// Bytes of a file, shared out evenly among its names; nothing if it is not there.
+fn share(path: &Path) -> Result<Option<u64>> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found.len() / names(&found))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::io("look at", path)(error)),
+    }
+}
+
+#[cfg(unix)]
+fn names(file: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(file).max(1)
+}
+
+#[cfg(not(unix))]
+fn names(_file: &fs::Metadata) -> u64 {
+    1
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<()> {
+    absent_is_fine(fs::remove_file(path)).map_err(StorageError::io("remove", path))
+}
+
+/// Removes a directory, if it is there, that others may still be writing to for a moment.
+pub(super) fn remove_directory(path: &Path) -> Result<()> {
+    const TRIES: u32 = 10;
+    let mut removed = fs::remove_dir_all(path);
+    for _ in 1..TRIES {
+        match &removed {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => {
+                removed = fs::remove_dir_all(path);
+            }
+            _ => break,
+        }
+    }
+    absent_is_fine(removed).map_err(StorageError::io("remove", path))
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,181 @@
+//! Jobs as files in a directory.
+//!
+//! ```text
+//! uploads/<job>/original        the image as it was uploaded
+//! uploads/<job>/job.json        the plan
+//! uploads/<job>/outcome.json    how it ended
+//! uploads/<job>/outcome.room    disk space for the outcome, as long as there is none
+//! uploads/<job>/thumbnail.png   a small picture of the result
+//! uploads/<job>/<step>.starts   one byte for each start of a step that can kill its process
+//! final/<job>_complete.<ext>    the final image
+//! storage-id                    the name of this storage
+//! ```
+//!
+//! * `layout`: which file is where, and what is done with it.
+//! * `record`: small files that are written whole, once.
+//! * `sweep`: what a process that was killed left behind.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::layout::{Layout, remove};
+use super::{Kept, Staged, Storage, StorageError};
+use crate::blocking;
+use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+
+mod layout;
+mod record;
+mod sweep;
+
+type Result<T, E = StorageError> = std::result::Result<T, E>;
+
+/// A directory that holds jobs.
+#[derive(Debug)]
+pub struct FileStorage {
+    id: StorageId,
+    layout: Arc<Layout>,
+}
+
+impl FileStorage {
+    /// Opens the storage in `directory`, and makes it if it is not there.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let layout = Layout::make(directory)?;
+        let id = record::read_or_create_id(&directory.join("storage-id"))?;
+        Ok(Self { id, layout: Arc::new(layout) })
+    }
+
+    /// Removes what processes that were killed left behind: what was never whole, and what belongs to
+    /// no job. Returns how much that was. Nobody else may be using the directory.
+    pub async fn sweep(&self) -> Result<u32> {
+        self.blocking(sweep::sweep).await
+    }
+
+    /// Runs `work` where blocking is allowed.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let layout = Arc::clone(&self.layout);
+        blocking::run(move || work(&layout)).await
+    }
+}
+
+#[async_trait]
+impl Storage for FileStorage {
+    fn id(&self) -> &StorageId {
+        &self.id
+    }
+
+    async fn stage_original(&self, _job: JobId) -> Result<Staged> {
+        self.blocking(|layout| {
+            Staged::in_directory(&layout.uploads)
+                .map_err(StorageError::io("write to", &layout.uploads))
+        })
+        .await
+    }
+
+    async fn create(&self, plan: &Plan, original: Staged) -> Result<()> {
+        let plan = plan.clone();
+        self.blocking(move |layout| {
+            layout.make_directory(plan.id)?;
+            record::persist(original, &layout.original(plan.id))?;
+            layout.create_plan(&plan)
+        })
+        .await
+    }
+
+    async fn create_from(&self, plan: &Plan, source: JobId) -> Result<()> {
+        let plan = plan.clone();
+        self.blocking(move |layout| {
+            layout.make_directory(plan.id)?;
+            layout.share_original(source, plan.id)?;
+            layout.create_plan(&plan)
+        })
+        .await
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobId>> {
+        self.blocking(Layout::jobs).await
+    }
+
+    async fn plan(&self, job: JobId) -> Result<Plan> {
+        self.blocking(move |layout| {
+            record::read(job, "plan", &layout.plan(job))?.ok_or(StorageError::NotFound(job, "plan"))
+        })
+        .await
+    }
+
+    async fn open_original(&self, job: JobId) -> Result<File> {
+        self.blocking(move |layout| record::open(job, "original", &layout.original(job))).await
+    }
+
+    async fn stage_final(&self, _plan: &Plan) -> Result<Staged> {
+        self.blocking(|layout| {
+            Staged::in_directory(&layout.finals)
+                .map_err(StorageError::io("write to", &layout.finals))
+        })
+        .await
+    }
+
+    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
+        let plan = plan.clone();
+        self.blocking(move |layout| record::persist(image, &layout.final_image(&plan))).await
+    }
+
+    async fn remove_final(&self, plan: &Plan) -> Result<()> {
+        let plan = plan.clone();
+        self.blocking(move |layout| {
+            remove(&layout.final_image(&plan))?;
+            remove(&layout.thumbnail(plan.id))
+        })
+        .await
+    }
+
+    async fn open_final(&self, plan: &Plan) -> Result<File> {
+        let plan = plan.clone();
+        self.blocking(move |layout| {
+            record::open(plan.id, "final image", &layout.final_image(&plan))
+        })
+        .await
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
+        self.blocking(move |layout| record::replace(&layout.thumbnail(job), &png)).await
+    }
+
+    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>> {
+        self.blocking(move |layout| record::bytes(&layout.thumbnail(job))).await
+    }
+
+    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
+        self.blocking(move |layout| layout.conclude(job, &outcome)).await
+    }
+
+    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
+        self.blocking(move |layout| layout.read_outcome(job)).await
+    }
+
+    async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
+        self.blocking(move |layout| layout.count_start(job, step)).await
+    }
+
+    async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
+        self.blocking(move |layout| remove(&layout.starts(job, step))).await
+    }
+
+    async fn kept(&self, plan: &Plan) -> Result<Kept> {
+        let plan = plan.clone();
+        self.blocking(move |layout| layout.kept(&plan)).await
+    }
+
+    async fn remove_original(&self, job: JobId) -> Result<()> {
+        self.blocking(move |layout| remove(&layout.original(job))).await
+    }
+
+    async fn remove(&self, job: JobId) -> Result<()> {
+        self.blocking(move |layout| layout.remove(job)).await
+    }
+}

@@ -1,0 +1,186 @@
+//! Files that are written whole, once. Everything here blocks on the disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tempfile::{Builder, NamedTempFile, TempPath};
+use uuid::Uuid;
+
+use super::Result;
+use crate::model::job::{JobId, StorageId};
+use crate::storage::{STAGED_PREFIX, Staged, StorageError};
+
+/// Bytes that are reserved for an outcome: a block of most file systems, several times what it needs.
+const ROOM: usize = 4096;
+
+/// Reads the name of the storage, or gives it one.
+pub(super) fn read_or_create_id(path: &Path) -> Result<StorageId> {
+    if let Some(id) = read_id(path)? {
+        return Ok(id);
+    }
+    let fresh = Uuid::new_v4().simple().to_string();
+    match create_new(path, fresh.as_bytes()) {
+        // Another process may have been faster; what is in the file counts.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(StorageError::io("write", path)(error))
+        }
+        _ => Ok(read_id(path)?.unwrap_or(StorageId(fresh))),
+    }
+}
+
+fn read_id(path: &Path) -> Result<Option<StorageId>> {
+    match fs::read_to_string(path) {
+        Ok(id) => Ok(Some(StorageId(id.trim().to_owned()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::io("read", path)(error)),
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// Makes the names in `directory` as durable as the files they name.
+pub(super) fn sync_directory(directory: &Path) -> Result<()> {
+    File::open(directory)
+        .and_then(|opened| opened.sync_all())
+        .map_err(StorageError::io("sync the directory", directory))
+}
+
+/// Creates `path` with `bytes`, whole or not at all, unless it exists; durable on return.
+fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fill(Builder::new().prefix(STAGED_PREFIX).tempfile_in(directory_of(path))?, path, bytes)
+}
+
+/// Creates `path` with a record, whole or not at all, unless it exists; durable on return.
+pub(super) fn create<T: Serialize>(path: &Path, record: &T) -> io::Result<()> {
+    create_new(path, &serde_json::to_vec_pretty(record)?)
+}
+
+/// The same in the place that was reserved for it, where that is still there.
+pub(super) fn create_in<T: Serialize>(room: &Path, path: &Path, record: &T) -> io::Result<()> {
+    let bytes = serde_json::to_vec_pretty(record)?;
+    match take(room)? {
+        Some(staged) => fill(staged, path, &bytes),
+        None => create_new(path, &bytes),
+    }
+}
+
+/// Takes room on the disk for a record that must not fail for want of it.
+pub(super) fn reserve(room: &Path) -> io::Result<()> {
+    let mut file = File::create(room)?;
+    // Not zeros, for which some file systems keep no room.
+    file.write_all(&[b'.'; ROOM])?;
+    file.sync_all()
+}
+
+/// Takes the room away under a name of its own: of two that write at once, only one has it.
+fn take(room: &Path) -> io::Result<Option<NamedTempFile>> {
+    let taken = room.with_file_name(format!("{STAGED_PREFIX}{}", Uuid::new_v4().simple()));
+    match fs::rename(room, &taken) {
+        Ok(()) => {
+            let file = OpenOptions::new().write(true).open(&taken)?;
+            Ok(Some(NamedTempFile::from_parts(file, TempPath::try_from_path(taken)?)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a staged file hold `bytes` and nothing more, and gives it its name.
+fn fill(mut staged: NamedTempFile, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    staged.write_all(bytes)?;
+    staged.as_file().set_len(bytes.len() as u64)?;
+    staged.as_file().sync_all()?;
+    staged.persist_noclobber(path)?;
+    File::open(directory_of(path))?.sync_all()
+}
+
+/// Reads a record, if it is there.
+pub(super) fn read<T: DeserializeOwned>(
+    job: JobId,
+    what: &'static str,
+    path: &Path,
+) -> Result<Option<T>> {
+    let parse = |bytes: Vec<u8>| serde_json::from_slice(&bytes);
+    bytes(path)?.map(parse).transpose().map_err(|error| StorageError::Damaged(job, what, error))
+}
+
+/// Writes a file, whole or not at all, in place of the one before; it may be lost with the machine.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let replaced = || {
+        let mut staged = Builder::new().prefix(STAGED_PREFIX).tempfile_in(directory_of(path))?;
+        staged.write_all(bytes)?;
+        staged.persist(path).map(drop).map_err(io::Error::from)
+    };
+    replaced().map_err(StorageError::io("write", path))
+}
+
+/// Reads a file, if it is there.
+pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::io("read", path)(error)),
+    }
+}
+
+/// Copies a file, whole or not at all; durable on return.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = || {
+        let staged = Staged::in_directory(directory_of(to))?;
+        io::copy(&mut File::open(from)?, &mut staged.file())?;
+        Ok(staged)
+    };
+    persist(copied().map_err(StorageError::io("copy", from))?, to)
+}
+
+/// Opens a file of a job for reading.
+pub(super) fn open(job: JobId, what: &'static str, path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => StorageError::NotFound(job, what),
+        _ => StorageError::io("open", path)(error),
+    })
+}
+
+/// Moves a staged file, synced, to its place.
+pub(super) fn persist(staged: Staged, path: &Path) -> Result<()> {
+    let staged = staged.into_inner();
+    staged.as_file().sync_all().map_err(StorageError::io("write", path))?;
+    staged.persist(path).map_err(|error| StorageError::io("write", path)(error.error))?;
+    sync_directory(directory_of(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{copy, create, create_in, reserve};
+
+    #[test]
+    fn a_copy_is_whole_and_the_source_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("a"), directory.path().join("b"));
+        std::fs::write(&from, "image").unwrap();
+        copy(&from, &to).unwrap();
+        for path in [&from, &to] {
+            assert_eq!(std::fs::read_to_string(path).unwrap(), "image");
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_record_in_reserved_room_is_no_longer_than_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let [room, path, other] =
+            ["room", "record", "other"].map(|name| directory.path().join(name));
+        reserve(&room).unwrap();
+        create_in(&room, &path, &"words").unwrap();
+        assert!(!room.exists());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\"words\"");
+        create_in(&room, &other, &"without room").unwrap();
+        assert!(create(&path, &"again").is_err());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+}
