@@ -47,8 +47,11 @@ submit() { # IMAGE FIELD… prints the id of the job
 
 # Follows a job's events until it has ended well.
 completes() { # ID
-  curl -sSN "$url/api/events?job=$1" | grep -m1 -E '^data: \{"id":.*"status":"(complete|failed|cancelled)"' |
-    grep -q '"status":"complete"' || { echo "job $1 did not complete" >&2; return 1; }
+  local ended
+  # curl fails when grep has seen enough.
+  ended=$(curl -sN "$url/api/events?job=$1" |
+    grep -m1 -oE '^data: \{"id":.*"status":"(complete|failed|cancelled)"') || true
+  case $ended in *'"status":"complete"') ;; *) echo "job $1 did not complete" >&2; return 1 ;; esac
 }
 
 number() { # ID KEY

@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use support::{Server, data, field, form_head, picture, raw, tilemill, tree};
+use support::{Server, data, field, form_head, picture, raw, tilemill, tree, wait};
 
 mod support;
 
@@ -26,8 +27,13 @@ fn a_directory_has_one_server_at_a_time_and_the_second_says_which() {
     let server = Server::start(&directory);
     let second = |setting: &str, value: &Path| {
         let serve = ["serve", "--listen", "127.0.0.1:0"];
-        let output = tilemill(directory.path()).args(serve).env(setting, value).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+        let mut command = tilemill(directory.path());
+        let mut child =
+            command.args(serve).env(setting, value).stderr(Stdio::piped()).spawn().unwrap();
+        let code = wait(&mut child).code();
+        let mut words = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        (code, words)
     };
     let (code, words) = second("TILEMILL_DATA_DIR", &directory.path().join("data"));
     assert_eq!(code, Some(2), "{words}");
