@@ -38,6 +38,9 @@ pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
+/// What a request led to.
+pub type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
 /// A running `tilemill serve`.
 pub struct Server {
     child: Child,
@@ -151,6 +154,11 @@ impl Server {
 
     /// Uploads a file with the other fields of the form. Returns status and JSON of the answer.
     pub fn submit(&self, image: &Path, fields: &[(&str, &str)]) -> (u16, Value) {
+        answer(self.send(image, fields))
+    }
+
+    /// The same to a server that may end before it has answered.
+    pub fn send(&self, image: &Path, fields: &[(&str, &str)]) -> Answer {
         let bytes = std::fs::read(image).unwrap();
         let name = image.file_name().unwrap().to_str().unwrap();
         let image = Part::bytes(&bytes).file_name(name).mime_str("image/*").unwrap();
@@ -158,7 +166,7 @@ impl Server {
         for (name, value) in fields {
             form = form.text(name, value);
         }
-        answer(agent().post(self.url("/api/jobs")).send(form))
+        agent().post(self.url("/api/jobs")).send(form)
     }
 
     /// Uploads a file that must be accepted. Returns the id of the job.
@@ -252,7 +260,7 @@ fn agent() -> ureq::Agent {
     config.build().new_agent()
 }
 
-fn answer(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
+fn answer(result: Answer) -> (u16, Value) {
     let mut response = result.unwrap();
     let bytes = response.body_mut().read_to_vec().unwrap();
     let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -4,6 +4,7 @@
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
 //! - `jpeg`, `png`, `tiff`: decoders of one format, the latter two row by row
+//! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
 //! - `gif`: whether a GIF file holds one image
@@ -24,6 +25,7 @@ mod gif;
 mod jpeg;
 pub mod limits;
 mod png;
+mod strips;
 mod tiff;
 mod whole;
 

@@ -11,6 +11,7 @@ use super::Decoder;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
+use super::strips::{self, Strips};
 use super::whole::Whole;
 use crate::raster::format::Colours;
 use crate::raster::grid::{Region, Size};
@@ -51,11 +52,37 @@ pub(super) fn open<'r, R: BufRead + Seek + 'r>(
     let plain = plain_format(&mut Reader::new(&mut reader).map_err(broken)?).map_err(broken)?;
     reader.seek(SeekFrom::Start(0))?;
     if let Some(format) = plain {
-        return Ok(Box::new(Chunks::new(reader, format, limits)?));
+        return open_plain(reader, format, limits);
     }
     let decoder = TiffDecoder::new(reader);
     let decoder = decoder.map_err(|error| DecodeError::from_image(Container::Tiff, error))?;
     Ok(Box::new(Whole::new(Container::Tiff, decoder, limits)?))
+}
+
+/// A decoder for samples that lie as ours do.
+fn open_plain<'r, R: BufRead + Seek + 'r>(
+    mut file: R,
+    format: PixelFormat,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let mut reader = Reader::new(&mut file).map_err(broken)?;
+    let (width, height) = reader.dimensions().map_err(broken)?;
+    let size = Size::new(width, height);
+    limits.check_size(size)?;
+    let tag = reader.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
+    let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
+    if let Some(layout) = strips::layout(&mut reader).map_err(broken)? {
+        return Ok(Box::new(Strips { file, layout, size, format, orientation }));
+    }
+    file.seek(SeekFrom::Start(0))?;
+    let reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
+    let (width, height) = reader.chunk_dimensions();
+    let chunk = Size::new(width.max(1), height.clamp(1, size.height));
+    let chunk = match reader.get_chunk_type() {
+        ChunkType::Strip => Size { width: size.width, ..chunk },
+        ChunkType::Tile => chunk,
+    };
+    Ok(Box::new(Chunks { reader, size, format, orientation, chunk }))
 }
 
 /// The number of pages, at least 1 and at most [`MOST_PAGES`]; smaller copies do not count.
@@ -99,7 +126,7 @@ fn plain_format<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<Pi
     Ok(plain.then_some(PixelFormat { channels, depth }))
 }
 
-/// Strips or tiles of plain samples, a row of them at a time.
+/// Compressed strips, or tiles, of plain samples, a row of them at a time.
 struct Chunks<R: Read + Seek> {
     reader: Reader<R>,
     size: Size,
@@ -110,23 +137,6 @@ struct Chunks<R: Read + Seek> {
 }
 
 impl<R: Read + Seek> Chunks<R> {
-    fn new(reader: R, format: PixelFormat, limits: &Limits) -> Result<Chunks<R>, DecodeError> {
-        let mut reader = Reader::new(reader).map_err(broken)?;
-        let (width, height) = reader.dimensions().map_err(broken)?;
-        let size = Size::new(width, height);
-        limits.check_size(size)?;
-        let tag = reader.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
-        let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
-        let (chunk_width, chunk_height) = reader.chunk_dimensions();
-        let chunk = Size::new(chunk_width.max(1), chunk_height.clamp(1, height));
-        let chunk = match reader.get_chunk_type() {
-            ChunkType::Strip => Size { width, ..chunk },
-            ChunkType::Tile => chunk,
-        };
-        let reader = reader.with_limits(reader_limits(limits));
-        Ok(Chunks { reader, size, format, orientation, chunk })
-    }
-
     /// The pixels of a chunk without what a tile has beyond the edges of the image.
     fn read_chunk(&mut self, index: u32) -> Result<Pixels, DecodeError> {
         let (width, height) = self.reader.chunk_data_dimensions(index);

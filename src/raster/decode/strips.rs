@@ -1,0 +1,140 @@
+//! Uncompressed strips of a TIFF file, read a few rows at a time: one strip may be the whole image.
+
+use std::io::{self, BufRead, Seek, SeekFrom};
+use std::ops::Range;
+
+use tiff::TiffResult;
+use tiff::decoder::{ChunkType, Decoder as Reader};
+use tiff::tags::{ByteOrder, Tag};
+
+use super::Decoder;
+use super::container::Container;
+use super::error::DecodeError;
+use super::limits::{band_rows, raster_bytes};
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{PixelFormat, Pixels, SamplesMut};
+use crate::raster::source::Rows;
+
+const UNCOMPRESSED: u16 = 1;
+const NO_PREDICTION: u16 = 1;
+const HIGHEST_BIT_FIRST: u16 = 1;
+
+/// Where the rows of an image lie in its file.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// Offset of each strip from the start of the file.
+    offsets: Vec<u64>,
+    /// Bytes of each strip.
+    lengths: Vec<u64>,
+    rows_per_strip: u32,
+    byte_order: ByteOrder,
+}
+
+/// The layout of a file of uncompressed strips; `None` for any other file.
+pub(super) fn layout<R: BufRead + Seek>(reader: &mut Reader<R>) -> TiffResult<Option<Layout>> {
+    let mut is = |tag, expected: u16| -> TiffResult<bool> {
+        Ok(reader.find_tag_unsigned(tag)?.unwrap_or(expected) == expected)
+    };
+    let plain = is(Tag::Compression, UNCOMPRESSED)?
+        && is(Tag::Predictor, NO_PREDICTION)?
+        && is(Tag::FillOrder, HIGHEST_BIT_FIRST)?;
+    if !plain || reader.get_chunk_type() != ChunkType::Strip {
+        return Ok(None);
+    }
+    Ok(Some(Layout {
+        offsets: reader.get_tag_u64_vec(Tag::StripOffsets)?,
+        lengths: reader.get_tag_u64_vec(Tag::StripByteCounts)?,
+        rows_per_strip: reader.chunk_dimensions().1.max(1),
+        byte_order: reader.byte_order(),
+    }))
+}
+
+/// A decoder for such a file.
+pub(super) struct Strips<R> {
+    pub(super) file: R,
+    pub(super) layout: Layout,
+    pub(super) size: Size,
+    pub(super) format: PixelFormat,
+    pub(super) orientation: Orientation,
+}
+
+impl<R: BufRead + Seek> Strips<R> {
+    /// Bytes of a row.
+    fn row_bytes(&self) -> u64 {
+        raster_bytes(Size { height: 1, ..self.size }, self.format)
+    }
+
+    /// Fills `bytes` with the rows that begin at `rows.start`, from as many strips as they cross.
+    fn read_rows(&mut self, rows: Range<u32>, mut bytes: &mut [u8]) -> io::Result<()> {
+        let mut top = rows.start;
+        while top < rows.end {
+            let (strip, row) = (top / self.layout.rows_per_strip, top % self.layout.rows_per_strip);
+            let count = (self.layout.rows_per_strip - row).min(rows.end - top);
+            let [skipped, length] = [row, count].map(|rows| u64::from(rows) * self.row_bytes());
+            let start = self.start(strip, skipped, length)?;
+            let (part, rest) = bytes.split_at_mut(usize::try_from(length).unwrap_or(usize::MAX));
+            self.file.seek(SeekFrom::Start(start))?;
+            self.file.read_exact(part)?;
+            (bytes, top) = (rest, top + count);
+        }
+        Ok(())
+    }
+
+    /// Where `length` bytes of a strip begin, behind the first `skipped`.
+    fn start(&self, strip: u32, skipped: u64, length: u64) -> io::Result<u64> {
+        let strip = strip as usize;
+        let (offset, bytes) = (self.layout.offsets.get(strip), self.layout.lengths.get(strip));
+        let inside = bytes.is_some_and(|bytes| skipped + length <= *bytes);
+        offset
+            .filter(|_| inside)
+            .and_then(|offset| offset.checked_add(skipped))
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a strip is too short"))
+    }
+
+    fn to_native(&self, band: &mut Pixels) {
+        let SamplesMut::U16(samples) = band.samples_mut() else { return };
+        let native = match self.layout.byte_order {
+            ByteOrder::LittleEndian => u16::from_le,
+            ByteOrder::BigEndian => u16::from_be,
+        };
+        for sample in samples.iter_mut() {
+            *sample = native(*sample);
+        }
+    }
+}
+
+impl<R: BufRead + Seek> Decoder for Strips<R> {
+    fn size(&self) -> Size {
+        self.size
+    }
+
+    fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    fn orientation(&self) -> Orientation {
+        self.orientation
+    }
+
+    fn memory(&self) -> u64 {
+        let height = band_rows(self.size, self.format);
+        raster_bytes(Size { height, ..self.size }, self.format)
+    }
+
+    fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let step = band_rows(self.size, self.format);
+        let mut top = 0;
+        while top < self.size.height {
+            let height = step.min(self.size.height - top);
+            let mut band = Pixels::zeroed(Size { height, ..self.size }, self.format);
+            self.read_rows(top..top + height, band.as_bytes_mut())
+                .map_err(|error| DecodeError::from_io(Container::Tiff, error))?;
+            self.to_native(&mut band);
+            rows.push(band).map_err(DecodeError::keep)?;
+            top += height;
+        }
+        Ok(())
+    }
+}
