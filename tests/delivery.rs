@@ -423,6 +423,29 @@ async fn a_later_job_gets_its_turn_while_an_earlier_one_has_tiles_left() {
 }
 
 #[tokio::test]
+async fn a_job_of_quick_tiles_does_not_wait_for_one_of_slow_tiles() {
+    let mill = Mill::start().await;
+    mill.submit(1000).await;
+    let mut worker = mill.worker("slow").await;
+    let mut in_hand = Vec::new();
+    for _ in 0..8 {
+        in_hand.push(worker.next().await);
+    }
+    let quick = mill.submit(20).await;
+    while mill.app.state.board(quick).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..4 {
+        let slow = in_hand.remove(0);
+        worker.succeed(slow.message()).await;
+        slow.ack();
+        let next = worker.next().await;
+        assert_eq!(next.message().job, quick);
+        in_hand.push(next);
+    }
+}
+
+#[tokio::test]
 async fn a_large_tile_does_not_wait_behind_the_small_ones_of_another_job() {
     let mut config = Config::default();
     config.dispatch.max_bytes_in_flight = "250".parse().unwrap();

@@ -10,6 +10,7 @@
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use crate::config::Config;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
+use crate::model::worker::Liveness;
 use crate::queue::{QueueError, Topic};
 use crate::raster;
 use crate::state::{REPUBLISH_EVERY, ServerId, State};
@@ -312,30 +314,39 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Chooses tiles to send now, one from each job in turn.
+    /// Chooses tiles to send now.
     fn pick(&mut self) -> Vec<Pick> {
         let mut picks = Vec::new();
         let mut in_flight = self.in_flight();
-        let mut idle = 0;
-        while picks.len() < BATCH && idle < self.active.len() {
-            let job = self.turn % self.active.len();
-            self.turn = job + 1;
+        let mut idle = BTreeSet::new();
+        while picks.len() < BATCH {
+            let Some(job) = self.next_job(&picks, &idle) else { break };
             match self.pick_from(job, in_flight, &picks) {
                 Choice::Pick(pick) => {
+                    self.turn = job + 1;
                     in_flight.tiles += 1;
                     in_flight.bytes += pick.bytes;
                     picks.push(pick);
-                    idle = 0;
                 }
-                Choice::Nothing => idle += 1,
-                Choice::NoRoom => {
-                    // What comes free is this job's, or a large tile would wait behind small ones.
-                    self.turn = job;
-                    break;
+                Choice::Nothing => {
+                    idle.insert(job);
                 }
+                // What comes free is this job's, or a large tile would wait behind small ones.
+                Choice::NoRoom => break,
             }
         }
         picks
+    }
+
+    /// The job with the fewest tiles on their way, so that one whose tiles are quick does not wait
+    /// for one whose tiles are slow; among equals, the one whose turn comes first.
+    fn next_job(&self, picks: &[Pick], idle: &BTreeSet<usize>) -> Option<usize> {
+        let jobs = self.active.len();
+        let picked = |job| picks.iter().filter(|pick| pick.job == job).count();
+        let on_way =
+            |job: &usize| self.active[*job].flights.in_flight().tiles as usize + picked(*job);
+        let in_turn = (0..jobs).map(|step| (self.turn + step) % jobs);
+        in_turn.filter(|job| !idle.contains(job)).min_by_key(on_way)
     }
 
     fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Choice {
@@ -446,9 +457,20 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Learns how many tiles the fleet can work on at a time.
+    async fn measure_fleet(&mut self) -> Result<(), PortError> {
+        let late_after = 2 * self.config.worker.heartbeat.duration();
+        let fleet = self.ports.state.workers(late_after).await?;
+        let working = fleet.iter().filter(|worker| worker.state == Liveness::Live);
+        let threads = working.clone().map(|worker| worker.heartbeat.threads).sum();
+        self.window.serve(u32::try_from(working.count()).unwrap_or(u32::MAX), threads);
+        Ok(())
+    }
+
     /// Says that the jobs are active, and ends those that are too old.
     async fn publish(&mut self) -> Result<(), PortError> {
         self.news = News::Everything;
+        self.measure_fleet().await?;
         let limit = self.config.job.max_age;
         for active in &mut self.active {
             self.ports.state.activate(active.published()).await?;

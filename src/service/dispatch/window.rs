@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The time from sending a tile to seeing it on the board that the window aims at.
 const TARGET: Duration = Duration::from_millis(500);
-/// Never fewer tiles than this in flight, however slow they are.
+/// Never fewer tiles than this in flight, however slow they are, as long as no worker is known.
 const MIN_TILES: u32 = 8;
 /// How much one new latency moves the average.
 const WEIGHT: f64 = 0.2;
@@ -16,6 +16,7 @@ const WEIGHT: f64 = 0.2;
 #[derive(Debug)]
 pub struct Window {
     tiles: u32,
+    min_tiles: u32,
     max_tiles: u32,
     max_bytes: u64,
     /// Mean seconds from sending to board, recent ones counting more.
@@ -28,7 +29,26 @@ impl Window {
     /// A window of the smallest size, which may grow to `max_tiles` tiles and `max_bytes` bytes.
     #[must_use]
     pub fn new(max_tiles: u32, max_bytes: u64) -> Self {
-        Self { tiles: MIN_TILES, max_tiles, max_bytes, latency: None, landed: 0 }
+        Self {
+            tiles: MIN_TILES,
+            min_tiles: MIN_TILES,
+            max_tiles,
+            max_bytes,
+            latency: None,
+            landed: 0,
+        }
+    }
+
+    /// Keeps at least as many tiles in flight as `threads` threads of `workers` workers need: one
+    /// spare for a single worker, which takes it at once; one for each thread where tiles may be
+    /// spread unevenly. More would only make the tiles of other jobs wait.
+    pub fn serve(&mut self, workers: u32, threads: u32) {
+        self.min_tiles = match workers {
+            0 => MIN_TILES,
+            1 => threads.saturating_add(1),
+            _ => threads.saturating_mul(2),
+        };
+        self.tiles = self.tiles.max(self.min_tiles);
     }
 
     /// Notes the time that a tile took from sending to board.
@@ -48,7 +68,7 @@ impl Window {
         let factor = (TARGET.as_secs_f64() / latency).clamp(0.5, 2.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let wanted = (f64::from(self.tiles) * factor).min(f64::from(u32::MAX)) as u32;
-        self.tiles = wanted.clamp(MIN_TILES, self.max_tiles.max(MIN_TILES));
+        self.tiles = wanted.clamp(self.min_tiles, self.max_tiles.max(self.min_tiles));
     }
 
     /// Whether one more tile of `bytes` may be sent; one alone always may.
@@ -85,6 +105,17 @@ mod tests {
         assert!(window.has_room(sized(999, 0), 1) && !window.has_room(sized(1000, 0), 1));
         (0..9000).for_each(|_| window.landed(Duration::from_mins(1)));
         assert!(window.has_room(sized(7, 0), 1) && !window.has_room(sized(8, 0), 1));
+    }
+
+    #[test]
+    fn slow_tiles_close_the_window_to_what_the_fleet_works_on() {
+        let mut window = Window::new(1000, u64::MAX);
+        for (workers, threads, least) in [(1, 2, 3), (2, 6, 12), (0, 0, 8)] {
+            window.serve(workers, threads);
+            (0..9000).for_each(|_| window.landed(Duration::from_mins(1)));
+            assert!(window.has_room(sized(least - 1, 0), 1));
+            assert!(!window.has_room(sized(least, 0), 1));
+        }
     }
 
     #[test]
