@@ -19,23 +19,7 @@ runs=${RUNS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A photograph-like picture: smooth shapes, texture and sensor noise, from fixed seeds.
-make_picture() {
-  local width=$1 height=$2 out=$3 v="$work/v"
-  vips perlin "$v-shape.v" "$width" "$height" --cell-size 512 --seed 1
-  vips perlin "$v-texture.v" "$width" "$height" --cell-size 24 --seed 2
-  vips gaussnoise "$v-noise.v" "$width" "$height" --mean 0 --sigma 3 --seed 3
-  vips linear "$v-shape.v" "$v-red.v" 90 128
-  vips linear "$v-texture.v" "$v-green.v" 40 110
-  vips add "$v-red.v" "$v-green.v" "$v-mix.v"
-  vips linear "$v-mix.v" "$v-half.v" 0.5 0
-  vips add "$v-half.v" "$v-noise.v" "$v-grain.v"
-  vips bandjoin "$v-red.v $v-grain.v $v-half.v" "$v-rgb.v"
-  vips cast "$v-rgb.v" "$v-bytes.v" uchar
-  vips copy "$v-bytes.v" "$v-srgb.v" --interpretation srgb
-  vips copy "$v-srgb.v" "$out[Q=92]"
-  rm -f "$v"-*.v
-}
+source benches/pictures.sh
 
 pictures=("$@")
 if [ ${#pictures[@]} = 0 ]; then
@@ -83,3 +67,16 @@ for picture in "${pictures[@]}"; do
     echo "$row | $(size "$work/t.$format") / $(size "$work/v.$format") |"
   done
 done
+
+# Many small pictures in one process: what comes with each file, apart from its pixels.
+[ $# = 0 ] || exit 0
+mkdir "$work/small" "$work/gm"
+for index in $(seq 300); do
+  vips crop "$work/made-24mp.jpg" "$work/small/$index.jpg[Q=90]" $((index * 17)) $((index * 11)) 640 480
+done
+hyperfine --style none --warmup 1 --runs "$runs" --export-json "$work/times.json" \
+  "$(printf "%q " "$tilemill" run) $work/small/*.jpg -o $work/out/ --overwrite" \
+  --prepare "cp $work/small/*.jpg $work/gm/" "gm mogrify -colorspace Gray -quality 90 $work/gm/*.jpg" \
+  >/dev/null 2>"$work/hyperfine.log" || { cat "$work/hyperfine.log" >&2; exit 1; }
+echo
+echo "300 pictures of 640 × 480 in one process: tilemill $(median 1) s, gm mogrify $(median 2) s."

@@ -10,7 +10,7 @@ source benches/server.sh
 make_picture 12000 9000 "$work/large.jpg"
 make_picture 1200 834 "$work/small.jpg"
 start_server
-large=$(submit "$work/large.jpg" "filters=blur:20,blur:20,blur:20" tile_size=128)
+large=$(submit "$work/large.jpg" "filters=blur:30,blur:30")
 until [ "$(number "$large" tiles_done)" -gt 0 ]; do sleep 0.1; done
 
 started=$(now) before=$(number "$large" tiles_done)

@@ -13,19 +13,7 @@ trap '[ -z "$server" ] || kill -KILL "$server"; rm -rf "$work"' EXIT
 
 now() { date +%s.%N; }
 
-# Shapes and sensor noise, from fixed seeds.
-make_picture() { # WIDTH HEIGHT OUT
-  local v="$work/v"
-  vips perlin "$v-shape.v" "$1" "$2" --cell-size 256 --seed 1
-  vips linear "$v-shape.v" "$v-light.v" 90 128
-  vips gaussnoise "$v-noise.v" "$1" "$2" --mean 0 --sigma 4 --seed 2
-  vips add "$v-light.v" "$v-noise.v" "$v-sum.v"
-  vips cast "$v-sum.v" "$v-bytes.v" uchar
-  vips bandjoin "$v-bytes.v $v-bytes.v $v-bytes.v" "$v-rgb.v"
-  vips copy "$v-rgb.v" "$v-srgb.v" --interpretation srgb
-  vips copy "$v-srgb.v" "$3"
-  rm -f "$v"-*.v
-}
+source benches/pictures.sh
 
 # Starts a server on a free port; sets $server and $url.
 start_server() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::DropGuard;
 
 use super::flights::Flights;
+use super::window::Window;
 use crate::model::board::Board;
 use crate::model::job::{Failure, Plan};
 use crate::model::tile::TileTask;
@@ -23,6 +24,7 @@ pub(super) struct Active {
     /// Nothing is sent before a collector has published one.
     pub(super) board: Option<Board>,
     pub(super) flights: Flights,
+    pub(super) window: Window,
 }
 
 /// The image that tiles are cut from.
@@ -62,8 +64,8 @@ impl Image {
 impl Active {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
         let filters = Arc::new(plan.filters.clone());
-        let flights = Flights::new(plan.tiles());
-        Self { plan, filters, image: Image::Released, failure: None, board: None, flights }
+        let (flights, window) = (Flights::new(plan.tiles()), Window::default());
+        Self { plan, filters, image: Image::Released, failure: None, board: None, flights, window }
     }
 
     /// Whether the pixels of a tile are there.

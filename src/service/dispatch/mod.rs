@@ -26,7 +26,7 @@ use self::active::{Active, Image};
 use self::flights::Flight;
 use self::news::News;
 use self::source::Decoder;
-use self::window::{InFlight, Window};
+use self::window::{Bounds, InFlight};
 use super::PortError;
 use super::ledger::Ledger;
 use super::pool::Pool;
@@ -70,7 +70,7 @@ pub struct Dispatcher {
     ports: Ports,
     ledger: Arc<Ledger>,
     pool: Arc<Pool>,
-    window: Window,
+    bounds: Bounds,
     /// Partitions of the task topic.
     partitions: u32,
     active: Vec<Active>,
@@ -121,7 +121,7 @@ impl Dispatcher {
         scratch: PathBuf,
     ) -> Self {
         let limits = &config.dispatch;
-        let window = Window::new(limits.max_tiles_in_flight, limits.max_bytes_in_flight.get());
+        let bounds = Bounds::new(limits.max_tiles_in_flight, limits.max_bytes_in_flight.get());
         let decoder = Decoder::new(Arc::clone(&ports.storage), &config, scratch);
         Self {
             server,
@@ -129,7 +129,7 @@ impl Dispatcher {
             ports,
             ledger,
             pool,
-            window,
+            bounds,
             partitions: 1,
             active: Vec::new(),
             turn: 0,
@@ -305,7 +305,7 @@ impl Dispatcher {
                 _ => {}
             }
             for latency in active.flights.observe(board, Instant::now()) {
-                self.window.landed(latency);
+                active.window.landed(latency, &self.bounds);
             }
         }
         for index in lost_tiles {
@@ -342,16 +342,23 @@ impl Dispatcher {
     /// for one whose tiles are slow; among equals, the one whose turn comes first.
     fn next_job(&self, picks: &[Pick], idle: &BTreeSet<usize>) -> Option<usize> {
         let jobs = self.active.len();
-        let picked = |job| picks.iter().filter(|pick| pick.job == job).count();
-        let on_way =
-            |job: &usize| self.active[*job].flights.in_flight().tiles as usize + picked(*job);
         let in_turn = (0..jobs).map(|step| (self.turn + step) % jobs);
-        in_turn.filter(|job| !idle.contains(job)).min_by_key(on_way)
+        in_turn.filter(|job| !idle.contains(job)).min_by_key(|job| self.on_way(*job, picks))
+    }
+
+    /// Tiles of a job that are on their way or about to be.
+    fn on_way(&self, job: usize, picks: &[Pick]) -> u32 {
+        let picked = picks.iter().filter(|pick| pick.job == job).map(|_| 1).sum::<u32>();
+        self.active[job].flights.in_flight().tiles + picked
     }
 
     fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Choice {
+        let on_way = self.on_way(job, picks);
         let active = &mut self.active[job];
         let Some(board) = &active.board else { return Choice::Nothing };
+        if !active.window.has_room(on_way, &self.bounds) {
+            return Choice::Nothing;
+        }
         let Some(tile) = active.flights.take_next(board) else { return Choice::Nothing };
         if !active.can_cut(tile) {
             active.flights.put_back(tile);
@@ -359,7 +366,7 @@ impl Dispatcher {
         }
         let (attempt, put_off) = (board.next_attempt(tile), board.times_put_off(tile));
         let bytes = active.bytes_of(tile);
-        if !self.window.has_room(in_flight, bytes) {
+        if !self.bounds.have_room(in_flight, bytes) {
             active.flights.put_back(tile);
             return Choice::NoRoom;
         }
@@ -463,7 +470,7 @@ impl Dispatcher {
         let fleet = self.ports.state.workers(late_after).await?;
         let working = fleet.iter().filter(|worker| worker.state == Liveness::Live);
         let threads = working.clone().map(|worker| worker.heartbeat.threads).sum();
-        self.window.serve(u32::try_from(working.count()).unwrap_or(u32::MAX), threads);
+        self.bounds.serve(u32::try_from(working.count()).unwrap_or(u32::MAX), threads);
         Ok(())
     }
 

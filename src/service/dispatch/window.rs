@@ -4,78 +4,89 @@ use std::time::Duration;
 
 /// The time from sending a tile to seeing it on the board that the window aims at.
 const TARGET: Duration = Duration::from_millis(500);
-/// Never fewer tiles than this in flight, however slow they are, as long as no worker is known.
-const MIN_TILES: u32 = 8;
 /// How much one new latency moves the average.
 const WEIGHT: f64 = 0.2;
 
-/// The window of one server, shared by all its jobs.
+/// The window of one job: how many of its tiles may be on their way.
 ///
 /// With `w` tiles in flight that take `l` seconds each, `w / l` come back a second (Little's law), so
-/// `w × target / l` in flight would take the target time.
-#[derive(Debug)]
+/// `w × target / l` in flight would take the target time. Each job has its own, because its tiles may
+/// take a thousand times as long as those of another.
+#[derive(Debug, Default)]
 pub struct Window {
+    /// Apart from the bounds, which hold in any case.
     tiles: u32,
-    min_tiles: u32,
-    max_tiles: u32,
-    max_bytes: u64,
     /// Mean seconds from sending to board, recent ones counting more.
     latency: Option<f64>,
     /// Tiles that came back since the size was last changed.
     landed: u32,
 }
 
-impl Window {
-    /// A window of the smallest size, which may grow to `max_tiles` tiles and `max_bytes` bytes.
+/// What bounds all windows of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Tiles that are kept on their way, however slow they are.
+    pub min_tiles: u32,
+    /// Tiles that all jobs together may have on their way.
+    pub max_tiles: u32,
+    /// The same in bytes of their pixels.
+    pub max_bytes: u64,
+}
+
+/// Tiles on their way of each job, as long as no worker is known.
+const MIN_TILES: u32 = 8;
+
+impl Bounds {
+    /// Bounds before any worker is known.
     #[must_use]
     pub fn new(max_tiles: u32, max_bytes: u64) -> Self {
-        Self {
-            tiles: MIN_TILES,
-            min_tiles: MIN_TILES,
-            max_tiles,
-            max_bytes,
-            latency: None,
-            landed: 0,
-        }
+        Self { min_tiles: MIN_TILES, max_tiles, max_bytes }
     }
 
-    /// Keeps at least as many tiles in flight as `threads` threads of `workers` workers need: one
-    /// spare for a single worker, which takes it at once; one for each thread where tiles may be
-    /// spread unevenly. More would only make the tiles of other jobs wait.
+    /// Keeps as many tiles on their way as `threads` threads of `workers` workers need, and few more,
+    /// for which the tiles of other jobs would have to wait: some to spare where a single worker
+    /// takes all of them, one for each thread where they may be spread unevenly.
     pub fn serve(&mut self, workers: u32, threads: u32) {
         self.min_tiles = match workers {
             0 => MIN_TILES,
-            1 => threads.saturating_add(1),
+            1 => threads.saturating_add(threads / 4),
             _ => threads.saturating_mul(2),
         };
-        self.tiles = self.tiles.max(self.min_tiles);
     }
 
+    /// Whether one more tile of `bytes` may be sent besides `in_flight`; one alone always may.
+    #[must_use]
+    pub fn have_room(&self, in_flight: InFlight, bytes: u64) -> bool {
+        in_flight.tiles == 0
+            || (in_flight.tiles < self.max_tiles && in_flight.bytes + bytes <= self.max_bytes)
+    }
+}
+
+impl Window {
     /// Notes the time that a tile took from sending to board.
-    pub fn landed(&mut self, latency: Duration) {
+    pub fn landed(&mut self, latency: Duration, bounds: &Bounds) {
         let new = latency.as_secs_f64();
         self.latency = Some(self.latency.map_or(new, |old| old + WEIGHT * (new - old)));
         self.landed += 1;
         if self.landed >= self.tiles {
-            self.resize();
+            self.resize(bounds);
         }
     }
 
     /// At most doubles or halves, once for each window of tiles that came back.
-    fn resize(&mut self) {
+    fn resize(&mut self, bounds: &Bounds) {
         self.landed = 0;
         let latency = self.latency.unwrap_or_default().max(1e-6);
         let factor = (TARGET.as_secs_f64() / latency).clamp(0.5, 2.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let wanted = (f64::from(self.tiles) * factor).min(f64::from(u32::MAX)) as u32;
-        self.tiles = wanted.clamp(self.min_tiles, self.max_tiles.max(self.min_tiles));
+        self.tiles = wanted.clamp(bounds.min_tiles.max(1), bounds.max_tiles.max(bounds.min_tiles));
     }
 
-    /// Whether one more tile of `bytes` may be sent; one alone always may.
+    /// Whether one more tile may be sent besides `tiles` of the same job.
     #[must_use]
-    pub fn has_room(&self, in_flight: InFlight, bytes: u64) -> bool {
-        in_flight.tiles == 0
-            || (in_flight.tiles < self.tiles && in_flight.bytes + bytes <= self.max_bytes)
+    pub fn has_room(&self, tiles: u32, bounds: &Bounds) -> bool {
+        tiles < self.tiles.max(bounds.min_tiles)
     }
 }
 
@@ -92,36 +103,34 @@ pub struct InFlight {
 mod tests {
     use std::time::Duration;
 
-    use super::{InFlight, Window};
+    use super::{Bounds, InFlight, Window};
 
     fn sized(tiles: u32, bytes: u64) -> InFlight {
         InFlight { tiles, bytes }
     }
 
-    #[test]
-    fn fast_tiles_open_the_window_and_slow_ones_close_it_to_eight() {
-        let mut window = Window::new(1000, u64::MAX);
-        (0..5000).for_each(|_| window.landed(Duration::from_millis(5)));
-        assert!(window.has_room(sized(999, 0), 1) && !window.has_room(sized(1000, 0), 1));
-        (0..9000).for_each(|_| window.landed(Duration::from_mins(1)));
-        assert!(window.has_room(sized(7, 0), 1) && !window.has_room(sized(8, 0), 1));
+    /// How many tiles fit into the window of a job whose tiles took `latency`.
+    fn settled(latency: Duration, bounds: &Bounds) -> u32 {
+        let mut window = Window::default();
+        (0..9000).for_each(|_| window.landed(latency, bounds));
+        (0..=u32::MAX).find(|tiles| !window.has_room(*tiles, bounds)).unwrap()
     }
 
     #[test]
-    fn slow_tiles_close_the_window_to_what_the_fleet_works_on() {
-        let mut window = Window::new(1000, u64::MAX);
-        for (workers, threads, least) in [(1, 2, 3), (2, 6, 12), (0, 0, 8)] {
-            window.serve(workers, threads);
-            (0..9000).for_each(|_| window.landed(Duration::from_mins(1)));
-            assert!(window.has_room(sized(least - 1, 0), 1));
-            assert!(!window.has_room(sized(least, 0), 1));
+    fn fast_tiles_open_the_window_and_slow_ones_close_it_to_what_the_fleet_works_on() {
+        let mut bounds = Bounds::new(1000, u64::MAX);
+        for (workers, threads, least) in [(0, 0, 8), (1, 2, 2), (1, 16, 20), (2, 6, 12)] {
+            bounds.serve(workers, threads);
+            assert_eq!(settled(Duration::from_millis(5), &bounds), 1000);
+            assert_eq!(settled(Duration::from_mins(1), &bounds), least);
         }
     }
 
     #[test]
-    fn bytes_are_bounded_but_a_single_tile_always_passes() {
-        let window = Window::new(1000, 100);
-        assert!(window.has_room(sized(1, 60), 40) && !window.has_room(sized(1, 60), 41));
-        assert!(window.has_room(sized(0, 0), 1_000_000));
+    fn all_windows_are_bounded_but_a_single_tile_always_passes() {
+        let bounds = Bounds::new(1000, 100);
+        assert!(bounds.have_room(sized(1, 60), 40) && !bounds.have_room(sized(1, 60), 41));
+        assert!(!bounds.have_room(sized(1000, 0), 1));
+        assert!(bounds.have_room(sized(0, 0), 1_000_000));
     }
 }
