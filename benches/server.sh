@@ -9,7 +9,7 @@ cargo build --release --locked --quiet
 tilemill=$PWD/${CARGO_TARGET_DIR:-target}/release/tilemill
 work=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill -KILL "$server"; rm -rf "$work"' EXIT
+trap '[ -z "$server" ] || { kill -KILL "$server"; wait "$server" 2>/dev/null; } || true; rm -rf "$work"' EXIT
 
 now() { date +%s.%N; }
 

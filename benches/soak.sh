@@ -40,7 +40,7 @@ measure() {
   local memory files
   memory=$(awk '/^VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status")
   files=$(ls "/proc/$server/fd" | wc -l)
-  echo "| $1 | $memory | $files | $(du -sm "$work/data" | cut -f1) |"
+  echo "| $1 | $memory | $files | $(du -sm "$work/data" 2>/dev/null | cut -f1) |"
 }
 
 export TILEMILL_RETENTION__ORIGINALS=15s TILEMILL_RETENTION__RESULTS=15s TILEMILL_RETENTION__RECORDS=15s

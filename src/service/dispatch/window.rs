@@ -12,9 +12,8 @@ const WEIGHT: f64 = 0.2;
 /// With `w` tiles in flight that take `l` seconds each, `w / l` come back a second (Little's law), so
 /// `w × target / l` in flight would take the target time. Each job has its own, because its tiles may
 /// take a thousand times as long as those of another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Window {
-    /// Apart from the bounds, which hold in any case.
     tiles: u32,
     /// Mean seconds from sending to board, recent ones counting more.
     latency: Option<f64>,
@@ -33,7 +32,7 @@ pub struct Bounds {
     pub max_bytes: u64,
 }
 
-/// Tiles on their way of each job, as long as no worker is known.
+/// Tiles on their way of a job of which nothing is known, or while no worker is.
 const MIN_TILES: u32 = 8;
 
 impl Bounds {
@@ -59,6 +58,12 @@ impl Bounds {
     pub fn have_room(&self, in_flight: InFlight, bytes: u64) -> bool {
         in_flight.tiles == 0
             || (in_flight.tiles < self.max_tiles && in_flight.bytes + bytes <= self.max_bytes)
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { tiles: MIN_TILES, latency: None, landed: 0 }
     }
 }
 
