@@ -1,10 +1,10 @@
 //! The API and the page. The only module that knows the web framework.
 //!
 //! * [`routes`]: which path leads where.
-//! * [`site`]: which sites' pages may send requests.
-//! * [`door`]: how many uploads and jobs are let in.
+//! * `site`: which sites' pages may send requests.
+//! * `door`: how many uploads and jobs are let in.
 //! * [`upload`]: an image at the door.
-//! * [`form`]: what a form contains.
+//! * `form`: what a form contains.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
 //! * [`events`]: what happens, as a stream.
