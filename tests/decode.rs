@@ -71,6 +71,32 @@ fn tiles_and_rows_hold_the_same_picture() {
     assert!(all("tiled-16.tif") == all("rgb-16.png"));
 }
 
+/// The file with its alpha said to be multiplied into the colours, which it is not.
+fn with_associated_alpha(name: &str) -> Vec<u8> {
+    let mut file = read(name);
+    // The tag ExtraSamples, one value of 16 bits: 2, not associated.
+    let entry = [0x52, 1, 3, 0, 1, 0, 0, 0, 2, 0];
+    let place = file.windows(entry.len()).position(|bytes| bytes == entry).unwrap();
+    file[place + 8] = 1;
+    file
+}
+
+#[test]
+fn colours_that_are_multiplied_by_alpha_are_divided_by_it() {
+    let all = |file: Vec<u8>| {
+        let source = decode(file, &LIMITS).unwrap();
+        source.window(Region::of(source.size())).unwrap()
+    };
+    let (stored, divided) =
+        (all(read("rgba-deflate.tif")), all(with_associated_alpha("rgba-deflate.tif")));
+    let pairs = stored.as_bytes().chunks_exact(4).zip(divided.as_bytes().chunks_exact(4));
+    for (stored, divided) in pairs {
+        let alpha = u32::from(stored[3]).max(1);
+        let expected = (u32::from(stored[0]) * 255 + alpha / 2) / alpha;
+        assert_eq!((u32::from(divided[0]), divided[3]), (expected.min(255), stored[3]));
+    }
+}
+
 #[test]
 fn an_exif_orientation_turns_the_image() {
     assert_eq!(header("baseline-420.jpg").size, Size::new(61, 43));

@@ -65,16 +65,27 @@ async fn apply(ledger: &Ledger, state: &dyn State, limits: &Retention) -> Result
     for Entry { plan, outcome, mut kept } in ledger.ended() {
         let Some(outcome) = outcome else { continue };
         if kept.bytes() > 0 {
-            kept = ledger.kept(&plan).await?;
+            match ledger.kept(&plan).await {
+                Ok(found) => kept = found,
+                Err(error) => say(&plan, &error),
+            }
         }
         jobs.push(Ended { plan, age: age(outcome.finished_at()), kept });
     }
     for (plan, removal) in due(jobs, limits) {
         info!(job = %plan.id, ?removal, "kept no longer");
-        remove(ledger, &plan, removal).await?;
+        // What cannot be removed is tried again, and keeps nobody else's files from being removed.
+        if let Err(error) = remove(ledger, &plan, removal).await {
+            say(&plan, &error);
+            continue;
+        }
         state.signal(Look::Job(plan.id)).await?;
     }
     Ok(())
+}
+
+fn say(plan: &Plan, error: &(dyn std::error::Error + 'static)) {
+    warn!(job = %plan.id, error, "could not remove old files");
 }
 
 async fn remove(ledger: &Ledger, plan: &Plan, removal: Removal) -> Result<(), PortError> {

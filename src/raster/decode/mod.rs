@@ -4,6 +4,7 @@
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
 //! - `jpeg`, `png`, `tiff`: decoders of one format, the latter two row by row
+//! - `associated`: TIFF whose colours are multiplied by alpha
 //! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
@@ -18,6 +19,7 @@ use super::orientation::Orientation;
 use super::pixels::{Channels, PixelFormat};
 use super::source::{MemoryRaster, Rows, Source};
 
+mod associated;
 pub mod container;
 pub mod error;
 mod extent;

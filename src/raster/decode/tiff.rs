@@ -8,6 +8,7 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
 use super::Decoder;
+use super::associated::Associated;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
@@ -29,10 +30,14 @@ const BLACK_IS_ZERO: u16 = 1;
 const RGB: u16 = 2;
 const INTERLEAVED: u16 = 1;
 const UNSIGNED: u16 = 1;
+const ASSOCIATED_ALPHA: u16 = 1;
 
 fn broken(error: TiffError) -> DecodeError {
     match error {
         TiffError::IoError(error) => DecodeError::from_io(Container::Tiff, error),
+        TiffError::UnsupportedError(error) => {
+            DecodeError::unsupported(Container::Tiff, &format!("features beyond ours ({error})"))
+        }
         other => DecodeError::damaged(Container::Tiff, other),
     }
 }
@@ -49,10 +54,17 @@ pub(super) fn open<'r, R: BufRead + Seek + 'r>(
         return Err(DecodeError::unsupported(Container::Tiff, &what));
     }
     reader.seek(SeekFrom::Start(0))?;
-    let plain = plain_format(&mut Reader::new(&mut reader).map_err(broken)?).map_err(broken)?;
+    let mut header = Reader::new(&mut reader).map_err(broken)?;
+    let plain = plain_format(&mut header).map_err(broken)?;
+    let associated = has_associated_alpha(&mut header).map_err(broken)?;
     reader.seek(SeekFrom::Start(0))?;
     if let Some(format) = plain {
-        return open_plain(reader, format, limits);
+        let decoder = open_plain(reader, format, limits)?;
+        return Ok(if associated { Box::new(Associated(decoder)) } else { decoder });
+    }
+    if associated {
+        let what = "alpha that is multiplied into colours other than grey and RGB";
+        return Err(DecodeError::unsupported(Container::Tiff, what));
     }
     let decoder = TiffDecoder::new(reader);
     let decoder = decoder.map_err(|error| DecodeError::from_image(Container::Tiff, error))?;
@@ -98,6 +110,12 @@ fn count_pages<R: Read + Seek>(reader: R) -> TiffResult<usize> {
         pages += usize::from(kind & REDUCED == 0);
     }
     Ok(pages)
+}
+
+/// Whether the colours are multiplied by alpha (TIFF 6.0, `ExtraSamples`).
+fn has_associated_alpha<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<bool> {
+    let extra: Option<Vec<u16>> = decoder.find_tag_unsigned_vec(Tag::ExtraSamples)?;
+    Ok(extra.is_some_and(|extra| extra.contains(&ASSOCIATED_ALPHA)))
 }
 
 /// The pixel format of a file of interleaved, unsigned grey or RGB; `None` for any other file.

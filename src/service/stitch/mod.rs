@@ -116,7 +116,10 @@ impl Collector {
         let mut clock = tokio::time::interval(REPUBLISH_EVERY);
         loop {
             let done = tokio::select! {
-                () = shutdown.cancelled() => return self.forgive_encodes().await,
+                () = shutdown.cancelled() => {
+                    self.forgive_encodes().await;
+                    return Ok(());
+                }
                 event = consumer.next() => self.receive(event?, &mut *consumer).await,
                 look = looks.recv() => match look {
                     Ok(Look::Job(_)) | Err(RecvError::Lagged(_)) => self.refresh().await,
@@ -356,11 +359,16 @@ impl Collector {
     }
 
     /// A process that is stopped in good order is not ended by the images it was encoding.
-    async fn forgive_encodes(&self) -> Result<(), PortError> {
+    async fn forgive_encodes(&self) {
         for (job, _) in self.open.iter().filter(|(_, open)| open.finishing) {
-            self.storage.clear_starts(*job, Step::Encode).await?;
+            // A job that was removed meanwhile has nothing to be forgiven, and the others still have.
+            match self.storage.clear_starts(*job, Step::Encode).await {
+                Ok(()) | Err(StorageError::NotFound(..)) => {}
+                Err(error) => {
+                    warn!(%job, error = &error as &dyn std::error::Error, "an encode stays counted");
+                }
+            }
         }
-        Ok(())
     }
 }
 

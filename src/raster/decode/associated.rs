@@ -1,0 +1,80 @@
+//! Alpha that the file has multiplied into its colours, taken out of them again.
+
+use std::io;
+
+use super::Decoder;
+use super::error::DecodeError;
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, PixelFormat, Pixels, SamplesMut};
+use crate::raster::sample::Sample;
+use crate::raster::source::Rows;
+
+/// A decoder whose pixels are alpha and colours multiplied by it.
+pub(super) struct Associated<'r>(pub(super) Box<dyn Decoder + 'r>);
+
+impl Decoder for Associated<'_> {
+    fn size(&self) -> Size {
+        self.0.size()
+    }
+
+    fn format(&self) -> PixelFormat {
+        self.0.format()
+    }
+
+    fn orientation(&self) -> Orientation {
+        self.0.orientation()
+    }
+
+    fn memory(&self) -> u64 {
+        self.0.memory()
+    }
+
+    fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        self.0.read(colours, &mut Divided(rows))
+    }
+}
+
+/// Gives rows on with their colours divided by alpha.
+struct Divided<'a>(&'a mut dyn Rows);
+
+impl Rows for Divided<'_> {
+    fn push(&mut self, mut rows: Pixels) -> io::Result<()> {
+        let channels = rows.channels();
+        match rows.samples_mut() {
+            SamplesMut::U8(samples) => divide(samples, channels),
+            SamplesMut::U16(samples) => divide(samples, channels),
+        }
+        self.0.push(rows)
+    }
+}
+
+fn divide<S: Sample>(samples: &mut [S], channels: Channels) {
+    for pixel in samples.chunks_exact_mut(channels.count()) {
+        let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
+        for colour in colours {
+            *colour = quotient(*colour, *alpha);
+        }
+    }
+}
+
+/// `colour` / `alpha` of full intensity, rounded half up. No colour is brighter than its alpha allows;
+/// what is clear has none.
+fn quotient<S: Sample>(colour: S, alpha: S) -> S {
+    let (max, colour, alpha) = (S::MAX.to_u64(), colour.to_u64(), alpha.to_u64());
+    let scaled = (colour * max + alpha / 2).checked_div(alpha).unwrap_or(0);
+    S::from_u64(scaled.min(max))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quotient;
+
+    #[test]
+    fn a_colour_comes_back_from_its_product_with_alpha() {
+        assert_eq!([quotient(120_u8, 249), quotient(244_u8, 249)], [123, 250]);
+        assert_eq!([quotient(7_u8, 255), quotient(9_u8, 0), quotient(200_u8, 100)], [7, 0, 255]);
+        assert_eq!(quotient(30_000_u16, 60_000), 32_768);
+    }
+}
