@@ -3,6 +3,7 @@
 //! * [`window`]: how many tiles may be on their way.
 //! * [`flights`]: which are, and which have to be sent again.
 //! * `active`: one job in work.
+//! * `send`: which tiles are sent next.
 //! * `source`: decoding of its original.
 //! * `keep`: where decoded images are.
 //! * `news`: which jobs to look at.
@@ -10,23 +11,19 @@
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
-use std::collections::BTreeSet;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, stream};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::active::{Active, Image};
-use self::flights::Flight;
 use self::news::News;
 use self::source::Decoder;
-use self::window::{Bounds, InFlight};
+use self::window::Bounds;
 use super::PortError;
 use super::ledger::Ledger;
 use super::pool::Pool;
@@ -35,7 +32,7 @@ use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::Liveness;
-use crate::queue::{QueueError, Topic};
+use crate::queue::Topic;
 use crate::raster;
 use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
@@ -45,13 +42,12 @@ mod age;
 pub mod flights;
 mod keep;
 mod news;
+mod send;
 mod source;
 pub mod window;
 
 /// How often the queue is asked whether it still holds what is on its way.
 const SETTLE_EVERY: Duration = Duration::from_millis(500);
-/// Tiles that are cut and sent together, between two looks at the boards.
-const BATCH: usize = 16;
 
 /// The ports that dispatching needs.
 #[derive(Clone)]
@@ -79,34 +75,7 @@ pub struct Dispatcher {
     /// Jobs that may have begun or ended since the last look.
     news: News,
     decoder: Decoder,
-    decoded: (source::Listener, mpsc::UnboundedReceiver<(JobId, source::News)>),
-}
-
-/// A tile that is about to be sent.
-struct Pick {
-    job: usize,
-    tile: u32,
-    attempt: u32,
-    put_off: u32,
-    partition: u32,
-    bytes: u64,
-}
-
-/// Why a tile was not sent.
-enum SendError {
-    /// The decoded image cannot be read again.
-    Cut(io::Error),
-    /// The queue did not take it.
-    Queue(QueueError),
-}
-
-/// What a job contributes when it is its turn.
-enum Choice {
-    Pick(Pick),
-    /// It has nothing to send now.
-    Nothing,
-    /// It has a tile, and the window has no room for it.
-    NoRoom,
+    decoded: (source::Listener, mpsc::UnboundedReceiver<(JobId, source::Arrival)>),
 }
 
 impl Dispatcher {
@@ -156,7 +125,7 @@ impl Dispatcher {
                     }
                     Ok(())
                 }
-                Some((job, news)) = self.decoded.1.recv() => self.take_in(job, news).await,
+                Some((job, arrival)) = self.decoded.1.recv() => self.take_in(job, arrival).await,
                 _ = settle.tick() => self.settle().await,
                 _ = publish.tick() => self.publish().await,
             };
@@ -268,15 +237,15 @@ impl Dispatcher {
     }
 
     /// Takes what there is of an image, or ends the job that has none.
-    async fn take_in(&mut self, job: JobId, news: source::News) -> Result<(), PortError> {
+    async fn take_in(&mut self, job: JobId, arrival: source::Arrival) -> Result<(), PortError> {
         let Some(active) = self.active.iter_mut().find(|active| active.plan.id == job) else {
             return Ok(());
         };
-        match news {
-            source::News::Opened(source) => active.image.open(source),
-            source::News::Rows => {}
-            source::News::Ended(Ok(())) => active.image.complete(),
-            source::News::Ended(Err(failure)) => active.failure = Some(failure),
+        match arrival {
+            source::Arrival::Opened(source) => active.image.open(source),
+            source::Arrival::Rows => {}
+            source::Arrival::Ended(Ok(())) => active.image.complete(),
+            source::Arrival::Ended(Err(failure)) => active.failure = Some(failure),
         }
         self.record_failures().await
     }
@@ -312,132 +281,6 @@ impl Dispatcher {
             self.active[index].image = self.decode(Arc::clone(&self.active[index].plan));
         }
         Ok(())
-    }
-
-    /// Chooses tiles to send now.
-    fn pick(&mut self) -> Vec<Pick> {
-        let mut picks = Vec::new();
-        let mut in_flight = self.in_flight();
-        let mut idle = BTreeSet::new();
-        while picks.len() < BATCH {
-            let Some(job) = self.next_job(&picks, &idle) else { break };
-            match self.pick_from(job, in_flight, &picks) {
-                Choice::Pick(pick) => {
-                    self.turn = job + 1;
-                    in_flight.tiles += 1;
-                    in_flight.bytes += pick.bytes;
-                    picks.push(pick);
-                }
-                Choice::Nothing => {
-                    idle.insert(job);
-                }
-                // What comes free is this job's, or a large tile would wait behind small ones.
-                Choice::NoRoom => break,
-            }
-        }
-        picks
-    }
-
-    /// The job with the fewest tiles on their way, so that one whose tiles are quick does not wait
-    /// for one whose tiles are slow; among equals, the one whose turn comes first.
-    fn next_job(&self, picks: &[Pick], idle: &BTreeSet<usize>) -> Option<usize> {
-        let jobs = self.active.len();
-        let in_turn = (0..jobs).map(|step| (self.turn + step) % jobs);
-        in_turn.filter(|job| !idle.contains(job)).min_by_key(|job| self.on_way(*job, picks))
-    }
-
-    /// Tiles of a job that are on their way or about to be.
-    fn on_way(&self, job: usize, picks: &[Pick]) -> u32 {
-        let picked = picks.iter().filter(|pick| pick.job == job).map(|_| 1).sum::<u32>();
-        self.active[job].flights.in_flight().tiles + picked
-    }
-
-    fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Choice {
-        let on_way = self.on_way(job, picks);
-        let active = &mut self.active[job];
-        let Some(board) = &active.board else { return Choice::Nothing };
-        if !active.window.has_room(on_way, &self.bounds) {
-            return Choice::Nothing;
-        }
-        let Some(tile) = active.flights.take_next(board) else { return Choice::Nothing };
-        if !active.can_cut(tile) {
-            active.flights.put_back(tile);
-            return Choice::Nothing;
-        }
-        let (attempt, put_off) = (board.next_attempt(tile), board.times_put_off(tile));
-        let bytes = active.bytes_of(tile);
-        if !self.bounds.have_room(in_flight, bytes) {
-            active.flights.put_back(tile);
-            return Choice::NoRoom;
-        }
-        let partition = self.emptiest_partition(picks);
-        Choice::Pick(Pick { job, tile, attempt, put_off, partition, bytes })
-    }
-
-    fn in_flight(&self) -> InFlight {
-        self.active.iter().fold(InFlight::default(), |sum, active| {
-            let own = active.flights.in_flight();
-            InFlight { tiles: sum.tiles + own.tiles, bytes: sum.bytes + own.bytes }
-        })
-    }
-
-    /// The partition of the task topic with the fewest tiles on their way.
-    fn emptiest_partition(&self, picks: &[Pick]) -> u32 {
-        let load = |partition: &u32| {
-            let picked = picks.iter().filter(|pick| pick.partition == *partition).count();
-            let flying: u32 = self.active.iter().map(|a| a.flights.count_in(*partition)).sum();
-            flying as usize + picked
-        };
-        (0..self.config.topics.tasks_partitions).min_by_key(load).unwrap_or_default()
-    }
-
-    /// Cuts tiles and sends them, several at a time.
-    async fn send(&mut self, picks: Vec<Pick>) -> Result<(), PortError> {
-        let sends: Vec<_> = picks.into_iter().map(|pick| self.cut_and_send(pick)).collect();
-        let mut sent = stream::iter(sends).buffer_unordered(BATCH);
-        let mut failed = None;
-        while let Some((pick, result)) = sent.next().await {
-            let active = &mut self.active[pick.job];
-            match result {
-                Ok(flight) => active.flights.sent(pick.tile, flight),
-                Err(error) => {
-                    active.flights.put_back(pick.tile);
-                    match error {
-                        SendError::Cut(error) => active.failure = Some(source::unkept(&error)),
-                        SendError::Queue(error) => failed = Some(error),
-                    }
-                }
-            }
-        }
-        self.record_failures().await?;
-        failed.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    fn cut_and_send(
-        &self,
-        pick: Pick,
-    ) -> impl Future<Output = (Pick, Result<Flight, SendError>)> + use<> {
-        let cut = self.active[pick.job].cut(pick.tile, pick.attempt);
-        let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.ports.tasks));
-        async move {
-            let cut = cut.expect("tiles are picked from jobs with an image");
-            let cut = pool.run(cut).await.expect("windows of a plan lie in its image");
-            let sent_at = Instant::now();
-            let sent = match cut {
-                Ok(task) => tasks.send(pick.partition, task).await.map_err(SendError::Queue),
-                Err(error) => Err(SendError::Cut(error)),
-            };
-            let flight = sent.map(|offset| Flight {
-                sent_at,
-                partition: pick.partition,
-                offset,
-                attempt: pick.attempt,
-                put_off: pick.put_off,
-                bytes: pick.bytes,
-                results_end: None,
-            });
-            (pick, flight)
-        }
     }
 
     /// Finds tiles that the queue no longer holds although they are not on the board.

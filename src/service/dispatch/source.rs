@@ -20,7 +20,7 @@ use crate::service::admit;
 use crate::storage::{Storage, StorageError};
 
 /// What the dispatcher hears of an image that is being decoded.
-pub(super) enum News {
+pub(super) enum Arrival {
     /// Its first rows are about to come.
     Opened(Source),
     /// There are more rows.
@@ -30,7 +30,7 @@ pub(super) enum News {
 }
 
 /// Where the dispatcher hears of it.
-pub(super) type Listener = mpsc::UnboundedSender<(JobId, News)>;
+pub(super) type Listener = mpsc::UnboundedSender<(JobId, Arrival)>;
 
 /// Decodes originals, as many at a time as jobs may be active and memory allows.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl Decoder {
         };
         if !stop.is_cancelled() {
             // A dispatcher that is gone needs no image.
-            let _ = listener.send((plan.id, News::Ended(ended)));
+            let _ = listener.send((plan.id, Arrival::Ended(ended)));
         }
     }
 
@@ -121,7 +121,7 @@ impl Decoder {
         let kept = self.keep.place(header.stored_size(), plan.format);
         let kept = Arc::new(kept.map_err(|error| unkept(&error))?);
         let source = Source::new(Arc::clone(&kept) as Arc<dyn Raster>, header.orientation);
-        let _ = listener.send((plan.id, News::Opened(source)));
+        let _ = listener.send((plan.id, Arrival::Opened(source)));
         let mut rows = Sink { kept, job: plan.id, listener: listener.clone(), stop: stop.clone() };
         caught(move || rows.fill(&original, &limits, header, colours)).await
     }
@@ -155,7 +155,7 @@ impl Rows for Sink {
             return Err(io::ErrorKind::Interrupted.into());
         }
         self.kept.push(rows)?;
-        let _ = self.listener.send((self.job, News::Rows));
+        let _ = self.listener.send((self.job, Arrival::Rows));
         Ok(())
     }
 }
