@@ -2,12 +2,10 @@
 
 use std::io;
 
-use super::Decoder;
 use super::error::DecodeError;
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::orientation::Orientation;
-use crate::raster::pixels::{Channels, PixelFormat, Pixels, SamplesMut};
+use crate::raster::pixels::{Channels, Pixels, SamplesMut};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
 
@@ -15,16 +13,8 @@ use crate::raster::source::Rows;
 pub(super) struct Associated<'r>(pub(super) Box<dyn Decoder + 'r>);
 
 impl Decoder for Associated<'_> {
-    fn size(&self) -> Size {
-        self.0.size()
-    }
-
-    fn format(&self) -> PixelFormat {
-        self.0.format()
-    }
-
-    fn orientation(&self) -> Orientation {
-        self.0.orientation()
+    fn stored(&self) -> Stored {
+        self.0.stored()
     }
 
     fn memory(&self) -> u64 {

@@ -13,17 +13,16 @@ use super::error::DecodeError;
 use super::extent::{self, Extent, Frame};
 use super::limits::{Limits, raster_bytes};
 use super::whole::from_exif_block;
-use super::{Decoder, Purpose};
+use super::{Decoder, Purpose, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
-use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
 
 struct Jpeg {
     decoder: JpegDecoder<ZCursor<Vec<u8>>>,
     extent: Extent,
-    size: Size,
+    stored: Stored,
     /// The colours of the file.
     colours: ColorSpace,
 }
@@ -51,7 +50,10 @@ pub(super) fn open<'r, R: BufRead + Seek + 'r>(
     let size = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     let size = Size::new(size[0], size[1]);
     limits.check_size(size)?;
-    Ok(Box::new(Jpeg { decoder, extent, size, colours }))
+    let channels = if colours == ColorSpace::Luma { Channels::Grey } else { Channels::Rgb };
+    let orientation = from_exif_block(decoder.exif().map(Vec::as_slice));
+    let stored = Stored { size, format: PixelFormat::new(channels, Depth::Eight), orientation };
+    Ok(Box::new(Jpeg { decoder, extent, stored, colours }))
 }
 
 /// Damaged data are shown as far as they go, as everybody does; the limits were checked before.
@@ -78,18 +80,8 @@ fn broken(error: DecodeErrors) -> DecodeError {
 }
 
 impl Decoder for Jpeg {
-    fn size(&self) -> Size {
-        self.size
-    }
-
-    fn format(&self) -> PixelFormat {
-        let grey = self.colours == ColorSpace::Luma;
-        let channels = if grey { Channels::Grey } else { Channels::Rgb };
-        PixelFormat::new(channels, Depth::Eight)
-    }
-
-    fn orientation(&self) -> Orientation {
-        from_exif_block(self.decoder.exif().map(Vec::as_slice))
+    fn stored(&self) -> Stored {
+        self.stored
     }
 
     fn has_luma(&self) -> bool {
@@ -99,8 +91,9 @@ impl Decoder for Jpeg {
     fn memory(&self) -> u64 {
         let Frame { progressive, components, .. } = self.extent.frame;
         // Of a progressive file all coefficients are kept, 16 bits each, until the last scan.
-        let kept = if progressive { 2 * u64::from(components) * self.size.pixels() } else { 0 };
-        raster_bytes(self.size, self.format()) + self.extent.image + kept
+        let Stored { size, format, .. } = self.stored;
+        let kept = if progressive { 2 * u64::from(components) * size.pixels() } else { 0 };
+        raster_bytes(size, format) + self.extent.image + kept
     }
 
     fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
@@ -110,7 +103,7 @@ impl Decoder for Jpeg {
             _ => (ColorSpace::RGB, Channels::Rgb),
         };
         self.decoder.set_options(options(given));
-        let mut pixels = Pixels::zeroed(self.size, PixelFormat::new(channels, Depth::Eight));
+        let mut pixels = Pixels::zeroed(self.stored.size, PixelFormat::new(channels, Depth::Eight));
         self.decoder.decode_into(pixels.as_bytes_mut()).map_err(broken)?;
         rows.push(pixels).map_err(DecodeError::keep)
     }

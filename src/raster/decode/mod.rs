@@ -80,16 +80,18 @@ enum Purpose {
     Decode,
 }
 
+/// What a file holds, as stored.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    size: Size,
+    format: PixelFormat,
+    orientation: Orientation,
+}
+
 /// One still image of one format, whose header has been read.
 trait Decoder {
-    /// Width and height as stored.
-    fn size(&self) -> Size;
-
-    /// The format of the decoded pixels.
-    fn format(&self) -> PixelFormat;
-
-    /// How the stored pixels are turned for viewing.
-    fn orientation(&self) -> Orientation;
+    /// What the header says.
+    fn stored(&self) -> Stored;
 
     /// Whether luma can be decoded without the other colours.
     fn has_luma(&self) -> bool {
@@ -170,11 +172,11 @@ fn opened<'r, R: BufRead + Seek + 'r>(
 }
 
 fn header(container: Container, decoder: &dyn Decoder) -> Header {
-    let orientation = decoder.orientation();
+    let Stored { size, format, orientation } = decoder.stored();
     Header {
         container,
-        size: orientation.size(decoder.size()),
-        format: decoder.format(),
+        size: orientation.size(size),
+        format,
         has_luma: decoder.has_luma(),
         orientation,
         memory: decoder.memory(),

@@ -4,21 +4,19 @@ use std::io::{BufRead, Seek, SeekFrom};
 
 use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
-use super::Decoder;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, band_rows, raster_bytes};
 use super::whole::from_exif_block;
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
-use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
 struct Png<R: BufRead + Seek> {
     reader: Reader<R>,
-    size: Size,
-    format: PixelFormat,
+    stored: Stored,
 }
 
 fn broken(error: DecodingError) -> DecodeError {
@@ -47,7 +45,8 @@ pub(super) fn open<'r, R: BufRead + Seek + 'r>(
         return Err(DecodeError::animated(Container::Png));
     }
     let format = pixel_format(reader.output_color_type())?;
-    Ok(Box::new(Png { reader, size, format }))
+    let orientation = from_exif_block(reader.info().exif_metadata.as_deref());
+    Ok(Box::new(Png { reader, stored: Stored { size, format, orientation } }))
 }
 
 fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeError> {
@@ -65,31 +64,23 @@ fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeErro
 }
 
 impl<R: BufRead + Seek> Decoder for Png<R> {
-    fn size(&self) -> Size {
-        self.size
-    }
-
-    fn format(&self) -> PixelFormat {
-        self.format
-    }
-
-    fn orientation(&self) -> Orientation {
-        from_exif_block(self.reader.info().exif_metadata.as_deref())
+    fn stored(&self) -> Stored {
+        self.stored
     }
 
     fn memory(&self) -> u64 {
-        raster_bytes(Size { height: self.rows_at_a_time(), ..self.size }, self.format)
+        raster_bytes(Size { height: self.rows_at_a_time(), ..self.stored.size }, self.stored.format)
     }
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let height = self.rows_at_a_time();
         let mut top = 0;
-        while top < self.size.height {
-            let height = height.min(self.size.height - top);
-            let mut band = Pixels::zeroed(Size { height, ..self.size }, self.format);
+        while top < self.stored.size.height {
+            let height = height.min(self.stored.size.height - top);
+            let mut band = Pixels::zeroed(Size { height, ..self.stored.size }, self.stored.format);
             self.fill(&mut band)?;
             top += height;
-            if top == self.size.height {
+            if top == self.stored.size.height {
                 // What is left of the compressed data has a checksum.
                 self.reader.read_row(&mut []).map_err(broken)?;
             }
@@ -102,9 +93,9 @@ impl<R: BufRead + Seek> Decoder for Png<R> {
 impl<R: BufRead + Seek> Png<R> {
     fn rows_at_a_time(&self) -> u32 {
         if self.reader.info().interlaced {
-            self.size.height
+            self.stored.size.height
         } else {
-            band_rows(self.size, self.format)
+            band_rows(self.stored.size, self.stored.format)
         }
     }
 

@@ -7,14 +7,13 @@ use tiff::TiffResult;
 use tiff::decoder::{ChunkType, Decoder as Reader};
 use tiff::tags::{ByteOrder, Tag};
 
-use super::Decoder;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{band_rows, raster_bytes};
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
-use crate::raster::orientation::Orientation;
-use crate::raster::pixels::{PixelFormat, Pixels, SamplesMut};
+use crate::raster::pixels::{Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
 const UNCOMPRESSED: u16 = 1;
@@ -55,15 +54,14 @@ pub(super) fn layout<R: BufRead + Seek>(reader: &mut Reader<R>) -> TiffResult<Op
 pub(super) struct Strips<R> {
     pub(super) file: R,
     pub(super) layout: Layout,
-    pub(super) size: Size,
-    pub(super) format: PixelFormat,
-    pub(super) orientation: Orientation,
+    pub(super) stored: Stored,
 }
 
 impl<R: BufRead + Seek> Strips<R> {
     /// Bytes of a row.
     fn row_bytes(&self) -> u64 {
-        raster_bytes(Size { height: 1, ..self.size }, self.format)
+        let Stored { size, format, .. } = self.stored;
+        raster_bytes(Size { height: 1, ..size }, format)
     }
 
     /// Fills `bytes` with the rows that begin at `rows.start`, from as many strips as they cross.
@@ -106,29 +104,22 @@ impl<R: BufRead + Seek> Strips<R> {
 }
 
 impl<R: BufRead + Seek> Decoder for Strips<R> {
-    fn size(&self) -> Size {
-        self.size
-    }
-
-    fn format(&self) -> PixelFormat {
-        self.format
-    }
-
-    fn orientation(&self) -> Orientation {
-        self.orientation
+    fn stored(&self) -> Stored {
+        self.stored
     }
 
     fn memory(&self) -> u64 {
-        let height = band_rows(self.size, self.format);
-        raster_bytes(Size { height, ..self.size }, self.format)
+        let Stored { size, format, .. } = self.stored;
+        raster_bytes(Size { height: band_rows(size, format), ..size }, format)
     }
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        let step = band_rows(self.size, self.format);
+        let Stored { size, format, .. } = self.stored;
+        let step = band_rows(size, format);
         let mut top = 0;
-        while top < self.size.height {
-            let height = step.min(self.size.height - top);
-            let mut band = Pixels::zeroed(Size { height, ..self.size }, self.format);
+        while top < size.height {
+            let height = step.min(size.height - top);
+            let mut band = Pixels::zeroed(Size { height, ..size }, format);
             self.read_rows(top..top + height, band.as_bytes_mut())
                 .map_err(|error| DecodeError::from_io(Container::Tiff, error))?;
             self.to_native(&mut band);

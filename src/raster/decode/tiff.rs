@@ -7,13 +7,13 @@ use tiff::decoder::{ChunkType, Decoder as Reader, Limits as ReaderLimits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffResult};
 
-use super::Decoder;
 use super::associated::Associated;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
 use super::strips::{self, Strips};
 use super::whole::Whole;
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::{Region, Size};
 use crate::raster::orientation::Orientation;
@@ -83,8 +83,9 @@ fn open_plain<'r, R: BufRead + Seek + 'r>(
     limits.check_size(size)?;
     let tag = reader.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
     let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
+    let stored = Stored { size, format, orientation };
     if let Some(layout) = strips::layout(&mut reader).map_err(broken)? {
-        return Ok(Box::new(Strips { file, layout, size, format, orientation }));
+        return Ok(Box::new(Strips { file, layout, stored }));
     }
     file.seek(SeekFrom::Start(0))?;
     let reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
@@ -94,7 +95,7 @@ fn open_plain<'r, R: BufRead + Seek + 'r>(
         ChunkType::Strip => Size { width: size.width, ..chunk },
         ChunkType::Tile => chunk,
     };
-    Ok(Box::new(Chunks { reader, size, format, orientation, chunk }))
+    Ok(Box::new(Chunks { reader, stored, chunk }))
 }
 
 /// The number of pages, at least 1 and at most [`MOST_PAGES`]; smaller copies do not count.
@@ -147,9 +148,7 @@ fn plain_format<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<Pi
 /// Compressed strips, or tiles, of plain samples, a row of them at a time.
 struct Chunks<R: Read + Seek> {
     reader: Reader<R>,
-    size: Size,
-    format: PixelFormat,
-    orientation: Orientation,
+    stored: Stored,
     /// Full size of a chunk.
     chunk: Size,
 }
@@ -158,20 +157,20 @@ impl<R: Read + Seek> Chunks<R> {
     /// The pixels of a chunk without what a tile has beyond the edges of the image.
     fn read_chunk(&mut self, index: u32) -> Result<Pixels, DecodeError> {
         let (width, height) = self.reader.chunk_data_dimensions(index);
-        let mut pixels = Pixels::zeroed(Size::new(width, height), self.format);
+        let mut pixels = Pixels::zeroed(Size::new(width, height), self.stored.format);
         self.reader.read_chunk_bytes(index, pixels.as_bytes_mut()).map_err(broken)?;
         Ok(pixels)
     }
 
     /// A row of chunks, `row` counted from the top.
     fn read_row(&mut self, row: u32) -> Result<Pixels, DecodeError> {
-        let across = self.size.width.div_ceil(self.chunk.width);
+        let across = self.stored.size.width.div_ceil(self.chunk.width);
         if across == 1 {
             return self.read_chunk(row);
         }
         let top = row * self.chunk.height;
-        let height = self.chunk.height.min(self.size.height - top);
-        let mut band = Pixels::zeroed(Size { height, ..self.size }, self.format);
+        let height = self.chunk.height.min(self.stored.size.height - top);
+        let mut band = Pixels::zeroed(Size { height, ..self.stored.size }, self.stored.format);
         for column in 0..across {
             let part = self.read_chunk(row * across + column)?;
             band.paste(column * self.chunk.width, 0, &part);
@@ -189,27 +188,20 @@ fn reader_limits(limits: &Limits) -> ReaderLimits {
 }
 
 impl<R: Read + Seek> Decoder for Chunks<R> {
-    fn size(&self) -> Size {
-        self.size
-    }
-
-    fn format(&self) -> PixelFormat {
-        self.format
-    }
-
-    fn orientation(&self) -> Orientation {
-        self.orientation
+    fn stored(&self) -> Stored {
+        self.stored
     }
 
     fn memory(&self) -> u64 {
         let chunk = Region::of(self.chunk);
-        let row = Size { height: self.chunk.height, ..self.size };
+        let row = Size { height: self.chunk.height, ..self.stored.size };
         // The library may hold a chunk of its own, compressed or not.
-        raster_bytes(row, self.format).saturating_add(raster_bytes(chunk.size(), self.format))
+        raster_bytes(row, self.stored.format)
+            .saturating_add(raster_bytes(chunk.size(), self.stored.format))
     }
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        for row in 0..self.size.height.div_ceil(self.chunk.height) {
+        for row in 0..self.stored.size.height.div_ceil(self.chunk.height) {
             let band = self.read_row(row)?;
             rows.push(band).map_err(DecodeError::keep)?;
         }

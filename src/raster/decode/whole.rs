@@ -6,10 +6,10 @@ use image::codecs::bmp::BmpDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder};
 
-use super::Decoder;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::orientation::Orientation;
@@ -20,9 +20,7 @@ use crate::raster::source::Rows;
 pub(super) struct Whole<D> {
     container: Container,
     decoder: D,
-    size: Size,
-    format: PixelFormat,
-    orientation: Orientation,
+    stored: Stored,
 }
 
 impl<D: ImageDecoder> Whole<D> {
@@ -40,29 +38,21 @@ impl<D: ImageDecoder> Whole<D> {
         limits.check_memory(raster_bytes(size, format))?;
         decoder.set_limits(limits.for_library()).map_err(damaged)?;
         let orientation = from_library(decoder.orientation().map_err(damaged)?);
-        Ok(Whole { container, decoder, size, format, orientation })
+        Ok(Whole { container, decoder, stored: Stored { size, format, orientation } })
     }
 }
 
 impl<D: ImageDecoder> Decoder for Whole<D> {
-    fn size(&self) -> Size {
-        self.size
-    }
-
-    fn format(&self) -> PixelFormat {
-        self.format
-    }
-
-    fn orientation(&self) -> Orientation {
-        self.orientation
+    fn stored(&self) -> Stored {
+        self.stored
     }
 
     fn memory(&self) -> u64 {
-        raster_bytes(self.size, self.format)
+        raster_bytes(self.stored.size, self.stored.format)
     }
 
     fn read(self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        let mut pixels = Pixels::zeroed(self.size, self.format);
+        let mut pixels = Pixels::zeroed(self.stored.size, self.stored.format);
         self.decoder
             .read_image(pixels.as_bytes_mut())
             .map_err(|error| DecodeError::from_image(self.container, error))?;
