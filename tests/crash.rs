@@ -275,13 +275,15 @@ fn an_image_that_kills_its_decoder_three_times_ends_its_job_and_not_the_server()
     let directory = TempDir::new().unwrap();
     let bomb = directory.path().join("bomb.webp");
     image::RgbImage::new(9000, 9000).save(&bomb).unwrap();
-    let server = Server::start(&directory);
+    // Else each thread that allocates may reserve 64 MiB of addresses.
+    let frugal = "export MALLOC_ARENA_MAX=1; ";
+    let server = Server::start_in(&format!("{frugal}exec \"$@\""), &directory, &[]);
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
     let size: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
     server.stop();
     // Enough for the server and a small image, and not for this one.
-    let limited = format!("ulimit -v {}; exec \"$@\"", size + 150_000);
+    let limited = format!("{frugal}ulimit -v {}; exec \"$@\"", size + 150_000);
     let server = Server::start_in(&limited, &directory, &[]);
     // It may die before it has answered.
     let _ = server.send(&bomb, &[]);

@@ -3,41 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::Cursor;
-use std::path::Path;
 
 use tilemill::raster::decode::{self, Colours, Container, DecodeError, Header, Limits, probe};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::source::Source;
 
+use stills::{STILLS, read};
+
+mod stills;
+
 const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
 const NO_LIMITS: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
-
-const STILLS: [&str; 20] = [
-    "baseline-420.jpg",
-    "baseline-444.jpg",
-    "bilevel.png",
-    "grey-16.tif",
-    "grey-8.png",
-    "grey.jpg",
-    "interlaced.png",
-    "lossless.webp",
-    "lossy.webp",
-    "palette.png",
-    "progressive.jpg",
-    "rgb-16.png",
-    "rgb-lzw.tif",
-    "rgb.bmp",
-    "rgba-16.png",
-    "rgba-8.png",
-    "rgba-deflate.tif",
-    "still.gif",
-    "tiled-16.tif",
-    "turned.jpg",
-];
-
-fn read(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
-}
 
 fn decode(file: impl AsRef<[u8]>, limits: &Limits) -> Result<Source, DecodeError> {
     decode::decode(Cursor::new(file), limits, Colours::All)

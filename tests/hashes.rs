@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tilemill::raster::decode::{Colours, Limits, decode, probe};
@@ -16,31 +16,13 @@ use tilemill::raster::filter::{Chain, filters};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
+use stills::{STILLS, read};
+
+mod stills;
+
 type Hashes = BTreeMap<String, String>;
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
-
-const STILLS: [&str; 19] = [
-    "baseline-420.jpg",
-    "baseline-444.jpg",
-    "bilevel.png",
-    "grey-16.tif",
-    "grey-8.png",
-    "grey.jpg",
-    "interlaced.png",
-    "lossless.webp",
-    "lossy.webp",
-    "palette.png",
-    "progressive.jpg",
-    "rgb-16.png",
-    "rgb-lzw.tif",
-    "rgb.bmp",
-    "rgba-16.png",
-    "rgba-8.png",
-    "rgba-deflate.tif",
-    "tiled-16.tif",
-    "turned.jpg",
-];
 
 /// Chains that together run every filter, at small and large radii.
 const CHAINS: [&str; 7] =
@@ -100,23 +82,15 @@ fn hash_pixels(pixels: &Pixels) -> String {
     hash(&bytes)
 }
 
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-}
-
 fn decodes() -> Hashes {
-    let names = STILLS.iter().chain(["still.gif"].iter());
-    names
-        .map(|name| {
-            let file = std::fs::read(data(name)).unwrap();
-            (format!("decode {name}"), hash_pixels(&decoded(&file, Colours::All)))
-        })
-        .collect()
+    let decode =
+        |name| (format!("decode {name}"), hash_pixels(&decoded(&read(name), Colours::All)));
+    STILLS.map(decode).into()
 }
 
 /// What can be decoded to luma alone.
 fn lumas() -> Hashes {
-    let files = STILLS.map(|name| (name, std::fs::read(data(name)).unwrap()));
+    let files = STILLS.map(|name| (name, read(name)));
     let jpegs =
         files.iter().filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().has_luma);
     jpegs
@@ -188,7 +162,7 @@ fn bytes_are_those_written_down() {
     hashes.append(&mut encoded());
     let lines: Vec<String> = hashes.iter().map(|(name, hash)| format!("{name} {hash}")).collect();
     let text = lines.join("\n") + "\n";
-    let path = data("../hashes.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hashes.txt");
     if std::env::var_os("TILEMILL_BLESS").is_some_and(|value| value == "1") {
         std::fs::write(&path, &text).unwrap();
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tilemill::queue::embedded::EmbeddedTopic;
 use tilemill::state::embedded::EmbeddedState;
+use tilemill::storage::Overwrite;
 use tilemill::storage::files::FileStorage;
-use tilemill::storage::local::{LocalStorage, Overwrite, Paths};
+use tilemill::storage::local::{LocalStorage, Paths};
 
 mod conformance;
 

@@ -296,8 +296,7 @@ impl Config {
         match rule::rules(self).into_iter().find(|rule| !rule.holds) {
             None => Ok(()),
             Some(Rule { key, value, text, .. }) => {
-                let metadata = figment.find_metadata(key);
-                let origin = metadata.map_or_else(|| "the defaults".into(), describe_origin);
+                let origin = setting::origin(key, figment);
                 Err(ConfigError::Invalid { key, value, rule: text, origin })
             }
         }
@@ -344,12 +343,5 @@ fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError
         Ok(found) if found.is_dir() => Err(ConfigError::Directory { path, named_by }),
         Ok(_) => Ok(Origin::File(path)),
         Err(_) => Err(ConfigError::Missing { path, named_by }),
-    }
-}
-
-fn describe_origin(metadata: &figment::Metadata) -> String {
-    match &metadata.source {
-        Some(figment::Source::File(path)) => path.display().to_string(),
-        _ => metadata.name.to_string(),
     }
 }

@@ -39,7 +39,8 @@ fn flatten(key: String, value: Value, leaf: &mut impl FnMut(String, Value)) {
     }
 }
 
-fn origin(key: &str, figment: &Figment) -> String {
+/// Where a value was set.
+pub(super) fn origin(key: &str, figment: &Figment) -> String {
     let metadata = figment.find_metadata(key);
     match metadata.map(|metadata| &metadata.source) {
         None | Some(Some(Source::Code(_))) => "default".into(),

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use actix_web::HttpResponse;
 use serde::Deserialize;
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, Modify, OpenApi, ToSchema, openapi};
+use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
 use super::error::{PROBLEM_TYPE, Problem};
 use super::{download, events, mosaic, routes, upload};
@@ -81,6 +81,26 @@ pub struct NewJob {
     /// Quality of a JPEG.
     #[schema(minimum = 1, maximum = 100, nullable = false)]
     pub quality: Option<u8>,
+}
+
+/// What a path with `{id}` takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the handlers take it as a plain string")]
+pub struct OneJob {
+    /// The job.
+    id: String,
+}
+
+/// What a download takes. Read by actix-files.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "it is for the description only")]
+pub struct Parts {
+    /// Which bytes, such as `bytes=0-99`.
+    range: Option<String>,
+    /// Entity tags that are known.
+    if_none_match: Option<String>,
 }
 
 /// Problems, by the name under which handlers list them among their responses.

@@ -10,7 +10,7 @@ use actix_web::http::header::{
 use actix_web::web;
 
 use super::Api;
-use super::description::{Gone, Internal, NotFound, Partly, WrongStatus};
+use super::description::{Gone, Internal, NotFound, OneJob, Partly, Parts, WrongStatus};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
@@ -24,11 +24,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
     path = "/api/jobs/{id}/result",
     operation_id = "get_result",
     tag = "images",
-    params(
-        ("id" = String, Path, description = "The job."),
-        ("range" = Option<String>, Header, description = "Which bytes, such as `bytes=0-99`."),
-        ("if-none-match" = Option<String>, Header, description = "Entity tags that are known."),
-    ),
+    params(OneJob, Parts),
     responses(
         (status = 200, description = "The image.", content(
             (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
@@ -57,11 +53,7 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
     path = "/api/jobs/{id}/original",
     operation_id = "get_original",
     tag = "images",
-    params(
-        ("id" = String, Path, description = "The job."),
-        ("range" = Option<String>, Header, description = "Which bytes, such as `bytes=0-99`."),
-        ("if-none-match" = Option<String>, Header, description = "Entity tags that are known."),
-    ),
+    params(OneJob, Parts),
     responses(
         (status = 200, description = "The image.", content(
             (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/tiff"),

@@ -6,19 +6,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::description::{Internal, NotFound, WrongStatus};
+use super::description::{Internal, NotFound, OneJob, WrongStatus};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::Outcome;
-use crate::model::mosaic::Mosaic;
+use crate::model::mosaic::{Mosaic, THUMBNAIL};
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
 use crate::service::ledger::Entry;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
-
-/// The longer side of a thumbnail of a job in work, in pixels.
-const THUMBNAIL: u32 = 256;
 
 /// The tiles of a job in work: the geometry of its mosaic, and who made what is back.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,7 +52,7 @@ struct TileView {
     path = "/api/jobs/{id}/mosaic",
     operation_id = "get_mosaic",
     tag = "images",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses(
         (status = 200, description = "Columns × rows slots.", content_type = "image/png", body = Vec<u8>),
         NotFound, WrongStatus, Internal,
@@ -73,7 +70,7 @@ pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRe
     path = "/api/jobs/{id}/tiles",
     operation_id = "get_tiles",
     tag = "images",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses(
         (status = 200, description = "The tiles.", body = TilesView),
         NotFound, WrongStatus, Internal,
@@ -90,7 +87,7 @@ pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Js
     path = "/api/jobs/{id}/thumbnail",
     operation_id = "get_thumbnail",
     tag = "images",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses(
         (status = 200, description = "At most 256 pixels a side.", content_type = "image/png", body = Vec<u8>),
         NotFound, WrongStatus, Internal,

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, Route, guard, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::description::{Internal, Malformed, NotFound, WrongStatus};
+use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
 use super::error::ApiError;
 use super::view::{self, FilterView, JobView, QueueView};
 use super::{Api, description, download, events, mosaic, page, upload};
@@ -97,7 +97,7 @@ pub(super) async fn list(
     path = "/api/jobs/{id}",
     operation_id = "get_job",
     tag = "jobs",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses((status = 200, description = "The job.", body = JobView), NotFound, Internal),
 )]
 pub(super) async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
@@ -111,7 +111,7 @@ pub(super) async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<w
     path = "/api/jobs/{id}/cancel",
     operation_id = "cancel_job",
     tag = "jobs",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses((status = 200, description = "The cancelled job.", body = JobView), NotFound, WrongStatus, Internal),
 )]
 pub(super) async fn cancel(
@@ -135,7 +135,7 @@ pub(super) async fn cancel(
     path = "/api/jobs/{id}",
     operation_id = "delete_job",
     tag = "jobs",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses((status = 204, description = "It is gone."), NotFound, Internal),
 )]
 pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {

@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Api;
 use super::description::{
-    Gone, Internal, Malformed, NewJob, NoSpace, NotFound, Stalled, TooLarge, TooManyJobs,
+    Gone, Internal, Malformed, NewJob, NoSpace, NotFound, OneJob, Stalled, TooLarge, TooManyJobs,
     TooManyUploads, Unsupported, Unusable, WrongStatus,
 };
 use super::error::ApiError;
@@ -69,7 +69,7 @@ pub async fn create(
     path = "/api/jobs/{id}/retry",
     operation_id = "retry_job",
     tag = "jobs",
-    params(("id" = String, Path, description = "The job.")),
+    params(OneJob),
     responses(
         (status = 201, description = "The new job.", body = JobView,
          headers(("location" = String, description = "Path of the new job."))),

@@ -9,6 +9,8 @@ use crate::raster::preview::Rgba;
 
 /// The longer side of a mosaic is about this long, in pixels.
 const SIDE: u32 = 512;
+/// The longer side of a thumbnail, in pixels.
+pub const THUMBNAIL: u32 = 256;
 /// A slot is never larger than this, in pixels a side.
 const MAX_SLOT: u32 = 128;
 

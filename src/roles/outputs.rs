@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
-use crate::storage::local::Overwrite;
+use crate::storage::Overwrite;
 
 /// What a command line says of images and results.
 #[derive(Debug, Clone, Copy)]

@@ -73,12 +73,12 @@ async fn apply(ledger: &Ledger, state: &dyn State, limits: &Retention) -> Result
         jobs.push(Ended { plan, age: age(outcome.finished_at()), kept });
     }
     for (plan, removal) in due(jobs, limits) {
-        info!(job = %plan.id, ?removal, "kept no longer");
         // What cannot be removed is tried again, and keeps nobody else's files from being removed.
         if let Err(error) = remove(ledger, &plan, removal).await {
             say(&plan, &error);
             continue;
         }
+        info!(job = %plan.id, ?removal, "kept no longer");
         state.signal(Look::Job(plan.id)).await?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! How much of the disks stays free.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Bytes, Config};
@@ -30,7 +31,7 @@ impl Space {
 
     /// Refuses an upload for which there is no room. Blocks on the disk.
     pub fn check_upload(&self, bytes: u64) -> Result<(), Refusal> {
-        check(free(&self.data), bytes, self.floor, "data_dir")
+        check(free(&self.data).ok(), bytes, self.floor, "data_dir")
     }
 
     /// Refuses a job for whose scratch files there is no room. Blocks on the disk.
@@ -38,7 +39,7 @@ impl Space {
         let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;
         let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
         let decoded = if decoded > self.memory.get() { decoded } else { 0 };
-        check(free(&self.scratch), canvas + decoded, self.floor, "scratch_dir")
+        check(free(&self.scratch).ok(), canvas + decoded, self.floor, "scratch_dir")
     }
 }
 
@@ -64,14 +65,14 @@ fn check(free: Option<u64>, wanted: u64, floor: Bytes, place: &str) -> Result<()
 
 /// Bytes that may still be written to the disk of a directory.
 #[cfg(unix)]
-fn free(directory: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(directory).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+pub fn free(directory: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(not(unix))]
-fn free(_directory: &Path) -> Option<u64> {
-    None
+pub fn free(_directory: &Path) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-use super::{Kept, Staged, Storage, StorageError};
+use super::{Kept, Overwrite, Staged, Storage, StorageError};
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -21,15 +21,6 @@ pub struct LocalStorage {
     id: StorageId,
     overwrite: Overwrite,
     jobs: Mutex<BTreeMap<JobId, Entry>>,
-}
-
-/// Whether an output that exists may be replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overwrite {
-    /// It may.
-    Allowed,
-    /// It is an error.
-    Refused,
 }
 
 #[derive(Debug)]
@@ -95,15 +86,8 @@ impl LocalStorage {
     }
 }
 
-/// The directory that a file is, or will be, in.
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn stage(paths: &Paths) -> Result<Staged> {
-    let directory = directory_of(&paths.output);
-    fs::create_dir_all(directory).map_err(StorageError::io("make the directory", directory))?;
-    Staged::in_directory(directory).map_err(StorageError::io("write to", directory))
+fn stage(output: &Path) -> Result<Staged> {
+    Staged::beside(output).map_err(StorageError::io("write", output))
 }
 
 #[async_trait]
@@ -113,13 +97,13 @@ impl Storage for LocalStorage {
     }
 
     async fn stage_original(&self, job: JobId) -> Result<Staged> {
-        stage(&self.paths(job)?)
+        stage(&self.paths(job)?.output)
     }
 
     async fn create(&self, plan: &Plan, original: Staged) -> Result<()> {
         let input = self.paths(plan.id)?.input;
-        let persisted = original.into_inner().persist(&input);
-        persisted.map_err(|error| StorageError::io("write", &input)(error.error))?;
+        let persisted = original.persist(&input, Overwrite::Allowed);
+        persisted.map_err(StorageError::io("write", &input))?;
         self.admit(plan.clone())
     }
 
@@ -145,18 +129,13 @@ impl Storage for LocalStorage {
     }
 
     async fn stage_final(&self, plan: &Plan) -> Result<Staged> {
-        stage(&self.paths(plan.id)?)
+        stage(&self.paths(plan.id)?.output)
     }
 
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
         let output = self.paths(plan.id)?.output;
-        let image = image.into_inner();
-        let persisted = match self.overwrite {
-            Overwrite::Allowed => image.persist(&output),
-            Overwrite::Refused => image.persist_noclobber(&output),
-        };
-        persisted.map_err(|error| StorageError::io("write", &output)(error.error))?;
-        Ok(())
+        let persisted = image.persist(&output, self.overwrite);
+        persisted.map_err(StorageError::io("write", &output))
     }
 
     async fn remove_final(&self, _plan: &Plan) -> Result<(), StorageError> {

@@ -15,7 +15,7 @@
 //! created exclusively: the first one stands, whoever writes it. A *complete* outcome is written
 //! only after the final image.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -86,9 +86,32 @@ impl Staged {
         self.0.as_file()
     }
 
-    pub(crate) fn into_inner(self) -> NamedTempFile {
-        self.0
+    /// A new staged file beside the one that it will become, in a directory that is made if need
+    /// be.
+    pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = parent.unwrap_or(Path::new("."));
+        fs::create_dir_all(directory)?;
+        Self::in_directory(directory)
     }
+
+    /// Makes it the file at `path`, whole or not at all.
+    pub(crate) fn persist(self, path: &Path, overwrite: Overwrite) -> io::Result<()> {
+        let persisted = match overwrite {
+            Overwrite::Allowed => self.0.persist(path),
+            Overwrite::Refused => self.0.persist_noclobber(path),
+        };
+        persisted.map(drop).map_err(|error| error.error)
+    }
+}
+
+/// Whether a file that exists may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It may.
+    Allowed,
+    /// It is an error.
+    Refused,
 }
 
 /// Whether an error says that there is no room, on the disk or for this user.

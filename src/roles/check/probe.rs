@@ -9,6 +9,7 @@ use indicatif::HumanBytes;
 use super::{Check, Finding};
 use crate::config::Config;
 use crate::roles::client::{Address, Client};
+use crate::service::space;
 use crate::telemetry;
 
 /// All checks, those first that the others depend on.
@@ -39,8 +40,8 @@ fn log_level(config: &Config) -> Check {
 fn limits(config: &Config) -> Check {
     let (limits, jobs) = (&config.limits, &config.jobs);
     let text = format!(
-        "an upload of at most {}; an image of at most {} megapixels and {} pixels a side, {} when \
-         decoded; tiles of at most {} pixels a side, {} for an image; {} jobs in work at a time",
+        "an upload of at most {}; an image of at most {} megapixels and {} pixels a side that \
+         takes at most {} to decode; tiles of at most {} pixels a side, {} for an image; {} jobs in work at a time",
         limits.max_upload,
         limits.max_megapixels,
         limits.max_side,
@@ -69,7 +70,7 @@ fn directory(name: &'static str, directory: &Path, upload: u64) -> Check {
         return Check::bad(name, Finding::Failed, text, &remedy);
     }
     let state = if there == directory { "can be written" } else { "can be made" };
-    match free(there) {
+    match space::free(there) {
         Err(error) => Check::ok(name, format!("{shown}: {state}; free space unknown ({error})")),
         Ok(free) if free < upload => {
             let text = format!("{shown}: {state}, {} free", HumanBytes(free));
@@ -87,17 +88,6 @@ fn directory(name: &'static str, directory: &Path, upload: u64) -> Check {
 /// What the system says, without the name of the file that was tried.
 fn cause(error: &io::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-#[cfg(unix)]
-fn free(path: &Path) -> io::Result<u64> {
-    let space = rustix::fs::statvfs(path)?;
-    Ok(space.f_bavail.saturating_mul(space.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free(_path: &Path) -> io::Result<u64> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn listen(address: SocketAddr) -> Check {

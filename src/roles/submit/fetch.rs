@@ -9,7 +9,6 @@ use super::plan::{Destination, Errand};
 use super::progress::Progress;
 use crate::roles::client::{Client, Job, Result, Trouble};
 use crate::storage::Staged;
-use crate::storage::local::Overwrite;
 
 impl Submission {
     /// Brings a result to where it is wanted.
@@ -27,9 +26,10 @@ impl Submission {
                 self.blocking(move |client| download(client, &job, &progress, io::stdout())).await
             }
             Destination::File(path) => {
-                let staged = stage(path).map_err(|error| not_written(path, error))?;
+                let staged = Staged::beside(path).map_err(|error| not_written(path, error))?;
                 self.download_whole(&staged, job, progress).await?;
-                publish(staged, path, self.overwrite).map_err(|error| not_written(path, error))
+                let published = staged.persist(path, self.overwrite);
+                published.map_err(|error| not_written(path, error))
             }
         }
     }
@@ -87,21 +87,4 @@ fn not_fetched(error: io::Error) -> Trouble {
 
 fn not_written(path: &Path, error: io::Error) -> Trouble {
     Trouble::Here(format!("write {}", path.display()), error)
-}
-
-/// A file beside the one that it will become.
-fn stage(path: &Path) -> io::Result<Staged> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = parent.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
-    Staged::in_directory(directory)
-}
-
-fn publish(staged: Staged, path: &Path, overwrite: Overwrite) -> io::Result<()> {
-    let file = staged.into_inner();
-    let persisted = match overwrite {
-        Overwrite::Allowed => file.persist(path),
-        Overwrite::Refused => file.persist_noclobber(path),
-    };
-    persisted.map(drop).map_err(|error| error.error)
 }

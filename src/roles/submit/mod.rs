@@ -18,7 +18,7 @@ use super::{DONE, FAILED, INTERRUPTED, StopSignal, Unreachable};
 use crate::blocking;
 use crate::cli::{SubmitArgs, WishArgs};
 use crate::model::job::Status;
-use crate::storage::local::Overwrite;
+use crate::storage::Overwrite;
 
 mod fetch;
 mod plan;

@@ -99,11 +99,13 @@ impl Finish {
         let Some(painter) = self.painter.clone() else { return };
         let job = self.plan.id;
         match blocking::caught(move || painter.thumbnail()).await {
-            Ok(Ok(thumbnail)) => {
-                if let Err(error) = self.storage.keep_thumbnail(job, thumbnail).await {
+            Ok(Ok(thumbnail)) => match self.storage.keep_thumbnail(job, thumbnail).await {
+                // The job was deleted.
+                Ok(()) | Err(StorageError::NotFound(..)) => {}
+                Err(error) => {
                     warn!(%job, error = &error as &dyn std::error::Error, "no thumbnail was kept");
                 }
-            }
+            },
             Ok(Err(error)) => {
                 warn!(%job, error = &error as &dyn std::error::Error, "no thumbnail was made");
             }

@@ -3,16 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::model::job::JobId;
-use crate::model::mosaic::{Maker, Mosaic, Slot};
+use crate::model::mosaic::{Maker, Mosaic, Slot, THUMBNAIL};
 use crate::raster::encode::EncodeError;
 use crate::raster::grid::Size;
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
 use crate::service::canvas::Canvas;
 use crate::state::{State, StateError};
-
-/// The longer side of a thumbnail, in pixels.
-const THUMBNAIL: u32 = 256;
 
 /// Paints the mosaic of one job.
 pub(super) struct Painter {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Result;
 use crate::model::job::{JobId, StorageId};
-use crate::storage::{STAGED_PREFIX, Staged, StorageError};
+use crate::storage::{Overwrite, STAGED_PREFIX, Staged, StorageError};
 
 /// Bytes that are reserved for an outcome: a block of most file systems, several times what it needs.
 const ROOM: usize = 4096;
@@ -148,9 +148,9 @@ pub(super) fn open(job: JobId, what: &'static str, path: &Path) -> Result<File> 
 
 /// Moves a staged file, synced, to its place.
 pub(super) fn persist(staged: Staged, path: &Path) -> Result<()> {
-    let staged = staged.into_inner();
-    staged.as_file().sync_all().map_err(StorageError::io("write", path))?;
-    staged.persist(path).map_err(|error| StorageError::io("write", path)(error.error))?;
+    let synced = staged.file().sync_all();
+    let persisted = synced.and_then(|()| staged.persist(path, Overwrite::Allowed));
+    persisted.map_err(StorageError::io("write", path))?;
     sync_directory(directory_of(path))
 }
 
