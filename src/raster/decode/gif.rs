@@ -4,15 +4,15 @@ use std::io::{BufRead, Seek, SeekFrom};
 
 use image::codecs::gif::GifDecoder;
 
-use super::Decoder;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::Limits;
 use super::whole::Whole;
+use super::{Decoder, Input};
 
 /// The decoder for a file of one frame.
-pub(super) fn open<'r, R: BufRead + Seek + 'r>(
-    mut reader: R,
+pub(super) fn open<'r>(
+    mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     refuse_frames(&mut reader)?;

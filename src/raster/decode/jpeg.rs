@@ -1,6 +1,6 @@
 //! JPEG: the whole image at once, in all its colours or in luma alone.
 
-use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
@@ -13,7 +13,7 @@ use super::error::DecodeError;
 use super::extent::{self, Extent, Frame};
 use super::limits::{Limits, raster_bytes};
 use super::whole::from_exif_block;
-use super::{Decoder, Purpose, Stored};
+use super::{Decoder, Input, Purpose, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
@@ -28,8 +28,8 @@ struct Jpeg {
 }
 
 /// The decoder, which takes in the file as far as `purpose` needs it.
-pub(super) fn open<'r, R: BufRead + Seek + 'r>(
-    mut reader: R,
+pub(super) fn open<'r>(
+    mut reader: Input<'r>,
     limits: &Limits,
     purpose: Purpose,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {

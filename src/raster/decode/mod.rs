@@ -88,6 +88,14 @@ struct Stored {
     orientation: Orientation,
 }
 
+/// A file that is being read.
+trait ReadSeek: BufRead + Seek {}
+
+impl<R: BufRead + Seek> ReadSeek for R {}
+
+/// The same whatever it is read from: decoders are much code, compiled once.
+type Input<'r> = Box<dyn ReadSeek + 'r>;
+
 /// One still image of one format, whose header has been read.
 trait Decoder {
     /// What the header says.
@@ -127,7 +135,7 @@ impl Image<'_> {
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
 pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
-    Ok(opened(reader, limits, Purpose::Probe)?.header)
+    Ok(opened(Box::new(reader), limits, Purpose::Probe)?.header)
 }
 
 /// Opens the image at the start of `reader` for decoding. No memory is taken for its pixels before
@@ -136,7 +144,7 @@ pub fn open<'r, R: BufRead + Seek + 'r>(
     reader: R,
     limits: &Limits,
 ) -> Result<Image<'r>, DecodeError> {
-    opened(reader, limits, Purpose::Decode)
+    opened(Box::new(reader), limits, Purpose::Decode)
 }
 
 /// Decodes the image at the start of `reader` into memory.
@@ -152,8 +160,8 @@ pub fn decode<R: BufRead + Seek>(
     Ok(Source::new(Arc::new(raster), header.orientation))
 }
 
-fn opened<'r, R: BufRead + Seek + 'r>(
-    mut reader: R,
+fn opened<'r>(
+    mut reader: Input<'r>,
     limits: &Limits,
     purpose: Purpose,
 ) -> Result<Image<'r>, DecodeError> {

@@ -1,6 +1,6 @@
 //! PNG: row by row, except where rows are interlaced.
 
-use std::io::{BufRead, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 
 use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
@@ -8,14 +8,14 @@ use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, band_rows, raster_bytes};
 use super::whole::from_exif_block;
-use super::{Decoder, Stored};
+use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
-struct Png<R: BufRead + Seek> {
-    reader: Reader<R>,
+struct Png<'r> {
+    reader: Reader<Input<'r>>,
     stored: Stored,
 }
 
@@ -27,8 +27,8 @@ fn broken(error: DecodingError) -> DecodeError {
 }
 
 /// The decoder for a file of one frame.
-pub(super) fn open<'r, R: BufRead + Seek + 'r>(
-    mut reader: R,
+pub(super) fn open<'r>(
+    mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     reader.seek(SeekFrom::Start(0))?;
@@ -63,7 +63,7 @@ fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeErro
     Ok(PixelFormat { channels, depth })
 }
 
-impl<R: BufRead + Seek> Decoder for Png<R> {
+impl Decoder for Png<'_> {
     fn stored(&self) -> Stored {
         self.stored
     }
@@ -90,7 +90,7 @@ impl<R: BufRead + Seek> Decoder for Png<R> {
     }
 }
 
-impl<R: BufRead + Seek> Png<R> {
+impl Png<'_> {
     fn rows_at_a_time(&self) -> u32 {
         if self.reader.info().interlaced {
             self.stored.size.height

@@ -1,6 +1,6 @@
 //! Uncompressed strips of a TIFF file, read a few rows at a time: one strip may be the whole image.
 
-use std::io::{self, BufRead, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use tiff::TiffResult;
@@ -10,7 +10,7 @@ use tiff::tags::{ByteOrder, Tag};
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{band_rows, raster_bytes};
-use super::{Decoder, Stored};
+use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::pixels::{Pixels, SamplesMut};
@@ -32,7 +32,7 @@ pub(super) struct Layout {
 }
 
 /// The layout of a file of uncompressed strips; `None` for any other file.
-pub(super) fn layout<R: BufRead + Seek>(reader: &mut Reader<R>) -> TiffResult<Option<Layout>> {
+pub(super) fn layout<R: Read + Seek>(reader: &mut Reader<R>) -> TiffResult<Option<Layout>> {
     let mut is = |tag, expected: u16| -> TiffResult<bool> {
         Ok(reader.find_tag_unsigned(tag)?.unwrap_or(expected) == expected)
     };
@@ -51,13 +51,13 @@ pub(super) fn layout<R: BufRead + Seek>(reader: &mut Reader<R>) -> TiffResult<Op
 }
 
 /// A decoder for such a file.
-pub(super) struct Strips<R> {
-    pub(super) file: R,
+pub(super) struct Strips<'r> {
+    pub(super) file: Input<'r>,
     pub(super) layout: Layout,
     pub(super) stored: Stored,
 }
 
-impl<R: BufRead + Seek> Strips<R> {
+impl Strips<'_> {
     /// Bytes of a row.
     fn row_bytes(&self) -> u64 {
         let Stored { size, format, .. } = self.stored;
@@ -103,7 +103,7 @@ impl<R: BufRead + Seek> Strips<R> {
     }
 }
 
-impl<R: BufRead + Seek> Decoder for Strips<R> {
+impl Decoder for Strips<'_> {
     fn stored(&self) -> Stored {
         self.stored
     }

@@ -1,6 +1,6 @@
 //! TIFF: one page, chunk by chunk where its samples lie as ours do.
 
-use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use image::codecs::tiff::TiffDecoder;
 use tiff::decoder::{ChunkType, Decoder as Reader, Limits as ReaderLimits};
@@ -13,7 +13,7 @@ use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
 use super::strips::{self, Strips};
 use super::whole::Whole;
-use super::{Decoder, Stored};
+use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::{Region, Size};
 use crate::raster::orientation::Orientation;
@@ -43,8 +43,8 @@ fn broken(error: TiffError) -> DecodeError {
 }
 
 /// The decoder for the only page of a file.
-pub(super) fn open<'r, R: BufRead + Seek + 'r>(
-    mut reader: R,
+pub(super) fn open<'r>(
+    mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let pages = count_pages(&mut reader).map_err(broken)?;
@@ -72,8 +72,8 @@ pub(super) fn open<'r, R: BufRead + Seek + 'r>(
 }
 
 /// A decoder for samples that lie as ours do.
-fn open_plain<'r, R: BufRead + Seek + 'r>(
-    mut file: R,
+fn open_plain<'r>(
+    mut file: Input<'r>,
     format: PixelFormat,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
@@ -99,7 +99,7 @@ fn open_plain<'r, R: BufRead + Seek + 'r>(
 }
 
 /// The number of pages, at least 1 and at most [`MOST_PAGES`]; smaller copies do not count.
-fn count_pages<R: Read + Seek>(reader: R) -> TiffResult<usize> {
+fn count_pages(reader: impl Read + Seek) -> TiffResult<usize> {
     let mut decoder = Reader::new(reader)?;
     let mut pages = 1;
     for _ in 1..MOST_PAGES {
@@ -146,14 +146,14 @@ fn plain_format<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<Pi
 }
 
 /// Compressed strips, or tiles, of plain samples, a row of them at a time.
-struct Chunks<R: Read + Seek> {
-    reader: Reader<R>,
+struct Chunks<'r> {
+    reader: Reader<Input<'r>>,
     stored: Stored,
     /// Full size of a chunk.
     chunk: Size,
 }
 
-impl<R: Read + Seek> Chunks<R> {
+impl Chunks<'_> {
     /// The pixels of a chunk without what a tile has beyond the edges of the image.
     fn read_chunk(&mut self, index: u32) -> Result<Pixels, DecodeError> {
         let (width, height) = self.reader.chunk_data_dimensions(index);
@@ -187,7 +187,7 @@ fn reader_limits(limits: &Limits) -> ReaderLimits {
     own
 }
 
-impl<R: Read + Seek> Decoder for Chunks<R> {
+impl Decoder for Chunks<'_> {
     fn stored(&self) -> Stored {
         self.stored
     }

@@ -1,6 +1,6 @@
 //! Decoders that need the whole image in memory.
 
-use std::io::{BufRead, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -9,7 +9,7 @@ use image::{ColorType, ExtendedColorType, ImageDecoder};
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
-use super::{Decoder, Stored};
+use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::orientation::Orientation;
@@ -95,8 +95,8 @@ fn pixel_format(
 }
 
 /// BMP, which has no orientation and one image.
-pub(super) fn open_bmp<'r, R: BufRead + Seek + 'r>(
-    reader: R,
+pub(super) fn open_bmp<'r>(
+    reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let container = Container::Bmp;
@@ -106,8 +106,8 @@ pub(super) fn open_bmp<'r, R: BufRead + Seek + 'r>(
 }
 
 /// WebP, one image of it.
-pub(super) fn open_webp<'r, R: BufRead + Seek + 'r>(
-    mut reader: R,
+pub(super) fn open_webp<'r>(
+    mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let container = Container::WebP;
