@@ -13,7 +13,10 @@ use crate::config::Config;
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::{Heartbeat, WorkerId};
 use crate::queue::Topic;
+use crate::queue::admin::TopicAdmin;
 use crate::queue::embedded::EmbeddedTopic;
+use crate::queue::kafka::admin::KafkaAdmin;
+use crate::queue::kafka::cluster::Cluster;
 use crate::service::canvas::Scratch;
 use crate::service::dispatch::{self, Dispatcher};
 use crate::service::ledger::Ledger;
@@ -165,6 +168,15 @@ impl App {
         let suffix = || Uuid::new_v4().simple().to_string().split_off(26);
         WorkerId::new(wanted.unwrap_or_else(|| format!("{}-{}", self.host, suffix())))
     }
+}
+
+/// What sets up the topics of the cluster, if one is configured.
+#[must_use]
+pub fn topic_admin(config: &Config) -> Option<Box<dyn TopicAdmin>> {
+    let kafka = config.kafka.as_ref()?;
+    let brokers = kafka.brokers.addresses().to_vec();
+    let cluster = Cluster::new(brokers, "tilemill-admin", kafka.timeout.duration());
+    Some(Box::new(KafkaAdmin::new(cluster)))
 }
 
 /// The services of one process.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::raster::encode::OutputFormat;
@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunArgs),
     /// Send images to a server, wait for the results and fetch them
     Submit(SubmitArgs),
+    /// Set up the topics in Kafka, and look at them
+    Topics(TopicsArgs),
     /// Say what is configured, and what is wrong with it
     Check(CheckArgs),
     /// Print a script that completes commands and options in a shell
@@ -112,6 +114,59 @@ pub struct SubmitArgs {
     /// Replace outputs that exist
     #[arg(long)]
     pub overwrite: bool,
+}
+
+/// What is done with topics.
+#[derive(Debug, Args)]
+pub struct TopicsArgs {
+    /// What is done.
+    #[command(subcommand)]
+    pub command: TopicsCommand,
+}
+
+/// The commands of `topics`.
+#[derive(Debug, Subcommand)]
+pub enum TopicsCommand {
+    /// Make the topics that are missing, and give all of them the settings of the configuration
+    Create,
+    /// List the topics
+    List,
+    /// Show the topics with their settings, and what differs from the configuration
+    Describe,
+    /// Give a topic more partitions, in place
+    Scale(ScaleArgs),
+    /// Remove the topics with all their messages
+    Delete(DeleteArgs),
+}
+
+/// Options of `topics scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// How many partitions the topic has afterwards
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub partitions: u32,
+    /// Which topic
+    #[arg(long, value_name = "TOPIC", default_value = "tasks")]
+    pub topic: TopicRole,
+}
+
+/// A topic by what it is for; `topics.*` may give it another name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopicRole {
+    /// Tiles to be filtered
+    Tasks,
+    /// Filtered tiles
+    Results,
+    /// What workers say of themselves
+    Heartbeats,
+}
+
+/// Options of `topics delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// Options of `check`.

@@ -32,6 +32,11 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
             roles::run::run(args, config).await
         }
         Command::Submit(args) => roles::submit::submit(args).await,
+        Command::Topics(args) => {
+            let (config, _) = Config::load(named, Search::WorkingDirectory)?;
+            telemetry::init(QUIET, config.log.format)?;
+            roles::topics::topics(&args.command, &config).await
+        }
         Command::Check(args) => roles::check::check(&args, named).await,
         Command::Completions(args) => Ok(roles::completions::completions(&args)),
     }

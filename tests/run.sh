@@ -26,7 +26,7 @@ as_root() {
 }
 
 # program:package, for what the tests use beside cargo
-tools=(chromium:chromium chromedriver:chromium-driver qemu-x86_64:qemu-user cc:gcc)
+tools=(chromium:chromium chromedriver:chromium-driver qemu-x86_64:qemu-user cc:gcc mvn:maven java:openjdk-17-jre-headless)
 [ -z "$long" ] || tools+=(python3:python3 venv:python3-venv)
 
 # A part of Python that is a package of its own is no program that could be found.
@@ -86,7 +86,14 @@ fuzz_api() {
   if has venv; then bash tests/fuzz-api.sh; else echo "skipped: python3-venv is missing"; fi
 }
 
+fetch_kafka() {
+  if command -v mvn >/dev/null && bash tests/broker/fetch.sh; then return; fi
+  echo "Apache Kafka could not be fetched" >&2
+  [ "$require" != all ]
+}
+
 install_tools
+[ -n "${TILEMILL_TEST_KAFKA:-}" ] || { step "Apache Kafka"; fetch_kafka; }
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings

@@ -2,6 +2,7 @@
 //!
 //! `config.toml` beside the sources documents every key with its default.
 //!
+//! - `kafka`: a cluster and its topics
 //! - `rule`: which values are possible
 //! - `setting`: each value with its origin
 //! - `unit`: values with a unit, such as `"4 GiB"`
@@ -14,10 +15,12 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+mod kafka;
 mod rule;
 mod setting;
 mod unit;
 
+pub use self::kafka::{Brokers, Kafka, TileCompression, Topics};
 use self::rule::Rule;
 pub use self::setting::Setting;
 pub use unit::{Bytes, Colour, Seconds};
@@ -42,6 +45,8 @@ pub struct Config {
     pub worker: Worker,
     pub dispatch: Dispatch,
     pub topics: Topics,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<Kafka>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -145,14 +150,6 @@ pub struct Dispatch {
     pub image_memory: Bytes,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "documented in config.toml")]
-pub struct Topics {
-    pub tasks_partitions: u32,
-    pub results_partitions: u32,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -188,7 +185,8 @@ impl Default for Config {
                 max_bytes_in_flight: Bytes::mib(256),
                 image_memory: Bytes::mib(128),
             },
-            topics: Topics { tasks_partitions: 32, results_partitions: 8 },
+            topics: Topics::default(),
+            kafka: None,
         }
     }
 }

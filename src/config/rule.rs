@@ -37,7 +37,8 @@ impl Rule {
 
 /// All rules, in the order in which a user should hear of them.
 pub(super) fn rules(config: &Config) -> Vec<Rule> {
-    [numbers(config), relations(config), times(config)].into_iter().flatten().collect()
+    let all = [numbers(config), relations(config), times(config), cluster(config)];
+    all.into_iter().flatten().collect()
 }
 
 fn numbers(config: &Config) -> Vec<Rule> {
@@ -116,4 +117,42 @@ fn times(config: &Config) -> Vec<Rule> {
             "it must be at least 1 s",
         ),
     ]
+}
+
+/// What Kafka accepts, told before it is asked.
+fn cluster(config: &Config) -> Vec<Rule> {
+    let topics = &config.topics;
+    let names = [&topics.tasks, &topics.results, &topics.heartbeats];
+    let named = |key, name: &String| {
+        let alone = names.iter().filter(|other| **other == name).count() == 1;
+        let text = "it must have 1 to 249 letters, digits, dots, dashes or underscores, and no other \
+                    topic may have the same name";
+        Rule::new(key, format!("{name:?}"), alone && is_topic_name(name), text)
+    };
+    let mut rules = vec![
+        named("topics.tasks", &topics.tasks),
+        named("topics.results", &topics.results),
+        named("topics.heartbeats", &topics.heartbeats),
+        Rule::range("topics.replication", topics.replication, 0..=MANY),
+        Rule::new(
+            "topics.max_message",
+            topics.max_message,
+            (1 << 20..=90 << 20).contains(&topics.max_message.get()),
+            "it must be from 1 MiB to 90 MiB: brokers take no request of more than 100 MiB",
+        ),
+    ];
+    if let Some(kafka) = &config.kafka {
+        rules.push(Rule::new(
+            "kafka.timeout",
+            kafka.timeout,
+            kafka.timeout.duration() >= Duration::from_secs(1),
+            "it must be at least 1 s",
+        ));
+    }
+    rules
+}
+
+fn is_topic_name(name: &str) -> bool {
+    let possible = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
+    (1..=249).contains(&name.len()) && name.bytes().all(possible) && !matches!(name, "." | "..")
 }

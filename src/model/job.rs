@@ -28,6 +28,18 @@ impl JobId {
         Self(Uuid::now_v7())
     }
 
+    /// The id as 16 bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
+    /// The id that [`JobId::to_bytes`] gave.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
     /// A number spread evenly over the ids, to share jobs out by.
     #[must_use]
     pub fn spread(&self) -> u64 {

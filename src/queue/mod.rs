@@ -1,6 +1,8 @@
 //! The queue port: topics of partitioned, at-least-once delivered messages.
 //!
 //! * [`embedded`]: topics in the memory of this process.
+//! * [`kafka`]: topics in Apache Kafka.
+//! * [`admin`]: setting topics up.
 //!
 //! # Contract
 //!
@@ -19,7 +21,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub mod admin;
 pub mod embedded;
+pub mod kafka;
 
 /// A queue operation that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,9 @@ pub enum QueueError {
         /// How many there are.
         partitions: u32,
     },
+    /// The queue understood, and will not do it: trying again does not help.
+    #[error("the queue refused")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The queue cannot be reached; trying again later may help.
     #[error("the queue is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -3,6 +3,7 @@
 //! * [`serve`]: the page, the API, and a mill.
 //! * [`run`]: a mill for the images on the command line.
 //! * [`submit`]: images to a server, results back.
+//! * [`topics`]: the topics in Kafka, made and looked at.
 //! * [`check`]: what is configured, and what is wrong with it.
 //! * [`completions`]: scripts for shells.
 //!
@@ -27,6 +28,7 @@ mod report;
 pub mod run;
 pub mod serve;
 pub mod submit;
+pub mod topics;
 
 /// Exit code: all is done.
 pub const DONE: u8 = 0;

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -22,6 +22,12 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     match origin {
         Origin::File(path) => info!(file = %path.display(), "configuration"),
         Origin::Defaults => info!("configuration: no file found, the defaults are used"),
+    }
+    if config.kafka.is_some() {
+        bail!(
+            "`kafka` is configured, and `serve` does not use it yet: leave it out, and work, \
+             collect and monitor run in this process"
+        );
     }
     info!("no kafka configured: work, collect and monitor run in this process");
     let mut stop = StopSignal::listen().context("listen for signals")?;

@@ -56,7 +56,7 @@ pub struct Log {
 }
 
 impl Log {
-    fn follow(self: Arc<Self>, from: impl Read + Send + 'static) {
+    pub fn follow(self: Arc<Self>, from: impl Read + Send + 'static) {
         std::thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
                 self.lines.lock().unwrap().push(line);

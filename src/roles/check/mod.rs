@@ -1,6 +1,7 @@
 //! `tilemill check`: what is configured, and what is wrong with it.
 //!
-//! * `probe`: what is looked at.
+//! * `probe`: what is looked at on this machine.
+//! * `cluster`: what is looked at in Kafka.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,6 +13,7 @@ use crate::blocking;
 use crate::cli::CheckArgs;
 use crate::config::{Config, Origin, Search, Setting};
 
+mod cluster;
 mod probe;
 
 /// One thing that was looked at.
@@ -36,7 +38,6 @@ enum Finding {
     /// It does not work as it is configured.
     Failed,
     /// A service that is configured does not answer.
-    #[expect(dead_code, reason = "all services are in one process so far")]
     Unreachable,
 }
 
@@ -64,7 +65,9 @@ struct Findings {
 pub async fn check(args: &CheckArgs, named: Option<&Path>) -> anyhow::Result<u8> {
     let findings = match Config::load_settings(named, Search::WorkingDirectory) {
         Ok((config, origin, settings)) => {
-            let checks = blocking::run(move || probe::all(&config)).await;
+            let of_cluster = cluster::all(&config).await;
+            let mut checks = blocking::run(move || probe::all(&config)).await;
+            checks.extend(of_cluster);
             Findings::new(Some(origin), settings, checks)
         }
         Err(error) => {

@@ -22,7 +22,6 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
         directory("data_dir", &config.data_dir, upload),
         directory("scratch_dir", &config.scratch_dir(), upload),
         listen(config.server.listen),
-        services(),
     ]
 }
 
@@ -116,8 +115,4 @@ fn is_tilemill(mut address: SocketAddr) -> bool {
     }
     let address: Result<Address, _> = address.to_string().parse();
     address.is_ok_and(|address| Client::new(address).greet().is_ok())
-}
-
-fn services() -> Check {
-    Check::ok("kafka, redis", "not configured: everything runs in one process")
 }

@@ -1,0 +1,142 @@
+//! Kafka: how it is reached, and how its topics are.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Bytes, Seconds};
+
+/// A cluster; without it everything runs in one process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Kafka {
+    pub brokers: Brokers,
+    #[serde(default)]
+    pub compression: TileCompression,
+    #[serde(default = "default_timeout")]
+    pub timeout: Seconds,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Topics {
+    pub tasks: String,
+    pub results: String,
+    pub heartbeats: String,
+    pub tasks_partitions: u32,
+    pub results_partitions: u32,
+    pub replication: u16,
+    pub max_message: Bytes,
+    pub tasks_retention: Seconds,
+    pub results_retention: Seconds,
+    pub heartbeats_retention: Seconds,
+}
+
+impl Default for Topics {
+    fn default() -> Self {
+        Self {
+            tasks: "tasks".into(),
+            results: "results".into(),
+            heartbeats: "heartbeats".into(),
+            tasks_partitions: 32,
+            results_partitions: 8,
+            replication: 0,
+            max_message: Bytes::mib(16),
+            tasks_retention: Seconds::days(1),
+            results_retention: Seconds::days(1),
+            heartbeats_retention: Seconds::new(60 * 60),
+        }
+    }
+}
+
+/// How the pixels of a tile travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TileCompression {
+    /// As LZ4 blocks.
+    #[default]
+    Lz4,
+    /// As they are.
+    None,
+}
+
+fn default_timeout() -> Seconds {
+    Seconds::new(10)
+}
+
+/// Addresses of brokers: a list, or one text with commas between them. There is one at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brokers(Vec<String>);
+
+impl Brokers {
+    /// The addresses, each `host:port`.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Brokers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(","))
+    }
+}
+
+impl FromStr for Brokers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let addresses: Vec<_> = text.split(',').map(|part| part.trim().to_owned()).collect();
+        let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        match addresses.iter().find(|address| {
+            port(address).is_none_or(|port| port.is_err()) || address.starts_with(':')
+        }) {
+            None => Ok(Self(addresses)),
+            Some(wrong) => Err(format!(
+                "{wrong:?} is no address of a broker: expected a host and a port such as \
+                 \"kafka1:9092\", several with commas between them"
+            )),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Raw {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Brokers {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = match Raw::deserialize(from)? {
+            Raw::List(addresses) => addresses.join(","),
+            Raw::Text(text) => text,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Brokers {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Brokers;
+
+    #[test]
+    fn brokers_are_hosts_with_ports() {
+        let brokers: Brokers = "kafka1:9092, [::1]:9093".parse().unwrap();
+        assert_eq!(brokers.addresses(), ["kafka1:9092", "[::1]:9093"]);
+        for wrong in ["", "kafka1", "kafka1:", ":9092", "kafka1:9092,", "kafka1:99999"] {
+            let error = wrong.parse::<Brokers>().unwrap_err();
+            assert!(error.contains("kafka1:9092"), "{error}");
+        }
+    }
+}

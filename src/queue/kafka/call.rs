@@ -1,0 +1,44 @@
+//! The requests that are sent, each in one version: the first that Kafka writes in its newer
+//! encoding, which every broker since 2.4 reads.
+
+use kafka_protocol::messages::{
+    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeConfigsRequest, FindCoordinatorRequest, HeartbeatRequest,
+    IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest, MetadataRequest,
+    OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+};
+use kafka_protocol::protocol::Request;
+
+/// A request in the version in which it is sent.
+pub(super) trait Call: Request {
+    /// What errors call it.
+    const NAME: &'static str;
+    /// The version.
+    const VERSION: i16;
+}
+
+macro_rules! calls {
+    ($($request:ident $version:literal $name:literal),* $(,)?) => {$(
+        impl Call for $request {
+            const NAME: &'static str = $name;
+            const VERSION: i16 = $version;
+        }
+    )*};
+}
+
+calls! {
+    ApiVersionsRequest 3 "ApiVersions",
+    MetadataRequest 9 "Metadata",
+    CreateTopicsRequest 5 "CreateTopics",
+    CreatePartitionsRequest 2 "CreatePartitions",
+    DeleteTopicsRequest 4 "DeleteTopics",
+    DescribeConfigsRequest 4 "DescribeConfigs",
+    IncrementalAlterConfigsRequest 1 "IncrementalAlterConfigs",
+    FindCoordinatorRequest 3 "FindCoordinator",
+    JoinGroupRequest 6 "JoinGroup",
+    SyncGroupRequest 4 "SyncGroup",
+    HeartbeatRequest 4 "Heartbeat",
+    LeaveGroupRequest 4 "LeaveGroup",
+    OffsetCommitRequest 8 "OffsetCommit",
+    OffsetFetchRequest 6 "OffsetFetch",
+}

@@ -1,0 +1,298 @@
+//! One connection to one broker: a request, its answer, the next request, each with a deadline.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Request, StrBytes, VersionRange,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::call::Call;
+use super::error::{KafkaError, accepted};
+use super::guard::Guarded;
+
+/// More than any answer but records has: those do not come this way.
+const MAX_ANSWER: usize = 8 << 20;
+
+/// What a connection runs over: TCP, or a layer above it.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
+
+/// A connection to one broker. After an error that is no [`KafkaError::Refused`] it is of no use.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    address: String,
+    client: StrBytes,
+    /// What the broker knows, by key.
+    versions: HashMap<i16, VersionRange>,
+    correlation: i32,
+}
+
+/// Why there is no answer, without the address.
+enum Trouble {
+    Broken(io::Error),
+    Garbled(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+impl Connection {
+    /// Greets the broker behind a stream; `address` is what errors call it.
+    pub async fn open(
+        stream: impl Stream + 'static,
+        address: String,
+        client: StrBytes,
+        deadline: Duration,
+    ) -> Result<Self, KafkaError> {
+        let stream = Box::new(stream);
+        let versions = HashMap::new();
+        let mut connection = Self { stream, address, client, versions, correlation: 0 };
+        let software = StrBytes::from_static_str(env!("CARGO_PKG_NAME"));
+        let greeting = ApiVersionsRequest::default()
+            .with_client_software_name(software)
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let answer = connection.exchange(greeting, deadline).await?;
+        accepted(answer.error_code, None, || {
+            format!("the broker {} does not tell its versions", connection.address)
+        })?;
+        connection.versions = answer
+            .api_keys
+            .iter()
+            .map(|api| (api.api_key, VersionRange { min: api.min_version, max: api.max_version }))
+            .collect();
+        Ok(connection)
+    }
+
+    /// The address the connection goes to.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(super) async fn call<C: Call>(
+        &mut self,
+        request: C,
+        deadline: Duration,
+    ) -> Result<C::Response, KafkaError> {
+        let known = self.versions.get(&C::KEY);
+        if known.is_none_or(|range| !(range.min..=range.max).contains(&C::VERSION)) {
+            let (address, request) = (self.address.clone(), C::NAME);
+            return Err(KafkaError::TooOld { address, request, version: C::VERSION });
+        }
+        self.exchange(request, deadline).await
+    }
+
+    async fn exchange<C: Call>(
+        &mut self,
+        request: C,
+        deadline: Duration,
+    ) -> Result<C::Response, KafkaError> {
+        let answer = timeout(deadline, self.round_trip(&request)).await;
+        let address = || self.address.clone();
+        match answer {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(Trouble::Broken(source))) => {
+                Err(KafkaError::Broken { address: address(), source })
+            }
+            Ok(Err(Trouble::Garbled(source))) => {
+                Err(KafkaError::Garbled { address: address(), request: C::NAME, source })
+            }
+            Err(_) => {
+                Err(KafkaError::Silent { address: address(), request: C::NAME, after: deadline })
+            }
+        }
+    }
+
+    async fn round_trip<C: Call>(&mut self, request: &C) -> Result<C::Response, Trouble> {
+        self.correlation = self.correlation.wrapping_add(1);
+        let frame = build_frame(request, self.correlation, &self.client);
+        self.stream.write_all(&frame).await?;
+        self.stream.flush().await?;
+        let answer = self.read_frame().await?;
+        read_answer::<C>(answer, self.correlation)
+    }
+
+    async fn read_frame(&mut self) -> Result<Bytes, Trouble> {
+        let length = self.stream.read_u32().await? as usize;
+        if length > MAX_ANSWER {
+            let text = format!("it has {length} bytes, the limit is {MAX_ANSWER}");
+            return Err(Trouble::Garbled(text.into()));
+        }
+        // It grows with what comes, not with what was announced.
+        let mut answer = BytesMut::new();
+        let mut limited = (&mut self.stream).take(length as u64);
+        while limited.read_buf(&mut answer).await? > 0 {}
+        if answer.len() < length {
+            return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(answer.freeze())
+    }
+}
+
+fn build_frame<C: Call>(request: &C, correlation: i32, client: &StrBytes) -> BytesMut {
+    let header = RequestHeader::default()
+        .with_request_api_key(C::KEY)
+        .with_request_api_version(C::VERSION)
+        .with_correlation_id(correlation)
+        .with_client_id(Some(client.clone()));
+    let mut frame = BytesMut::new();
+    frame.put_u32(0);
+    header
+        .encode(&mut frame, C::header_version(C::VERSION))
+        .and_then(|()| request.encode(&mut frame, C::VERSION))
+        .expect("requests are built for the version that is sent");
+    let length = u32::try_from(frame.len() - 4).expect("requests are small");
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    frame
+}
+
+fn read_answer<C: Call>(answer: Bytes, correlation: i32) -> Result<C::Response, Trouble> {
+    let garbled = |error: anyhow::Error| Trouble::Garbled(error.into());
+    let mut answer = Guarded::new(answer);
+    let version = <C as Request>::Response::header_version(C::VERSION);
+    let header = ResponseHeader::decode(&mut answer, version).map_err(garbled)?;
+    if header.correlation_id != correlation {
+        let text = format!("it answers request {}, not {correlation}", header.correlation_id);
+        return Err(Trouble::Garbled(text.into()));
+    }
+    C::Response::decode(&mut answer, C::VERSION).map_err(garbled)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::{BufMut, Bytes, BytesMut};
+    use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
+    use kafka_protocol::messages::offset_fetch_response::{
+        OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+    };
+    use kafka_protocol::messages::{
+        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+        OffsetFetchRequest, OffsetFetchResponse, ResponseHeader, SyncGroupRequest,
+        SyncGroupResponse,
+    };
+    use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::{Connection, KafkaError, read_answer};
+    use crate::queue::kafka::call::Call;
+
+    fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
+        let mut bytes = BytesMut::new();
+        let version = <C as Request>::Response::header_version(C::VERSION);
+        ResponseHeader::default().with_correlation_id(1).encode(&mut bytes, version).unwrap();
+        response.encode(&mut bytes, C::VERSION).unwrap();
+        bytes.to_vec()
+    }
+
+    fn joined() -> Vec<u8> {
+        let member = |id: &'static str| {
+            JoinGroupResponseMember::default()
+                .with_member_id(StrBytes::from_static_str(id))
+                .with_metadata(Bytes::from_static(b"some data"))
+        };
+        let response = JoinGroupResponse::default()
+            .with_generation_id(7)
+            .with_protocol_name(Some(StrBytes::from_static_str("range")))
+            .with_members(vec![member("a"), member("b")]);
+        answer::<JoinGroupRequest>(&response)
+    }
+
+    fn fetched() -> Vec<u8> {
+        let partitions =
+            (0..9).map(|index| OffsetFetchResponsePartition::default().with_partition_index(index));
+        let topic = OffsetFetchResponseTopic::default().with_partitions(partitions.collect());
+        answer::<OffsetFetchRequest>(&OffsetFetchResponse::default().with_topics(vec![topic]))
+    }
+
+    /// What matters is that this returns, and takes no more memory than there is.
+    fn read_as_anything(bytes: &[u8]) {
+        let bytes = Bytes::copy_from_slice(bytes);
+        let _ = read_answer::<JoinGroupRequest>(bytes.clone(), 1);
+        let _ = read_answer::<SyncGroupRequest>(bytes.clone(), 1);
+        let _ = read_answer::<HeartbeatRequest>(bytes.clone(), 1);
+        let _ = read_answer::<OffsetFetchRequest>(bytes, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn answers_with_bytes_changed_are_read_or_refused(
+            which in 0..4_usize,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = match which {
+                0 => joined(),
+                1 => fetched(),
+                2 => answer::<SyncGroupRequest>(
+                    &SyncGroupResponse::default().with_assignment(Bytes::from_static(b"data")),
+                ),
+                _ => answer::<HeartbeatRequest>(&HeartbeatResponse::default()),
+            };
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            read_as_anything(&bytes);
+            read_as_anything(&bytes[..cut.index(bytes.len())]);
+        }
+
+        #[test]
+        fn answers_of_any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            read_as_anything(&[&1_i32.to_be_bytes()[..], &[0], &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn an_answer_as_it_should_be_is_read() {
+        let response = read_answer::<JoinGroupRequest>(joined().into(), 1);
+        assert_eq!(response.ok().map(|response| response.members.len()), Some(2));
+        let response = read_answer::<OffsetFetchRequest>(fetched().into(), 1);
+        assert_eq!(response.ok().map(|response| response.topics[0].partitions.len()), Some(9));
+    }
+
+    #[test]
+    fn a_count_beyond_what_follows_is_refused_before_it_takes_memory() {
+        let mut bytes = answer::<OffsetFetchRequest>(&OffsetFetchResponse::default());
+        // Behind the header and the throttle time: the number of topics, as the largest there is.
+        bytes.splice(9..10, [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]);
+        assert!(read_answer::<OffsetFetchRequest>(bytes.into(), 1).is_err());
+    }
+
+    async fn greeted_by(answer: &[u8]) -> Option<KafkaError> {
+        let (near, mut far) = tokio::io::duplex(4096);
+        far.write_all(answer).await.unwrap();
+        let peer = tokio::spawn(async move {
+            let _ = far.read_u32().await;
+            far
+        });
+        let client = StrBytes::from_static_str("test");
+        let opened = Connection::open(near, "there".into(), client, Duration::from_secs(1)).await;
+        drop(peer);
+        opened.err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_no_broker_is_an_error_and_no_hang() {
+        let silent = greeted_by(b"").await;
+        assert!(matches!(silent, Some(KafkaError::Silent { .. })), "{silent:?}");
+        let web = greeted_by(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        assert!(matches!(web, Some(KafkaError::Garbled { .. })), "{web:?}");
+        let mut unasked = BytesMut::new();
+        unasked.put_slice(&[0, 0, 0, 4, 0, 0, 0, 9]);
+        let unasked = greeted_by(&unasked).await;
+        assert!(matches!(unasked, Some(KafkaError::Garbled { .. })), "{unasked:?}");
+    }
+}

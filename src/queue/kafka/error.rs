@@ -1,0 +1,110 @@
+//! What can go wrong between this process and a broker.
+
+use std::io;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+
+use crate::queue::QueueError;
+
+/// A request that was not fulfilled.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaError {
+    /// Nobody is there.
+    #[error("the broker {address} cannot be connected to")]
+    Connect {
+        /// Where.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection to the broker {address} broke")]
+    Broken {
+        /// Which broker.
+        address: String,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer came.
+    #[error("the broker {address} did not answer {request} within {} s", .after.as_secs_f32())]
+    Silent {
+        /// Which broker.
+        address: String,
+        /// What it was asked.
+        request: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The answer makes no sense.
+    #[error("the answer of the broker {address} to {request} cannot be read")]
+    Garbled {
+        /// Which broker.
+        address: String,
+        /// What it was asked.
+        request: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The broker does not know the request as it is sent.
+    #[error(
+        "the broker {address} does not know version {version} of {request}: Apache Kafka 2.4 or \
+         later is needed, or something compatible"
+    )]
+    TooOld {
+        /// Which broker.
+        address: String,
+        /// What it would be asked.
+        request: &'static str,
+        /// In which version.
+        version: i16,
+    },
+    /// The broker refused.
+    #[error("{what}: {code}{}", .message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Refused {
+        /// What was asked for, in words.
+        what: String,
+        /// The protocol's error.
+        code: ResponseError,
+        /// What the broker says about it.
+        message: Option<String>,
+    },
+}
+
+impl KafkaError {
+    /// The protocol's error, where a broker answered with one.
+    pub(super) fn code(&self) -> Option<ResponseError> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}
+
+impl From<KafkaError> for QueueError {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            KafkaError::Refused { code, .. } if !code.is_retriable() => {
+                Self::Refused(Box::new(error))
+            }
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
+/// Turns the error code of an answer into an error.
+pub(super) fn accepted(
+    code: i16,
+    message: Option<&str>,
+    what: impl FnOnce() -> String,
+) -> Result<(), KafkaError> {
+    match ResponseError::try_from_code(code) {
+        None => Ok(()),
+        Some(code) => {
+            Err(KafkaError::Refused { what: what(), code, message: message.map(str::to_owned) })
+        }
+    }
+}

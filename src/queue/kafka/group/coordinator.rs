@@ -1,0 +1,230 @@
+//! The requests of a member to the broker that coordinates its group, one at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use kafka_protocol::messages::{
+    FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::Settings;
+use super::assignor::{Assignor, Counts};
+use super::protocol::{PROTOCOL_TYPE, write_subscription};
+use crate::queue::kafka::call::Call;
+use crate::queue::kafka::cluster::{Cluster, topic_name};
+use crate::queue::kafka::connection::Connection;
+use crate::queue::kafka::error::{KafkaError, accepted};
+use crate::queue::kafka::ownership::Position;
+
+/// How the protocol says that a group, and no transaction, is coordinated.
+const GROUP: i8 = 0;
+
+/// Who a member is, as the coordinator knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) id: StrBytes,
+    pub(super) generation: i32,
+}
+
+/// The way to the coordinator of a group.
+pub(super) struct Coordinator {
+    cluster: Cluster,
+    settings: Settings,
+    /// None while a request is on its way: whoever gives that up gives up the connection.
+    connection: Option<Connection>,
+}
+
+impl Coordinator {
+    pub(super) fn new(cluster: Cluster, settings: Settings) -> Self {
+        Self { cluster, settings, connection: None }
+    }
+
+    /// What is asked next goes to whoever is the coordinator then.
+    pub(super) fn forget(&mut self) {
+        self.connection = None;
+    }
+
+    /// A member that waits for an answer for longer is taken for dead in the meantime.
+    fn prompt(&self) -> Duration {
+        self.cluster.timeout().min(self.settings.session / 2)
+    }
+
+    async fn call<C: Call>(
+        &mut self,
+        request: C,
+        deadline: Duration,
+    ) -> Result<C::Response, KafkaError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.find().await?,
+        };
+        let response = connection.call(request, deadline).await?;
+        self.connection = Some(connection);
+        Ok(response)
+    }
+
+    async fn find(&self) -> Result<Connection, KafkaError> {
+        let mut connection = self.cluster.connect_any().await?;
+        let request = FindCoordinatorRequest::default()
+            .with_key(self.settings.group.clone())
+            .with_key_type(GROUP);
+        let found = connection.call(request, self.prompt()).await?;
+        self.accepted(found.error_code, found.error_message.as_deref())?;
+        let address = format!("{}:{}", found.host.as_str(), found.port);
+        if address == connection.address() {
+            return Ok(connection);
+        }
+        self.cluster.connect(&address).await
+    }
+
+    fn accepted(&self, code: i16, message: Option<&str>) -> Result<(), KafkaError> {
+        accepted(code, message, || format!("the group {}", self.settings.group.as_str()))
+    }
+
+    fn group(&self) -> GroupId {
+        GroupId(self.settings.group.clone())
+    }
+
+    /// Joins, or joins again; the answer comes when all members have.
+    pub(super) async fn join(&mut self, id: &StrBytes) -> Result<JoinGroupResponse, KafkaError> {
+        let metadata = write_subscription(&[self.settings.topic.as_str()]);
+        let protocols = Assignor::ALL.map(|assignor| {
+            JoinGroupRequestProtocol::default()
+                .with_name(StrBytes::from_static_str(assignor.name()))
+                .with_metadata(metadata.clone())
+        });
+        let Settings { session, rebalance, .. } = self.settings;
+        let request = JoinGroupRequest::default()
+            .with_group_id(self.group())
+            .with_session_timeout_ms(millis(session))
+            .with_rebalance_timeout_ms(millis(rebalance))
+            .with_member_id(id.clone())
+            .with_protocol_type(StrBytes::from_static_str(PROTOCOL_TYPE))
+            .with_protocols(protocols.to_vec());
+        self.call(request, session + rebalance + self.prompt()).await
+    }
+
+    /// Gets the assignment, and gives those of all members if this one leads.
+    pub(super) async fn sync(
+        &mut self,
+        member: &Identity,
+        assignments: Vec<(StrBytes, Bytes)>,
+    ) -> Result<Bytes, KafkaError> {
+        let assignments = assignments.into_iter().map(|(id, assignment)| {
+            SyncGroupRequestAssignment::default().with_member_id(id).with_assignment(assignment)
+        });
+        let request = SyncGroupRequest::default()
+            .with_group_id(self.group())
+            .with_generation_id(member.generation)
+            .with_member_id(member.id.clone())
+            .with_assignments(assignments.collect());
+        let deadline = self.settings.session + self.prompt();
+        let answer = self.call(request, deadline).await?;
+        self.accepted(answer.error_code, None)?;
+        Ok(answer.assignment)
+    }
+
+    pub(super) async fn heartbeat(&mut self, member: &Identity) -> Result<(), KafkaError> {
+        let request = HeartbeatRequest::default()
+            .with_group_id(self.group())
+            .with_generation_id(member.generation)
+            .with_member_id(member.id.clone());
+        let answer = self.call(request, self.prompt()).await?;
+        self.accepted(answer.error_code, None)
+    }
+
+    pub(super) async fn commit(
+        &mut self,
+        member: &Identity,
+        positions: &[Position],
+    ) -> Result<(), KafkaError> {
+        let partitions = positions.iter().map(|position| {
+            OffsetCommitRequestPartition::default()
+                .with_partition_index(signed(position.partition))
+                .with_committed_offset(position.offset.map_or(0, signed_offset))
+                .with_committed_metadata(Some(StrBytes::from_string(position.note.clone())))
+        });
+        let topic = OffsetCommitRequestTopic::default()
+            .with_name(topic_name(&self.settings.topic))
+            .with_partitions(partitions.collect());
+        let request = OffsetCommitRequest::default()
+            .with_group_id(self.group())
+            .with_generation_id_or_member_epoch(member.generation)
+            .with_member_id(member.id.clone())
+            .with_topics(vec![topic]);
+        let answer = self.call(request, self.prompt()).await?;
+        let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        partitions
+            .map(|partition| partition.error_code)
+            .try_for_each(|code| self.accepted(code, None))
+    }
+
+    /// The committed offsets, with the notes committed beside them.
+    pub(super) async fn committed(
+        &mut self,
+        partitions: &[u32],
+    ) -> Result<Vec<Position>, KafkaError> {
+        let topic = OffsetFetchRequestTopic::default()
+            .with_name(topic_name(&self.settings.topic))
+            .with_partition_indexes(partitions.iter().copied().map(signed).collect());
+        let request = OffsetFetchRequest::default()
+            .with_group_id(self.group())
+            .with_topics(Some(vec![topic]));
+        let answer = self.call(request, self.prompt()).await?;
+        self.accepted(answer.error_code, None)?;
+        let mut positions = Vec::new();
+        for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
+            self.accepted(partition.error_code, None)?;
+            let Ok(number) = u32::try_from(partition.partition_index) else { continue };
+            // Negative where there is none.
+            let offset = u64::try_from(partition.committed_offset).ok();
+            let note = partition.metadata.map_or_else(String::new, |note| note.to_string());
+            positions.push(Position { partition: number, offset, note });
+        }
+        Ok(positions)
+    }
+
+    /// How many partitions these topics have.
+    pub(super) async fn counts(&mut self, topics: &[&str]) -> Result<Counts, KafkaError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.find().await?,
+        };
+        let metadata = self.cluster.metadata(&mut connection, topics).await?;
+        self.connection = Some(connection);
+        let topics = metadata.topics.into_iter().filter(|topic| topic.error_code == 0);
+        let count = |partitions: usize| u32::try_from(partitions).unwrap_or(u32::MAX);
+        Ok(topics
+            .filter_map(|topic| Some((topic.name?.0.to_string(), count(topic.partitions.len()))))
+            .collect())
+    }
+
+    pub(super) async fn leave(&mut self, member: &Identity) -> Result<(), KafkaError> {
+        let leaving = MemberIdentity::default().with_member_id(member.id.clone());
+        let request =
+            LeaveGroupRequest::default().with_group_id(self.group()).with_members(vec![leaving]);
+        let answer = self.call(request, self.prompt()).await?;
+        self.accepted(answer.error_code, None)
+    }
+}
+
+fn millis(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+}
+
+fn signed(partition: u32) -> i32 {
+    i32::try_from(partition).unwrap_or(i32::MAX)
+}
+
+fn signed_offset(offset: u64) -> i64 {
+    i64::try_from(offset).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,272 @@
+//! The life of a member: it joins, beats, commits, joins again, and leaves.
+//!
+//! One task does one thing after the other over one connection, so that an answer always belongs to
+//! the generation in which it was asked for. Nothing that computes runs here: a busy machine must not
+//! look like a dead member.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::JoinGroupResponse;
+use kafka_protocol::protocol::StrBytes;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::Settings;
+use super::assignor::{Assignor, Counts, Members, Share};
+use super::coordinator::{Coordinator, Identity};
+use super::protocol::{read_assignment, read_subscription, write_assignment};
+use super::reaction::{Reaction, reaction};
+use crate::queue::kafka::error::{KafkaError, accepted};
+use crate::queue::kafka::ownership::{Continuity, Ownership, Position};
+
+/// Acks are gathered for so long, so that commits are few.
+const COMMIT_PAUSE: Duration = Duration::from_millis(20);
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// What the protocol takes for "in no generation".
+const NO_GENERATION: i32 = -1;
+
+/// A member of a group.
+pub(super) struct Member {
+    coordinator: Coordinator,
+    settings: Settings,
+    ownership: Arc<Ownership>,
+    identity: Identity,
+    /// The generation whose assignment is in force here.
+    settled: Option<i32>,
+    /// Whether that is the group's current one, as far as is known.
+    joined: bool,
+    /// What the leader shared out; empty in others.
+    shared: Counts,
+    next_heartbeat: Instant,
+    next_refresh: Instant,
+}
+
+impl Member {
+    pub(super) fn new(
+        coordinator: Coordinator,
+        settings: Settings,
+        ownership: Arc<Ownership>,
+    ) -> Self {
+        Self {
+            coordinator,
+            settings,
+            ownership,
+            identity: Identity { id: StrBytes::new(), generation: NO_GENERATION },
+            settled: None,
+            joined: false,
+            shared: Counts::new(),
+            next_heartbeat: Instant::now(),
+            next_refresh: Instant::now(),
+        }
+    }
+
+    /// Belongs to the group until `leave`, or until nothing helps any more.
+    pub(super) async fn run(mut self, leave: CancellationToken) {
+        let failed = tokio::select! {
+            biased;
+            () = leave.cancelled() => None,
+            error = self.belong() => Some(error),
+        };
+        let group = self.settings.group.clone();
+        match failed {
+            Some(error) => self.ownership.fail(error),
+            None => match timeout(self.settings.session, self.leave()).await {
+                Ok(Ok(())) => debug!(group = group.as_str(), "left"),
+                // The coordinator will notice by itself.
+                Ok(Err(error)) => {
+                    debug!(group = group.as_str(), error = &error as &dyn Error, "could not leave");
+                }
+                Err(_) => debug!(group = group.as_str(), "could not leave in time"),
+            },
+        }
+    }
+
+    async fn belong(&mut self) -> KafkaError {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let done = if self.joined { self.stay().await } else { self.join().await };
+            let Err(error) = done else {
+                wait = FIRST_WAIT;
+                continue;
+            };
+            match self.react(&error) {
+                Reaction::Fatal => return error,
+                Reaction::Rejoin => {}
+                _ => {
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+    }
+
+    fn react(&mut self, error: &KafkaError) -> Reaction {
+        let reaction = reaction(error);
+        let group = self.settings.group.as_str();
+        if reaction == Reaction::Rejoin {
+            debug!(group, "rebalancing");
+        } else {
+            info!(group, error = error as &dyn Error, ?reaction, "trouble in the group");
+        }
+        match reaction {
+            Reaction::Wait | Reaction::Fatal => {}
+            Reaction::Coordinator => self.coordinator.forget(),
+            Reaction::Rejoin => self.joined = false,
+            Reaction::Lost => self.lose(),
+            Reaction::Forgotten => {
+                self.lose();
+                self.identity.id = StrBytes::new();
+            }
+        }
+        reaction
+    }
+
+    fn lose(&mut self) {
+        self.identity.generation = NO_GENERATION;
+        self.settled = None;
+        self.joined = false;
+        self.ownership.lose();
+    }
+
+    /// Joins, learns the assignment and where to begin.
+    async fn join(&mut self) -> Result<(), KafkaError> {
+        // The next owner begins there. What is not stored now is delivered again, to whomever.
+        if self.settled == Some(self.identity.generation) {
+            let _ = self.commit().await;
+        }
+        let answer = self.coordinator.join(&self.identity.id).await?;
+        if ResponseError::try_from_code(answer.error_code) == Some(ResponseError::MemberIdRequired)
+        {
+            self.identity.id = answer.member_id;
+            return Ok(());
+        }
+        accepted(answer.error_code, None, || format!("joining {}", self.settings.group.as_str()))?;
+        let generation = answer.generation_id;
+        self.identity = Identity { id: answer.member_id.clone(), generation };
+        let assignments = self.lead(answer).await?;
+        let assignment = self.coordinator.sync(&self.identity, assignments).await?;
+        let positions = self.positions(assignment).await?;
+        let continuity = match self.settled.replace(generation) {
+            Some(before) if before.checked_add(1) == Some(generation) => Continuity::Unbroken,
+            _ => Continuity::Broken,
+        };
+        let partitions: Vec<_> = positions.iter().map(|position| position.partition).collect();
+        info!(group = self.settings.group.as_str(), generation, ?partitions, "assigned");
+        self.ownership.assign(&positions, continuity);
+        self.joined = true;
+        self.next_heartbeat = Instant::now() + self.settings.heartbeat;
+        self.next_refresh = Instant::now() + self.settings.refresh;
+        Ok(())
+    }
+
+    /// The assignments of all members, if this one leads them.
+    async fn lead(
+        &mut self,
+        answer: JoinGroupResponse,
+    ) -> Result<Vec<(StrBytes, Bytes)>, KafkaError> {
+        self.shared.clear();
+        if answer.leader != self.identity.id {
+            return Ok(Vec::new());
+        }
+        let members: Members = answer
+            .members
+            .into_iter()
+            .map(|member| (member.member_id.to_string(), wanted(member.metadata)))
+            .collect();
+        let topics: BTreeSet<_> = members.values().flatten().map(String::as_str).collect();
+        let topics: Vec<_> = topics.into_iter().collect();
+        self.shared = self.coordinator.counts(&topics).await?;
+        let assignor = answer.protocol_name.and_then(|name| Assignor::named(&name));
+        let shares = assignor.unwrap_or(Assignor::Range).assign(&members, &self.shared);
+        let assignments = shares
+            .into_iter()
+            .map(|(id, share)| (StrBytes::from_string(id), write_assignment(&share)));
+        Ok(assignments.collect())
+    }
+
+    /// Where to begin in each assigned partition.
+    async fn positions(&mut self, assignment: Bytes) -> Result<Vec<Position>, KafkaError> {
+        let share = read_assignment(assignment).unwrap_or_else(|error| {
+            warn!(
+                error = &error as &dyn Error,
+                "the leader sent an assignment that cannot be read"
+            );
+            Share::new()
+        });
+        let partitions = share.get(&self.settings.topic).map_or(&[][..], Vec::as_slice);
+        let mut positions = self.coordinator.committed(partitions).await?;
+        positions.retain(|position| partitions.contains(&position.partition));
+        Ok(positions)
+    }
+
+    /// Does what comes next.
+    async fn stay(&mut self) -> Result<(), KafkaError> {
+        let acked = async {
+            self.ownership.acked().await;
+            sleep(COMMIT_PAUSE).await;
+        };
+        tokio::select! {
+            biased;
+            () = sleep_until(self.next_heartbeat) => {
+                self.coordinator.heartbeat(&self.identity).await?;
+                self.next_heartbeat = Instant::now() + self.settings.heartbeat;
+            }
+            () = acked => {}
+        }
+        self.commit().await?;
+        self.look_for_growth().await
+    }
+
+    async fn commit(&mut self) -> Result<(), KafkaError> {
+        let due = self.ownership.due();
+        if !due.is_empty() {
+            self.coordinator.commit(&self.identity, &due).await?;
+            self.ownership.stored(&due);
+        }
+        Ok(())
+    }
+
+    /// A leader whose topics have grown joins again, which makes all others do so.
+    async fn look_for_growth(&mut self) -> Result<(), KafkaError> {
+        if self.shared.is_empty() || Instant::now() < self.next_refresh {
+            return Ok(());
+        }
+        self.next_refresh = Instant::now() + self.settings.refresh;
+        let topics: Vec<_> = self.shared.keys().map(String::as_str).collect();
+        let counts = self.coordinator.counts(&topics).await?;
+        if counts.iter().any(|(topic, count)| self.shared.get(topic) < Some(count)) {
+            info!(group = self.settings.group.as_str(), ?counts, "a topic has grown");
+            self.joined = false;
+        }
+        Ok(())
+    }
+
+    async fn leave(&mut self) -> Result<(), KafkaError> {
+        let current = self.joined && self.settled == Some(self.identity.generation);
+        let stored = if current { self.commit().await } else { Ok(()) };
+        // Acks that come from now on are void.
+        self.ownership.lose();
+        if !self.identity.id.is_empty() {
+            self.coordinator.leave(&self.identity).await?;
+        }
+        stored
+    }
+}
+
+/// The topics another member wants; none if that cannot be read.
+fn wanted(subscription: Bytes) -> Vec<String> {
+    read_subscription(subscription).unwrap_or_else(|error| {
+        warn!(
+            error = &error as &dyn Error,
+            "a member's subscription cannot be read: it gets nothing"
+        );
+        Vec::new()
+    })
+}

@@ -1,0 +1,71 @@
+//! Membership in a consumer group, by Kafka's classic protocol.
+//!
+//! * `assignor`: who gets which partitions.
+//! * `coordinator`: the requests to the broker that coordinates the group.
+//! * `member`: the life of a member.
+//! * `protocol`: what members tell each other.
+//! * `reaction`: what is done about each error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::protocol::StrBytes;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::cluster::Cluster;
+use super::error::KafkaError;
+use super::ownership::{Ownership, Position};
+
+mod assignor;
+mod coordinator;
+mod member;
+mod protocol;
+mod reaction;
+
+use coordinator::Coordinator;
+use member::Member;
+
+/// A group, and how its members behave.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) group: StrBytes,
+    pub(super) topic: String,
+    /// Silence after which the coordinator takes a member for dead.
+    pub(super) session: Duration,
+    /// How long a rebalance waits for members that have not joined again.
+    pub(super) rebalance: Duration,
+    pub(super) heartbeat: Duration,
+    /// How often the leader looks whether the topic has grown.
+    pub(super) refresh: Duration,
+}
+
+impl Settings {
+    /// The least session that brokers allow by default, so that the work of the dead goes on soon.
+    pub(super) fn new(group: &str, topic: &str) -> Self {
+        Self {
+            group: StrBytes::from_string(group.to_owned()),
+            topic: topic.to_owned(),
+            session: Duration::from_secs(6),
+            rebalance: Duration::from_secs(6),
+            heartbeat: Duration::from_secs(1),
+            refresh: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Joins the group from a task of its own. Dropping the guard leaves it in good order.
+pub(super) fn join(cluster: Cluster, settings: Settings, ownership: Arc<Ownership>) -> DropGuard {
+    let leave = CancellationToken::new();
+    let member = Member::new(Coordinator::new(cluster, settings.clone()), settings, ownership);
+    tokio::spawn(member.run(leave.clone()));
+    leave.drop_guard()
+}
+
+/// What a group has committed, asked from outside of it.
+pub(super) async fn committed(
+    cluster: Cluster,
+    settings: Settings,
+    partitions: &[u32],
+) -> Result<Vec<Position>, KafkaError> {
+    Coordinator::new(cluster, settings).committed(partitions).await
+}

@@ -1,0 +1,31 @@
+//! Topics in Apache Kafka, for a cluster.
+//!
+//! * [`topic`]: a topic of the queue port.
+//! * [`admin`]: topics made, changed and deleted.
+//! * [`wire`]: what a record holds.
+//! * [`cluster`]: the brokers, and how they are reached.
+//! * [`connection`]: one connection to one of them.
+//! * [`error`]: what can go wrong between this process and a broker.
+//! * `call`: the requests that are sent, each in one version.
+//! * `consumer`: a member that gets messages.
+//! * `group`: membership in a consumer group.
+//! * `guard`: keeps answers from taking more memory than they have bytes for.
+//! * `ownership`: which partitions are a member's, and how far each has been dealt with.
+//! * `records`: records to and from partitions, over `rskafka`.
+//! * `tracker`: which offset may be committed.
+
+pub mod admin;
+mod call;
+pub mod cluster;
+pub mod connection;
+mod consumer;
+pub mod error;
+mod group;
+mod guard;
+mod ownership;
+mod records;
+pub mod topic;
+mod tracker;
+pub mod wire;
+
+pub use consumer::Beginning;

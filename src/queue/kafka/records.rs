@@ -1,0 +1,213 @@
+//! Records to and from the partitions of one topic, over `rskafka`.
+//!
+//! Its clients retry for ever and can hang on a broker that has stalled. Every call has a deadline here,
+//! and a client that has missed one, or lost its connection, is replaced before the next.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rskafka::BackoffConfig;
+use rskafka::chrono::{DateTime, Utc};
+use rskafka::client::error::{Error, ProtocolError};
+use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder};
+use rskafka::record::{Record, RecordAndOffset};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::cluster::Cluster;
+
+/// A record that a broker accepted may be fetched, whatever the configuration has become since.
+const MAX_ANSWER: usize = 128 << 20;
+/// What a fetch asks for; a larger record comes alone.
+const FETCH_BYTES: i32 = 1 << 20;
+/// How long a broker may wait for records before it says that there are none.
+const FETCH_WAIT: Duration = Duration::from_millis(500);
+
+/// A call that brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecordsError {
+    /// The partition has no such offset any more, or not yet.
+    #[error("the offset is not there")]
+    OutOfRange,
+    /// The broker refused the record for its size.
+    #[error(
+        "the record has {bytes} bytes, which is more than the topic takes (`topics.max_message`)"
+    )]
+    TooLarge { bytes: usize },
+    /// It took too long.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// Anything else.
+    #[error("a broker or the way to it failed")]
+    Client(#[source] Box<Error>),
+}
+
+/// One topic.
+pub(super) struct Records {
+    cluster: Cluster,
+    topic: String,
+    timeout: Duration,
+    clients: Mutex<Clients>,
+}
+
+#[derive(Default)]
+struct Clients {
+    cluster: Option<Arc<Client>>,
+    partitions: HashMap<u32, Arc<PartitionClient>>,
+}
+
+impl Records {
+    pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
+        let (cluster, timeout) = (cluster.clone(), cluster.timeout());
+        Self { cluster, topic: topic.to_owned(), timeout, clients: Mutex::default() }
+    }
+
+    /// Appends a record; it is stored by all replicas in sync when this returns.
+    pub(super) async fn produce(
+        &self,
+        partition: u32,
+        value: Vec<u8>,
+    ) -> Result<u64, RecordsError> {
+        let bytes = value.len();
+        let timestamp = now();
+        let record = Record { key: None, value: Some(value), headers: BTreeMap::new(), timestamp };
+        let produced =
+            self.call(partition, self.timeout, async move |client: Arc<PartitionClient>| {
+                client.produce(vec![record], Compression::NoCompression).await
+            });
+        match produced.await {
+            Ok(offsets) => Ok(offsets.first().map_or(0, |offset| unsigned(*offset))),
+            Err(error) if error.is(ProtocolError::MessageTooLarge) => {
+                Err(RecordsError::TooLarge { bytes })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The records from an offset on: some of them, or none if there are none for a while.
+    pub(super) async fn fetch(
+        &self,
+        partition: u32,
+        offset: u64,
+    ) -> Result<Vec<RecordAndOffset>, RecordsError> {
+        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+        let wait = i32::try_from(FETCH_WAIT.as_millis()).unwrap_or(i32::MAX);
+        let fetched = self.call(
+            partition,
+            FETCH_WAIT + self.timeout,
+            async move |client: Arc<PartitionClient>| {
+                client.fetch_records(offset, 1..FETCH_BYTES, wait).await
+            },
+        );
+        let (records, _) = fetched.await.map_err(|error| {
+            if error.is(ProtocolError::OffsetOutOfRange) { RecordsError::OutOfRange } else { error }
+        })?;
+        Ok(records)
+    }
+
+    /// The first offset that is still there.
+    pub(super) async fn earliest(&self, partition: u32) -> Result<u64, RecordsError> {
+        self.offset(partition, OffsetAt::Earliest).await
+    }
+
+    /// The offset that the next record will get, or more.
+    pub(super) async fn latest(&self, partition: u32) -> Result<u64, RecordsError> {
+        self.offset(partition, OffsetAt::Latest).await
+    }
+
+    async fn offset(&self, partition: u32, at: OffsetAt) -> Result<u64, RecordsError> {
+        self.call(partition, self.timeout, async move |client: Arc<PartitionClient>| {
+            client.get_offset(at).await
+        })
+        .await
+        .map(unsigned)
+    }
+
+    async fn call<T>(
+        &self,
+        partition: u32,
+        deadline: Duration,
+        call: impl AsyncFnOnce(Arc<PartitionClient>) -> Result<T, Error>,
+    ) -> Result<T, RecordsError> {
+        let called = async { call(self.partition(partition).await?).await };
+        let error = match timeout(deadline, called).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => RecordsError::Client(Box::new(error)),
+            Err(_) => RecordsError::TimedOut(deadline),
+        };
+        if !error.is_an_answer() {
+            self.replace(partition).await;
+        }
+        Err(error)
+    }
+
+    async fn partition(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
+        let cluster = {
+            let mut clients = self.clients.lock().await;
+            if let Some(client) = clients.partitions.get(&partition) {
+                return Ok(Arc::clone(client));
+            }
+            match &clients.cluster {
+                Some(cluster) => Arc::clone(cluster),
+                None => Arc::clone(clients.cluster.insert(Arc::new(self.connect().await?))),
+            }
+        };
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let client =
+            cluster.partition_client(&self.topic, number, UnknownTopicHandling::Error).await?;
+        let client = Arc::new(client);
+        self.clients.lock().await.partitions.insert(partition, Arc::clone(&client));
+        Ok(client)
+    }
+
+    async fn connect(&self) -> Result<Client, Error> {
+        let backoff_config = BackoffConfig {
+            init_backoff: Duration::from_millis(50),
+            max_backoff: Duration::from_secs(1),
+            base: 2.0,
+            deadline: Some(self.timeout),
+        };
+        ClientBuilder::new(self.cluster.brokers().to_vec())
+            .client_id(self.cluster.client())
+            .max_message_size(MAX_ANSWER)
+            .backoff_config(backoff_config)
+            .build()
+            .await
+    }
+
+    /// The next call for the partition goes over new connections.
+    async fn replace(&self, partition: u32) {
+        let mut clients = self.clients.lock().await;
+        clients.partitions.remove(&partition);
+        clients.cluster = None;
+    }
+}
+
+impl RecordsError {
+    /// Whether a broker answered with this error, whatever the client made of it.
+    fn is(&self, code: ProtocolError) -> bool {
+        matches!(self, Self::Client(error)
+            if matches!(&**error, Error::ServerError { protocol_error, .. } if *protocol_error == code))
+    }
+
+    /// Whether the broker answered, and will not answer otherwise over another connection.
+    fn is_an_answer(&self) -> bool {
+        [ProtocolError::OffsetOutOfRange, ProtocolError::MessageTooLarge]
+            .into_iter()
+            .any(|code| self.is(code))
+    }
+}
+
+/// For those who look; the topic's own time is when the broker appended a record.
+fn now() -> DateTime<Utc> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
+
+/// Brokers give no negative offsets but for "none".
+fn unsigned(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or(0)
+}

@@ -1,0 +1,145 @@
+//! A topic of the queue port over Kafka.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+
+use super::cluster::Cluster;
+use super::consumer::{Beginning, KafkaConsumer, Source};
+use super::error::{KafkaError, accepted};
+use super::group::{self, Settings};
+use super::ownership::Ownership;
+use super::records::{Records, RecordsError};
+use super::wire::{Compression, Message};
+use crate::blocking;
+use crate::model::tile::TileResult;
+use crate::queue::{Consumer, Progress, QueueError, Topic};
+
+/// How long a partition count is taken for true; it only grows, and not often.
+const COUNT_HOLDS: Duration = Duration::from_secs(5);
+
+/// What a topic is, beside its name.
+#[derive(Clone)]
+pub struct TopicOptions {
+    /// The consumer group.
+    pub group: String,
+    /// Where the group begins.
+    pub beginning: Beginning,
+    /// How pixels travel.
+    pub compression: Compression,
+    /// Where tiles of another version are answered.
+    pub answers: Option<Arc<dyn Topic<TileResult>>>,
+}
+
+/// A topic in Kafka, and its consumer group.
+pub struct KafkaTopic {
+    cluster: Cluster,
+    name: String,
+    options: TopicOptions,
+    records: Records,
+    count: Mutex<Option<(u32, Instant)>>,
+}
+
+impl KafkaTopic {
+    /// The topic `name`, which is there already.
+    #[must_use]
+    pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
+        let (records, name) = (Records::new(&cluster, name), name.to_owned());
+        Self { cluster, name, options, records, count: Mutex::default() }
+    }
+
+    /// The count, as it was a moment ago at most.
+    async fn count(&self) -> Result<u32, KafkaError> {
+        let lock = || self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, at)) = *lock()
+            && at.elapsed() < COUNT_HOLDS
+        {
+            return Ok(count);
+        }
+        let mut connection = self.cluster.connect_any().await?;
+        let metadata = self.cluster.metadata(&mut connection, &[&self.name]).await?;
+        let topic = metadata.topics.first();
+        let code = topic.map_or(0, |topic| topic.error_code);
+        accepted(code, None, || {
+            format!("the topic {} cannot be used: tilemill topics create", self.name)
+        })?;
+        let count = topic.map_or(0, |topic| topic.partitions.len());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        *lock() = Some((count, Instant::now()));
+        Ok(count)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::new(&self.options.group, &self.name)
+    }
+
+    async fn progress_of(
+        &self,
+        partition: u32,
+        committed: Option<u64>,
+    ) -> Result<Progress, RecordsError> {
+        let end = self.records.latest(partition).await?;
+        let committed = match (committed, self.options.beginning) {
+            (Some(committed), _) => committed,
+            (None, Beginning::Earliest) => self.records.earliest(partition).await?,
+            (None, Beginning::Latest) => end,
+        };
+        Ok(Progress { committed, end })
+    }
+}
+
+impl From<RecordsError> for QueueError {
+    fn from(error: RecordsError) -> Self {
+        match error {
+            RecordsError::TooLarge { .. } => Self::Refused(Box::new(error)),
+            other => Self::Unavailable(Box::new(other)),
+        }
+    }
+}
+
+#[async_trait]
+impl<M: Message> Topic<M> for KafkaTopic {
+    async fn partitions(&self) -> Result<u32, QueueError> {
+        Ok(self.count().await?)
+    }
+
+    async fn send(&self, partition: u32, message: M) -> Result<u64, QueueError> {
+        let partitions = self.count().await?;
+        if partition >= partitions {
+            return Err(QueueError::NoSuchPartition { partition, partitions });
+        }
+        let compression = self.options.compression;
+        let record = blocking::run(move || message.encode(compression)).await;
+        Ok(self.records.produce(partition, record).await?)
+    }
+
+    async fn join(&self, member: &str) -> Result<Box<dyn Consumer<M>>, QueueError> {
+        self.count().await?;
+        // A member is called what its client is called.
+        let cluster = self.cluster.called(member);
+        let source = Arc::new(Source {
+            topic: self.name.clone(),
+            records: Records::new(&cluster, &self.name),
+            beginning: self.options.beginning,
+            answers: self.options.answers.clone(),
+        });
+        let ownership = Arc::new(Ownership::default());
+        let membership = group::join(cluster, self.settings(), Arc::clone(&ownership));
+        Ok(Box::new(KafkaConsumer::<M>::new(ownership, source, membership)))
+    }
+
+    async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
+        let partitions: Vec<u32> = (0..self.count().await?).collect();
+        let committed =
+            group::committed(self.cluster.clone(), self.settings(), &partitions).await?;
+        let offset = |partition| {
+            let known = committed.iter().find(|position| position.partition == partition);
+            known.and_then(|position| position.offset)
+        };
+        let each =
+            partitions.iter().map(|partition| self.progress_of(*partition, offset(*partition)));
+        Ok(try_join_all(each).await?)
+    }
+}

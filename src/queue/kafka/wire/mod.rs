@@ -1,0 +1,179 @@
+//! What a record holds: a prefix that no version changes, a header, and pixels beside it.
+//!
+//! ```text
+//! bytes  0..2   "tm"
+//!        2..4   version of what follows the prefix
+//!        4..20  job             ┐
+//!       20..24  tile            │ zero in a heartbeat
+//!       24..28  attempt         │
+//!       28..32  results partition ┘
+//! version 1:
+//!       32..36  length of the header
+//!       36..    header (bincode), then pixels to the end
+//! ```
+//!
+//! Numbers outside the header are big-endian. Since the prefix stays, any version can answer a tile
+//! of any other.
+//!
+//! * `pixels`: samples as they are, or as an LZ4 block.
+//! * `tile`: tasks and results.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::job::JobId;
+use crate::model::tile::TileResult;
+use crate::model::worker::Heartbeat;
+
+mod pixels;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+/// The version that is written, and the only one that is read.
+pub const VERSION: u16 = 1;
+
+const MAGIC: [u8; 2] = *b"tm";
+const PREFIX: usize = 32;
+/// Far more than a chain of filters or the cause of a failure needs.
+const MAX_HEADER: usize = 1 << 20;
+
+/// How pixels travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// As LZ4 blocks, where that makes them smaller.
+    Lz4,
+    /// As they are.
+    None,
+}
+
+/// What every version says in the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix {
+    /// The version of what follows.
+    pub version: u16,
+    /// The job.
+    pub job: JobId,
+    /// The tile's index in the job's grid.
+    pub tile: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// The partition of the results topic that wants the answer.
+    pub results_partition: u32,
+}
+
+/// A record that is no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Another version wrote it: it can be answered, not read.
+    #[error("the message has version {}, and only {VERSION} is read here", .0.version)]
+    OtherVersion(Prefix),
+    /// Nobody can read it.
+    #[error("the record is no message: {0}")]
+    Unreadable(String),
+}
+
+fn unreadable(reason: impl Into<String>) -> WireError {
+    WireError::Unreadable(reason.into())
+}
+
+/// What becomes of a message that another version wrote.
+#[derive(Debug)]
+pub enum Stranger<M> {
+    /// This is what it amounts to here.
+    Deliver(M),
+    /// Its sender gets this.
+    Answer(TileResult),
+    /// Nobody misses it.
+    Ignore,
+}
+
+/// What can travel in a record.
+pub trait Message: Sized + Send + Sync + 'static {
+    /// The record of a message.
+    fn encode(&self, compression: Compression) -> Vec<u8>;
+
+    /// The message in a record, which may hold anything.
+    fn decode(record: &[u8]) -> Result<Self, WireError>;
+
+    /// What becomes of a message of which only the prefix can be read.
+    fn stranger(prefix: &Prefix) -> Stranger<Self>;
+}
+
+impl Message for Heartbeat {
+    fn encode(&self, _: Compression) -> Vec<u8> {
+        let (job, [tile, attempt, results_partition]) = (JobId::from_bytes([0; 16]), [0; 3]);
+        frame(&Prefix { version: VERSION, job, tile, attempt, results_partition }, self)
+    }
+
+    fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (_, heartbeat, rest) = open(record)?;
+        if rest.is_empty() { Ok(heartbeat) } else { Err(unreadable("bytes follow a heartbeat")) }
+    }
+
+    fn stranger(_: &Prefix) -> Stranger<Self> {
+        Stranger::Ignore
+    }
+}
+
+impl Prefix {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&MAGIC);
+        to.extend_from_slice(&self.version.to_be_bytes());
+        to.extend_from_slice(&self.job.to_bytes());
+        for number in [self.tile, self.attempt, self.results_partition] {
+            to.extend_from_slice(&number.to_be_bytes());
+        }
+    }
+
+    fn read(record: &[u8]) -> Option<(Self, &[u8])> {
+        let (magic, rest) = record.split_first_chunk()?;
+        let (version, rest) = rest.split_first_chunk()?;
+        let (job, rest) = rest.split_first_chunk()?;
+        let (tile, rest) = rest.split_first_chunk()?;
+        let (attempt, rest) = rest.split_first_chunk()?;
+        let (results_partition, rest) = rest.split_first_chunk()?;
+        let prefix = Self {
+            version: u16::from_be_bytes(*version),
+            job: JobId::from_bytes(*job),
+            tile: u32::from_be_bytes(*tile),
+            attempt: u32::from_be_bytes(*attempt),
+            results_partition: u32::from_be_bytes(*results_partition),
+        };
+        (*magic == MAGIC).then_some((prefix, rest))
+    }
+}
+
+/// A record up to its pixels.
+fn frame(prefix: &Prefix, header: &impl Serialize) -> Vec<u8> {
+    let mut record = Vec::with_capacity(256);
+    prefix.write(&mut record);
+    record.extend_from_slice(&[0; 4]);
+    let begin = record.len();
+    bincode::serde::encode_into_std_write(header, &mut record, bincode::config::standard())
+        .expect("a header is plain data, and a Vec takes all of it");
+    let length = u32::try_from(record.len() - begin).expect("a header is short");
+    record[PREFIX..begin].copy_from_slice(&length.to_be_bytes());
+    record
+}
+
+/// The prefix, the header and what follows it.
+fn open<H: DeserializeOwned>(record: &[u8]) -> Result<(Prefix, H, &[u8]), WireError> {
+    let (prefix, rest) =
+        Prefix::read(record).ok_or_else(|| unreadable("it does not begin like one"))?;
+    if prefix.version != VERSION {
+        return Err(WireError::OtherVersion(prefix));
+    }
+    let (length, rest) =
+        rest.split_first_chunk().ok_or_else(|| unreadable("it ends before its header"))?;
+    let length = u32::from_be_bytes(*length) as usize;
+    let (header, rest) =
+        rest.split_at_checked(length).ok_or_else(|| unreadable("it ends in its header"))?;
+    let limited = bincode::config::standard().with_limit::<MAX_HEADER>();
+    let (header, read) = bincode::serde::decode_from_slice(header, limited)
+        .map_err(|error| unreadable(format!("its header: {error}")))?;
+    if read != length {
+        return Err(unreadable("bytes follow its header"));
+    }
+    Ok((prefix, header, rest))
+}

@@ -1,0 +1,109 @@
+//! Pixels behind a header: samples as they are, or as an LZ4 block, 16 bits in little-endian order.
+
+use std::borrow::Cow;
+
+use lz4_flex::block;
+use serde::{Deserialize, Serialize};
+
+use super::{Compression, WireError, unreadable};
+use crate::raster::grid::Size;
+use crate::raster::pixels::{PixelFormat, Pixels, SamplesMut};
+
+/// More than the largest tile with the largest halo.
+const MAX_PIXELS: u128 = 1 << 30;
+/// No LZ4 block says more with a byte.
+const LZ4_MAX_RATIO: u128 = 255;
+
+/// What a header says of the pixels behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shape {
+    size: Size,
+    format: PixelFormat,
+    packing: Packing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Packing {
+    Raw,
+    Lz4,
+}
+
+/// Puts pixels behind the header that `frame` writes for their shape.
+pub(super) fn append(
+    pixels: &Pixels,
+    compression: Compression,
+    frame: impl Fn(Shape) -> Vec<u8>,
+) -> Vec<u8> {
+    let bytes = little_endian(pixels);
+    let framed = |packing| frame(Shape { size: pixels.size(), format: pixels.format(), packing });
+    let packed = match compression {
+        Compression::Lz4 => append_lz4(&bytes, framed(Packing::Lz4)),
+        Compression::None => None,
+    };
+    packed.unwrap_or_else(|| {
+        let mut record = framed(Packing::Raw);
+        record.extend_from_slice(&bytes);
+        record
+    })
+}
+
+/// `None` where it would not be smaller.
+fn append_lz4(bytes: &[u8], mut record: Vec<u8>) -> Option<Vec<u8>> {
+    let begin = record.len();
+    record.resize(begin + block::get_maximum_output_size(bytes.len()), 0);
+    let length = block::compress_into(bytes, &mut record[begin..])
+        .expect("the room is what the library asks for");
+    record.truncate(begin + length);
+    (length < bytes.len()).then_some(record)
+}
+
+/// The pixels in `bytes`, which are copied or unpacked once, to where they stay.
+pub(super) fn read(shape: Shape, bytes: &[u8]) -> Result<Pixels, WireError> {
+    check(shape, bytes.len() as u128)?;
+    let Shape { size, format, packing } = shape;
+    let mut pixels = match packing {
+        Packing::Raw => Pixels::from_bytes(size, format, bytes)
+            .map_err(|error| unreadable(error.to_string()))?,
+        Packing::Lz4 => unpack(Pixels::zeroed(size, format), bytes)?,
+    };
+    if let SamplesMut::U16(samples) = pixels.samples_mut() {
+        for sample in samples {
+            *sample = u16::from_le(*sample);
+        }
+    }
+    Ok(pixels)
+}
+
+/// Refuses what would take more memory than its bytes can stand for.
+fn check(shape: Shape, given: u128) -> Result<(), WireError> {
+    let needed = shape.format.bytes(shape.size);
+    let most = match shape.packing {
+        Packing::Raw => given,
+        Packing::Lz4 => given * LZ4_MAX_RATIO,
+    };
+    if needed > most.min(MAX_PIXELS) {
+        let Shape { size, format, .. } = shape;
+        return Err(unreadable(format!("{size} pixels of {format} do not fit into {given} bytes")));
+    }
+    Ok(())
+}
+
+fn unpack(mut pixels: Pixels, bytes: &[u8]) -> Result<Pixels, WireError> {
+    let room = pixels.as_bytes_mut();
+    let length = block::decompress_into(bytes, room)
+        .map_err(|error| unreadable(format!("its pixels: {error}")))?;
+    if length == room.len() { Ok(pixels) } else { Err(unreadable("pixels are missing")) }
+}
+
+fn little_endian(pixels: &Pixels) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        return Cow::Borrowed(pixels.as_bytes());
+    }
+    let mut swapped = pixels.clone();
+    if let SamplesMut::U16(samples) = swapped.samples_mut() {
+        for sample in samples {
+            *sample = sample.to_le();
+        }
+    }
+    Cow::Owned(swapped.as_bytes().to_vec())
+}

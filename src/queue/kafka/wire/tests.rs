@@ -1,0 +1,164 @@
+//! Messages there and back, and records that hold anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Compression, MAGIC, Message, PREFIX, VERSION, WireError};
+use crate::model::job::JobId;
+use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use crate::model::worker::{Heartbeat, Phase, WorkerId};
+use crate::raster::filter::Chain;
+use crate::raster::grid::{Region, Size};
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+
+fn pixels() -> impl Strategy<Value = Pixels> {
+    let channels = prop::sample::select(vec![
+        Channels::Grey,
+        Channels::GreyAlpha,
+        Channels::Rgb,
+        Channels::Rgba,
+    ]);
+    let depth = prop::sample::select(vec![Depth::Eight, Depth::Sixteen]);
+    // Few values, so that LZ4 finds something, or all of them, so that it does not.
+    (1..40_u32, 1..40_u32, channels, depth, prop::sample::select(vec![1_u8, 255]), any::<u64>())
+        .prop_map(|(width, height, channels, depth, mask, seed)| {
+            let (size, format) = (Size { width, height }, PixelFormat { channels, depth });
+            let mut pixels = Pixels::zeroed(size, format);
+            let mut state = seed | 1;
+            for byte in pixels.as_bytes_mut() {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                *byte = state.to_be_bytes()[0] & mask;
+            }
+            pixels
+        })
+}
+
+fn task() -> impl Strategy<Value = TileTask> {
+    (pixels(), any::<[u8; 16]>(), any::<[u32; 4]>(), 0..1000_u32).prop_map(
+        |(pixels, job, [tile, attempt, results_partition, revision], x)| TileTask {
+            job: JobId::from_bytes(job),
+            tile,
+            attempt,
+            results_partition,
+            revision,
+            filters: Arc::new(Chain::parse("blur:2.5,invert").unwrap()),
+            image: Size { width: x + 100, height: 100 },
+            window: Region { x, y: 3, ..Region::of(pixels.size()) },
+            keep: Region { x, y: 3, width: 1, height: 1 },
+            pixels,
+        },
+    )
+}
+
+fn compression() -> impl Strategy<Value = Compression> {
+    prop::sample::select(vec![Compression::Lz4, Compression::None])
+}
+
+fn result(pixels: Result<Pixels, TileFailure>) -> TileResult {
+    let (worker, elapsed) = (WorkerId::new("w"), Duration::from_micros(7));
+    TileResult { job: JobId::generate(), tile: 4, attempt: 2, worker, elapsed, pixels }
+}
+
+fn heartbeat() -> Heartbeat {
+    Heartbeat {
+        id: WorkerId::new("w"),
+        host: "h".into(),
+        threads: 2,
+        in_flight: 3,
+        done: 4,
+        failed: 5,
+        rate: 6.5,
+        version: "1".into(),
+        phase: Phase::Leaving,
+    }
+}
+
+/// Reads a record as each kind of message; what matters is that this returns.
+fn read_as_anything(record: &[u8]) {
+    let _ = TileTask::decode(record);
+    let _ = TileResult::decode(record);
+    let _ = Heartbeat::decode(record);
+}
+
+proptest! {
+    #[test]
+    fn a_task_arrives_as_it_was_sent(task in task(), compression in compression()) {
+        let read = TileTask::decode(&task.encode(compression)).unwrap();
+        prop_assert_eq!(format!("{read:?}"), format!("{task:?}"));
+    }
+
+    #[test]
+    fn a_result_arrives_as_it_was_sent(pixels in pixels(), compression in compression()) {
+        let sent = result(Ok(pixels));
+        let read = TileResult::decode(&sent.encode(compression)).unwrap();
+        prop_assert_eq!(format!("{read:?}"), format!("{sent:?}"));
+    }
+
+    #[test]
+    fn a_record_that_holds_anything_is_an_error(mut record: Vec<u8>, version in 0..3_u16) {
+        read_as_anything(&record);
+        let head = [&MAGIC[..], &version.to_be_bytes()].concat();
+        record.splice(..0, head);
+        read_as_anything(&record);
+    }
+
+    #[test]
+    fn a_record_with_bytes_changed_is_read_or_refused(
+        task in task(),
+        compression in compression(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut record = task.encode(compression);
+        for (at, byte) in changes {
+            // Most of a record is pixels, which may be any; what is read is at its beginning.
+            let at = at.index(record.len().min(PREFIX + 80));
+            record[at] = byte;
+        }
+        read_as_anything(&record);
+        read_as_anything(&record[..cut.index(record.len())]);
+    }
+}
+
+#[test]
+fn a_heartbeat_arrives_as_it_was_sent() {
+    assert_eq!(Heartbeat::decode(&heartbeat().encode(Compression::Lz4)), Ok(heartbeat()));
+}
+
+#[test]
+fn a_failure_arrives_with_a_cause_of_bounded_length() {
+    let failure = TileFailure { cause: "ä".repeat(100_000), retry: Retry::Futile };
+    let read = TileResult::decode(&result(Err(failure)).encode(Compression::Lz4)).unwrap();
+    let failure = read.pixels.unwrap_err();
+    assert_eq!((failure.cause.len(), failure.retry), (8 << 10, Retry::Futile));
+}
+
+#[test]
+fn another_version_is_told_apart_and_says_which_tile_it_is() {
+    let sent = result(Err(TileFailure { cause: "c".into(), retry: Retry::Useful }));
+    let mut record = sent.encode(Compression::None);
+    record[2..4].copy_from_slice(&(VERSION + 1).to_be_bytes());
+    // What follows the prefix is none of this version's business.
+    record.truncate(PREFIX);
+    let Err(WireError::OtherVersion(prefix)) = TileResult::decode(&record) else {
+        panic!("not told apart");
+    };
+    assert_eq!((prefix.job, prefix.tile, prefix.attempt), (sent.job, 4, 2));
+    assert_eq!(prefix.version, VERSION + 1);
+}
+
+#[test]
+fn pixels_that_a_few_bytes_cannot_stand_for_are_refused_before_they_take_memory() {
+    let flat = Pixels::zeroed(
+        Size { width: 1000, height: 1000 },
+        PixelFormat { channels: Channels::Rgba, depth: Depth::Sixteen },
+    );
+    let record = result(Ok(flat)).encode(Compression::Lz4);
+    assert!(TileResult::decode(&record).is_ok());
+    let Err(WireError::Unreadable(reason)) = TileResult::decode(&record[..record.len() / 2]) else {
+        panic!("half of the pixels are taken for all");
+    };
+    assert!(reason.contains("1000 × 1000 pixels"), "{reason}");
+}

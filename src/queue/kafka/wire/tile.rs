@@ -1,0 +1,139 @@
+//! Tasks and results as records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::pixels::{self, Shape};
+use super::{Compression, Message, Prefix, Stranger, VERSION, WireError, frame, open, unreadable};
+use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use crate::model::worker::WorkerId;
+use crate::raster::filter::Chain;
+use crate::raster::grid::{Region, Size};
+
+/// A longer cause is cut: a result that nobody can read would be worse.
+const MAX_CAUSE: usize = 8 << 10;
+
+/// The header of a task; what the prefix says is not said twice.
+#[derive(Serialize, Deserialize)]
+struct Task {
+    revision: u32,
+    filters: Chain,
+    image: Size,
+    window: Region,
+    keep: Region,
+    pixels: Shape,
+}
+
+/// The header of a result.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    worker: WorkerId,
+    elapsed: Duration,
+    pixels: Result<Shape, TileFailure>,
+}
+
+impl Message for TileTask {
+    fn encode(&self, compression: Compression) -> Vec<u8> {
+        let prefix = Prefix {
+            version: VERSION,
+            job: self.job,
+            tile: self.tile,
+            attempt: self.attempt,
+            results_partition: self.results_partition,
+        };
+        let header = |pixels| Task {
+            revision: self.revision,
+            filters: Chain::clone(&self.filters),
+            image: self.image,
+            window: self.window,
+            keep: self.keep,
+            pixels,
+        };
+        pixels::append(&self.pixels, compression, |shape| frame(&prefix, &header(shape)))
+    }
+
+    fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (prefix, task, bytes) = open::<Task>(record)?;
+        if !(lies_in(task.window, Region::of(task.image)) && lies_in(task.keep, task.window)) {
+            return Err(unreadable(
+                "its tile does not lie in its window, or that not in its image",
+            ));
+        }
+        Ok(Self {
+            job: prefix.job,
+            tile: prefix.tile,
+            attempt: prefix.attempt,
+            results_partition: prefix.results_partition,
+            revision: task.revision,
+            filters: Arc::new(task.filters),
+            image: task.image,
+            window: task.window,
+            keep: task.keep,
+            pixels: pixels::read(task.pixels, bytes)?,
+        })
+    }
+
+    fn stranger(prefix: &Prefix) -> Stranger<Self> {
+        Stranger::Answer(left_to_others(prefix, "a worker"))
+    }
+}
+
+impl Message for TileResult {
+    fn encode(&self, compression: Compression) -> Vec<u8> {
+        let Self { job, tile, attempt, .. } = *self;
+        let prefix = Prefix { version: VERSION, job, tile, attempt, results_partition: 0 };
+        let header = |pixels| Answer { worker: self.worker.clone(), elapsed: self.elapsed, pixels };
+        match &self.pixels {
+            Ok(pixels) => {
+                pixels::append(pixels, compression, |shape| frame(&prefix, &header(Ok(shape))))
+            }
+            Err(failure) => frame(&prefix, &header(Err(shortened(failure)))),
+        }
+    }
+
+    fn decode(record: &[u8]) -> Result<Self, WireError> {
+        let (prefix, answer, bytes) = open::<Answer>(record)?;
+        let pixels = match answer.pixels {
+            Ok(shape) => Ok(pixels::read(shape, bytes)?),
+            Err(failure) => Err(failure),
+        };
+        let Answer { worker, elapsed, .. } = answer;
+        let Prefix { job, tile, attempt, .. } = prefix;
+        Ok(Self { job, tile, attempt, worker, elapsed, pixels })
+    }
+
+    fn stranger(prefix: &Prefix) -> Stranger<Self> {
+        Stranger::Deliver(left_to_others(prefix, "a collector"))
+    }
+}
+
+/// The result of a tile that is to be sent again: not an attempt.
+fn left_to_others(prefix: &Prefix, reader: &str) -> TileResult {
+    let Prefix { version, job, tile, attempt, .. } = *prefix;
+    let age = if version > VERSION { "old" } else { "new" };
+    let cause = format!(
+        "{reader} that reads messages of version {VERSION} is too {age} for one of version \
+         {version}: finish the upgrade"
+    );
+    let failure = TileFailure { cause, retry: Retry::Elsewhere };
+    let (worker, elapsed) = (WorkerId::new("unknown"), Duration::ZERO);
+    TileResult { job, tile, attempt, worker, elapsed, pixels: Err(failure) }
+}
+
+fn shortened(failure: &TileFailure) -> TileFailure {
+    let mut failure = failure.clone();
+    failure.cause.truncate(failure.cause.floor_char_boundary(MAX_CAUSE));
+    failure
+}
+
+/// Whether a region that may hold any numbers is one, and lies inside another.
+fn lies_in(inner: Region, outer: Region) -> bool {
+    let within = |start: u32, length: u32, from: u32, room: u32| {
+        let [start, length, from, room] = [start, length, from, room].map(u64::from);
+        length > 0 && start >= from && start + length <= from + room
+    };
+    within(inner.x, inner.width, outer.x, outer.width)
+        && within(inner.y, inner.height, outer.y, outer.height)
+}

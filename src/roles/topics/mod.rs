@@ -1,0 +1,230 @@
+//! `tilemill topics`: the topics in Kafka, made, looked at, scaled and deleted.
+//!
+//! * `plan`: which topics there are to be.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::{DONE, FAILED, Unreachable};
+use crate::app;
+use crate::cli::{DeleteArgs, ScaleArgs, TopicsCommand};
+use crate::config::{Config, Kafka};
+use crate::queue::QueueError;
+use crate::queue::admin::{TopicAdmin, TopicState};
+
+pub(super) mod plan;
+
+use plan::Wanted;
+
+/// How often a broker is asked whether it knows of a change yet.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Does with the topics what `command` says.
+pub async fn topics(command: &TopicsCommand, config: &Config) -> anyhow::Result<u8> {
+    let (Some(kafka), Some(admin)) = (&config.kafka, app::topic_admin(config)) else {
+        bail!(
+            "no Kafka is configured: set `kafka.brokers`, or TILEMILL_KAFKA__BROKERS, to addresses \
+             such as \"kafka1:9092\""
+        );
+    };
+    let wanted = plan::wanted(config);
+    let done = match command {
+        TopicsCommand::Create => create(&*admin, &wanted).await,
+        TopicsCommand::List => list(&*admin, &wanted).await,
+        TopicsCommand::Describe => describe(&*admin, &wanted).await,
+        TopicsCommand::Scale(args) => scale(&*admin, &wanted, args).await,
+        TopicsCommand::Delete(args) => delete(&*admin, &wanted, args).await,
+    };
+    done.map_err(|error| located(error, kafka))
+}
+
+/// Says where Kafka was looked for, if that is what failed.
+fn located(error: anyhow::Error, kafka: &Kafka) -> anyhow::Error {
+    match error.downcast::<QueueError>() {
+        Ok(QueueError::Unavailable(cause)) => Unreachable {
+            what: "Kafka",
+            address: kafka.brokers.to_string(),
+            remedy: "start it, or correct `kafka.brokers`; `tilemill check` looks at each broker",
+            cause,
+        }
+        .into(),
+        Ok(QueueError::Refused(cause)) => anyhow::anyhow!("{cause}"),
+        Ok(other) => other.into(),
+        Err(error) => error,
+    }
+}
+
+async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
+    for topic in wanted {
+        let text = match admin.look(&topic.plan).await? {
+            None => {
+                admin.create(&topic.plan).await?;
+                let state = until(admin, topic, Option::is_some).await?;
+                format!("created, {}", state.map_or_else(String::new, |state| summary(&state)))
+            }
+            Some(state) => adjust(admin, topic, &state).await?,
+        };
+        say(&topic.plan.name, &text)?;
+    }
+    Ok(DONE)
+}
+
+/// Gives a topic the settings it should have, and says what that changed.
+async fn adjust(
+    admin: &dyn TopicAdmin,
+    topic: &Wanted,
+    state: &TopicState,
+) -> anyhow::Result<String> {
+    let changes = topic.unlike(state);
+    let mut text = format!("exists, {}", summary(state));
+    if !changes.is_empty() {
+        admin.set(&topic.plan.name, &changes).await?;
+        let set = |state: &Option<TopicState>| {
+            state.as_ref().is_some_and(|state| topic.unlike(state).is_empty())
+        };
+        until(admin, topic, set).await?;
+        text.push_str("; changed ");
+        text.push_str(&differences(&changes, state));
+    }
+    text += &missing_partitions(topic, state);
+    Ok(text)
+}
+
+async fn list(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
+    for topic in wanted {
+        let state = admin.look(&topic.plan).await?;
+        let text = state.as_ref().map_or_else(|| MISSING.to_owned(), summary);
+        say(&topic.plan.name, &text)?;
+    }
+    Ok(DONE)
+}
+
+async fn describe(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
+    for topic in wanted {
+        let Some(state) = admin.look(&topic.plan).await? else {
+            say(&topic.plan.name, MISSING)?;
+            continue;
+        };
+        say(&topic.plan.name, &(summary(&state) + &missing_partitions(topic, &state)))?;
+        for (key, value) in &state.settings {
+            let wanted = topic.plan.settings.get(key).filter(|wanted| *wanted != value);
+            let note = wanted.map(|wanted| {
+                format!("  the configuration wants {wanted}: tilemill topics create")
+            });
+            say("", &format!("{key} = {value}{}", note.unwrap_or_default()))?;
+        }
+    }
+    Ok(DONE)
+}
+
+const MISSING: &str = "missing: tilemill topics create";
+
+async fn scale(admin: &dyn TopicAdmin, wanted: &[Wanted], args: &ScaleArgs) -> anyhow::Result<u8> {
+    let topic = wanted.iter().find(|topic| topic.role == args.topic);
+    let topic = topic.expect("each role has a topic");
+    let (name, partitions) = (&topic.plan.name, args.partitions);
+    let Some(state) = admin.look(&topic.plan).await? else {
+        bail!("the topic {name} is missing: tilemill topics create");
+    };
+    if partitions < state.partitions {
+        bail!(
+            "the topic {name} has {} partitions, and Kafka cannot take any away: messages would be \
+             lost. For fewer, delete the topics when no job is in work and create them again",
+            state.partitions
+        );
+    }
+    if partitions == state.partitions {
+        say(name, &format!("has {partitions} partitions already"))?;
+        return Ok(DONE);
+    }
+    admin.grow(name, partitions).await?;
+    let grown = |state: &Option<TopicState>| {
+        state.as_ref().is_some_and(|state| state.partitions >= partitions)
+    };
+    until(admin, topic, grown).await?;
+    let hint = topic.partitions_key().filter(|_| partitions != topic.plan.partitions);
+    let hint = hint.map(|key| format!("; set `{key}` to it, too, for the next `topics create`"));
+    let text = format!("{} partitions became {partitions}", state.partitions);
+    say(name, &(text + &hint.unwrap_or_default()))?;
+    Ok(DONE)
+}
+
+async fn delete(
+    admin: &dyn TopicAdmin,
+    wanted: &[Wanted],
+    args: &DeleteArgs,
+) -> anyhow::Result<u8> {
+    let mut there = Vec::new();
+    for topic in wanted {
+        match admin.look(&topic.plan).await? {
+            Some(_) => there.push(topic),
+            None => say(&topic.plan.name, "is not there")?,
+        }
+    }
+    let names: Vec<_> = there.iter().map(|topic| topic.plan.name.as_str()).collect();
+    if !there.is_empty() && !args.yes && !confirmed(&names.join(", "))? {
+        return Ok(FAILED);
+    }
+    for topic in there {
+        admin.delete(&topic.plan.name).await?;
+        until(admin, topic, Option::is_none).await?;
+        say(&topic.plan.name, "deleted")?;
+    }
+    Ok(DONE)
+}
+
+/// Asks whoever sits at the terminal.
+fn confirmed(names: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("deleting {names} with all messages has to be confirmed: add --yes");
+    }
+    eprint!("delete {names} with all messages? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).context("read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Looks until a broker knows of what another has done, for a moment.
+async fn until(
+    admin: &dyn TopicAdmin,
+    topic: &Wanted,
+    wanted: impl Fn(&Option<TopicState>) -> bool,
+) -> anyhow::Result<Option<TopicState>> {
+    let mut state = admin.look(&topic.plan).await?;
+    for _ in 0..100 {
+        if wanted(&state) {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        state = admin.look(&topic.plan).await?;
+    }
+    Ok(state)
+}
+
+fn summary(state: &TopicState) -> String {
+    let TopicState { partitions, replication, .. } = state;
+    let [s, times] = [partitions == &1, replication == &1].map(|one| if one { "" } else { "s" });
+    format!("{partitions} partition{s}, on {replication} broker{times} each")
+}
+
+fn missing_partitions(topic: &Wanted, state: &TopicState) -> String {
+    let command = topic.scale_command(state);
+    let wanted = topic.plan.partitions;
+    command.map(|command| format!("; {wanted} are configured: {command}")).unwrap_or_default()
+}
+
+/// `retention.ms from 604800000 to 86400000`.
+fn differences(changes: &BTreeMap<String, String>, state: &TopicState) -> String {
+    let texts = changes.iter().map(|(key, value)| match state.settings.get(key) {
+        Some(old) => format!("{key} from {old} to {value}"),
+        None => format!("{key} to {value}"),
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+fn say(topic: &str, text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{topic:12}  {text}").context("write to standard output")
+}

@@ -1,0 +1,240 @@
+//! A real Apache Kafka: one node, on loopback, in a temporary directory.
+//!
+//! Without it the tests are ignored, with the reason before their names; with
+//! `TILEMILL_TEST_REQUIRE=all` they fail. `TILEMILL_TEST_KAFKA=host:port` names one that runs already.
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::{Log, wait};
+
+/// A broker of an idle test needs less than half of it.
+const JAVA: [&str; 4] = ["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+const BROKER_PORT: u16 = 9092;
+const CONTROLLER_PORT: u16 = 9093;
+/// Any will do; a cluster of its own is told by its address.
+const CLUSTER_ID: &str = "4L6g3nShT-eMCtK--X86sw";
+
+/// A test, which gets the Kafka that all share.
+pub type Test = fn(&Cluster);
+
+/// The Kafka that the tests share.
+pub struct Cluster {
+    pub address: String,
+    /// None where somebody else runs it.
+    pub broker: Option<Broker>,
+    /// For brokers of a test's own.
+    pub jars: Option<PathBuf>,
+}
+
+impl Cluster {
+    fn open(kafka: Kafka) -> Self {
+        match kafka {
+            Kafka::Running(address) => Self { address, broker: None, jars: None },
+            Kafka::Jars(jars) => {
+                let broker = Broker::start(&jars);
+                Self { address: broker.address(), broker: Some(broker), jars: Some(jars) }
+            }
+        }
+    }
+}
+
+/// Runs the tests of a program, or says why not.
+pub fn run(tests: &[(&'static str, Test)]) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    let required = std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all");
+    // Listing the tests starts nothing.
+    let cluster = match Kafka::find() {
+        Ok(_) if arguments.list => Err("not started to list the tests".to_owned()),
+        found => found.map(|kafka| Arc::new(Cluster::open(kafka))),
+    };
+    let trials = tests.iter().map(|(name, test)| match &cluster {
+        Ok(cluster) => {
+            let (cluster, test) = (Arc::clone(cluster), *test);
+            Trial::test(*name, move || {
+                test(&cluster);
+                Ok(())
+            })
+        }
+        Err(missing) => {
+            let reason = Failed::from(missing);
+            Trial::test(*name, || Err(reason))
+                .with_kind(format!("skipped: {missing}"))
+                .with_ignored_flag(!required)
+        }
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Where the tests find Kafka.
+#[derive(Clone)]
+pub enum Kafka {
+    /// The address of one that somebody else runs, from `TILEMILL_TEST_KAFKA`.
+    Running(String),
+    /// A folder of its jars.
+    Jars(PathBuf),
+}
+
+impl Kafka {
+    /// Finds it, or says what is missing.
+    pub fn find() -> Result<Self, String> {
+        if let Ok(address) = std::env::var("TILEMILL_TEST_KAFKA") {
+            return Ok(Self::Running(address));
+        }
+        let version = std::env::var("TILEMILL_TEST_KAFKA_VERSION")
+            .unwrap_or_else(|_| include_str!("version.txt").trim().to_owned());
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in target/");
+        let jars = target.join("kafka").join(&version);
+        if !jars.is_dir() {
+            return Err(format!("no Kafka: bash tests/broker/fetch.sh {version} fetches it"));
+        }
+        let java = Command::new("java").arg("-version").output();
+        java.map_err(|error| format!("java does not start: {error}"))?;
+        Ok(Self::Jars(jars))
+    }
+}
+
+/// A broker that the test may stop and start as it likes.
+pub struct Broker {
+    jars: PathBuf,
+    folder: TempDir,
+    address: Ipv4Addr,
+    running: Option<(Child, Arc<Log>)>,
+}
+
+impl Broker {
+    /// Starts a cluster of one node.
+    pub fn start(jars: &Path) -> Self {
+        Self::start_with(jars, "")
+    }
+
+    /// The same with further lines for `server.properties`.
+    pub fn start_with(jars: &Path, properties: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let address = own_address();
+        let mut broker = Self { jars: jars.to_owned(), folder, address, running: None };
+        let mut file = std::fs::File::create(broker.properties()).unwrap();
+        file.write_all(broker.describe().as_bytes()).unwrap();
+        file.write_all(properties.as_bytes()).unwrap();
+        let formatted = broker.tool(
+            "kafka.tools.StorageTool",
+            &["format", "-t", CLUSTER_ID, "-c", broker.properties().to_str().unwrap()],
+        );
+        assert!(formatted.status.success(), "{formatted:?}");
+        broker.resume();
+        broker
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.folder.path().join("server.properties")
+    }
+
+    fn describe(&self) -> String {
+        let (address, data) = (self.address, self.folder.path().join("data"));
+        format!(
+            "process.roles=broker,controller\n\
+             node.id=1\n\
+             controller.quorum.voters=1@{address}:{CONTROLLER_PORT}\n\
+             listeners=PLAINTEXT://{address}:{BROKER_PORT},CONTROLLER://{address}:{CONTROLLER_PORT}\n\
+             advertised.listeners=PLAINTEXT://{address}:{BROKER_PORT}\n\
+             controller.listener.names=CONTROLLER\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             log.dirs={}\n\
+             offsets.topic.replication.factor=1\n\
+             offsets.topic.num.partitions=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n\
+             group.initial.rebalance.delay.ms=0\n\
+             auto.create.topics.enable=false\n",
+            data.display()
+        )
+    }
+
+    /// Where clients find it.
+    pub fn address(&self) -> String {
+        format!("{}:{BROKER_PORT}", self.address)
+    }
+
+    /// One of Kafka's own tools.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Output {
+        self.java(class).args(arguments).output().unwrap()
+    }
+
+    fn java(&self, class: &str) -> Command {
+        // The broker must not outlive the test, however that ends.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "java"])
+            .args(JAVA)
+            .arg("-cp")
+            .arg(self.jars.join("*"))
+            .arg(class)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it again after [`Broker::stop`] or [`Broker::kill`], with what it had stored.
+    pub fn resume(&mut self) {
+        let properties = self.properties();
+        let mut child = self
+            .java("kafka.Kafka")
+            .arg(properties)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        Arc::clone(&log).follow(child.stderr.take().unwrap());
+        log.wait_for("Kafka Server started");
+        self.running = Some((child, log));
+    }
+
+    /// SIGTERM, and waits until it has stopped.
+    pub fn stop(&mut self) {
+        self.end_by(Signal::TERM);
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.end_by(Signal::KILL);
+    }
+
+    fn end_by(&mut self, signal: Signal) {
+        self.signal(signal);
+        let (mut child, _) = self.running.take().expect("the broker runs");
+        wait(&mut child);
+    }
+
+    /// Sends a signal such as SIGSTOP to the broker, which runs.
+    pub fn signal(&self, signal: Signal) {
+        let (child, _) = self.running.as_ref().expect("the broker runs");
+        kill_process(Pid::from_child(child), signal).unwrap();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some((mut child, _)) = self.running.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A loopback address that no other test uses, so that no port need be chosen before it is bound,
+/// and a broker that starts again has the same one.
+fn own_address() -> Ipv4Addr {
+    static BROKERS: AtomicU32 = AtomicU32::new(0);
+    let number = BROKERS.fetch_add(1, Ordering::Relaxed);
+    let [_, a, b, c] = ((std::process::id() << 4) | (number & 15)).to_be_bytes();
+    Ipv4Addr::new(127, a, b, c)
+}

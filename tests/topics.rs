@@ -1,0 +1,60 @@
+//! `tilemill topics` as an operator meets it when there is no Kafka.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use support::tilemill;
+
+mod support;
+
+fn error_of(command: &mut Command, code: i32) -> String {
+    let ran = command.output().unwrap();
+    assert_eq!(ran.status.code(), Some(code), "{ran:?}");
+    String::from_utf8(ran.stderr).unwrap()
+}
+
+#[test]
+fn without_a_cluster_the_key_that_names_one_is_told() {
+    let directory = TempDir::new().unwrap();
+    let error = error_of(tilemill(directory.path()).args(["topics", "create"]), 2);
+    assert!(error.contains("`kafka.brokers`") && error.contains("kafka1:9092"), "{error}");
+}
+
+#[test]
+fn a_broker_without_a_port_is_refused_with_an_example() {
+    let directory = TempDir::new().unwrap();
+    let mut command = tilemill(directory.path());
+    command.args(["topics", "list"]).env("TILEMILL_KAFKA__BROKERS", "kafka1:9092,kafka2");
+    let error = error_of(&mut command, 2);
+    assert!(error.contains("\"kafka2\" is no address of a broker"), "{error}");
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_named() {
+    let directory = TempDir::new().unwrap();
+    // Closed before it is used: nobody else gets it so soon.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = tilemill(directory.path());
+    command.args(["topics", "create"]).env("TILEMILL_KAFKA__BROKERS", &address);
+    let error = error_of(&mut command, 3);
+    for words in [&address, "`kafka.brokers`", "refused"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_given_up() {
+    let directory = TempDir::new().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = tilemill(directory.path());
+    command
+        .args(["topics", "list"])
+        .env("TILEMILL_KAFKA__BROKERS", silent.local_addr().unwrap().to_string())
+        .env("TILEMILL_KAFKA__TIMEOUT", "1s");
+    let error = error_of(&mut command, 3);
+    assert!(error.contains("did not answer ApiVersions within 1 s"), "{error}");
+}
