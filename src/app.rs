@@ -9,7 +9,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::error;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Kafka, TileCompression};
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::{Heartbeat, WorkerId};
 use crate::queue::Topic;
@@ -17,6 +17,9 @@ use crate::queue::admin::TopicAdmin;
 use crate::queue::embedded::EmbeddedTopic;
 use crate::queue::kafka::admin::KafkaAdmin;
 use crate::queue::kafka::cluster::Cluster;
+use crate::queue::kafka::topic::{KafkaTopic, TopicOptions};
+use crate::queue::kafka::wire::Compression;
+use crate::queue::kafka::{Beginning, Danger};
 use crate::service::canvas::Scratch;
 use crate::service::dispatch::{self, Dispatcher};
 use crate::service::ledger::Ledger;
@@ -29,14 +32,61 @@ use crate::state::embedded::EmbeddedState;
 use crate::state::{ServerId, State};
 use crate::storage::{Storage, StorageError};
 
+/// Where messages go between roles.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is what its type says")]
+pub struct Topics {
+    pub tasks: Arc<dyn Topic<TileTask>>,
+    pub results: Arc<dyn Topic<TileResult>>,
+    pub heartbeats: Arc<dyn Topic<Heartbeat>>,
+}
+
+impl Topics {
+    /// Topics in the memory of this process.
+    fn embedded(config: &Config) -> Self {
+        Self {
+            tasks: Arc::new(EmbeddedTopic::new(config.topics.tasks_partitions)),
+            results: Arc::new(EmbeddedTopic::new(config.topics.results_partitions)),
+            heartbeats: Arc::new(EmbeddedTopic::new(1)),
+        }
+    }
+
+    /// Topics in the cluster `kafka`, which calls this process `client`.
+    #[must_use]
+    pub fn kafka(config: &Config, kafka: &Kafka, client: &str) -> Self {
+        let brokers = kafka.brokers.addresses().to_vec();
+        let cluster = Cluster::new(brokers, client, kafka.timeout.duration());
+        let compression = match kafka.compression {
+            TileCompression::Lz4 => Compression::Lz4,
+            TileCompression::None => Compression::None,
+        };
+        let options = |group: &String, beginning, danger, answers| {
+            let group = group.clone();
+            TopicOptions { group, beginning, compression, danger, answers }
+        };
+        let topic = |name, options| Arc::new(KafkaTopic::new(cluster.clone(), name, options));
+        let names = &config.topics;
+        let read = options(&names.results_group, Beginning::Earliest, Danger::None, None);
+        let results: Arc<dyn Topic<TileResult>> = topic(&names.results, read);
+        let answers = Some(Arc::clone(&results));
+        // A filter may run out of memory, or worse.
+        let filtered = options(&names.tasks_group, Beginning::Earliest, Danger::Deadly, answers);
+        // Of those that were sent before anybody listened, nobody lives any more.
+        let heard = options(&names.heartbeats_group, Beginning::Latest, Danger::None, None);
+        Self {
+            tasks: topic(&names.tasks, filtered),
+            results,
+            heartbeats: topic(&names.heartbeats, heard),
+        }
+    }
+}
+
 /// Everything that the roles of one process share.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct App {
     pub config: Arc<Config>,
-    pub tasks: Arc<dyn Topic<TileTask>>,
-    pub results: Arc<dyn Topic<TileResult>>,
-    pub heartbeats: Arc<dyn Topic<Heartbeat>>,
+    pub topics: Topics,
     pub state: Arc<dyn State>,
     pub storage: Arc<dyn Storage>,
     pub ledger: Arc<Ledger>,
@@ -51,9 +101,7 @@ impl App {
         storage: Arc<dyn Storage>,
     ) -> Result<Self, StorageError> {
         Ok(Self {
-            tasks: Arc::new(EmbeddedTopic::new(config.topics.tasks_partitions)),
-            results: Arc::new(EmbeddedTopic::new(config.topics.results_partitions)),
-            heartbeats: Arc::new(EmbeddedTopic::new(1)),
+            topics: Topics::embedded(&config),
             state: Arc::new(EmbeddedState::default()),
             ledger: Arc::new(Ledger::load(Arc::clone(&storage)).await?),
             storage,
@@ -72,15 +120,12 @@ impl App {
         scratch: Scratch,
         shutdown: &CancellationToken,
     ) -> io::Result<Services> {
-        let filters = Arc::new(Pool::new("filter", threads)?);
         let codecs = Arc::new(Pool::new("codec", threads)?);
         let services = Services::new(shutdown.clone());
         services.spawn("dispatch", self.dispatch(&scratch, Arc::clone(&codecs), shutdown));
         services.spawn("collect", self.collect(scratch, codecs, shutdown));
         services.spawn("monitor", self.monitor(shutdown));
-        let (host, results) = (self.host.clone(), Arc::clone(&self.results));
-        let mill = Mill::new(worker, host, filters, results, self.config.tile.timeout);
-        services.spawn("work", self.work(Arc::new(mill), shutdown));
+        services.spawn("work", work(&self.config, &self.topics, worker, threads, shutdown)?);
         services.tracker.close();
         Ok(services)
     }
@@ -92,8 +137,8 @@ impl App {
         shutdown: &CancellationToken,
     ) -> impl Future<Output = anyhow::Result<()>> + use<> {
         let ports = dispatch::Ports {
-            tasks: Arc::clone(&self.tasks),
-            results: Arc::clone(&self.results),
+            tasks: Arc::clone(&self.topics.tasks),
+            results: Arc::clone(&self.topics.results),
             state: Arc::clone(&self.state),
             storage: Arc::clone(&self.storage),
         };
@@ -121,7 +166,7 @@ impl App {
         };
         let rules = Rules { max_attempts: self.config.job.max_attempts, preview };
         let collector = Collector::new(state, storage, scratch, pool, rules);
-        let (member, results) = (self.host.clone(), Arc::clone(&self.results));
+        let (member, results) = (self.host.clone(), Arc::clone(&self.topics.results));
         let shutdown = shutdown.clone();
         async move { Ok(collector.run(&member, results, shutdown).await?) }
     }
@@ -130,25 +175,10 @@ impl App {
         &self,
         shutdown: &CancellationToken,
     ) -> impl Future<Output = anyhow::Result<()>> + use<> {
-        let (heartbeats, state) = (Arc::clone(&self.heartbeats), Arc::clone(&self.state));
+        let (heartbeats, state) = (Arc::clone(&self.topics.heartbeats), Arc::clone(&self.state));
         let dead_after = self.config.worker.dead_after.duration();
         let shutdown = shutdown.clone();
         async move { Ok(monitor::run(heartbeats, state, dead_after, shutdown).await?) }
-    }
-
-    fn work(
-        &self,
-        mill: Arc<Mill>,
-        shutdown: &CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
-        let (tasks, heartbeats) = (Arc::clone(&self.tasks), Arc::clone(&self.heartbeats));
-        let period = self.config.worker.heartbeat.duration();
-        let shutdown = shutdown.clone();
-        async move {
-            let beating = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone());
-            let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
-            Ok(worked?)
-        }
     }
 
     /// Starts to remove what is kept no longer, beside `services`.
@@ -161,13 +191,46 @@ impl App {
             Ok(())
         });
     }
+}
 
-    /// The worker's name: `wanted`, or one that is unique.
-    #[must_use]
-    pub fn worker_id(&self, wanted: Option<String>) -> WorkerId {
-        let suffix = || Uuid::new_v4().simple().to_string().split_off(26);
-        WorkerId::new(wanted.unwrap_or_else(|| format!("{}-{}", self.host, suffix())))
-    }
+/// The worker's name: `wanted`, or one that is unique.
+#[must_use]
+pub fn worker_id(wanted: Option<String>) -> WorkerId {
+    let suffix = || Uuid::new_v4().simple().to_string().split_off(26);
+    WorkerId::new(wanted.unwrap_or_else(|| format!("{}-{}", host_name(), suffix())))
+}
+
+/// Starts a worker in a process of its own.
+pub fn start_worker(
+    config: &Config,
+    topics: &Topics,
+    worker: WorkerId,
+    threads: NonZeroUsize,
+    shutdown: &CancellationToken,
+) -> io::Result<Services> {
+    let services = Services::new(shutdown.clone());
+    services.spawn("work", work(config, topics, worker, threads, shutdown)?);
+    services.tracker.close();
+    Ok(services)
+}
+
+fn work(
+    config: &Config,
+    topics: &Topics,
+    worker: WorkerId,
+    threads: NonZeroUsize,
+    shutdown: &CancellationToken,
+) -> io::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
+    let pool = Arc::new(Pool::new("filter", threads)?);
+    let Topics { tasks, results, heartbeats } = topics.clone();
+    let mill = Arc::new(Mill::new(worker, host_name(), pool, results, config.tile.timeout));
+    let period = config.worker.heartbeat.duration();
+    let shutdown = shutdown.clone();
+    Ok(async move {
+        let beating = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone());
+        let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
+        Ok(worked?)
+    })
 }
 
 /// What sets up the topics of the cluster, if one is configured.

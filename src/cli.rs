@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunArgs),
     /// Send images to a server, wait for the results and fetch them
     Submit(SubmitArgs),
+    /// Filter tiles for a cluster, on all cores of this machine
+    Work(WorkArgs),
     /// Set up the topics in Kafka, and look at them
     Topics(TopicsArgs),
     /// Say what is configured, and what is wrong with it
@@ -48,6 +50,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
     /// Name of the worker in this process [default: host name and a random suffix]
+    #[arg(long, env = "WORKER_ID", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub id: Option<String>,
+}
+
+/// Options of `work`.
+#[derive(Debug, Args)]
+pub struct WorkArgs {
+    /// Name of the worker [default: host name and a random suffix]
     #[arg(long, env = "WORKER_ID", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub id: Option<String>,
 }

@@ -26,6 +26,11 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
             telemetry::init(&config.log.level, config.log.format)?;
             roles::serve::serve(args, config, &origin).await
         }
+        Command::Work(args) => {
+            let (config, origin) = Config::load(named, Search::WorkingDirectory)?;
+            telemetry::init(&config.log.level, config.log.format)?;
+            roles::work::work(args, &config, &origin).await
+        }
         Command::Run(args) => {
             let (config, _) = Config::load(named, Search::SystemOnly)?;
             telemetry::init(QUIET, config.log.format)?;

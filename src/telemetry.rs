@@ -7,8 +7,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::LogFormat;
 
-/// What libraries say at start is not for operators; a level given for them by name overrides this.
-const BASE: &str = "actix_server=warn";
+/// What libraries say is not for operators: nothing of use at start, and each failed try that is told
+/// of here as well. A level given for them by name overrides this.
+const BASE: &str = "actix_server=warn,rskafka=off";
 
 /// A log level that does not parse.
 #[derive(Debug, thiserror::Error)]

@@ -282,9 +282,9 @@ async fn a_result_of_a_job_that_is_not_there_is_dropped_and_acked() {
         elapsed: Duration::ZERO,
         pixels: Err(failure),
     };
-    mill.app.results.send(2, result).await.unwrap();
+    mill.app.topics.results.send(2, result).await.unwrap();
     let acked = async {
-        while mill.app.results.progress().await.unwrap()[2].committed == 0 {
+        while mill.app.topics.results.progress().await.unwrap()[2].committed == 0 {
             tokio::task::yield_now().await;
         }
     };

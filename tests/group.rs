@@ -12,22 +12,24 @@ mod broker;
 mod conformance;
 #[path = "broker/fleet.rs"]
 mod fleet;
+#[path = "broker/other_client.rs"]
+mod other_client;
 mod support;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use rustix::process::Signal;
 use tilemill::model::worker::Heartbeat;
 use tilemill::queue::admin::TopicAdmin;
 use tilemill::queue::kafka::admin::KafkaAdmin;
+use tilemill::queue::kafka::topic::KafkaTopic;
 use tilemill::queue::{Event, Topic};
 
-use crate::broker::{Broker, Cluster, Test};
-use crate::fleet::{Fleet, block_on, message, new_topic, own_name, until};
-
-/// A session and what comes after it; asserted generously, the times are printed.
-const TAKEN_OVER: Duration = Duration::from_secs(10);
+use crate::broker::{Cluster, Test, block_on};
+use crate::fleet::{Fleet, message, new_topic, own_name, until};
+use crate::other_client::{OtherMember, OtherSeen, describe, python};
 
 macro_rules! conformance {
     ($($check:ident),* $(,)?) => {
@@ -53,12 +55,9 @@ const CONFORMANCE: [(&str, Test); 8] = conformance![
     waiting_for_the_next_event_can_be_given_up_without_loss,
 ];
 
-const TESTS: [(&str, Test); 7] = [
-    ("what_a_dead_member_held_is_delivered_elsewhere", dead_member),
+const TESTS: [(&str, Test); 4] = [
+    ("a_group_with_members_of_another_client_shares_and_rebalances_both_ways", mixed),
     ("members_that_come_and_go_lose_nothing", storm),
-    ("partitions_added_in_place_are_delivered_without_anybody_joining", growth),
-    ("a_broker_that_starts_again_is_used_again", restart),
-    ("a_broker_that_stalls_is_noticed_and_used_again", stall),
     ("a_record_that_is_no_message_is_passed_over", unreadable),
     ("kafkas_own_tools_see_the_members_and_their_lag", own_tools),
 ];
@@ -66,30 +65,6 @@ const TESTS: [(&str, Test); 7] = [
 fn main() -> ExitCode {
     let tests: Vec<_> = CONFORMANCE.into_iter().chain(TESTS).collect();
     broker::run(&tests)
-}
-
-fn dead_member(cluster: &Cluster) {
-    block_on(async {
-        let topic = new_topic(&cluster.address, &own_name("dead"), 4).await;
-        let fleet = Fleet::start(topic);
-        let survivor = fleet.member("survivor");
-        let mortal = fleet.mortal("mortal");
-        let works = |name: &'static str| {
-            let seen = fleet.seen.clone();
-            async move || {
-                let seen = seen.lock().unwrap();
-                seen.delivered.values().flatten().any(|(_, by)| by == name)
-            }
-        };
-        until("both work", works("mortal")).await;
-        mortal.shutdown_background();
-        let died = Instant::now();
-        fleet.until_all_flow(4).await;
-        eprintln!("a dead member's partitions flow again after {:?}", died.elapsed());
-        assert!(died.elapsed() < TAKEN_OVER);
-        fleet.end().await;
-        drop(survivor);
-    });
 }
 
 fn storm(cluster: &Cluster) {
@@ -114,54 +89,116 @@ fn storm(cluster: &Cluster) {
     });
 }
 
-fn growth(cluster: &Cluster) {
-    block_on(async {
-        let name = own_name("growth");
-        let fleet = Fleet::start(new_topic(&cluster.address, &name, 4).await);
-        let members = [fleet.member("a"), fleet.member("b")];
-        fleet.until_all_flow(4).await;
-        let admin = KafkaAdmin::new(fleet::cluster(&cluster.address));
-        admin.grow(&name, 8).await.unwrap();
-        let grown = fleet.until_all_flow(8).await;
-        eprintln!("new partitions flow after {grown:?}");
-        fleet.end().await;
-        drop(members);
-    });
+/// Our member in the group, with what it knows.
+struct OurMember {
+    leave: tokio_util::sync::CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+    seen: Arc<Mutex<OtherSeen>>,
 }
 
-fn restart(cluster: &Cluster) {
-    with_own_broker(cluster, |broker| {
-        broker.stop();
-        broker.resume();
-    });
+impl OurMember {
+    async fn join(topic: &Arc<KafkaTopic>) -> Self {
+        let mut consumer = <_ as Topic<Heartbeat>>::join(&**topic, "ours").await.unwrap();
+        let leave = tokio_util::sync::CancellationToken::new();
+        let seen = Arc::new(Mutex::new(OtherSeen::default()));
+        let (stop, told) = (leave.clone(), Arc::clone(&seen));
+        let task = tokio::spawn(async move {
+            loop {
+                let event = tokio::select! {
+                    event = consumer.next() => event.unwrap(),
+                    () = stop.cancelled() => break,
+                };
+                match event {
+                    Event::Assigned(partitions) => told.lock().unwrap().assigned = partitions,
+                    Event::Delivery(delivery) => {
+                        let place = (delivery.partition(), delivery.offset());
+                        told.lock().unwrap().got.push(place);
+                        delivery.ack();
+                    }
+                }
+            }
+            consumer.leave().await;
+        });
+        Self { leave, task, seen }
+    }
+
+    fn seen(&self) -> OtherSeen {
+        self.seen.lock().unwrap().clone()
+    }
+
+    async fn leave(self) {
+        self.leave.cancel();
+        self.task.await.unwrap();
+    }
 }
 
-fn stall(cluster: &Cluster) {
-    let stalled = match std::env::var_os("TILEMILL_TEST_LONG") {
-        Some(_) => Duration::from_secs(20),
-        None => Duration::from_secs(9),
+/// Each assignor, with each client as the first member, which leads the group.
+fn mixed(cluster: &Cluster) {
+    let Some(python) = python() else {
+        assert!(!broker::is_all_required(), "there is no other client: bash tests/broker/fetch.sh");
+        eprintln!("skipped: there is no other client: bash tests/broker/fetch.sh fetches it");
+        return;
     };
-    with_own_broker(cluster, move |broker| {
-        broker.signal(Signal::STOP);
-        std::thread::sleep(stalled);
-        broker.signal(Signal::CONT);
-    });
+    for (assignor, ours_first) in
+        [("range", true), ("range", false), ("roundrobin", true), ("roundrobin", false)]
+    {
+        block_on(mix(&cluster.address, &python, assignor, ours_first));
+    }
 }
 
-/// Two members on a broker to which something happens.
-fn with_own_broker(cluster: &Cluster, fault: impl FnOnce(&mut Broker) + Send + 'static) {
-    let Some(jars) = &cluster.jars else { return };
-    let mut broker = Broker::start(jars);
-    block_on(async {
-        let fleet = Fleet::start(new_topic(&broker.address(), &own_name("fault"), 4).await);
-        let members = [fleet.member("a"), fleet.member("b")];
-        fleet.until_all_flow(4).await;
-        tokio::task::block_in_place(|| fault(&mut broker));
-        let mended = fleet.until_all_flow(4).await;
-        eprintln!("after the fault all partitions flow again after {mended:?}");
-        fleet.end().await;
-        drop(members);
-    });
+async fn mix(address: &str, python: &PathBuf, assignor: &str, ours_first: bool) {
+    const ALL: [u32; 6] = [0, 1, 2, 3, 4, 5];
+    let name = own_name(&format!("mixed-{assignor}-{ours_first}"));
+    let topic = new_topic(address, &name, 6).await;
+    let others = || OtherMember::join(python, address, &name, assignor);
+    let (ours, theirs) = if ours_first {
+        let ours = OurMember::join(&topic).await;
+        until("ours has all", async || ours.seen().assigned == ALL).await;
+        (ours, others())
+    } else {
+        let theirs = others();
+        until("theirs has all", async || theirs.seen().assigned == ALL).await;
+        (OurMember::join(&topic).await, theirs)
+    };
+    let shares = || [ours.seen().assigned, theirs.seen().assigned];
+    until("they share", async || {
+        let shares = shares();
+        let mut all = shares.concat();
+        all.sort_unstable();
+        all == ALL && shares.iter().all(|share| share.len() == 3)
+    })
+    .await;
+    // Which, the assignor says, not the client.
+    let [mine, others] = shares();
+    let of_first = |share: &[u32]| share.contains(&0);
+    let expected =
+        if assignor == "range" { [[0, 1, 2], [3, 4, 5]] } else { [[0, 2, 4], [1, 3, 5]] };
+    let ordered = if of_first(&mine) { [&mine, &others] } else { [&others, &mine] };
+    assert_eq!(ordered.map(Vec::as_slice), [&expected[0][..], &expected[1][..]]);
+    let mut sent = Vec::new();
+    for number in 0..24 {
+        let partition = u32::try_from(number % 6).unwrap();
+        sent.push((partition, topic.send(partition, message(number)).await.unwrap()));
+    }
+    let got = || [ours.seen().got, theirs.seen().got].concat();
+    until("all is delivered", async || sent.iter().all(|place| got().contains(place))).await;
+    let owned = |got: &[(u32, u64)], share: &[u32]| got.iter().all(|(at, _)| share.contains(at));
+    assert!(owned(&ours.seen().got, &mine) && owned(&theirs.seen().got, &others));
+    let described = || tokio::task::block_in_place(|| describe(python, address, &name, &name));
+    until("all is committed", async || {
+        ALL.iter().all(|partition| described()["committed"][partition.to_string()] == 4)
+    })
+    .await;
+    let seen = described();
+    assert_eq!(seen["members"]["ours"], serde_json::json!(mine), "{seen}");
+    assert_eq!(seen["members"]["theirs"], serde_json::json!(others), "{seen}");
+    if ours_first {
+        ours.leave().await;
+        until("theirs has all", async || theirs.seen().assigned == ALL).await;
+    } else {
+        tokio::task::block_in_place(|| theirs.leave());
+        until("ours has all", async || ours.seen().assigned == ALL).await;
+    }
 }
 
 fn unreadable(cluster: &Cluster) {

@@ -1,4 +1,4 @@
-//! `tilemill topics` against a real Apache Kafka.
+//! Topics, as the program and its user see them, in a real Apache Kafka.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(
@@ -10,15 +10,19 @@
 mod broker;
 mod support;
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::broker::{Cluster, Test};
-use crate::support::tilemill;
+use crate::broker::{Broker, Cluster, Test};
+use crate::support::{Log, tilemill, wait};
 
-const TESTS: [(&str, Test); 5] = [
+const TESTS: [(&str, Test); 8] = [
+    ("a_worker_without_topics_says_what_makes_them", work_without_topics),
+    ("a_worker_with_too_small_topics_says_what_mends_them", work_with_small_topics),
+    ("a_broker_that_advertises_an_address_out_of_reach_is_named", out_of_reach),
     ("topics_are_created_as_configured_and_a_second_time_left_alone", create_twice),
     ("settings_that_differ_are_shown_and_set_right_by_creating_again", mend_settings),
     ("a_topic_grows_in_place_and_does_not_shrink", scale),
@@ -56,16 +60,29 @@ impl<'a> Topics<'a> {
         format!("{}-{}-{role}", self.name, std::process::id())
     }
 
+    fn prepare(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+        let mut command = tilemill(self.directory.path());
+        for role in ["TASKS", "RESULTS", "HEARTBEATS"] {
+            command.env(format!("TILEMILL_TOPICS__{role}"), self.topic(&role.to_lowercase()));
+        }
+        command
+            .args(arguments)
+            .env("TILEMILL_KAFKA__BROKERS", &self.cluster.address)
+            .env("TILEMILL_TOPICS__TASKS_GROUP", self.topic("group"))
+            .env("TILEMILL_TOPICS__TASKS_PARTITIONS", "4")
+            .envs(settings.iter().copied());
+        command
+    }
+
+    fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Ran {
+        let ran = self.prepare(arguments, settings).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ran { code: ran.status.code(), out: text(ran.stdout), error: text(ran.stderr) }
+    }
+
     fn run(&self, line: &str, settings: &[(&str, &str)]) -> Ran {
-        run_topics(self.directory.path(), line, |command| {
-            for role in ["TASKS", "RESULTS", "HEARTBEATS"] {
-                command.env(format!("TILEMILL_TOPICS__{role}"), self.topic(&role.to_lowercase()));
-            }
-            command
-                .env("TILEMILL_KAFKA__BROKERS", &self.cluster.address)
-                .env("TILEMILL_TOPICS__TASKS_PARTITIONS", "4")
-                .envs(settings.iter().copied());
-        })
+        let arguments: Vec<_> = ["topics"].into_iter().chain(line.split(' ')).collect();
+        self.command(&arguments, settings)
     }
 
     /// The same, and it must end well.
@@ -82,13 +99,45 @@ impl Drop for Topics<'_> {
     }
 }
 
-fn run_topics(directory: &Path, line: &str, set: impl FnOnce(&mut std::process::Command)) -> Ran {
-    let mut command = tilemill(directory);
-    command.arg("topics").args(line.split(' '));
-    set(&mut command);
-    let ran = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: ran.status.code(), out: text(ran.stdout), error: text(ran.stderr) }
+fn work_without_topics(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "lacking");
+    let ran = topics.command(&["work"], &[]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.error.contains(&topics.topic("tasks")), "{ran:?}");
+    assert!(ran.error.contains("make them with: tilemill topics create"), "{ran:?}");
+}
+
+fn work_with_small_topics(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "small");
+    topics.ran("create", &[("TILEMILL_TOPICS__MAX_MESSAGE", "2 MiB")]);
+    let mut work = topics.prepare(&["work"], &[("TILEMILL_TOPICS__TASKS_PARTITIONS", "6")]);
+    let mut child = work.stderr(Stdio::piped()).spawn().unwrap();
+    let log = Arc::new(Log::default());
+    Arc::clone(&log).follow(child.stderr.take().unwrap());
+    log.wait_for("working");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(wait(&mut child).success());
+    let remedies = ["tilemill topics scale --topic tasks --partitions 6", "tilemill topics create"];
+    for remedy in remedies {
+        log.wait_for(remedy);
+    }
+}
+
+fn out_of_reach(cluster: &Cluster) {
+    let Some(jars) = &cluster.jars else { return };
+    let broker =
+        Broker::start_with(jars, |_| "advertised.listeners=PLAINTEXT://127.0.0.1:1\n".into());
+    let directory = TempDir::new().unwrap();
+    let mut check = tilemill(directory.path());
+    let ran = check.arg("check").env("TILEMILL_KAFKA__BROKERS", broker.address()).output().unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{text}");
+    for words in [
+        "a broker tells clients to use 127.0.0.1:1, which this host cannot",
+        &format!("advertised.listeners=PLAINTEXT://{}", broker.address()),
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
 }
 
 fn create_twice(cluster: &Cluster) {

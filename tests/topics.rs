@@ -25,6 +25,25 @@ fn without_a_cluster_the_key_that_names_one_is_told() {
 }
 
 #[test]
+fn a_worker_without_a_cluster_is_told_the_key_that_names_one() {
+    let directory = TempDir::new().unwrap();
+    let error = error_of(tilemill(directory.path()).arg("work"), 2);
+    assert!(error.contains("`kafka.brokers`"), "{error}");
+}
+
+#[test]
+fn a_worker_waits_for_its_cluster_and_then_gives_up() {
+    let directory = TempDir::new().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = tilemill(directory.path());
+    command.arg("work").env("TILEMILL_KAFKA__BROKERS", &address);
+    let error = error_of(command.env("TILEMILL_STARTUP_TIMEOUT", "600ms"), 3);
+    for words in ["waiting for Kafka", &address, "`kafka.brokers`"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
 fn a_broker_without_a_port_is_refused_with_an_example() {
     let directory = TempDir::new().unwrap();
     let mut command = tilemill(directory.path());

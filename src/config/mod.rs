@@ -33,6 +33,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scratch_dir: Option<PathBuf>,
+    pub startup_timeout: Seconds,
     pub shutdown_timeout: Seconds,
     pub server: Server,
     pub log: Log,
@@ -155,6 +156,7 @@ impl Default for Config {
         Self {
             data_dir: "./tilemill-data".into(),
             scratch_dir: None,
+            startup_timeout: Seconds::new(60),
             shutdown_timeout: Seconds::new(30),
             server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), hosts: Vec::new() },
             log: Log { level: "info".into(), format: LogFormat::Text },

@@ -129,7 +129,13 @@ fn cluster(config: &Config) -> Vec<Rule> {
                     topic may have the same name";
         Rule::new(key, format!("{name:?}"), alone && is_topic_name(name), text)
     };
+    let group = |key, name: &String| {
+        Rule::new(key, format!("{name:?}"), !name.is_empty(), "a group must have a name")
+    };
     let mut rules = vec![
+        group("topics.tasks_group", &topics.tasks_group),
+        group("topics.results_group", &topics.results_group),
+        group("topics.heartbeats_group", &topics.heartbeats_group),
         named("topics.tasks", &topics.tasks),
         named("topics.results", &topics.results),
         named("topics.heartbeats", &topics.heartbeats),

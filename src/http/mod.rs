@@ -88,7 +88,7 @@ pub async fn serve(
     grace: Duration,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let partitions = app.results.partitions().await.map_err(io::Error::other)?;
+    let partitions = app.topics.results.partitions().await.map_err(io::Error::other)?;
     let admission = Admission::new(Arc::clone(&app.config), app.storage.id().clone(), partitions);
     let hub = Hub::new(shutdown.clone());
     let watching = tokio::spawn(hub.clone().run(app.clone()));

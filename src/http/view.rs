@@ -147,8 +147,8 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
         let board = app.state.board(job.id).await?;
         tiles_waiting += board.map_or(0, |board| u64::from(board.tiles() - board.done()));
     }
-    let tasks = app.tasks.progress().await?;
-    let results = app.results.progress().await?;
+    let tasks = app.topics.tasks.progress().await?;
+    let results = app.topics.results.progress().await?;
     Ok(QueueView {
         tiles_waiting,
         tiles_in_flight: tasks.iter().chain(&results).map(|p| p.end - p.committed).sum(),

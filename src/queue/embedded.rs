@@ -231,6 +231,8 @@ impl<M: Send + Sync + 'static> Consumer<M> for EmbeddedConsumer<M> {
             changed.await;
         }
     }
+
+    async fn leave(self: Box<Self>) {}
 }
 
 impl<M> Drop for EmbeddedConsumer<M> {

@@ -71,13 +71,17 @@ pub struct Progress {
 
 /// A member of a topic's consumer group.
 ///
-/// Dropping it leaves the group as a crash would: what it holds is delivered again to others.
+/// Dropped, it leaves the group by and by: what it holds is delivered again to others.
 #[async_trait]
 pub trait Consumer<M: Send + Sync + 'static>: Send {
     /// Waits for what comes next. Cancel-safe: a call that is dropped has taken nothing.
     ///
     /// The first event is the first assignment.
     async fn next(&mut self) -> Result<Event<M>, QueueError>;
+
+    /// Leaves the group in good order: when this returns, what was acked is committed, and what was
+    /// held is free for others, if the queue could be reached.
+    async fn leave(self: Box<Self>);
 }
 
 /// What a consumer is told.

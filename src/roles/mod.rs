@@ -3,6 +3,7 @@
 //! * [`serve`]: the page, the API, and a mill.
 //! * [`run`]: a mill for the images on the command line.
 //! * [`submit`]: images to a server, results back.
+//! * [`work`]: a member of the group that filters tiles.
 //! * [`topics`]: the topics in Kafka, made and looked at.
 //! * [`check`]: what is configured, and what is wrong with it.
 //! * [`completions`]: scripts for shells.
@@ -12,6 +13,7 @@
 //! * `client`: the API of a server, seen from the other side.
 //! * `inputs`: which images a command line names.
 //! * `outputs`: where each result goes, decided before anything starts.
+//! * `cluster`: waiting for a cluster, and for its topics.
 //! * `report`: what is told of images.
 //!
 //! A role returns its exit code; an error means that it could not start, or that it lost a service.
@@ -19,8 +21,13 @@
 use std::error::Error;
 use std::io;
 
+use tracing::info;
+
+use crate::config::Origin;
+
 pub mod check;
 mod client;
+mod cluster;
 pub mod completions;
 mod inputs;
 mod outputs;
@@ -29,6 +36,7 @@ pub mod run;
 pub mod serve;
 pub mod submit;
 pub mod topics;
+pub mod work;
 
 /// Exit code: all is done.
 pub const DONE: u8 = 0;
@@ -60,6 +68,14 @@ pub struct Unreachable {
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     if error.is::<Unreachable>() { UNREACHABLE } else { USAGE }
+}
+
+/// The first line of the log.
+fn tell_origin(origin: &Origin) {
+    match origin {
+        Origin::File(path) => info!(file = %path.display(), "configuration"),
+        Origin::Defaults => info!("configuration: no file found, the defaults are used"),
+    }
 }
 
 /// Ctrl-C, SIGTERM or the end of the terminal, from the moment this is made.

@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{DONE, FAILED, StopSignal};
-use crate::app::App;
+use super::{DONE, FAILED, StopSignal, tell_origin};
+use crate::app::{self, App};
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
 use crate::http;
@@ -19,10 +19,7 @@ use crate::storage::lock::{DirectoryLock, LockError};
 
 /// Serves until Ctrl-C or SIGTERM. Jobs that have not ended by then go on at the next start.
 pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<u8> {
-    match origin {
-        Origin::File(path) => info!(file = %path.display(), "configuration"),
-        Origin::Defaults => info!("configuration: no file found, the defaults are used"),
-    }
+    tell_origin(origin);
     if config.kafka.is_some() {
         bail!(
             "`kafka` is configured, and `serve` does not use it yet: leave it out, and work, \
@@ -43,7 +40,7 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let app = App::embedded(Arc::clone(&config), storage).await?;
     warn_of_strangers(&app);
     let (requests, services) = (CancellationToken::new(), CancellationToken::new());
-    let worker = app.worker_id(args.id);
+    let worker = app::worker_id(args.id);
     let threads = config.worker.threads();
     info!(%worker, threads, "working");
     let running = app.start(worker, threads, Scratch::Named(scratch), &services)?;

@@ -1,6 +1,7 @@
 //! The mill: a task becomes a result. One member of the group, as many tiles at once as threads.
 
 use std::cmp::Ordering;
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ use crate::raster::pixels::Pixels;
 
 /// Tiles in hand for each thread: one in work, one so that the thread need not wait for the next.
 const TILES_PER_THREAD: usize = 2;
+
+/// How long a tile is left alone whose result cannot be sent, before it is filtered again.
+const SEND_PAUSE: Duration = Duration::from_secs(1);
 
 /// A worker.
 pub struct Mill {
@@ -76,6 +80,7 @@ impl Mill {
         }
         in_hand.close();
         in_hand.wait().await;
+        consumer.leave().await;
         Ok(())
     }
 
@@ -86,30 +91,55 @@ impl Mill {
         let result = self.filter(Arc::clone(&task)).await;
         let counter = if result.pixels.is_ok() { &self.tally.done } else { &self.tally.failed };
         counter.fetch_add(1, Relaxed);
-        match self.results.send(task.results_partition, result).await {
-            Ok(_) => delivery.ack(),
-            // Not acked, the task goes back to the queue.
-            Err(error) => warn!(
-                job = %task.job,
-                tile = task.tile,
-                error = &error as &dyn std::error::Error,
-                "could not send a result"
-            ),
+        if self.answer(&task, result).await {
+            delivery.ack();
         }
         self.tally.in_flight.fetch_sub(1, Relaxed);
         drop(permit);
     }
 
+    /// Sends a result; whether the task is done with. If not, it goes back to the queue.
+    async fn answer(&self, task: &TileTask, result: TileResult) -> bool {
+        let Err(error) = self.results.send(task.results_partition, result).await else {
+            return true;
+        };
+        let (job, tile) = (task.job, task.tile);
+        warn!(%job, tile, error = &error as &dyn Error, "could not send a result");
+        match error {
+            QueueError::Unavailable(_) => {
+                tokio::time::sleep(SEND_PAUSE).await;
+                false
+            }
+            // It would be refused again: the job has to hear of it.
+            QueueError::Refused(cause) => {
+                let failure = TileFailure { cause: cause.to_string(), retry: Retry::Futile };
+                let refused = self.result(task, Err(failure), Duration::ZERO);
+                self.results.send(task.results_partition, refused).await.is_ok()
+            }
+            // Nobody waits for it: the topic was made anew.
+            QueueError::NoSuchPartition { .. } => true,
+        }
+    }
+
     async fn filter(&self, task: Arc<TileTask>) -> TileResult {
-        let (job, tile, attempt) = (task.job, task.tile, task.attempt);
-        let id = self.id.clone();
+        let (id, work) = (self.id.clone(), Arc::clone(&task));
         let work = self.pool.run_within(self.timeout.duration(), move || {
             let start = Instant::now();
-            (filter_tile(&task, &id), start.elapsed())
+            (filter_tile(&work, &id), start.elapsed())
         });
         let (pixels, elapsed) = work
             .await
             .unwrap_or_else(|unfinished| (Err(self.failure(&unfinished)), Duration::ZERO));
+        self.result(&task, pixels, elapsed)
+    }
+
+    fn result(
+        &self,
+        task: &TileTask,
+        pixels: Result<Pixels, TileFailure>,
+        elapsed: Duration,
+    ) -> TileResult {
+        let TileTask { job, tile, attempt, .. } = *task;
         TileResult { job, tile, attempt, worker: self.id.clone(), elapsed, pixels }
     }
 

@@ -22,7 +22,7 @@ pub async fn run(
     loop {
         let event = tokio::select! {
             event = consumer.next() => event?,
-            () = shutdown.cancelled() => return Ok(()),
+            () = shutdown.cancelled() => break,
         };
         let Event::Delivery(delivery) = event else {
             continue;
@@ -38,4 +38,6 @@ pub async fn run(
         }
         delivery.ack();
     }
+    consumer.leave().await;
+    Ok(())
 }

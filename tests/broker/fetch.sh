@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fetches Apache Kafka for the tests, once, into target/kafka/VERSION. Needs Maven and Java 17.
+# Fetches Apache Kafka for the tests, once, into target/kafka/VERSION, and beside it another client:
+# librdkafka in a Python environment. Needs Maven, Java 17 and python3-venv.
 #
 #   bash tests/broker/fetch.sh            the version that all tests run with
 #   bash tests/broker/fetch.sh VERSION    another one, which TILEMILL_TEST_KAFKA_VERSION then chooses
@@ -7,12 +8,22 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 version=${1:-$(cat tests/broker/version.txt)}
-folder=${CARGO_TARGET_DIR:-target}/kafka/$version
-[ -d "$folder" ] && exit 0
-mkdir -p "$(dirname "$folder")"
-staged=$(mktemp -d "$(dirname "$folder")/fetching.XXXXXX")
+client=2.16.1
+folder=${CARGO_TARGET_DIR:-target}/kafka
+mkdir -p "$folder"
+folder=$(realpath "$folder")
+staged=$(mktemp -d "$folder/fetching.XXXXXX")
 trap 'rm -rf "$staged"' EXIT
-mvn -q -B -ntp -f tests/broker/pom.xml "-Dkafka=$version" dependency:copy-dependencies \
-  -DincludeScope=runtime "-DoutputDirectory=$(realpath "$staged")"
-# Under its name only when it is whole.
-mv -T "$staged" "$folder"
+
+# Both under their names only when they are whole.
+if [ ! -d "$folder/$version" ]; then
+  mvn -q -B -ntp -f tests/broker/pom.xml "-Dkafka=$version" dependency:copy-dependencies \
+    -DincludeScope=runtime "-DoutputDirectory=$staged/jars"
+  mv -T "$staged/jars" "$folder/$version"
+fi
+if [ ! -d "$folder/client-$client" ]; then
+  python3 -m venv "$staged/venv"
+  "$staged/venv/bin/pip" install --quiet "confluent-kafka==$client"
+  mv -T "$staged/venv" "$folder/client-$client"
+fi
+ln -sfn "client-$client" "$folder/client"

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use tilemill::model::worker::{Heartbeat, Phase, WorkerId};
 use tilemill::queue::admin::{TopicAdmin, TopicPlan};
-use tilemill::queue::kafka::Beginning;
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
 use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
 use tilemill::queue::kafka::wire::Compression;
+use tilemill::queue::kafka::{Beginning, Danger};
 use tilemill::queue::{Event, Topic};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::broker::runtime;
 use crate::support::PATIENCE;
 
 /// A message that carries a number.
@@ -55,6 +56,7 @@ pub fn options(group: &str) -> TopicOptions {
         group: group.to_owned(),
         beginning: Beginning::Earliest,
         compression: Compression::Lz4,
+        danger: Danger::Deadly,
         answers: None,
     }
 }
@@ -62,16 +64,6 @@ pub fn options(group: &str) -> TopicOptions {
 /// A name that no other test, and no other run, uses.
 pub fn own_name(test: &str) -> String {
     format!("{test}-{}", std::process::id())
-}
-
-pub fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-/// Runs a test with a deadline.
-pub fn block_on<T>(test: impl Future<Output = T>) -> T {
-    let limited = async { tokio::time::timeout(2 * PATIENCE, test).await };
-    runtime().block_on(limited).expect("the test ends in time")
 }
 
 /// All that was seen, by the numbers of messages and by partitions and offsets.

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
-use crate::support::{Log, wait};
+use crate::support::{Log, PATIENCE, wait};
 
 /// A broker of an idle test needs less than half of it.
 const JAVA: [&str; 4] = ["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
@@ -25,6 +26,8 @@ const CLUSTER_ID: &str = "4L6g3nShT-eMCtK--X86sw";
 
 /// A test, which gets the Kafka that all share.
 pub type Test = fn(&Cluster);
+/// A test of which each seed makes another.
+pub type SeededTest = fn(&Cluster, u64);
 
 /// The Kafka that the tests share.
 pub struct Cluster {
@@ -49,25 +52,52 @@ impl Cluster {
 
 /// Runs the tests of a program, or says why not.
 pub fn run(tests: &[(&'static str, Test)]) -> ExitCode {
+    run_all(
+        tests
+            .iter()
+            .map(|(name, test)| {
+                let run: Run = Arc::new(*test);
+                ((*name).to_owned(), run)
+            })
+            .collect(),
+    )
+}
+
+/// The same with two seeds for each test, or with fifty in the long run.
+pub fn run_seeded(tests: &[(&'static str, SeededTest)]) -> ExitCode {
+    let seeds = if std::env::var_os("TILEMILL_TEST_LONG").is_some() { 50 } else { 2 };
+    let mut all: Vec<(String, Run)> = Vec::new();
+    for (name, test) in tests.iter().copied() {
+        all.extend((0..seeds).map(|seed| {
+            let run: Run = Arc::new(move |cluster| test(cluster, seed));
+            (format!("{name}_seed_{seed}"), run)
+        }));
+    }
+    run_all(all)
+}
+
+type Run = Arc<dyn Fn(&Cluster) + Send + Sync>;
+
+fn run_all(tests: Vec<(String, Run)>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let required = std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all");
+    let required = is_all_required();
     // Listing the tests starts nothing.
     let cluster = match Kafka::find() {
         Ok(_) if arguments.list => Err("not started to list the tests".to_owned()),
         found => found.map(|kafka| Arc::new(Cluster::open(kafka))),
     };
-    let trials = tests.iter().map(|(name, test)| match &cluster {
+    let trials = tests.into_iter().map(|(name, test)| match &cluster {
         Ok(cluster) => {
-            let (cluster, test) = (Arc::clone(cluster), *test);
-            Trial::test(*name, move || {
+            let cluster = Arc::clone(cluster);
+            Trial::test(name, move || {
                 test(&cluster);
                 Ok(())
             })
         }
         Err(missing) => {
             let reason = Failed::from(missing);
-            Trial::test(*name, || Err(reason))
+            Trial::test(name, || Err(reason))
                 .with_kind(format!("skipped: {missing}"))
                 .with_ignored_flag(!required)
         }
@@ -92,8 +122,7 @@ impl Kafka {
         }
         let version = std::env::var("TILEMILL_TEST_KAFKA_VERSION")
             .unwrap_or_else(|_| include_str!("version.txt").trim().to_owned());
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in target/");
-        let jars = target.join("kafka").join(&version);
+        let jars = fetched().join(&version);
         if !jars.is_dir() {
             return Err(format!("no Kafka: bash tests/broker/fetch.sh {version} fetches it"));
         }
@@ -101,6 +130,17 @@ impl Kafka {
         java.map_err(|error| format!("java does not start: {error}"))?;
         Ok(Self::Jars(jars))
     }
+}
+
+/// Where `fetch.sh` puts things.
+pub fn fetched() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in target/");
+    target.join("kafka")
+}
+
+/// Whether nothing that the tests use may be missing.
+pub fn is_all_required() -> bool {
+    std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all")
 }
 
 /// A broker that the test may stop and start as it likes.
@@ -114,17 +154,18 @@ pub struct Broker {
 impl Broker {
     /// Starts a cluster of one node.
     pub fn start(jars: &Path) -> Self {
-        Self::start_with(jars, "")
+        Self::start_with(jars, |_| String::new())
     }
 
-    /// The same with further lines for `server.properties`.
-    pub fn start_with(jars: &Path, properties: &str) -> Self {
+    /// The same with further lines for `server.properties`, which may name its address; the last of
+    /// several for one key counts.
+    pub fn start_with(jars: &Path, properties: impl FnOnce(Ipv4Addr) -> String) -> Self {
         let folder = TempDir::new().unwrap();
         let address = own_address();
         let mut broker = Self { jars: jars.to_owned(), folder, address, running: None };
         let mut file = std::fs::File::create(broker.properties()).unwrap();
         file.write_all(broker.describe().as_bytes()).unwrap();
-        file.write_all(properties.as_bytes()).unwrap();
+        file.write_all(properties(address).as_bytes()).unwrap();
         let formatted = broker.tool(
             "kafka.tools.StorageTool",
             &["format", "-t", CLUSTER_ID, "-c", broker.properties().to_str().unwrap()],
@@ -219,6 +260,77 @@ impl Broker {
         let (child, _) = self.running.as_ref().expect("the broker runs");
         kill_process(Pid::from_child(child), signal).unwrap();
     }
+}
+
+/// A cluster of two nodes, of which the second may go: the first is the controller.
+pub struct Pair {
+    pub first: Broker,
+    pub second: Broker,
+}
+
+/// So many partitions of the groups' offsets, spread over both.
+const OFFSETS_PARTITIONS: i32 = 8;
+
+impl Pair {
+    pub fn start(jars: &Path) -> Self {
+        let both = format!(
+            "offsets.topic.replication.factor=2\n\
+             offsets.topic.num.partitions={OFFSETS_PARTITIONS}\n\
+             default.replication.factor=2\n\
+             min.insync.replicas=1\n\
+             broker.session.timeout.ms=3000\n\
+             broker.heartbeat.interval.ms=500\n"
+        );
+        let first = Broker::start_with(jars, |_| both.clone());
+        let controller = first.address;
+        let second = Broker::start_with(jars, |address| {
+            format!(
+                "{both}\
+                 process.roles=broker\n\
+                 node.id=2\n\
+                 controller.quorum.voters=1@{controller}:{CONTROLLER_PORT}\n\
+                 listeners=PLAINTEXT://{address}:{BROKER_PORT}\n"
+            )
+        });
+        Self { first, second }
+    }
+
+    pub fn address(&self) -> String {
+        format!("{},{}", self.first.address(), self.second.address())
+    }
+
+    /// The first number whose group the second node coordinates.
+    pub fn coordinated_by_second(&self, group: impl Fn(u32) -> String) -> u32 {
+        let known = self.first.address();
+        // The offsets' topic is made when it is asked for.
+        let ask = ["--bootstrap-server", &known, "--describe", "--group", "any"];
+        self.first.tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &ask);
+        let ask = ["--bootstrap-server", &known, "--describe", "--topic", "__consumer_offsets"];
+        let described = self.first.tool("org.apache.kafka.tools.TopicCommand", &ask);
+        let text = String::from_utf8(described.stdout).unwrap();
+        let led = |partition: i32| {
+            let place = format!("Partition: {partition}\tLeader: 2\t");
+            text.contains(&place)
+        };
+        assert!((0..OFFSETS_PARTITIONS).any(led), "{text}");
+        let partition = |group: &str| java_hash(group).saturating_abs() % OFFSETS_PARTITIONS;
+        (0..1000).find(|number| led(partition(&group(*number)))).unwrap()
+    }
+}
+
+/// As Java computes it: Kafka finds the coordinator of a group by it.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+}
+
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Runs a test with a deadline.
+pub fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let limited = async { tokio::time::timeout(3 * PATIENCE, test).await };
+    runtime().block_on(limited).expect("the test ends in time")
 }
 
 impl Drop for Broker {

@@ -52,8 +52,8 @@ impl Mill {
         let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
         let shutdown = CancellationToken::new();
         let ports = Ports {
-            tasks: Arc::clone(&app.tasks),
-            results: Arc::clone(&app.results),
+            tasks: Arc::clone(&app.topics.tasks),
+            results: Arc::clone(&app.topics.results),
             state: Arc::clone(&app.state),
             storage: Arc::clone(&app.storage),
         };
@@ -65,7 +65,7 @@ impl Mill {
         let (state, files) = (Arc::clone(&app.state), Arc::clone(&app.storage));
         let scratch = Scratch::Unnamed(directory.path().to_owned());
         let collector = Collector::new(state, files, scratch, pool, RULES);
-        let (results, stop) = (Arc::clone(&app.results), shutdown.clone());
+        let (results, stop) = (Arc::clone(&app.topics.results), shutdown.clone());
         tokio::spawn(async move { collector.run("collector", results, stop).await.unwrap() });
         Self { app, storage, directory, shutdown }
     }
@@ -97,7 +97,7 @@ impl Mill {
         self.storage.assign(id, Paths { input: input.clone(), output });
         let image = std::io::BufReader::new(std::fs::File::open(&input).unwrap());
         let candidate = Candidate::read("image.png", 1, image, &self.app.config).unwrap();
-        let partitions = self.app.results.partitions().await.unwrap();
+        let partitions = self.app.topics.results.partitions().await.unwrap();
         let admission =
             Admission::new(Arc::clone(&self.app.config), self.storage.id().clone(), partitions);
         let filters = Some("invert".into());
@@ -129,7 +129,7 @@ impl Mill {
     }
 
     pub async fn worker(&self, name: &str) -> Worker {
-        let consumer = self.app.tasks.join(name).await.unwrap();
+        let consumer = self.app.topics.tasks.join(name).await.unwrap();
         Worker { id: WorkerId::new(name), consumer, app: self.app.clone() }
     }
 
@@ -164,7 +164,7 @@ impl Mill {
 
     /// Tasks that were sent so far.
     pub async fn sent(&self) -> u64 {
-        self.app.tasks.progress().await.unwrap().iter().map(|partition| partition.end).sum()
+        self.app.topics.tasks.progress().await.unwrap().iter().map(|partition| partition.end).sum()
     }
 }
 
@@ -195,7 +195,7 @@ impl Worker {
         let (job, tile, attempt) = (task.job, task.tile, task.attempt);
         let (worker, elapsed) = (self.id.clone(), Duration::ZERO);
         let result = TileResult { job, tile, attempt, worker, elapsed, pixels };
-        self.app.results.send(task.results_partition, result).await.unwrap();
+        self.app.topics.results.send(task.results_partition, result).await.unwrap();
     }
 
     pub async fn succeed(&mut self, task: &TileTask) {

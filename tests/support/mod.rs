@@ -23,6 +23,13 @@ pub fn tilemill(directory: &Path) -> Command {
     clean(Command::new(BINARY), directory)
 }
 
+/// The program in `directory` by a shell script that ends with `exec "$@"`.
+pub fn in_shell(script: &str, directory: &Path) -> Command {
+    let mut shell = clean(Command::new("sh"), directory);
+    shell.args(["-c", script, "sh", BINARY]);
+    shell
+}
+
 /// A command in `directory` without the variables of whoever runs the tests.
 fn clean(mut command: Command, directory: &Path) -> Command {
     let settings = std::env::vars_os().map(|(name, _)| name);
@@ -93,9 +100,7 @@ impl Server {
 
     /// The same by a shell script that ends with `exec "$@"`.
     pub fn start_in(script: &str, data: &TempDir, settings: &[(&str, &str)]) -> Self {
-        let mut shell = clean(Command::new("sh"), data.path());
-        shell.args(["-c", script, "sh", BINARY]);
-        Self::start_by(shell, data, settings)
+        Self::start_by(in_shell(script, data.path()), data, settings)
     }
 
     fn start_by(mut command: Command, data: &TempDir, settings: &[(&str, &str)]) -> Self {

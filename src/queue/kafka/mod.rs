@@ -7,21 +7,27 @@
 //! * [`connection`]: one connection to one of them.
 //! * [`error`]: what can go wrong between this process and a broker.
 //! * `call`: the requests that are sent, each in one version.
+//! * `caution`: which messages a member may hand out after another has died of one.
 //! * `consumer`: a member that gets messages.
+//! * `fetch`: one partition, fetched ahead.
 //! * `group`: membership in a consumer group.
 //! * `guard`: keeps answers from taking more memory than they have bytes for.
+//! * `inbox`: records between fetchers and consumer.
 //! * `ownership`: which partitions are a member's, and how far each has been dealt with.
 //! * `records`: records to and from partitions, over `rskafka`.
 //! * `tracker`: which offset may be committed.
 
 pub mod admin;
 mod call;
+mod caution;
 pub mod cluster;
 pub mod connection;
 mod consumer;
 pub mod error;
+mod fetch;
 mod group;
 mod guard;
+mod inbox;
 mod ownership;
 mod records;
 pub mod topic;
@@ -29,3 +35,4 @@ mod tracker;
 pub mod wire;
 
 pub use consumer::Beginning;
+pub use ownership::Danger;

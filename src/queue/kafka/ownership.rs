@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::caution::{Caution, Note, Verdict};
 use super::error::KafkaError;
 use super::tracker::Tracker;
 
@@ -18,8 +19,8 @@ pub(super) struct Position {
     pub(super) partition: u32,
     /// None where nothing was ever committed.
     pub(super) offset: Option<u64>,
-    /// The text that is committed beside the offset.
-    pub(super) note: String,
+    /// What is committed beside the offset.
+    pub(super) note: Note,
 }
 
 /// Whether this member owned partitions in the generation just before.
@@ -41,9 +42,26 @@ pub(super) struct Owned {
     pub(super) start: Option<u64>,
 }
 
+/// Whether messages may kill the process that has them in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Danger {
+    /// They are worked on.
+    Deadly,
+    /// They are read, no more.
+    None,
+}
+
+/// Where a message stands, and in which term its partition was held when it was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) partition: u32,
+    pub(super) term: u64,
+    pub(super) offset: u64,
+}
+
 /// The partitions of one member.
-#[derive(Default)]
 pub(super) struct Ownership {
+    danger: Danger,
     state: Mutex<State>,
     /// There is news for the consumer, or a message.
     pub(super) news: Arc<Notify>,
@@ -64,9 +82,15 @@ struct Holding {
     start: Option<u64>,
     tracker: Tracker,
     stored: Option<u64>,
+    caution: Caution,
 }
 
 impl Ownership {
+    pub(super) fn new(danger: Danger) -> Self {
+        let (state, news, acked) = Default::default();
+        Self { danger, state, news, acked }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under the lock, so the state is whole even if poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -76,12 +100,17 @@ impl Ownership {
     pub(super) fn assign(&self, positions: &[Position], continuity: Continuity) {
         let mut state = self.lock();
         let mut before = std::mem::take(&mut state.holdings);
-        for Position { partition, offset, .. } in positions {
+        for Position { partition, offset, note } in positions {
             let kept = before.remove(partition).filter(|_| continuity == Continuity::Unbroken);
             let holding = kept.unwrap_or_else(|| {
                 state.terms += 1;
-                let tracker = Tracker::new(*offset);
-                Holding { term: state.terms, start: *offset, tracker, stored: *offset }
+                Holding {
+                    term: state.terms,
+                    start: *offset,
+                    tracker: Tracker::new(*offset),
+                    stored: *offset,
+                    caution: Caution::new(*note),
+                }
             });
             state.holdings.insert(*partition, holding);
         }
@@ -120,36 +149,71 @@ impl Ownership {
         Ok(std::mem::take(&mut state.changed).then_some(owned))
     }
 
+    /// Whether the message there, the next in its partition, may be handed out; `None` if the
+    /// partition is no longer held in that term.
+    pub(super) fn judge(&self, place: Place) -> Option<Verdict> {
+        if self.danger == Danger::None {
+            return self.with(place, |_| Verdict::Deliver);
+        }
+        let (verdict, said) = self.with(place, |holding| {
+            let before = holding.caution.said();
+            let alone = holding.tracker.is_idle();
+            holding.tracker.reach(place.offset);
+            let verdict = holding.caution.judge(place.offset, alone);
+            (verdict, holding.caution.said() != before)
+        })?;
+        if said {
+            self.acked.notify_one();
+        }
+        Some(verdict)
+    }
+
     /// Notes a delivery, unless the partition is no longer held in that term.
-    pub(super) fn deliver(&self, partition: u32, term: u64, offset: u64) -> bool {
-        self.with(partition, term, |tracker| tracker.deliver(offset))
+    pub(super) fn deliver(&self, place: Place) -> bool {
+        self.with(place, |holding| holding.tracker.deliver(place.offset)).is_some()
     }
 
     /// Notes an ack, unless the partition is no longer held in that term.
-    pub(super) fn ack(&self, partition: u32, term: u64, offset: u64) {
-        if self.with(partition, term, |tracker| tracker.ack(offset)) {
+    pub(super) fn ack(&self, place: Place) {
+        let idle = self.with(place, |holding| {
+            holding.tracker.ack(place.offset);
+            holding.tracker.is_idle()
+        });
+        if idle.is_some() {
             self.acked.notify_one();
+        }
+        // The next message may have waited to be alone.
+        if idle == Some(true) && self.danger == Danger::Deadly {
+            self.news.notify_waiters();
         }
     }
 
     /// Whether the partition is held in that term.
-    pub(super) fn holds(&self, partition: u32, term: u64) -> bool {
-        self.with(partition, term, |_| {})
+    pub(super) fn holds(&self, place: Place) -> bool {
+        self.with(place, |_| {}).is_some()
     }
 
-    fn with(&self, partition: u32, term: u64, effect: impl FnOnce(&mut Tracker)) -> bool {
+    fn with<T>(&self, place: Place, effect: impl FnOnce(&mut Holding) -> T) -> Option<T> {
         let mut state = self.lock();
-        let holding = state.holdings.get_mut(&partition).filter(|held| held.term == term);
-        holding.map(|held| effect(&mut held.tracker)).is_some()
+        let holding = state.holdings.get_mut(&place.partition);
+        holding.filter(|held| held.term == place.term).map(effect)
+    }
+
+    /// This member is alive and may be about to lose its partitions.
+    pub(super) fn hand_over(&self) {
+        for holding in self.lock().holdings.values_mut() {
+            holding.caution.hand_over(holding.tracker.committable());
+        }
     }
 
     /// What can be committed and is not stored yet.
     pub(super) fn due(&self) -> Vec<Position> {
         let state = self.lock();
         let due = state.holdings.iter().filter_map(|(partition, holding)| {
-            let offset = holding.tracker.committable();
-            let note = String::new();
-            (offset != holding.stored).then_some(Position { partition: *partition, offset, note })
+            let (offset, note) = (holding.tracker.committable(), holding.caution.said());
+            let stored = offset == holding.stored && note == holding.caution.last_stored();
+            let due = offset.is_some() && !stored;
+            due.then_some(Position { partition: *partition, offset, note })
         });
         due.collect()
     }
@@ -157,10 +221,15 @@ impl Ownership {
     /// The coordinator has stored these.
     pub(super) fn stored(&self, positions: &[Position]) {
         let mut state = self.lock();
-        for Position { partition, offset, .. } in positions {
+        for Position { partition, offset, note } in positions {
             if let Some(holding) = state.holdings.get_mut(partition) {
                 holding.stored = *offset;
+                holding.caution.stored(*note);
             }
+        }
+        drop(state);
+        if self.danger == Danger::Deadly {
+            self.news.notify_waiters();
         }
     }
 

@@ -1,5 +1,6 @@
 //! A topic of the queue port over Kafka.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::cluster::Cluster;
 use super::consumer::{Beginning, KafkaConsumer, Source};
 use super::error::{KafkaError, accepted};
 use super::group::{self, Settings};
-use super::ownership::Ownership;
+use super::ownership::{Danger, Ownership};
 use super::records::{Records, RecordsError};
 use super::wire::{Compression, Message};
 use crate::blocking;
@@ -29,7 +30,9 @@ pub struct TopicOptions {
     pub beginning: Beginning,
     /// How pixels travel.
     pub compression: Compression,
-    /// Where tiles of another version are answered.
+    /// Whether processes may die of a message: it is counted, then, how many did.
+    pub danger: Danger,
+    /// Where tiles of another version are answered, and those that kill their workers.
     pub answers: Option<Arc<dyn Topic<TileResult>>>,
 }
 
@@ -39,6 +42,7 @@ pub struct KafkaTopic {
     name: String,
     options: TopicOptions,
     records: Records,
+    put_aside: Arc<AtomicU64>,
     count: Mutex<Option<(u32, Instant)>>,
 }
 
@@ -47,7 +51,20 @@ impl KafkaTopic {
     #[must_use]
     pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
         let (records, name) = (Records::new(&cluster, name), name.to_owned());
-        Self { cluster, name, options, records, count: Mutex::default() }
+        let (put_aside, count) = (Arc::default(), Mutex::default());
+        Self { cluster, name, options, records, put_aside, count }
+    }
+
+    /// The topic's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many records were put aside here because nobody could read them.
+    #[must_use]
+    pub fn put_aside(&self) -> u64 {
+        self.put_aside.load(Relaxed)
     }
 
     /// The count, as it was a moment ago at most.
@@ -121,11 +138,13 @@ impl<M: Message> Topic<M> for KafkaTopic {
         let cluster = self.cluster.called(member);
         let source = Arc::new(Source {
             topic: self.name.clone(),
+            member: member.to_owned(),
             records: Records::new(&cluster, &self.name),
             beginning: self.options.beginning,
             answers: self.options.answers.clone(),
+            put_aside: Arc::clone(&self.put_aside),
         });
-        let ownership = Arc::new(Ownership::default());
+        let ownership = Arc::new(Ownership::new(self.options.danger));
         let membership = group::join(cluster, self.settings(), Arc::clone(&ownership));
         Ok(Box::new(KafkaConsumer::<M>::new(ownership, source, membership)))
     }

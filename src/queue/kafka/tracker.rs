@@ -16,6 +16,16 @@ impl Tracker {
         Self { position, unacked: BTreeSet::new() }
     }
 
+    /// Everything below `offset` that is not in hand has been dealt with, or was never there.
+    pub(super) fn reach(&mut self, offset: u64) {
+        self.position = self.position.max(Some(offset));
+    }
+
+    /// Whether nothing is in hand.
+    pub(super) fn is_idle(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
     /// A message is handed out, for the first time or again.
     pub(super) fn deliver(&mut self, offset: u64) {
         self.unacked.insert(offset);

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use self::progress::Progress;
 use super::outputs::{self, Target, Wanted};
 use super::{DONE, FAILED, INTERRUPTED, StopSignal, inputs};
-use crate::app::App;
+use crate::app::{self, App};
 use crate::cli::{RunArgs, WishArgs};
 use crate::config::{Bytes, Config};
 use crate::model::event::Look;
@@ -51,7 +51,7 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let app = App::embedded(Arc::new(config), Arc::clone(&storage) as Arc<dyn Storage>).await?;
     let scratch = scratch_for(&app.config, &targets)?;
     let shutdown = CancellationToken::new();
-    let services = app.start(app.worker_id(None), threads, scratch, &shutdown)?;
+    let services = app.start(app::worker_id(None), threads, scratch, &shutdown)?;
     let mut run = Run::new(args.wishes, app, storage, targets.len()).await?;
     let done = tokio::select! {
         done = run.all(targets) => done,
@@ -94,7 +94,7 @@ impl Run {
         storage: Arc<LocalStorage>,
         images: usize,
     ) -> anyhow::Result<Self> {
-        let partitions = app.results.partitions().await?;
+        let partitions = app.topics.results.partitions().await?;
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
         let progress = Progress::new(images);
         let waiting = Vec::new();

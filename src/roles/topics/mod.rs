@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::{DONE, FAILED, Unreachable};
-use crate::app;
+use super::{DONE, FAILED, cluster};
 use crate::cli::{DeleteArgs, ScaleArgs, TopicsCommand};
-use crate::config::{Config, Kafka};
-use crate::queue::QueueError;
+use crate::config::Config;
 use crate::queue::admin::{TopicAdmin, TopicState};
 
 pub(super) mod plan;
@@ -24,12 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Does with the topics what `command` says.
 pub async fn topics(command: &TopicsCommand, config: &Config) -> anyhow::Result<u8> {
-    let (Some(kafka), Some(admin)) = (&config.kafka, app::topic_admin(config)) else {
-        bail!(
-            "no Kafka is configured: set `kafka.brokers`, or TILEMILL_KAFKA__BROKERS, to addresses \
-             such as \"kafka1:9092\""
-        );
-    };
+    let (kafka, admin) = cluster::configured(config)?;
     let wanted = plan::wanted(config);
     let done = match command {
         TopicsCommand::Create => create(&*admin, &wanted).await,
@@ -38,23 +31,7 @@ pub async fn topics(command: &TopicsCommand, config: &Config) -> anyhow::Result<
         TopicsCommand::Scale(args) => scale(&*admin, &wanted, args).await,
         TopicsCommand::Delete(args) => delete(&*admin, &wanted, args).await,
     };
-    done.map_err(|error| located(error, kafka))
-}
-
-/// Says where Kafka was looked for, if that is what failed.
-fn located(error: anyhow::Error, kafka: &Kafka) -> anyhow::Error {
-    match error.downcast::<QueueError>() {
-        Ok(QueueError::Unavailable(cause)) => Unreachable {
-            what: "Kafka",
-            address: kafka.brokers.to_string(),
-            remedy: "start it, or correct `kafka.brokers`; `tilemill check` looks at each broker",
-            cause,
-        }
-        .into(),
-        Ok(QueueError::Refused(cause)) => anyhow::anyhow!("{cause}"),
-        Ok(other) => other.into(),
-        Err(error) => error,
-    }
+    done.map_err(|error| cluster::located(error, kafka))
 }
 
 async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {

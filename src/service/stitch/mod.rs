@@ -118,6 +118,7 @@ impl Collector {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
                     self.forgive_encodes().await;
+                    consumer.leave().await;
                     return Ok(());
                 }
                 event = consumer.next() => self.receive(event?, &mut *consumer).await,

@@ -151,7 +151,7 @@ impl Coordinator {
             OffsetCommitRequestPartition::default()
                 .with_partition_index(signed(position.partition))
                 .with_committed_offset(position.offset.map_or(0, signed_offset))
-                .with_committed_metadata(Some(StrBytes::from_string(position.note.clone())))
+                .with_committed_metadata(Some(StrBytes::from_string(position.note.to_string())))
         });
         let topic = OffsetCommitRequestTopic::default()
             .with_name(topic_name(&self.settings.topic))
@@ -187,7 +187,8 @@ impl Coordinator {
             let Ok(number) = u32::try_from(partition.partition_index) else { continue };
             // Negative where there is none.
             let offset = u64::try_from(partition.committed_offset).ok();
-            let note = partition.metadata.map_or_else(String::new, |note| note.to_string());
+            // Another program's note says nothing here.
+            let note = partition.metadata.and_then(|note| note.parse().ok()).unwrap_or_default();
             positions.push(Position { partition: number, offset, note });
         }
         Ok(positions)

@@ -139,6 +139,7 @@ impl Member {
     async fn join(&mut self) -> Result<(), KafkaError> {
         // The next owner begins there. What is not stored now is delivered again, to whomever.
         if self.settled == Some(self.identity.generation) {
+            self.ownership.hand_over();
             let _ = self.commit().await;
         }
         let answer = self.coordinator.join(&self.identity.id).await?;
@@ -250,6 +251,7 @@ impl Member {
 
     async fn leave(&mut self) -> Result<(), KafkaError> {
         let current = self.joined && self.settled == Some(self.identity.generation);
+        self.ownership.hand_over();
         let stored = if current { self.commit().await } else { Ok(()) };
         // Acks that come from now on are void.
         self.ownership.lose();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::cluster::Cluster;
@@ -48,17 +49,32 @@ impl Settings {
             session: Duration::from_secs(6),
             rebalance: Duration::from_secs(6),
             heartbeat: Duration::from_secs(1),
-            refresh: Duration::from_secs(10),
+            refresh: Duration::from_secs(5),
         }
     }
 }
 
-/// Joins the group from a task of its own. Dropping the guard leaves it in good order.
-pub(super) fn join(cluster: Cluster, settings: Settings, ownership: Arc<Ownership>) -> DropGuard {
+/// A member at work in a task of its own. Dropped, it leaves the group as soon as it can.
+pub(super) struct Membership {
+    leave: DropGuard,
+    member: JoinHandle<()>,
+}
+
+impl Membership {
+    /// Leaves in good order; has tried for as long as a session when this returns.
+    pub(super) async fn leave(self) {
+        drop(self.leave);
+        // A member that panicked is as good as gone.
+        let _ = self.member.await;
+    }
+}
+
+/// Joins the group.
+pub(super) fn join(cluster: Cluster, settings: Settings, ownership: Arc<Ownership>) -> Membership {
     let leave = CancellationToken::new();
     let member = Member::new(Coordinator::new(cluster, settings.clone()), settings, ownership);
-    tokio::spawn(member.run(leave.clone()));
-    leave.drop_guard()
+    let member = tokio::spawn(member.run(leave.clone()));
+    Membership { leave: leave.drop_guard(), member }
 }
 
 /// What a group has committed, asked from outside of it.

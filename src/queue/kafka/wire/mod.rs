@@ -98,6 +98,12 @@ pub trait Message: Sized + Send + Sync + 'static {
 
     /// What becomes of a message of which only the prefix can be read.
     fn stranger(prefix: &Prefix) -> Stranger<Self>;
+
+    /// What the sender of a message gets when `tries` processes have died of it, from `judge`.
+    #[must_use]
+    fn deadly(_prefix: &Prefix, _tries: u32, _judge: &str) -> Option<TileResult> {
+        None
+    }
 }
 
 impl Message for Heartbeat {
@@ -126,7 +132,8 @@ impl Prefix {
         }
     }
 
-    fn read(record: &[u8]) -> Option<(Self, &[u8])> {
+    /// The prefix, and what follows it.
+    pub(super) fn read(record: &[u8]) -> Option<(Self, &[u8])> {
         let (magic, rest) = record.split_first_chunk()?;
         let (version, rest) = rest.split_first_chunk()?;
         let (job, rest) = rest.split_first_chunk()?;

@@ -78,6 +78,14 @@ impl Message for TileTask {
     fn stranger(prefix: &Prefix) -> Stranger<Self> {
         Stranger::Answer(left_to_others(prefix, "a worker"))
     }
+
+    fn deadly(prefix: &Prefix, tries: u32, judge: &str) -> Option<TileResult> {
+        let cause = format!("its worker died {tries} times with nothing but this tile in hand");
+        let failure = TileFailure { cause, retry: Retry::Futile };
+        let Prefix { job, tile, attempt, .. } = *prefix;
+        let (worker, elapsed) = (WorkerId::new(judge), Duration::ZERO);
+        Some(TileResult { job, tile, attempt, worker, elapsed, pixels: Err(failure) })
+    }
 }
 
 impl Message for TileResult {

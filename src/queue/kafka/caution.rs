@@ -1,0 +1,260 @@
+//! What the owner of a partition says beside each commit, so that a message that kills its process
+//! does so a few times only.
+//!
+//! A message is handed out only after a commit has said so. Whoever takes over a partition whose last
+//! owner died reads there which messages that one may have had, and hands them out one at a time, each
+//! after a commit that counts it. An owner that is alive when it gives a partition away takes the count
+//! back: then nobody died.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How many processes may die of a message that was alone in their hands.
+const MAX_TRIES: u32 = 3;
+/// For so many messages one commit speaks, so that commits are fewer than messages.
+const AHEAD: u64 = 32;
+
+/// The text that is committed beside an offset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Note {
+    /// Nothing is in anybody's hands.
+    #[default]
+    Free,
+    /// Messages below `until` may be.
+    Held { until: u64 },
+    /// One message is, alone and for the `tries`th time; those below `until` may have been before.
+    Trying { offset: u64, tries: u32, until: u64 },
+}
+
+/// Whether a message may be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It may.
+    Deliver,
+    /// Not before a commit, or an ack of the one before it.
+    Wait,
+    /// Never: as many processes as this died of it.
+    Deadly(u32),
+}
+
+/// What one owner of a partition may hand out.
+#[derive(Debug)]
+pub(super) struct Caution {
+    /// What the owner before left.
+    found: Note,
+    /// What the next commit says.
+    said: Note,
+    /// What the last one said.
+    stored: Note,
+}
+
+impl Caution {
+    /// For a partition whose last commit said `found`.
+    pub(super) fn new(found: Note) -> Self {
+        Self { found, said: found, stored: found }
+    }
+
+    /// Judges the message at `offset`, the next in its partition; `alone` says that no other is in hand.
+    pub(super) fn judge(&mut self, offset: u64, alone: bool) -> Verdict {
+        let careful_until = self.found.until();
+        if offset >= careful_until {
+            return self.judge_freely(offset);
+        }
+        if !alone {
+            return Verdict::Wait;
+        }
+        let tries = self.found.tries_of(offset);
+        if tries >= MAX_TRIES {
+            return Verdict::Deadly(tries);
+        }
+        self.said = Note::Trying { offset, tries: tries + 1, until: careful_until };
+        if self.stored == self.said { Verdict::Deliver } else { Verdict::Wait }
+    }
+
+    fn judge_freely(&mut self, offset: u64) -> Verdict {
+        // Said again long before it is used up, so that nobody waits for it.
+        if offset + AHEAD / 2 >= self.said.until() || !matches!(self.said, Note::Held { .. }) {
+            self.said = Note::Held { until: offset + AHEAD };
+        }
+        match self.stored {
+            Note::Held { until } if offset < until => Verdict::Deliver,
+            _ => Verdict::Wait,
+        }
+    }
+
+    /// What the next commit is to say.
+    pub(super) fn said(&self) -> Note {
+        self.said
+    }
+
+    /// What the last commit said.
+    pub(super) fn last_stored(&self) -> Note {
+        self.stored
+    }
+
+    /// A commit has said this.
+    pub(super) fn stored(&mut self, note: Note) {
+        self.stored = note;
+    }
+
+    /// This owner is alive and may be about to lose the partition; `offset` is what it commits.
+    pub(super) fn hand_over(&mut self, offset: Option<u64>) {
+        let careful_until = self.found.until();
+        let blameless = match self.said {
+            Note::Trying { offset, tries, until } if self.said != self.found => {
+                Note::Trying { offset, tries: tries.saturating_sub(1), until }
+            }
+            other => other,
+        };
+        let careful = offset.is_some_and(|offset| offset < careful_until);
+        self.said = if careful { blameless } else { Note::Free };
+    }
+}
+
+impl Note {
+    fn until(self) -> u64 {
+        match self {
+            Self::Free => 0,
+            Self::Held { until } | Self::Trying { until, .. } => until,
+        }
+    }
+
+    fn tries_of(self, message: u64) -> u32 {
+        match self {
+            Self::Trying { offset, tries, .. } if offset == message => tries,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free => Ok(()),
+            Self::Held { until } => write!(f, "held {until}"),
+            Self::Trying { offset, tries, until } => write!(f, "try {offset} {tries} {until}"),
+        }
+    }
+}
+
+impl FromStr for Note {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let number = |word: &str| word.parse().map_err(|_| text.to_owned());
+        match words[..] {
+            [] => Ok(Self::Free),
+            ["held", until] => Ok(Self::Held { until: number(until)? }),
+            ["try", offset, tries, until] => Ok(Self::Trying {
+                offset: number(offset)?,
+                // No more than count, whoever wrote it.
+                tries: u32::try_from(number(tries)?).unwrap_or(MAX_TRIES),
+                until: number(until)?,
+            }),
+            _ => Err(text.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Caution, MAX_TRIES, Note, Verdict};
+
+    /// Commits what is said, as the member does.
+    fn commit(caution: &mut Caution) -> Note {
+        caution.stored(caution.said());
+        caution.said()
+    }
+
+    #[test]
+    fn notes_are_read_as_they_were_written() {
+        for (note, text) in [
+            (Note::Free, ""),
+            (Note::Held { until: 7 }, "held 7"),
+            (Note::Trying { offset: 5, tries: 2, until: 7 }, "try 5 2 7"),
+        ] {
+            assert_eq!(note.to_string(), text);
+            assert_eq!(text.parse(), Ok(note));
+        }
+        for strange in ["held", "held x", "try 1 2", "hello", "held -1"] {
+            assert_eq!(strange.parse::<Note>(), Err(strange.to_owned()));
+        }
+    }
+
+    #[test]
+    fn nothing_is_handed_out_before_a_commit_has_said_so() {
+        let mut caution = Caution::new(Note::Free);
+        assert_eq!(caution.judge(10, true), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Held { until: 42 });
+        for offset in 10..42 {
+            assert_eq!(caution.judge(offset, false), Verdict::Deliver, "{offset}");
+        }
+        assert_eq!(caution.judge(42, false), Verdict::Wait);
+        // Said in time, nobody waits.
+        let mut caution = Caution::new(Note::Free);
+        assert_eq!(caution.judge(0, true), Verdict::Wait);
+        for offset in 0..1000 {
+            commit(&mut caution);
+            assert_eq!(caution.judge(offset, false), Verdict::Deliver, "{offset}");
+        }
+    }
+
+    #[test]
+    fn what_a_dead_owner_may_have_had_goes_out_one_at_a_time() {
+        let mut caution = Caution::new(Note::Held { until: 12 });
+        assert_eq!(caution.judge(10, false), Verdict::Wait);
+        assert_eq!(caution.judge(10, true), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 1, until: 12 });
+        assert_eq!(caution.judge(10, true), Verdict::Deliver);
+        assert_eq!(caution.judge(11, false), Verdict::Wait);
+        assert_eq!(caution.judge(11, true), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
+        assert_eq!(caution.judge(11, true), Verdict::Deliver);
+        // From here on nobody has died of anything.
+        assert_eq!(caution.judge(12, false), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Held { until: 44 });
+        assert_eq!(caution.judge(12, false), Verdict::Deliver);
+    }
+
+    #[test]
+    fn a_message_that_kills_its_owner_is_deadly_after_four_deaths() {
+        let mut left = Note::Held { until: 12 };
+        for _ in 0..MAX_TRIES {
+            let mut caution = Caution::new(left);
+            assert_eq!(caution.judge(10, true), Verdict::Wait);
+            left = commit(&mut caution);
+            assert_eq!(caution.judge(10, true), Verdict::Deliver);
+        }
+        let mut caution = Caution::new(left);
+        assert_eq!(caution.judge(10, true), Verdict::Deadly(3));
+        // The next is another message.
+        assert_eq!(caution.judge(11, true), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
+    }
+
+    #[test]
+    fn an_owner_that_is_alive_takes_the_count_back() {
+        let mut caution = Caution::new(Note::Trying { offset: 10, tries: 2, until: 12 });
+        assert_eq!(caution.judge(10, true), Verdict::Wait);
+        commit(&mut caution);
+        assert_eq!(caution.judge(10, true), Verdict::Deliver);
+        caution.hand_over(Some(10));
+        assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 2, until: 12 });
+        // Kept after all, it is said again.
+        assert_eq!(caution.judge(10, true), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 3, until: 12 });
+        caution.hand_over(Some(12));
+        assert_eq!(commit(&mut caution), Note::Free);
+        let left = Note::Trying { offset: 10, tries: 2, until: 12 };
+        let mut idle = Caution::new(left);
+        idle.hand_over(Some(10));
+        assert_eq!(commit(&mut idle), left);
+        let mut careless = Caution::new(Note::Free);
+        assert_eq!(careless.judge(0, true), Verdict::Wait);
+        commit(&mut careless);
+        careless.hand_over(Some(0));
+        assert_eq!(commit(&mut careless), Note::Free);
+        assert_eq!(careless.judge(1, true), Verdict::Wait);
+    }
+}

@@ -1,0 +1,122 @@
+//! Records on their way from the fetchers to a consumer, as they were fetched: packed, and two batches
+//! of a partition at most.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::caution::Verdict;
+use super::ownership::{Owned, Ownership, Place};
+
+/// The partitions of one consumer.
+pub(super) struct Inbox<M> {
+    slots: Mutex<BTreeMap<u32, Slot<M>>>,
+    /// Told when there is more.
+    filled: Arc<Notify>,
+}
+
+struct Slot<M> {
+    term: u64,
+    /// In the order of their offsets.
+    waiting: VecDeque<(u64, Vec<u8>)>,
+    /// Delivered and given back.
+    returned: BTreeMap<u64, Arc<M>>,
+    /// Told when `waiting` has become empty.
+    emptied: Arc<Notify>,
+}
+
+/// What comes next.
+pub(super) enum Taken<M> {
+    /// A record.
+    Record(Vec<u8>),
+    /// A record of which so many processes died.
+    Deadly(Vec<u8>, u32),
+    /// A message that was delivered and given back.
+    Again(Arc<M>),
+}
+
+impl<M> Inbox<M> {
+    pub(super) fn new(filled: Arc<Notify>) -> Self {
+        Self { slots: Mutex::default(), filled }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Slot<M>>> {
+        // No code that can panic runs under the lock, so the slots are whole even if poisoned.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what belongs to partitions or terms that are over, and makes room for new ones.
+    pub(super) fn keep(&self, owned: &[Owned]) {
+        let mut slots = self.lock();
+        let mut before = std::mem::take(&mut *slots);
+        for Owned { partition, term, .. } in owned {
+            let kept = before.remove(partition).filter(|slot| slot.term == *term);
+            slots.insert(*partition, kept.unwrap_or_else(|| Slot::new(*term)));
+        }
+    }
+
+    /// Takes what may be handed out next, from partition `turn` on.
+    pub(super) fn take(&self, turn: u32, ownership: &Ownership) -> Option<(Place, Taken<M>)> {
+        let mut slots = self.lock();
+        let from = slots.range(turn..).map(|(partition, _)| *partition);
+        let order: Vec<_> =
+            from.chain(slots.range(..turn).map(|(partition, _)| *partition)).collect();
+        order.into_iter().find_map(|partition| {
+            let slot = slots.get_mut(&partition)?;
+            let place = |term, offset| Place { partition, term, offset };
+            let term = slot.term;
+            let (offset, taken) = slot.take(|offset| ownership.judge(place(term, offset)))?;
+            Some((place(term, offset), taken))
+        })
+    }
+
+    /// Adds what was fetched; says what to wait on before the next fetch, and nothing if the
+    /// partition is no longer held.
+    pub(super) fn put(&self, owned: &Owned, records: Vec<(u64, Vec<u8>)>) -> Option<Arc<Notify>> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(&owned.partition).filter(|slot| slot.term == owned.term)?;
+        slot.waiting.extend(records);
+        let emptied = Arc::clone(&slot.emptied);
+        drop(slots);
+        self.filled.notify_waiters();
+        Some(emptied)
+    }
+
+    pub(super) fn put_back(&self, place: Place, message: Arc<M>) {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.get_mut(&place.partition).filter(|slot| slot.term == place.term) {
+            slot.returned.insert(place.offset, message);
+        }
+        drop(slots);
+        self.filled.notify_waiters();
+    }
+}
+
+impl<M> Slot<M> {
+    fn new(term: u64) -> Self {
+        let emptied = Arc::new(Notify::new());
+        Self { term, waiting: VecDeque::new(), returned: BTreeMap::new(), emptied }
+    }
+
+    fn take(&mut self, judge: impl FnOnce(u64) -> Option<Verdict>) -> Option<(u64, Taken<M>)> {
+        // It was judged before, and is still in hand.
+        if let Some((offset, message)) = self.returned.pop_first() {
+            return Some((offset, Taken::Again(message)));
+        }
+        let (offset, _) = self.waiting.front()?;
+        let verdict = judge(*offset);
+        if verdict == Some(Verdict::Wait) {
+            return None;
+        }
+        let (offset, record) = self.waiting.pop_front()?;
+        if self.waiting.is_empty() {
+            self.emptied.notify_one();
+        }
+        let taken = match verdict {
+            Some(Verdict::Deadly(tries)) => Taken::Deadly(record, tries),
+            _ => Taken::Record(record),
+        };
+        Some((offset, taken))
+    }
+}

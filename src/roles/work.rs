@@ -1,0 +1,38 @@
+//! `tilemill work`: a member of the group that filters tiles, on all cores of this machine.
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{DONE, FAILED, StopSignal, cluster, tell_origin};
+use crate::app::{self, Topics};
+use crate::cli::WorkArgs;
+use crate::config::{Config, Origin};
+
+/// Works until Ctrl-C or SIGTERM, then finishes the tiles in hand.
+pub async fn work(args: WorkArgs, config: &Config, origin: &Origin) -> anyhow::Result<u8> {
+    tell_origin(origin);
+    let (kafka, _) = cluster::configured(config)?;
+    let mut stop = StopSignal::listen().context("listen for signals")?;
+    tokio::select! {
+        ready = cluster::ready(config) => ready?,
+        () = stop.received() => return Ok(DONE),
+    }
+    let worker = app::worker_id(args.id);
+    let topics = Topics::kafka(config, kafka, worker.as_str());
+    let threads = config.worker.threads();
+    let shutdown = CancellationToken::new();
+    info!(%worker, threads, "working");
+    let services = app::start_worker(config, &topics, worker, threads, &shutdown)?;
+    tokio::select! {
+        () = stop.received() => info!("stopping: tiles in hand are finished"),
+        () = shutdown.cancelled() => {}
+    }
+    shutdown.cancel();
+    let grace = config.shutdown_timeout.duration();
+    if tokio::time::timeout(grace, services.stopped()).await.is_err() {
+        warn!("some tiles were not finished in time (`shutdown_timeout`); others do them");
+    }
+    info!("stopped");
+    Ok(if services.have_failed() { FAILED } else { DONE })
+}

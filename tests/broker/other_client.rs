@@ -1,0 +1,84 @@
+//! Another client in the group: librdkafka, in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+/// The Python that has it, if it was fetched.
+pub fn python() -> Option<PathBuf> {
+    let python = super::broker::fetched().join("client/bin/python");
+    python.is_file().then_some(python)
+}
+
+fn command(python: &PathBuf, arguments: &[&str]) -> Command {
+    // It must not outlive the test, however that ends.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(python);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker/other_client.py"));
+    command.args(arguments);
+    command
+}
+
+/// The group as this client sees it: `members`, `committed` and `state`.
+pub fn describe(python: &PathBuf, brokers: &str, topic: &str, group: &str) -> Value {
+    let ran = command(python, &["describe", brokers, topic, group]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    serde_json::from_slice(&ran.stdout).unwrap()
+}
+
+/// A member of the group.
+pub struct OtherMember {
+    child: Child,
+    seen: Arc<Mutex<OtherSeen>>,
+}
+
+#[derive(Default, Clone)]
+pub struct OtherSeen {
+    pub assigned: Vec<u32>,
+    pub got: Vec<(u32, u64)>,
+}
+
+impl OtherMember {
+    pub fn join(python: &PathBuf, brokers: &str, name: &str, assignor: &str) -> Self {
+        let mut child = command(python, &["member", brokers, name, name, assignor])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let seen = Arc::new(Mutex::new(OtherSeen::default()));
+        let (told, out) = (Arc::clone(&seen), child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let what: Value = serde_json::from_str(&line).unwrap();
+                let mut seen = told.lock().unwrap();
+                if let Some(assigned) = what.get("assigned") {
+                    seen.assigned = serde_json::from_value(assigned.clone()).unwrap();
+                } else if let Some(got) = what.get("got") {
+                    seen.got.push(serde_json::from_value(got.clone()).unwrap());
+                }
+            }
+        });
+        Self { child, seen }
+    }
+
+    pub fn seen(&self) -> OtherSeen {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// Leaves the group in good order.
+    pub fn leave(mut self) {
+        drop(self.child.stdin.take());
+        assert!(crate::support::wait(&mut self.child).success());
+    }
+}
+
+impl Drop for OtherMember {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

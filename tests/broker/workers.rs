@@ -1,0 +1,367 @@
+//! Tiles that are sent all the time, `tilemill work` processes that come and go, and what must hold
+//! meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tilemill::model::job::JobId;
+use tilemill::model::tile::{TileFailure, TileResult, TileTask};
+use tilemill::queue::admin::{TopicAdmin, TopicPlan};
+use tilemill::queue::kafka::admin::KafkaAdmin;
+use tilemill::queue::kafka::cluster::Cluster;
+use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
+use tilemill::queue::kafka::wire::Compression;
+use tilemill::queue::kafka::{Beginning, Danger};
+use tilemill::queue::{Event, Progress, Topic};
+use tilemill::raster;
+use tilemill::raster::grid::{Region, Size};
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::support::{Log, PATIENCE, in_shell, wait};
+
+const RESULTS_PARTITIONS: u32 = 2;
+/// Often enough for each partition to have tiles in hand at any time, seldom enough for two cores.
+const SEND_EVERY: Duration = Duration::from_millis(15);
+
+/// Tiles on their way.
+pub struct Fleet {
+    pub tasks: Arc<KafkaTopic>,
+    pub results: Arc<KafkaTopic>,
+    pub seen: Arc<Mutex<Seen>>,
+    cluster: Cluster,
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+    stop_sending: CancellationToken,
+    sender: Option<AbortOnDropHandle<()>>,
+    _collector: AbortOnDropHandle<()>,
+    _watch: AbortOnDropHandle<()>,
+}
+
+/// What was sent, and what came back.
+#[derive(Default)]
+pub struct Seen {
+    pub sent: BTreeMap<u32, Sent>,
+    pub answered: BTreeMap<u32, Vec<Answer>>,
+    /// How far each partition of the results was read.
+    read: [u64; RESULTS_PARTITIONS as usize],
+}
+
+#[derive(Clone, Copy)]
+pub struct Sent {
+    partition: u32,
+    offset: u64,
+    at: Instant,
+}
+
+pub struct Answer {
+    pub at: Instant,
+    pub worker: String,
+    pub failure: Option<TileFailure>,
+}
+
+/// A `tilemill work`.
+pub struct Worker {
+    child: Child,
+    pub log: Arc<Log>,
+}
+
+fn cluster(address: &str) -> Cluster {
+    let brokers = address.split(',').map(str::to_owned).collect();
+    Cluster::new(brokers, "test", Duration::from_secs(5))
+}
+
+async fn topic(address: &str, name: &str, partitions: u32, danger: Danger) -> Arc<KafkaTopic> {
+    let admin = KafkaAdmin::new(cluster(address));
+    let settings = [("max.message.bytes".to_owned(), (16 << 20).to_string())].into();
+    let plan = TopicPlan { name: name.into(), partitions, replication: None, settings };
+    admin.create(&plan).await.unwrap();
+    while admin.look(&plan).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let options = TopicOptions {
+        group: format!("{name}-group"),
+        beginning: Beginning::Earliest,
+        compression: Compression::Lz4,
+        danger,
+        answers: None,
+    };
+    Arc::new(KafkaTopic::new(cluster(address), name, options))
+}
+
+impl Fleet {
+    /// Begins to send tiles to a new topic of so many partitions, in turn, and watches the commits.
+    pub async fn start(address: &str, name: &str, partitions: u32) -> Self {
+        let named = |role: &str| format!("{name}-{}-{role}", std::process::id());
+        let tasks = topic(address, &named("tasks"), partitions, Danger::Deadly).await;
+        let results = topic(address, &named("results"), RESULTS_PARTITIONS, Danger::None).await;
+        topic(address, &named("heartbeats"), 1, Danger::None).await;
+        let setting = |key: &str, value: String| (format!("TILEMILL_{key}"), value);
+        let settings = vec![
+            setting("KAFKA__BROKERS", address.to_owned()),
+            setting("KAFKA__TIMEOUT", "5s".into()),
+            setting("WORKER__THREADS", "2".into()),
+            setting("TOPICS__TASKS", named("tasks")),
+            setting("TOPICS__TASKS_GROUP", Self::group(name)),
+            setting("TOPICS__TASKS_PARTITIONS", partitions.to_string()),
+            setting("TOPICS__RESULTS", named("results")),
+            setting("TOPICS__RESULTS_PARTITIONS", RESULTS_PARTITIONS.to_string()),
+            setting("TOPICS__HEARTBEATS", named("heartbeats")),
+        ];
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let stop_sending = CancellationToken::new();
+        let spawn_send = send(Arc::clone(&tasks), Arc::clone(&seen), stop_sending.clone());
+        let collecting = collect(Arc::clone(&results), Arc::clone(&seen));
+        let watching = watch(Arc::clone(&tasks), Arc::clone(&results), Arc::clone(&seen));
+        Self {
+            tasks,
+            results,
+            seen,
+            cluster: cluster(address),
+            directory: TempDir::new().unwrap(),
+            settings,
+            stop_sending,
+            sender: Some(AbortOnDropHandle::new(tokio::spawn(spawn_send))),
+            _collector: AbortOnDropHandle::new(tokio::spawn(collecting)),
+            _watch: AbortOnDropHandle::new(tokio::spawn(watching)),
+        }
+    }
+
+    /// The group of the workers of a fleet.
+    pub fn group(name: &str) -> String {
+        format!("{name}-{}-tasks-group", std::process::id())
+    }
+
+    /// Adds partitions to the tasks, in place.
+    pub async fn grow(&self, partitions: u32) {
+        let admin = KafkaAdmin::new(self.cluster.clone());
+        admin.grow(self.tasks.name(), partitions).await.unwrap();
+    }
+
+    /// A worker of this name.
+    pub fn worker(&self, id: &str) -> Worker {
+        self.worker_in("exec \"$@\"", id)
+    }
+
+    /// The same by a shell script that ends with `exec "$@"`.
+    pub fn worker_in(&self, script: &str, id: &str) -> Worker {
+        let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let mut command = in_shell(script, self.directory.path());
+        let mut child = command
+            .args(["work", "--id", id])
+            .envs(settings)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        Arc::clone(&log).follow(child.stderr.take().unwrap());
+        Worker { child, log }
+    }
+
+    /// Waits until a tile of each partition that was sent from now on has come back.
+    pub async fn until_all_flow(&self, partitions: u32) -> Duration {
+        let began = Instant::now();
+        let flowing = || {
+            let seen = self.seen.lock().unwrap();
+            let fresh = seen.sent.iter().filter(|(_, sent)| sent.at > began);
+            let back = fresh.filter(|(tile, _)| seen.answered.contains_key(tile));
+            back.map(|(_, sent)| sent.partition).collect::<BTreeSet<_>>().len()
+        };
+        until("tiles of each partition come back", async || flowing() >= partitions as usize).await;
+        began.elapsed()
+    }
+
+    /// Waits until this worker has answered a tile from now on.
+    pub async fn until_works(&self, worker: &str) {
+        let began = Instant::now();
+        let by = |answer: &Answer| answer.worker == worker && answer.at > began;
+        until(&format!("{worker} works"), async || {
+            self.seen.lock().unwrap().answered.values().flatten().any(by)
+        })
+        .await;
+    }
+
+    /// Sends a tile of one's own.
+    pub async fn send(&self, partition: u32, task: TileTask) {
+        let tile = task.tile;
+        let at = Instant::now();
+        let offset = self.tasks.send(partition, task).await.unwrap();
+        self.seen.lock().unwrap().sent.insert(tile, Sent { partition, offset, at });
+    }
+
+    /// Stops sending; all that was sent must come back, and be committed.
+    pub async fn end(mut self) {
+        self.stop_sending.cancel();
+        self.sender.take().unwrap().await.unwrap();
+        let sent: BTreeSet<u32> = self.seen.lock().unwrap().sent.keys().copied().collect();
+        assert!(!sent.is_empty());
+        until("all tiles come back", async || {
+            let seen = self.seen.lock().unwrap();
+            sent.iter().all(|tile| seen.answered.contains_key(tile))
+        })
+        .await;
+        until("all is committed", async || match progress(&self.tasks).await {
+            Some(progress) => progress.iter().all(|of| of.committed == of.end),
+            None => false,
+        })
+        .await;
+    }
+}
+
+impl Worker {
+    /// SIGTERM; the worker must end well, and its log must be clean.
+    pub fn leaves(mut self) {
+        self.signal(Signal::TERM);
+        let status = wait(&mut self.child);
+        let lines = self.log.lines();
+        assert!(status.success(), "ended with {status}: {lines:#?}");
+        let bad = |line: &&String| line.contains("ERROR") || line.contains("panicked");
+        assert_eq!(lines.iter().find(bad), None, "the log is not clean: {lines:#?}");
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A signal such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The tile of a number: small, now and then one that takes a while.
+pub fn task(tile: u32) -> TileTask {
+    let (side, filters) = if tile.is_multiple_of(11) { (96, "blur:9") } else { (8, "invert") };
+    let size = Size::new(side, side);
+    let mut pixels = Pixels::zeroed(size, PixelFormat::new(Channels::Grey, Depth::Eight));
+    pixels.as_bytes_mut().fill(shade(tile));
+    TileTask {
+        job: JobId::from_bytes([7; 16]),
+        tile,
+        attempt: 1,
+        results_partition: tile % RESULTS_PARTITIONS,
+        revision: raster::REVISION,
+        filters: Arc::new(filters.parse().unwrap()),
+        image: size,
+        window: Region::of(size),
+        keep: Region::of(size),
+        pixels,
+    }
+}
+
+fn shade(tile: u32) -> u8 {
+    u8::try_from(tile % 251).unwrap()
+}
+
+/// What must come back for the tile of a number.
+fn check(result: &TileResult) {
+    let Ok(pixels) = &result.pixels else { return };
+    let tile = result.tile;
+    let expected = if tile.is_multiple_of(11) { shade(tile) } else { 255 - shade(tile) };
+    assert!(pixels.as_bytes().iter().all(|byte| *byte == expected), "tile {tile} is wrong");
+}
+
+async fn progress(topic: &KafkaTopic) -> Option<Vec<Progress>> {
+    <KafkaTopic as Topic<TileTask>>::progress(topic).await.ok()
+}
+
+/// Asks again until it is so.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn send(tasks: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>, stop: CancellationToken) {
+    for tile in 0.. {
+        if stop.is_cancelled() {
+            return;
+        }
+        let count = <KafkaTopic as Topic<TileTask>>::partitions(&tasks).await.unwrap_or(1);
+        let partition = tile % count;
+        // Not sent for sure while the broker is away: then it is sent again.
+        let (at, offset) = loop {
+            let at = Instant::now();
+            match tasks.send(partition, task(tile)).await {
+                Ok(offset) => break (at, offset),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        seen.lock().unwrap().sent.insert(tile, Sent { partition, offset, at });
+        tokio::time::sleep(SEND_EVERY).await;
+    }
+}
+
+async fn collect(results: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>) {
+    let mut consumer = loop {
+        match <KafkaTopic as Topic<TileResult>>::join(&results, "observer").await {
+            Ok(consumer) => break consumer,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    loop {
+        let Event::Delivery(delivery) = consumer.next().await.unwrap() else { continue };
+        let result = delivery.message();
+        check(result);
+        let answer = Answer {
+            at: Instant::now(),
+            worker: result.worker.as_str().to_owned(),
+            failure: result.pixels.as_ref().err().cloned(),
+        };
+        let mut seen = seen.lock().unwrap();
+        seen.answered.entry(result.tile).or_default().push(answer);
+        let read = &mut seen.read[delivery.partition() as usize];
+        *read = (*read).max(delivery.offset() + 1);
+        drop(seen);
+        delivery.ack();
+    }
+}
+
+/// No tile below a committed offset is without a result in the results topic, at any time.
+async fn watch(tasks: Arc<KafkaTopic>, results: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let Some(committed) = progress(&tasks).await else { continue };
+        // What was committed then had its results before this.
+        let Some(ends) = progress(&results).await else { continue };
+        let is_read = || {
+            let seen = seen.lock().unwrap();
+            ends.iter().zip(&seen.read).all(|(end, read)| *read >= end.end)
+        };
+        while !is_read() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let seen = seen.lock().unwrap();
+        for (tile, Sent { partition, offset, .. }) in &seen.sent {
+            let committed = committed.get(*partition as usize).map_or(0, |of| of.committed);
+            if *offset < committed && !seen.answered.contains_key(tile) {
+                eprintln!(
+                    "tile {tile}, offset {offset} of {partition}, has no result, and {committed} is committed"
+                );
+                std::process::abort();
+            }
+        }
+    }
+}
