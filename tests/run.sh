@@ -3,7 +3,7 @@
 #
 #   bash tests/run.sh            everything; what cannot be installed is skipped, and said
 #   bash tests/run.sh --require  the same, but nothing may be missing
-#   bash tests/run.sh --long     more seeds, longer runs, and two minutes of made-up requests
+#   bash tests/run.sh --long     more seeds, longer runs, an older Kafka, and two minutes of made-up requests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -92,6 +92,14 @@ fetch_kafka() {
   [ "$require" != all ]
 }
 
+# Brokers of the version before, too.
+try_older_kafka() {
+  local version=3.9.1
+  bash tests/broker/fetch.sh "$version"
+  env -u TILEMILL_TEST_LONG "TILEMILL_TEST_KAFKA_VERSION=$version" \
+    cargo test --locked --test group --test kafka --test faults
+}
+
 install_tools
 [ -n "${TILEMILL_TEST_KAFKA:-}" ] || { step "Apache Kafka"; fetch_kafka; }
 step "formatting"; check_format
@@ -100,5 +108,6 @@ step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
 step "tests"; cargo test --locked
 step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "hashes on an old processor"; check_old_processor
+[ -z "$long" ] || { step "an older Kafka"; try_older_kafka; }
 [ -z "$long" ] || { step "made-up requests"; fuzz_api; }
 step "all passed"
