@@ -321,10 +321,9 @@ fn small_disk(place: &Path) -> Result<String, String> {
 
 /// The same, or nothing where it may be missing.
 fn small_disk_or_skip(place: &Path) -> Option<String> {
-    let required = std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all");
     match small_disk(place) {
         Ok(script) => Some(script),
-        Err(cause) if required => panic!("no disk can be mounted: {cause}"),
+        Err(cause) if support::is_all_required() => panic!("no disk can be mounted: {cause}"),
         Err(cause) => {
             eprintln!("skipped: no disk can be mounted here: {cause}");
             None

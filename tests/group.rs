@@ -28,10 +28,11 @@ use tilemill::queue::kafka::topic::KafkaTopic;
 use tilemill::queue::{Event, Topic};
 
 use crate::broker::{Cluster, Test, block_on};
-use crate::fleet::{Fleet, message, new_topic, own_name, until};
+use crate::conformance::queue::message;
+use crate::fleet::{Fleet, new_topic, own_name, until};
 use crate::other_client::{OtherMember, OtherSeen, describe, python};
 
-macro_rules! conformance {
+macro_rules! conforms {
     ($($check:ident),* $(,)?) => {
         [$((stringify!($check), |cluster| {
             block_on(async {
@@ -44,16 +45,7 @@ macro_rules! conformance {
     };
 }
 
-const CONFORMANCE: [(&str, Test); 8] = conformance![
-    messages_of_a_partition_arrive_in_the_order_of_their_offsets,
-    a_partition_that_is_not_there_is_refused,
-    the_first_event_is_the_assignment_of_all_partitions,
-    the_committed_offset_never_passes_an_unacked_message,
-    a_delivery_that_is_dropped_is_delivered_again,
-    what_a_member_held_when_it_left_goes_to_the_next_and_its_late_ack_is_void,
-    members_share_the_partitions_and_every_message_is_delivered,
-    waiting_for_the_next_event_can_be_given_up_without_loss,
-];
+const CONFORMANCE: [(&str, Test); 8] = conformance::each_queue_check!(conforms);
 
 const TESTS: [(&str, Test); 4] = [
     ("a_group_with_members_of_another_client_shares_and_rebalances_both_ways", mixed),
@@ -135,7 +127,10 @@ impl OurMember {
 /// Each assignor, with each client as the first member, which leads the group.
 fn mixed(cluster: &Cluster) {
     let Some(python) = python() else {
-        assert!(!broker::is_all_required(), "there is no other client: bash tests/broker/fetch.sh");
+        assert!(
+            !support::is_all_required(),
+            "there is no other client: bash tests/broker/fetch.sh"
+        );
         eprintln!("skipped: there is no other client: bash tests/broker/fetch.sh fetches it");
         return;
     };

@@ -11,7 +11,6 @@ mod broker;
 mod support;
 
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -112,8 +111,7 @@ fn work_with_small_topics(cluster: &Cluster) {
     topics.ran("create", &[("TILEMILL_TOPICS__MAX_MESSAGE", "2 MiB")]);
     let mut work = topics.prepare(&["work"], &[("TILEMILL_TOPICS__TASKS_PARTITIONS", "6")]);
     let mut child = work.stderr(Stdio::piped()).spawn().unwrap();
-    let log = Arc::new(Log::default());
-    Arc::clone(&log).follow(child.stderr.take().unwrap());
+    let log = Log::of(&mut child);
     log.wait_for("working");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(wait(&mut child).success());

@@ -14,16 +14,15 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::line::Line;
 use crate::browser::{Browser, Driver, ENTER, SPACE, TAB};
-use crate::support::Server;
+use crate::support::{Server, run_on};
 
 type Test = fn(&Page);
 
@@ -51,24 +50,11 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each has a browser and a server.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let required = std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all");
-    let driver = Driver::start().map(Arc::new);
-    let trials = TESTS.map(|(name, test)| match &driver {
-        Ok(driver) => {
-            let driver = Arc::clone(driver);
-            Trial::test(name, move || {
-                run(&driver, test);
-                Ok(())
-            })
-        }
-        Err(missing) => {
-            let reason = Failed::from(missing);
-            Trial::test(name, || Err(reason))
-                .with_kind(format!("skipped: {missing}"))
-                .with_ignored_flag(!required)
-        }
+    let tests = TESTS.map(|(name, test)| {
+        let run: Box<dyn FnOnce(&Driver) + Send> = Box::new(move |driver| run(driver, test));
+        (name.to_owned(), run)
     });
-    libtest_mimic::run(&arguments, trials.into()).exit_code()
+    run_on(&arguments, Driver::start(), tests.into())
 }
 
 /// A test gets the page, freshly opened; afterwards the console and the server's log must be clean.

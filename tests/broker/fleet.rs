@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tilemill::model::worker::{Heartbeat, Phase, WorkerId};
+use tilemill::model::worker::Heartbeat;
 use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
@@ -17,22 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::broker::runtime;
+use crate::conformance::queue::message;
 use crate::support::PATIENCE;
-
-/// A message that carries a number.
-pub fn message(number: u64) -> Heartbeat {
-    Heartbeat {
-        id: WorkerId::new("w"),
-        host: "h".into(),
-        threads: 1,
-        in_flight: 0,
-        done: number,
-        failed: 0,
-        rate: 0.0,
-        version: "1".into(),
-        phase: Phase::Working,
-    }
-}
 
 /// The cluster at an address, with a deadline that suits a broker nearby.
 pub fn cluster(address: &str) -> Cluster {

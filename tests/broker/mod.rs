@@ -10,12 +10,12 @@ use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Arguments;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::{Log, PATIENCE, wait};
+use crate::support::{Log, PATIENCE, SharedTests, run_on, wait};
 
 /// A broker of an idle test needs less than half of it.
 const JAVA: [&str; 4] = ["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
@@ -52,57 +52,35 @@ impl Cluster {
 
 /// Runs the tests of a program, or says why not.
 pub fn run(tests: &[(&'static str, Test)]) -> ExitCode {
-    run_all(
-        tests
-            .iter()
-            .map(|(name, test)| {
-                let run: Run = Arc::new(*test);
-                ((*name).to_owned(), run)
-            })
-            .collect(),
-    )
+    let mut all = SharedTests::new();
+    for (name, test) in tests.iter().copied() {
+        all.push((name.to_owned(), Box::new(test)));
+    }
+    run_all(all)
 }
 
 /// The same with two seeds for each test, or with fifty in the long run.
 pub fn run_seeded(tests: &[(&'static str, SeededTest)]) -> ExitCode {
     let seeds = if std::env::var_os("TILEMILL_TEST_LONG").is_some() { 50 } else { 2 };
-    let mut all: Vec<(String, Run)> = Vec::new();
-    for (name, test) in tests.iter().copied() {
-        all.extend((0..seeds).map(|seed| {
-            let run: Run = Arc::new(move |cluster| test(cluster, seed));
-            (format!("{name}_seed_{seed}"), run)
-        }));
+    let mut all = SharedTests::new();
+    for seed in 0..seeds {
+        for (name, test) in tests.iter().copied() {
+            let test = Box::new(move |cluster: &Cluster| test(cluster, seed));
+            all.push((format!("{name}_seed_{seed}"), test));
+        }
     }
     run_all(all)
 }
 
-type Run = Arc<dyn Fn(&Cluster) + Send + Sync>;
-
-fn run_all(tests: Vec<(String, Run)>) -> ExitCode {
+fn run_all(tests: SharedTests<Cluster>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(4));
-    let required = is_all_required();
     // Listing the tests starts nothing.
     let cluster = match Kafka::find() {
         Ok(_) if arguments.list => Err("not started to list the tests".to_owned()),
-        found => found.map(|kafka| Arc::new(Cluster::open(kafka))),
+        found => found.map(Cluster::open),
     };
-    let trials = tests.into_iter().map(|(name, test)| match &cluster {
-        Ok(cluster) => {
-            let cluster = Arc::clone(cluster);
-            Trial::test(name, move || {
-                test(&cluster);
-                Ok(())
-            })
-        }
-        Err(missing) => {
-            let reason = Failed::from(missing);
-            Trial::test(name, || Err(reason))
-                .with_kind(format!("skipped: {missing}"))
-                .with_ignored_flag(!required)
-        }
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    run_on(&arguments, cluster, tests)
 }
 
 /// Where the tests find Kafka.
@@ -136,11 +114,6 @@ impl Kafka {
 pub fn fetched() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is in target/");
     target.join("kafka")
-}
-
-/// Whether nothing that the tests use may be missing.
-pub fn is_all_required() -> bool {
-    std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all")
 }
 
 /// A broker that the test may stop and start as it likes.
@@ -233,8 +206,7 @@ impl Broker {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Log::default());
-        Arc::clone(&log).follow(child.stderr.take().unwrap());
+        let log = Log::of(&mut child);
         log.wait_for("Kafka Server started");
         self.running = Some((child, log));
     }

@@ -159,8 +159,7 @@ impl Fleet {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Log::default());
-        Arc::clone(&log).follow(child.stderr.take().unwrap());
+        let log = Log::of(&mut child);
         Worker { child, log }
     }
 

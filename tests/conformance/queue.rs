@@ -12,7 +12,7 @@ type Messages = dyn Topic<Heartbeat>;
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// A message that carries a number.
-fn message(number: u64) -> Heartbeat {
+pub fn message(number: u64) -> Heartbeat {
     Heartbeat {
         id: WorkerId::new("w"),
         host: "h".into(),

@@ -5,10 +5,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use tempfile::TempDir;
 use ureq::unversioned::multipart::{Form, Part};
@@ -45,6 +46,40 @@ pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
+/// Whether nothing that the tests use may be missing.
+pub fn is_all_required() -> bool {
+    std::env::var("TILEMILL_TEST_REQUIRE").is_ok_and(|what| what == "all")
+}
+
+/// Tests by their names, each of which gets what they share.
+pub type SharedTests<S> = Vec<(String, Box<dyn FnOnce(&S) + Send>)>;
+
+/// Runs tests on something that may be missing: then they are ignored, with the reason before their
+/// names, or fail where nothing may be missing.
+pub fn run_on<S: Send + Sync + 'static>(
+    arguments: &Arguments,
+    shared: Result<S, String>,
+    tests: SharedTests<S>,
+) -> ExitCode {
+    let shared = shared.map(Arc::new);
+    let trials = tests.into_iter().map(|(name, test)| match &shared {
+        Ok(shared) => {
+            let shared = Arc::clone(shared);
+            Trial::test(name, move || {
+                test(&shared);
+                Ok(())
+            })
+        }
+        Err(missing) => {
+            let reason = Failed::from(missing);
+            Trial::test(name, || Err(reason))
+                .with_kind(format!("skipped: {missing}"))
+                .with_ignored_flag(!is_all_required())
+        }
+    });
+    libtest_mimic::run(arguments, trials.collect()).exit_code()
+}
+
 /// What a request led to.
 pub type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
@@ -63,13 +98,17 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn follow(self: Arc<Self>, from: impl Read + Send + 'static) {
+    /// The lines of a process that was started with its standard error piped.
+    pub fn of(child: &mut Child) -> Arc<Self> {
+        let log = Arc::new(Self::default());
+        let (written, from) = (Arc::clone(&log), child.stderr.take().unwrap());
         std::thread::spawn(move || {
             for line in BufReader::new(from).lines().map_while(Result::ok) {
-                self.lines.lock().unwrap().push(line);
-                self.changed.notify_all();
+                written.lines.lock().unwrap().push(line);
+                written.changed.notify_all();
             }
         });
+        log
     }
 
     /// Waits for a line that contains `text` and returns it.
@@ -112,8 +151,7 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary was built for this test");
-        let log = Arc::new(Log::default());
-        Arc::clone(&log).follow(child.stderr.take().unwrap());
+        let log = Log::of(&mut child);
         let line = log.wait_for("listening on http://");
         let address = line.split("http://").nth(1).unwrap().trim().to_owned();
         Self { child, log, address }
