@@ -74,7 +74,7 @@ pub fn run_seeded(tests: &[(&'static str, SeededTest)]) -> ExitCode {
 
 fn run_all(tests: SharedTests<Cluster>) -> ExitCode {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(4));
+    arguments.test_threads = arguments.test_threads.or(Some(6));
     // Listing the tests starts nothing.
     let cluster = match Kafka::find() {
         Ok(_) if arguments.list => Err("not started to list the tests".to_owned()),

@@ -16,13 +16,30 @@ use super::records::RecordsError;
 /// How long a partition is left alone after its broker failed.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What one fetch of all partitions of a member asks for together. Three of each are in memory at most:
+/// one that is read, one that comes, and one that waits for room.
+const ALL_BYTES: i32 = 32 << 20;
+/// What the fetch of one partition asks for at least: a tile of the usual size.
+const LEAST_BYTES: i32 = 1 << 20;
+/// And at most: more brings nothing.
+const MOST_BYTES: i32 = 8 << 20;
+
+/// What each fetch asks for when so many partitions are fetched.
+fn share(partitions: usize) -> i32 {
+    let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
+    (ALL_BYTES / partitions).clamp(LEAST_BYTES, MOST_BYTES)
+}
+
 /// Fills the inbox until the partition is no longer held.
 pub(super) async fn fetch<M>(source: Arc<Source>, inbox: Arc<Inbox<M>>, owned: Owned) {
     let mut next = owned.start;
     let mut room: Option<Arc<Notify>> = None;
     loop {
         let fetched = match next {
-            Some(offset) => source.records.fetch(owned.partition, offset).await,
+            Some(offset) => {
+                let bytes = share(inbox.partitions());
+                source.records.fetch(owned.partition, offset, bytes).await
+            }
             None => match begin(&source, owned.partition).await {
                 Ok(offset) => {
                     next = Some(offset);

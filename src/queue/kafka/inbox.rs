@@ -56,6 +56,11 @@ impl<M> Inbox<M> {
         }
     }
 
+    /// How many partitions are fetched.
+    pub(super) fn partitions(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Takes what may be handed out next, from partition `turn` on.
     pub(super) fn take(&self, turn: u32, ownership: &Ownership) -> Option<(Place, Taken<M>)> {
         let mut slots = self.lock();

@@ -20,8 +20,6 @@ use super::cluster::Cluster;
 
 /// A record that a broker accepted may be fetched, whatever the configuration has become since.
 const MAX_ANSWER: usize = 128 << 20;
-/// What a fetch asks for; a larger record comes alone.
-const FETCH_BYTES: i32 = 1 << 20;
 /// How long a broker may wait for records before it says that there are none.
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 
@@ -86,11 +84,13 @@ impl Records {
         }
     }
 
-    /// The records from an offset on: some of them, or none if there are none for a while.
+    /// The records from an offset on: as many as have `bytes`, or a larger one alone, or none if there
+    /// are none for a while.
     pub(super) async fn fetch(
         &self,
         partition: u32,
         offset: u64,
+        bytes: i32,
     ) -> Result<Vec<RecordAndOffset>, RecordsError> {
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let wait = i32::try_from(FETCH_WAIT.as_millis()).unwrap_or(i32::MAX);
@@ -98,7 +98,7 @@ impl Records {
             partition,
             FETCH_WAIT + self.timeout,
             async move |client: Arc<PartitionClient>| {
-                client.fetch_records(offset, 1..FETCH_BYTES, wait).await
+                client.fetch_records(offset, 1..bytes, wait).await
             },
         );
         let (records, _) = fetched.await.map_err(|error| {
