@@ -19,6 +19,8 @@ trap 'rm -rf "$staged"' EXIT
 if [ ! -d "$folder/$version" ]; then
   mvn -q -B -ntp -f tests/broker/pom.xml "-Dkafka=$version" dependency:copy-dependencies \
     -DincludeScope=runtime "-DoutputDirectory=$staged/jars"
+  # Older versions bring a logger of their own; the tests wait for what slf4j-simple prints.
+  rm -f "$staged"/jars/slf4j-reload4j-*.jar
   mv -T "$staged/jars" "$folder/$version"
 fi
 if [ ! -d "$folder/client-$client" ]; then
