@@ -54,8 +54,7 @@ impl Topics {
     /// Topics in the cluster `kafka`, which calls this process `client`.
     #[must_use]
     pub fn kafka(config: &Config, kafka: &Kafka, client: &str) -> Self {
-        let brokers = kafka.brokers.addresses().to_vec();
-        let cluster = Cluster::new(brokers, client, kafka.timeout.duration());
+        let cluster = cluster(kafka, client);
         let compression = match kafka.compression {
             TileCompression::Lz4 => Compression::Lz4,
             TileCompression::None => Compression::None,
@@ -91,7 +90,6 @@ pub struct App {
     pub storage: Arc<dyn Storage>,
     pub ledger: Arc<Ledger>,
     pub server: ServerId,
-    pub host: String,
 }
 
 impl App {
@@ -107,7 +105,6 @@ impl App {
             storage,
             config,
             server: ServerId(Uuid::new_v4().simple().to_string()),
-            host: host_name(),
         })
     }
 
@@ -166,7 +163,7 @@ impl App {
         };
         let rules = Rules { max_attempts: self.config.job.max_attempts, preview };
         let collector = Collector::new(state, storage, scratch, pool, rules);
-        let (member, results) = (self.host.clone(), Arc::clone(&self.topics.results));
+        let (member, results) = (host_name(), Arc::clone(&self.topics.results));
         let shutdown = shutdown.clone();
         async move { Ok(collector.run(&member, results, shutdown).await?) }
     }
@@ -237,9 +234,11 @@ fn work(
 #[must_use]
 pub fn topic_admin(config: &Config) -> Option<Box<dyn TopicAdmin>> {
     let kafka = config.kafka.as_ref()?;
-    let brokers = kafka.brokers.addresses().to_vec();
-    let cluster = Cluster::new(brokers, "tilemill-admin", kafka.timeout.duration());
-    Some(Box::new(KafkaAdmin::new(cluster)))
+    Some(Box::new(KafkaAdmin::new(cluster(kafka, "tilemill-admin"))))
+}
+
+fn cluster(kafka: &Kafka, client: &str) -> Cluster {
+    Cluster::new(kafka.brokers.addresses().to_vec(), client, kafka.timeout.duration())
 }
 
 /// The services of one process.

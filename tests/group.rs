@@ -27,9 +27,10 @@ use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::topic::KafkaTopic;
 use tilemill::queue::{Event, Topic};
 
+use crate::broker::topic::{cluster as cluster_at, until};
 use crate::broker::{Cluster, Test, block_on};
 use crate::conformance::queue::message;
-use crate::fleet::{Fleet, new_topic, own_name, until};
+use crate::fleet::{Fleet, new_topic, own_name};
 use crate::other_client::{OtherMember, OtherSeen, describe, python};
 
 macro_rules! conforms {
@@ -39,7 +40,7 @@ macro_rules! conforms {
                 let name = own_name(stringify!($check));
                 let topic = new_topic(&cluster.address, &name, 4).await;
                 conformance::queue::$check(&*topic).await;
-                KafkaAdmin::new(fleet::cluster(&cluster.address)).delete(&name).await.unwrap();
+                KafkaAdmin::new(cluster_at(&cluster.address)).delete(&name).await.unwrap();
             });
         })),*]
     };

@@ -10,13 +10,13 @@
 mod broker;
 mod support;
 
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, Cluster, Test};
-use crate::support::{Log, tilemill, wait};
+use crate::support::{start, tilemill, wait};
 
 const TESTS: [(&str, Test); 8] = [
     ("a_worker_without_topics_says_what_makes_them", work_without_topics),
@@ -110,8 +110,7 @@ fn work_with_small_topics(cluster: &Cluster) {
     let topics = Topics::of(cluster, "small");
     topics.ran("create", &[("TILEMILL_TOPICS__MAX_MESSAGE", "2 MiB")]);
     let mut work = topics.prepare(&["work"], &[("TILEMILL_TOPICS__TASKS_PARTITIONS", "6")]);
-    let mut child = work.stderr(Stdio::piped()).spawn().unwrap();
-    let log = Log::of(&mut child);
+    let (mut child, log) = start(&mut work);
     log.wait_for("working");
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(wait(&mut child).success());

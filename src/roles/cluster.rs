@@ -28,8 +28,8 @@ pub(super) fn configured(config: &Config) -> anyhow::Result<(&Kafka, Box<dyn Top
 }
 
 /// Waits for the cluster, for `startup_timeout` at most. A topic that is missing is an error, one that
-/// is not as configured a warning, and both say what to do.
-pub(super) async fn ready(config: &Config) -> anyhow::Result<()> {
+/// is not as configured a warning, and both say what to do. Returns how the cluster is reached.
+pub(super) async fn ready(config: &Config) -> anyhow::Result<&Kafka> {
     let (kafka, admin) = configured(config)?;
     let wanted = plan::wanted(config);
     let began = Instant::now();
@@ -50,7 +50,8 @@ pub(super) async fn ready(config: &Config) -> anyhow::Result<()> {
             Err(error) => return Err(located(error.into(), kafka)),
         }
     };
-    compare(&wanted, &states)
+    compare(&wanted, &states)?;
+    Ok(kafka)
 }
 
 async fn look(

@@ -12,12 +12,11 @@ use crate::config::{Config, Origin};
 /// Works until Ctrl-C or SIGTERM, then finishes the tiles in hand.
 pub async fn work(args: WorkArgs, config: &Config, origin: &Origin) -> anyhow::Result<u8> {
     tell_origin(origin);
-    let (kafka, _) = cluster::configured(config)?;
     let mut stop = StopSignal::listen().context("listen for signals")?;
-    tokio::select! {
+    let kafka = tokio::select! {
         ready = cluster::ready(config) => ready?,
         () = stop.received() => return Ok(DONE),
-    }
+    };
     let worker = app::worker_id(args.id);
     let topics = Topics::kafka(config, kafka, worker.as_str());
     let threads = config.worker.threads();

@@ -12,7 +12,7 @@ client=2.16.1
 folder=${CARGO_TARGET_DIR:-target}/kafka
 mkdir -p "$folder"
 folder=$(realpath "$folder")
-staged=$(mktemp -d "$folder/fetching.XXXXXX")
+staged=$(mktemp -d -p "$folder")
 trap 'rm -rf "$staged"' EXIT
 
 # Both under their names only when they are whole.

@@ -5,46 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tilemill::model::worker::Heartbeat;
-use tilemill::queue::admin::{TopicAdmin, TopicPlan};
-use tilemill::queue::kafka::admin::KafkaAdmin;
-use tilemill::queue::kafka::cluster::Cluster;
-use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
-use tilemill::queue::kafka::wire::Compression;
-use tilemill::queue::kafka::{Beginning, Danger};
-use tilemill::queue::{Event, Topic};
-use tokio::runtime::Runtime;
+use tilemill::queue::Event;
+use tilemill::queue::kafka::Danger;
+use tilemill::queue::kafka::topic::KafkaTopic;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::broker::runtime;
+use crate::broker::topic::{self, until};
 use crate::conformance::queue::message;
-use crate::support::PATIENCE;
-
-/// The cluster at an address, with a deadline that suits a broker nearby.
-pub fn cluster(address: &str) -> Cluster {
-    Cluster::new(vec![address.to_owned()], "test", Duration::from_secs(5))
-}
 
 /// A new topic of this name, and a group of the same name.
-pub async fn new_topic(address: &str, name: &str, partitions: u32) -> Arc<KafkaTopic> {
-    let admin = KafkaAdmin::new(cluster(address));
-    let settings = BTreeMap::new();
-    let plan = TopicPlan { name: name.into(), partitions, replication: None, settings };
-    admin.create(&plan).await.unwrap();
-    while admin.look(&plan).await.unwrap().is_none() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Arc::new(KafkaTopic::new(cluster(address), name, options(name)))
-}
-
-pub fn options(group: &str) -> TopicOptions {
-    TopicOptions {
-        group: group.to_owned(),
-        beginning: Beginning::Earliest,
-        compression: Compression::Lz4,
-        danger: Danger::Deadly,
-        answers: None,
-    }
+pub async fn new_topic(addresses: &str, name: &str, partitions: u32) -> Arc<KafkaTopic> {
+    topic::create(addresses, name, name, partitions, Danger::Deadly).await
 }
 
 /// A name that no other test, and no other run, uses.
@@ -91,13 +63,6 @@ impl Fleet {
         AbortOnDropHandle::new(tokio::spawn(member))
     }
 
-    /// The same on threads of its own; [`Runtime::shutdown_background`] ends it as a crash would.
-    pub fn mortal(&self, name: &str) -> Runtime {
-        let runtime = runtime();
-        runtime.spawn(member(Arc::clone(&self.topic), Arc::clone(&self.seen), name.to_owned()));
-        runtime
-    }
-
     /// Waits until a message that is sent from now on has been delivered from each partition.
     pub async fn until_all_flow(&self, partitions: u32) -> Duration {
         let began = Instant::now();
@@ -123,24 +88,7 @@ impl Fleet {
             sent.iter().all(|number| seen.delivered.contains_key(number))
         })
         .await;
-        until("all is committed", async || match progress(&self.topic).await {
-            Some(progress) => progress.iter().all(|of| of.committed == of.end),
-            None => false,
-        })
-        .await;
-    }
-}
-
-async fn progress(topic: &Arc<KafkaTopic>) -> Option<Vec<tilemill::queue::Progress>> {
-    <KafkaTopic as Topic<Heartbeat>>::progress(topic).await.ok()
-}
-
-/// Asks again until it is so.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        topic::until_committed::<Heartbeat>(&self.topic).await;
     }
 }
 
@@ -149,27 +97,14 @@ async fn send(topic: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>, stop: Cancellation
         if stop.is_cancelled() {
             return;
         }
-        let count = <KafkaTopic as Topic<Heartbeat>>::partitions(&topic).await.unwrap_or(1);
-        let partition = u32::try_from(number % u64::from(count)).unwrap();
-        // Not sent for sure while the broker is away: then it is sent again.
-        let offset = loop {
-            match topic.send(partition, message(number)).await {
-                Ok(offset) => break offset,
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        };
+        let (partition, offset, _) = topic::send(&topic, number, || message(number)).await;
         seen.lock().unwrap().sent.insert(number, (partition, offset));
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
 }
 
 async fn member(topic: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>, name: String) {
-    let mut consumer = loop {
-        match <KafkaTopic as Topic<Heartbeat>>::join(&topic, &name).await {
-            Ok(consumer) => break consumer,
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    };
+    let mut consumer = topic::join::<Heartbeat>(&topic, &name).await;
     loop {
         let Event::Delivery(delivery) = consumer.next().await.unwrap() else { continue };
         let number = delivery.message().done;
@@ -191,7 +126,7 @@ async fn member(topic: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>, name: String) {
 /// Nothing that was not acked is below a committed offset, at any time.
 async fn watch(topic: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>) {
     loop {
-        if let Some(progress) = progress(&topic).await {
+        if let Some(progress) = topic::progress::<Heartbeat>(&topic).await {
             let seen = seen.lock().unwrap();
             for (partition, offset) in seen.sent.values() {
                 let committed = progress.get(*partition as usize).map_or(0, |of| of.committed);

@@ -15,7 +15,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::{Log, PATIENCE, SharedTests, run_on, wait};
+use crate::support::{Log, PATIENCE, SharedTests, run_on, start, wait};
+
+pub mod topic;
 
 /// A broker of an idle test needs less than half of it.
 const JAVA: [&str; 4] = ["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
@@ -199,14 +201,7 @@ impl Broker {
     /// Starts it again after [`Broker::stop`] or [`Broker::kill`], with what it had stored.
     pub fn resume(&mut self) {
         let properties = self.properties();
-        let mut child = self
-            .java("kafka.Kafka")
-            .arg(properties)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Log::of(&mut child);
+        let (child, log) = start(self.java("kafka.Kafka").arg(properties));
         log.wait_for("Kafka Server started");
         self.running = Some((child, log));
     }

@@ -2,7 +2,7 @@
 //! meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,20 +10,20 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tilemill::model::job::JobId;
 use tilemill::model::tile::{TileFailure, TileResult, TileTask};
-use tilemill::queue::admin::{TopicAdmin, TopicPlan};
+use tilemill::queue::admin::TopicAdmin;
+use tilemill::queue::kafka::Danger;
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
-use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
-use tilemill::queue::kafka::wire::Compression;
-use tilemill::queue::kafka::{Beginning, Danger};
-use tilemill::queue::{Event, Progress, Topic};
+use tilemill::queue::kafka::topic::KafkaTopic;
+use tilemill::queue::{Event, Topic};
 use tilemill::raster;
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::support::{Log, PATIENCE, in_shell, wait};
+use crate::broker::topic::{self, until};
+use crate::support::{Log, in_shell, start, wait};
 
 const RESULTS_PARTITIONS: u32 = 2;
 /// Often enough for each partition to have tiles in hand at any time, seldom enough for two cores.
@@ -71,43 +71,25 @@ pub struct Worker {
     pub log: Arc<Log>,
 }
 
-fn cluster(address: &str) -> Cluster {
-    let brokers = address.split(',').map(str::to_owned).collect();
-    Cluster::new(brokers, "test", Duration::from_secs(5))
-}
-
-async fn topic(address: &str, name: &str, partitions: u32, danger: Danger) -> Arc<KafkaTopic> {
-    let admin = KafkaAdmin::new(cluster(address));
-    let settings = [("max.message.bytes".to_owned(), (16 << 20).to_string())].into();
-    let plan = TopicPlan { name: name.into(), partitions, replication: None, settings };
-    admin.create(&plan).await.unwrap();
-    while admin.look(&plan).await.unwrap().is_none() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let options = TopicOptions {
-        group: format!("{name}-group"),
-        beginning: Beginning::Earliest,
-        compression: Compression::Lz4,
-        danger,
-        answers: None,
-    };
-    Arc::new(KafkaTopic::new(cluster(address), name, options))
-}
-
 impl Fleet {
     /// Begins to send tiles to a new topic of so many partitions, in turn, and watches the commits.
     pub async fn start(address: &str, name: &str, partitions: u32) -> Self {
         let named = |role: &str| format!("{name}-{}-{role}", std::process::id());
-        let tasks = topic(address, &named("tasks"), partitions, Danger::Deadly).await;
-        let results = topic(address, &named("results"), RESULTS_PARTITIONS, Danger::None).await;
-        topic(address, &named("heartbeats"), 1, Danger::None).await;
+        let create = async |role: &str, group: &str, partitions, danger| {
+            topic::create(address, &named(role), group, partitions, danger).await
+        };
+        let group = Self::group(name);
+        let tasks = create("tasks", &group, partitions, Danger::Deadly).await;
+        let observers = named("observers");
+        let results = create("results", &observers, RESULTS_PARTITIONS, Danger::None).await;
+        create("heartbeats", &observers, 1, Danger::None).await;
         let setting = |key: &str, value: String| (format!("TILEMILL_{key}"), value);
         let settings = vec![
             setting("KAFKA__BROKERS", address.to_owned()),
             setting("KAFKA__TIMEOUT", "5s".into()),
             setting("WORKER__THREADS", "2".into()),
             setting("TOPICS__TASKS", named("tasks")),
-            setting("TOPICS__TASKS_GROUP", Self::group(name)),
+            setting("TOPICS__TASKS_GROUP", group),
             setting("TOPICS__TASKS_PARTITIONS", partitions.to_string()),
             setting("TOPICS__RESULTS", named("results")),
             setting("TOPICS__RESULTS_PARTITIONS", RESULTS_PARTITIONS.to_string()),
@@ -122,7 +104,7 @@ impl Fleet {
             tasks,
             results,
             seen,
-            cluster: cluster(address),
+            cluster: topic::cluster(address),
             directory: TempDir::new().unwrap(),
             settings,
             stop_sending,
@@ -152,14 +134,7 @@ impl Fleet {
     pub fn worker_in(&self, script: &str, id: &str) -> Worker {
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let mut command = in_shell(script, self.directory.path());
-        let mut child = command
-            .args(["work", "--id", id])
-            .envs(settings)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Log::of(&mut child);
+        let (child, log) = start(command.args(["work", "--id", id]).envs(settings));
         Worker { child, log }
     }
 
@@ -205,11 +180,7 @@ impl Fleet {
             sent.iter().all(|tile| seen.answered.contains_key(tile))
         })
         .await;
-        until("all is committed", async || match progress(&self.tasks).await {
-            Some(progress) => progress.iter().all(|of| of.committed == of.end),
-            None => false,
-        })
-        .await;
+        topic::until_committed::<TileTask>(&self.tasks).await;
     }
 }
 
@@ -280,46 +251,19 @@ fn check(result: &TileResult) {
     assert!(pixels.as_bytes().iter().all(|byte| *byte == expected), "tile {tile} is wrong");
 }
 
-async fn progress(topic: &KafkaTopic) -> Option<Vec<Progress>> {
-    <KafkaTopic as Topic<TileTask>>::progress(topic).await.ok()
-}
-
-/// Asks again until it is so.
-pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn send(tasks: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>, stop: CancellationToken) {
     for tile in 0.. {
         if stop.is_cancelled() {
             return;
         }
-        let count = <KafkaTopic as Topic<TileTask>>::partitions(&tasks).await.unwrap_or(1);
-        let partition = tile % count;
-        // Not sent for sure while the broker is away: then it is sent again.
-        let (at, offset) = loop {
-            let at = Instant::now();
-            match tasks.send(partition, task(tile)).await {
-                Ok(offset) => break (at, offset),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        };
+        let (partition, offset, at) = topic::send(&tasks, tile.into(), || task(tile)).await;
         seen.lock().unwrap().sent.insert(tile, Sent { partition, offset, at });
         tokio::time::sleep(SEND_EVERY).await;
     }
 }
 
 async fn collect(results: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>) {
-    let mut consumer = loop {
-        match <KafkaTopic as Topic<TileResult>>::join(&results, "observer").await {
-            Ok(consumer) => break consumer,
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    };
+    let mut consumer = topic::join::<TileResult>(&results, "observer").await;
     loop {
         let Event::Delivery(delivery) = consumer.next().await.unwrap() else { continue };
         let result = delivery.message();
@@ -342,9 +286,9 @@ async fn collect(results: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>) {
 async fn watch(tasks: Arc<KafkaTopic>, results: Arc<KafkaTopic>, seen: Arc<Mutex<Seen>>) {
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let Some(committed) = progress(&tasks).await else { continue };
+        let Some(committed) = topic::progress::<TileTask>(&tasks).await else { continue };
         // What was committed then had its results before this.
-        let Some(ends) = progress(&results).await else { continue };
+        let Some(ends) = topic::progress::<TileResult>(&results).await else { continue };
         let is_read = || {
             let seen = seen.lock().unwrap();
             ends.iter().zip(&seen.read).all(|(end, read)| *read >= end.end)

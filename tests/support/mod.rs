@@ -97,20 +97,21 @@ pub struct Log {
     changed: Condvar,
 }
 
-impl Log {
-    /// The lines of a process that was started with its standard error piped.
-    pub fn of(child: &mut Child) -> Arc<Self> {
-        let log = Arc::new(Self::default());
-        let (written, from) = (Arc::clone(&log), child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in BufReader::new(from).lines().map_while(Result::ok) {
-                written.lines.lock().unwrap().push(line);
-                written.changed.notify_all();
-            }
-        });
-        log
-    }
+/// Starts a process whose log is followed.
+pub fn start(command: &mut Command) -> (Child, Arc<Log>) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = Arc::new(Log::default());
+    let (written, from) = (Arc::clone(&log), child.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            written.lines.lock().unwrap().push(line);
+            written.changed.notify_all();
+        }
+    });
+    (child, log)
+}
 
+impl Log {
     /// Waits for a line that contains `text` and returns it.
     pub fn wait_for(&self, text: &str) -> String {
         let lines = self.lines.lock().unwrap();
@@ -143,15 +144,11 @@ impl Server {
     }
 
     fn start_by(mut command: Command, data: &TempDir, settings: &[(&str, &str)]) -> Self {
-        let mut child = command
+        command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("TILEMILL_DATA_DIR", data.path().join("data"))
-            .envs(settings.iter().copied())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary was built for this test");
-        let log = Log::of(&mut child);
+            .envs(settings.iter().copied());
+        let (child, log) = start(&mut command);
         let line = log.wait_for("listening on http://");
         let address = line.split("http://").nth(1).unwrap().trim().to_owned();
         Self { child, log, address }

@@ -18,6 +18,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::call::Call;
 use super::cluster::{Cluster, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
@@ -51,6 +52,11 @@ impl KafkaAdmin {
 
     fn timeout(&self) -> Duration {
         self.cluster.timeout()
+    }
+
+    async fn ask_controller<C: Call>(&self, request: C) -> Result<C::Response, KafkaError> {
+        let mut connection = self.cluster.connect_controller().await?;
+        connection.call(request, self.timeout()).await
     }
 
     async fn try_brokers(&self) -> Result<Vec<BrokerState>, KafkaError> {
@@ -111,8 +117,7 @@ impl KafkaAdmin {
         let request = CreateTopicsRequest::default()
             .with_topics(vec![creatable(plan)])
             .with_timeout_ms(self.brokers_timeout());
-        let mut connection = self.cluster.connect_controller().await?;
-        let answer = connection.call(request, self.timeout()).await?;
+        let answer = self.ask_controller(request).await?;
         answer.topics.iter().try_for_each(|topic| {
             accepted(topic.error_code, topic.error_message.as_deref(), || {
                 format!("topic {} cannot be created", plan.name)
@@ -136,8 +141,7 @@ impl KafkaAdmin {
             .with_resource_name(string(name))
             .with_configs(configs.collect());
         let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-        let mut connection = self.cluster.connect_controller().await?;
-        let answer = connection.call(request, self.timeout()).await?;
+        let answer = self.ask_controller(request).await?;
         answer.responses.iter().try_for_each(|response| {
             accepted(response.error_code, response.error_message.as_deref(), || {
                 format!("the settings of topic {name} cannot be changed")
@@ -153,8 +157,7 @@ impl KafkaAdmin {
         let request = CreatePartitionsRequest::default()
             .with_topics(vec![topic])
             .with_timeout_ms(self.brokers_timeout());
-        let mut connection = self.cluster.connect_controller().await?;
-        let answer = connection.call(request, self.timeout()).await?;
+        let answer = self.ask_controller(request).await?;
         answer.results.iter().try_for_each(|result| {
             accepted(result.error_code, result.error_message.as_deref(), || {
                 format!("topic {name} cannot get {partitions} partitions")
@@ -166,8 +169,7 @@ impl KafkaAdmin {
         let request = DeleteTopicsRequest::default()
             .with_topic_names(vec![topic_name(name)])
             .with_timeout_ms(self.brokers_timeout());
-        let mut connection = self.cluster.connect_controller().await?;
-        let answer = connection.call(request, self.timeout()).await?;
+        let answer = self.ask_controller(request).await?;
         answer.responses.iter().try_for_each(|response| {
             accepted(response.error_code, None, || format!("topic {name} cannot be deleted"))
         })

@@ -40,7 +40,8 @@ fn limits(config: &Config) -> Check {
     let (limits, jobs) = (&config.limits, &config.jobs);
     let text = format!(
         "an upload of at most {}; an image of at most {} megapixels and {} pixels a side that \
-         takes at most {} to decode; tiles of at most {} pixels a side, {} for an image; {} jobs in work at a time",
+         takes at most {} to decode; tiles of at most {} pixels a side, {} for an image; {} jobs in \
+         work at a time",
         limits.max_upload,
         limits.max_megapixels,
         limits.max_side,

@@ -40,7 +40,11 @@ async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8>
             None => {
                 admin.create(&topic.plan).await?;
                 let state = until(admin, topic, Option::is_some).await?;
-                format!("created, {}", state.map_or_else(String::new, |state| summary(&state)))
+                let known = state.map(|state| summary(&state));
+                format!(
+                    "created, {}",
+                    known.as_deref().unwrap_or("and not shown by the broker yet")
+                )
             }
             Some(state) => adjust(admin, topic, &state).await?,
         };

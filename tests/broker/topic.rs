@@ -1,0 +1,113 @@
+//! Topics in a real Kafka, and patience with it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tilemill::queue::admin::{TopicAdmin, TopicPlan};
+use tilemill::queue::kafka::admin::KafkaAdmin;
+use tilemill::queue::kafka::cluster::Cluster;
+use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
+use tilemill::queue::kafka::wire::Compression;
+use tilemill::queue::kafka::{Beginning, Danger};
+use tilemill::queue::{Consumer, Progress, Topic};
+
+use crate::support::PATIENCE;
+
+/// How long to wait before a broker that is away is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often something is looked at until it is as wanted.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The cluster at some addresses, with a deadline that suits brokers nearby.
+pub fn cluster(addresses: &str) -> Cluster {
+    let brokers = addresses.split(',').map(str::to_owned).collect();
+    Cluster::new(brokers, "test", Duration::from_secs(5))
+}
+
+/// A new topic, which takes large messages, with its group.
+pub async fn create(
+    addresses: &str,
+    name: &str,
+    group: &str,
+    partitions: u32,
+    danger: Danger,
+) -> Arc<KafkaTopic> {
+    let admin = KafkaAdmin::new(cluster(addresses));
+    let settings = [("max.message.bytes".to_owned(), (16 << 20).to_string())].into();
+    let plan = TopicPlan { name: name.into(), partitions, replication: None, settings };
+    admin.create(&plan).await.unwrap();
+    while admin.look(&plan).await.unwrap().is_none() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let options = TopicOptions {
+        group: group.to_owned(),
+        beginning: Beginning::Earliest,
+        compression: Compression::Lz4,
+        danger,
+        answers: None,
+    };
+    Arc::new(KafkaTopic::new(cluster(addresses), name, options))
+}
+
+/// Joins as soon as the broker is there.
+pub async fn join<M: Send + Sync + 'static>(topic: &KafkaTopic, name: &str) -> Box<dyn Consumer<M>>
+where
+    KafkaTopic: Topic<M>,
+{
+    loop {
+        match topic.join(name).await {
+            Ok(consumer) => return consumer,
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Sends a message to the partition whose turn it is. While the broker is away it is not sent for
+/// sure: then it is sent again. Says where it is, and since when it may be there.
+pub async fn send<M: Send + Sync + 'static>(
+    topic: &KafkaTopic,
+    turn: u64,
+    make: impl Fn() -> M,
+) -> (u32, u64, Instant)
+where
+    KafkaTopic: Topic<M>,
+{
+    let count = <KafkaTopic as Topic<M>>::partitions(topic).await.unwrap_or(1);
+    let partition = u32::try_from(turn % u64::from(count)).unwrap();
+    loop {
+        let at = Instant::now();
+        match topic.send(partition, make()).await {
+            Ok(offset) => return (partition, offset, at),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Where the group stands, if the broker says so.
+pub async fn progress<M: Send + Sync + 'static>(topic: &KafkaTopic) -> Option<Vec<Progress>>
+where
+    KafkaTopic: Topic<M>,
+{
+    <KafkaTopic as Topic<M>>::progress(topic).await.ok()
+}
+
+/// Waits until all that is in the topic is committed.
+pub async fn until_committed<M: Send + Sync + 'static>(topic: &KafkaTopic)
+where
+    KafkaTopic: Topic<M>,
+{
+    until("all is committed", async || match progress::<M>(topic).await {
+        Some(progress) => progress.iter().all(|of| of.committed == of.end),
+        None => false,
+    })
+    .await;
+}
+
+/// Asks again until it is so.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
