@@ -25,7 +25,7 @@ for run in $(seq 1 "$runs"); do
     fi
   done
   # Each reads what it wrote, and nobody twice.
-  "$ours" consume "$broker" "ours-$run" "bench-$run" "$count" | head -1 >>"$work/consume-ours"
+  "$ours" consume "$broker" "ours-$run" "bench-$run" "$count" | sed -n 1p >>"$work/consume-ours"
   theirs consume "$broker" "theirs-$run" "bench-other-$run" "$count" >>"$work/consume-theirs"
 done
 "$ours" create "$broker" many 32

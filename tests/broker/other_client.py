@@ -2,13 +2,14 @@
 
 other_client.py member BROKERS TOPIC GROUP ASSIGNOR   a member, until standard input ends
 other_client.py describe BROKERS TOPIC GROUP          the group as this client sees it
+other_client.py send BROKERS TOPIC                    records that are no messages, in every way to write them
 """
 
 import json
 import sys
 import threading
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer
 from confluent_kafka.admin import AdminClient
 
 
@@ -64,4 +65,19 @@ def describe(brokers, topic, group):
     tell(members=members, committed=committed, state=described.state.name)
 
 
-{"member": member, "describe": describe}[sys.argv[1]](*sys.argv[2:])
+def send(brokers, topic):
+    compressions = ["none", "gzip", "snappy", "lz4", "zstd"]
+    for compression in compressions:
+        producer = Producer({"bootstrap.servers": brokers, "compression.type": compression})
+        producer.produce(topic, b"no message " * 20, partition=0)
+        producer.flush()
+    # This leaves a record behind itself that is no record, and a mark of the broker.
+    producer = Producer({"bootstrap.servers": brokers, "transactional.id": topic})
+    producer.init_transactions()
+    producer.begin_transaction()
+    producer.produce(topic, None, key=b"only a key", partition=0)
+    producer.commit_transaction()
+    tell(sent=len(compressions) + 1)
+
+
+{"member": member, "describe": describe, "send": send}[sys.argv[1]](*sys.argv[2:])

@@ -7,10 +7,16 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-/// The Python that has it, if it was fetched.
+/// The Python that has it. Without it, a test that may is skipped.
 pub fn python() -> Option<PathBuf> {
     let python = super::broker::fetched().join("client/bin/python");
-    python.is_file().then_some(python)
+    let missing = "there is no other client: bash tests/broker/fetch.sh fetches it";
+    if !python.is_file() {
+        assert!(!crate::support::is_all_required(), "{missing}");
+        eprintln!("skipped: {missing}");
+        return None;
+    }
+    Some(python)
 }
 
 fn command(python: &PathBuf, arguments: &[&str]) -> Command {
@@ -20,6 +26,14 @@ fn command(python: &PathBuf, arguments: &[&str]) -> Command {
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/broker/other_client.py"));
     command.args(arguments);
     command
+}
+
+/// Writes records that are no messages into partition 0, in every way to write them, and says how many.
+pub fn send_garbage(python: &PathBuf, brokers: &str, topic: &str) -> u64 {
+    let ran = command(python, &["send", brokers, topic]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let told: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    told["sent"].as_u64().unwrap()
 }
 
 /// The group as this client sees it: `members`, `committed` and `state`.

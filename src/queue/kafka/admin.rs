@@ -77,7 +77,13 @@ impl KafkaAdmin {
             return Ok(None);
         };
         let Some(topic) = topic? else { return Ok(None) };
-        let settings = self.settings(&mut connection, plan).await?;
+        let settings = match self.settings(&mut connection, plan).await {
+            // Deleted a moment ago: the broker's answers need not agree yet.
+            Err(error) if error.code() == Some(ResponseError::UnknownTopicOrPartition) => {
+                return Ok(None);
+            }
+            settings => settings?,
+        };
         let replication = topic.partitions.first().map_or(0, |first| first.replica_nodes.len());
         Ok(Some(TopicState {
             partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),

@@ -1,9 +1,9 @@
 //! The requests that are sent, each in one version: the first that Kafka writes in its newer
-//! encoding, which every broker since 2.4 reads.
+//! encoding, which every broker since 2.7 reads.
 
 use kafka_protocol::messages::{
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, FindCoordinatorRequest, HeartbeatRequest,
+    DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
     IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest, MetadataRequest,
     OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
 };
@@ -15,6 +15,8 @@ pub(super) trait Call: Request {
     const NAME: &'static str;
     /// The version.
     const VERSION: i16;
+    /// More bytes than an answer has.
+    const MAX_ANSWER: usize = 8 << 20;
 }
 
 macro_rules! calls {
@@ -24,6 +26,13 @@ macro_rules! calls {
             const VERSION: i16 = $version;
         }
     )*};
+}
+
+impl Call for FetchRequest {
+    const NAME: &'static str = "Fetch";
+    const VERSION: i16 = 12;
+    /// A record that a broker accepted comes, whatever the configuration has become since.
+    const MAX_ANSWER: usize = 128 << 20;
 }
 
 calls! {

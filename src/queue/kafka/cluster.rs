@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
@@ -12,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::error::KafkaError;
+use super::error::{KafkaError, accepted};
 
 /// How a cluster is reached. The one place that opens connections.
 #[derive(Debug, Clone)]
@@ -87,6 +88,31 @@ impl Cluster {
         match metadata.brokers.get(&metadata.controller) {
             Some(address) if address != connection.address() => self.connect(address).await,
             _ => Ok(connection),
+        }
+    }
+
+    /// Connects to the broker that has a partition's records.
+    pub(super) async fn connect_leader(
+        &self,
+        topic: &str,
+        partition: u32,
+    ) -> Result<Connection, KafkaError> {
+        let mut connection = self.connect_any().await?;
+        let metadata = self.metadata(&mut connection, &[topic]).await?;
+        let refused = || format!("partition {partition} of {topic} cannot be found");
+        let unknown = ResponseError::UnknownTopicOrPartition.code();
+        let topic = metadata.topics.first();
+        accepted(topic.map_or(unknown, |topic| topic.error_code), None, refused)?;
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
+        let partition = topic.and_then(|topic| {
+            topic.partitions.iter().find(|partition| partition.partition_index == number)
+        });
+        accepted(partition.map_or(unknown, |partition| partition.error_code), None, refused)?;
+        let leader = partition.and_then(|partition| metadata.brokers.get(&partition.leader_id.0));
+        match leader {
+            Some(address) if address != connection.address() => self.connect(address).await,
+            Some(_) => Ok(connection),
+            None => Err(KafkaError::refused(refused(), ResponseError::LeaderNotAvailable)),
         }
     }
 

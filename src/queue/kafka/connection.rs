@@ -16,8 +16,8 @@ use super::call::Call;
 use super::error::{KafkaError, accepted};
 use super::guard::Guarded;
 
-/// More than any answer but records has: those do not come this way.
-const MAX_ANSWER: usize = 8 << 20;
+/// An answer up to here gets its memory in one piece, and a larger one as it comes.
+const AT_ONCE: usize = 8 << 20;
 
 /// What a connection runs over: TCP, or a layer above it.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -118,22 +118,23 @@ impl Connection {
         let frame = build_frame(request, self.correlation, &self.client);
         self.stream.write_all(&frame).await?;
         self.stream.flush().await?;
-        let answer = self.read_frame().await?;
+        let answer = self.read_frame(C::MAX_ANSWER).await?;
         read_answer::<C>(answer, self.correlation)
     }
 
-    async fn read_frame(&mut self) -> Result<Bytes, Trouble> {
+    async fn read_frame(&mut self, limit: usize) -> Result<Bytes, Trouble> {
         let length = self.stream.read_u32().await? as usize;
-        if length > MAX_ANSWER {
-            let text = format!("it has {length} bytes, the limit is {MAX_ANSWER}");
+        if length > limit {
+            let text = format!("it has {length} bytes, the limit is {limit}");
             return Err(Trouble::Garbled(text.into()));
         }
-        // It grows with what comes, not with what was announced.
-        let mut answer = BytesMut::new();
+        let mut answer = BytesMut::with_capacity(length.min(AT_ONCE));
         let mut limited = (&mut self.stream).take(length as u64);
-        while limited.read_buf(&mut answer).await? > 0 {}
-        if answer.len() < length {
-            return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof.into()));
+        // Never asked for nothing: that would make room for more, and copy all of it there.
+        while answer.len() < length {
+            if limited.read_buf(&mut answer).await? == 0 {
+                return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof.into()));
+            }
         }
         Ok(answer.freeze())
     }
@@ -173,14 +174,15 @@ mod tests {
     use std::time::Duration;
 
     use bytes::{BufMut, Bytes, BytesMut};
+    use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
     use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
     use kafka_protocol::messages::offset_fetch_response::{
         OffsetFetchResponsePartition, OffsetFetchResponseTopic,
     };
     use kafka_protocol::messages::{
-        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-        OffsetFetchRequest, OffsetFetchResponse, ResponseHeader, SyncGroupRequest,
-        SyncGroupResponse,
+        FetchRequest, FetchResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
+        JoinGroupResponse, OffsetFetchRequest, OffsetFetchResponse, ResponseHeader,
+        SyncGroupRequest, SyncGroupResponse,
     };
     use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
     use proptest::prelude::*;
@@ -210,7 +212,14 @@ mod tests {
         answer::<JoinGroupRequest>(&response)
     }
 
-    fn fetched() -> Vec<u8> {
+    fn records() -> Vec<u8> {
+        let partition =
+            PartitionData::default().with_records(Some(Bytes::from_static(&[b'x'; 40])));
+        let topic = FetchableTopicResponse::default().with_partitions(vec![partition]);
+        answer::<FetchRequest>(&FetchResponse::default().with_responses(vec![topic]))
+    }
+
+    fn committed() -> Vec<u8> {
         let partitions =
             (0..9).map(|index| OffsetFetchResponsePartition::default().with_partition_index(index));
         let topic = OffsetFetchResponseTopic::default().with_partitions(partitions.collect());
@@ -223,20 +232,22 @@ mod tests {
         let _ = read_answer::<JoinGroupRequest>(bytes.clone(), 1);
         let _ = read_answer::<SyncGroupRequest>(bytes.clone(), 1);
         let _ = read_answer::<HeartbeatRequest>(bytes.clone(), 1);
+        let _ = read_answer::<FetchRequest>(bytes.clone(), 1);
         let _ = read_answer::<OffsetFetchRequest>(bytes, 1);
     }
 
     proptest! {
         #[test]
         fn answers_with_bytes_changed_are_read_or_refused(
-            which in 0..4_usize,
+            which in 0..5_usize,
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
             cut in any::<prop::sample::Index>(),
         ) {
             let mut bytes = match which {
                 0 => joined(),
-                1 => fetched(),
-                2 => answer::<SyncGroupRequest>(
+                1 => committed(),
+                2 => records(),
+                3 => answer::<SyncGroupRequest>(
                     &SyncGroupResponse::default().with_assignment(Bytes::from_static(b"data")),
                 ),
                 _ => answer::<HeartbeatRequest>(&HeartbeatResponse::default()),
@@ -259,7 +270,7 @@ mod tests {
     fn an_answer_as_it_should_be_is_read() {
         let response = read_answer::<JoinGroupRequest>(joined().into(), 1);
         assert_eq!(response.ok().map(|response| response.members.len()), Some(2));
-        let response = read_answer::<OffsetFetchRequest>(fetched().into(), 1);
+        let response = read_answer::<OffsetFetchRequest>(committed().into(), 1);
         assert_eq!(response.ok().map(|response| response.topics[0].partitions.len()), Some(9));
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 
+use super::cluster::Cluster;
 use super::fetch::fetch;
 use super::group::Membership;
 use super::inbox::{Inbox, Taken};
@@ -36,6 +37,7 @@ pub enum Beginning {
 
 /// What a consumer and its fetchers need.
 pub(super) struct Source {
+    pub(super) cluster: Cluster,
     pub(super) topic: String,
     /// What the group calls this member.
     pub(super) member: String,
@@ -154,12 +156,14 @@ impl<M: Message> KafkaConsumer<M> {
 
     /// Deals with a record that cannot be read here. It stays in the topic.
     fn put_aside(&mut self, place: Place, error: &WireError) -> Option<M> {
+        // Counted whether or not anything is logged.
+        let put_aside = self.source.put_aside.fetch_add(1, Relaxed) + 1;
         warn!(
             topic = self.source.topic,
             partition = place.partition,
             offset = place.offset,
             error = error as &dyn Error,
-            put_aside = self.source.put_aside.fetch_add(1, Relaxed) + 1,
+            put_aside,
             "a record was put aside"
         );
         let WireError::OtherVersion(prefix) = error else {

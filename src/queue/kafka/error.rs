@@ -51,7 +51,7 @@ pub enum KafkaError {
     },
     /// The broker does not know the request as it is sent.
     #[error(
-        "the broker {address} does not know version {version} of {request}: Apache Kafka 2.4 or \
+        "the broker {address} does not know version {version} of {request}: Apache Kafka 2.7 or \
          later is needed, or something compatible"
     )]
     TooOld {
@@ -75,6 +75,11 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// A refusal of which nothing more is known.
+    pub(super) fn refused(what: String, code: ResponseError) -> Self {
+        Self::Refused { what, code, message: None }
+    }
+
     /// The protocol's error, where a broker answered with one.
     pub(super) fn code(&self) -> Option<ResponseError> {
         match self {
@@ -104,7 +109,8 @@ pub(super) fn accepted(
     match ResponseError::try_from_code(code) {
         None => Ok(()),
         Some(code) => {
-            Err(KafkaError::Refused { what: what(), code, message: message.map(str::to_owned) })
+            let message = message.filter(|text| !text.is_empty()).map(str::to_owned);
+            Err(KafkaError::Refused { what: what(), code, message })
         }
     }
 }

@@ -4,14 +4,14 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rskafka::record::RecordAndOffset;
+use kafka_protocol::ResponseError;
 use tokio::sync::Notify;
 use tracing::debug;
 
 use super::consumer::{Beginning, Source};
 use super::inbox::Inbox;
 use super::ownership::Owned;
-use super::records::RecordsError;
+use super::reader::{Read, Reader};
 
 /// How long a partition is left alone after its broker failed.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -30,63 +30,62 @@ fn share(partitions: usize) -> i32 {
     (ALL_BYTES / partitions).clamp(LEAST_BYTES, MOST_BYTES)
 }
 
+type BoxError = Box<dyn Error + Send + Sync>;
+
 /// Fills the inbox until the partition is no longer held.
 pub(super) async fn fetch<M>(source: Arc<Source>, inbox: Arc<Inbox<M>>, owned: Owned) {
-    let mut next = owned.start;
+    let mut reader = Reader::new(&source.cluster, &source.topic, owned.partition);
+    let mut start = owned.start;
     let mut room: Option<Arc<Notify>> = None;
     loop {
-        let fetched = match next {
-            Some(offset) => {
-                let bytes = share(inbox.partitions());
-                source.records.fetch(owned.partition, offset, bytes).await
-            }
-            None => match begin(&source, owned.partition).await {
-                Ok(offset) => {
-                    next = Some(offset);
-                    continue;
-                }
-                Err(error) => Err(error),
-            },
-        };
-        match fetched {
-            Ok(records) if records.is_empty() => {}
-            Ok(records) => {
-                let records: Vec<_> = records.into_iter().map(content).collect();
-                next = records.last().map(|(offset, _)| offset + 1);
-                // The batch before this one is taken: memory holds two at most.
-                if let Some(room) = room.take() {
-                    room.notified().await;
-                }
-                room = inbox.put(&owned, records);
-                if room.is_none() {
-                    return;
-                }
-            }
-            // Retention removed it, delivered or not.
-            Err(RecordsError::OutOfRange) => {
-                next = source.records.earliest(owned.partition).await.ok().or(next);
-            }
+        let batch = match step(&source, &mut reader, start, share(inbox.partitions())).await {
+            Ok(batch) => batch,
             Err(error) => {
-                let partition = owned.partition;
                 debug!(
                     topic = source.topic,
-                    partition,
-                    error = &error as &dyn Error,
+                    partition = owned.partition,
+                    error = &*error as &dyn Error,
                     "could not fetch"
                 );
                 tokio::time::sleep(PAUSE).await;
+                continue;
             }
+        };
+        start = Some(batch.next);
+        if batch.records.is_empty() {
+            continue;
+        }
+        // The batch before this one is taken: memory holds two at most.
+        if let Some(room) = room.take() {
+            room.notified().await;
+        }
+        room = inbox.put(&owned, batch.records);
+        if room.is_none() {
+            return;
         }
     }
 }
 
-async fn begin(source: &Source, partition: u32) -> Result<u64, RecordsError> {
-    match source.beginning {
-        Beginning::Earliest => source.records.earliest(partition).await,
-        Beginning::Latest => source.records.latest(partition).await,
+/// Finds where to start, or reads from there.
+async fn step(
+    source: &Source,
+    reader: &mut Reader,
+    start: Option<u64>,
+    bytes: i32,
+) -> Result<Read, BoxError> {
+    let partition = reader.partition();
+    let Some(offset) = start else {
+        let next = match source.beginning {
+            Beginning::Earliest => source.records.earliest(partition).await?,
+            Beginning::Latest => source.records.latest(partition).await?,
+        };
+        return Ok(Read { records: Vec::new(), next });
+    };
+    match reader.read(offset, bytes).await {
+        // Retention removed it, delivered or not.
+        Err(error) if error.code() == Some(ResponseError::OffsetOutOfRange) => {
+            Ok(Read { records: Vec::new(), next: source.records.earliest(partition).await? })
+        }
+        read => Ok(read?),
     }
-}
-
-fn content(fetched: RecordAndOffset) -> (u64, Vec<u8>) {
-    (u64::try_from(fetched.offset).unwrap_or(0), fetched.record.value.unwrap_or_default())
 }

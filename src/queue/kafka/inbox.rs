@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::batch::Fetched;
 use super::caution::Verdict;
 use super::ownership::{Owned, Ownership, Place};
 
@@ -19,7 +21,7 @@ pub(super) struct Inbox<M> {
 struct Slot<M> {
     term: u64,
     /// In the order of their offsets.
-    waiting: VecDeque<(u64, Vec<u8>)>,
+    waiting: VecDeque<Fetched>,
     /// Delivered and given back.
     returned: BTreeMap<u64, Arc<M>>,
     /// Told when `waiting` has become empty.
@@ -29,9 +31,9 @@ struct Slot<M> {
 /// What comes next.
 pub(super) enum Taken<M> {
     /// A record.
-    Record(Vec<u8>),
+    Record(Bytes),
     /// A record of which so many processes died.
-    Deadly(Vec<u8>, u32),
+    Deadly(Bytes, u32),
     /// A message that was delivered and given back.
     Again(Arc<M>),
 }
@@ -78,7 +80,7 @@ impl<M> Inbox<M> {
 
     /// Adds what was fetched; says what to wait on before the next fetch, and nothing if the
     /// partition is no longer held.
-    pub(super) fn put(&self, owned: &Owned, records: Vec<(u64, Vec<u8>)>) -> Option<Arc<Notify>> {
+    pub(super) fn put(&self, owned: &Owned, records: Vec<Fetched>) -> Option<Arc<Notify>> {
         let mut slots = self.lock();
         let slot = slots.get_mut(&owned.partition).filter(|slot| slot.term == owned.term)?;
         slot.waiting.extend(records);
@@ -109,12 +111,11 @@ impl<M> Slot<M> {
         if let Some((offset, message)) = self.returned.pop_first() {
             return Some((offset, Taken::Again(message)));
         }
-        let (offset, _) = self.waiting.front()?;
-        let verdict = judge(*offset);
+        let verdict = judge(self.waiting.front()?.offset);
         if verdict == Some(Verdict::Wait) {
             return None;
         }
-        let (offset, record) = self.waiting.pop_front()?;
+        let Fetched { offset, value: record } = self.waiting.pop_front()?;
         if self.waiting.is_empty() {
             self.emptied.notify_one();
         }

@@ -6,6 +6,7 @@
 //! * [`cluster`]: the brokers, and how they are reached.
 //! * [`connection`]: one connection to one of them.
 //! * [`error`]: what can go wrong between this process and a broker.
+//! * `batch`: records as a broker sends them.
 //! * `call`: the requests that are sent, each in one version.
 //! * `caution`: which messages a member may hand out after another has died of one.
 //! * `consumer`: a member that gets messages.
@@ -14,10 +15,12 @@
 //! * `guard`: keeps answers from taking more memory than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
 //! * `ownership`: which partitions are a member's, and how far each has been dealt with.
-//! * `records`: records to and from partitions, over `rskafka`.
+//! * `reader`: one partition, read from its leader.
+//! * `records`: records to partitions, and where those begin and end, over `rskafka`.
 //! * `tracker`: which offset may be committed.
 
 pub mod admin;
+mod batch;
 mod call;
 mod caution;
 pub mod cluster;
@@ -29,6 +32,7 @@ mod group;
 mod guard;
 mod inbox;
 mod ownership;
+mod reader;
 mod records;
 pub mod topic;
 mod tracker;

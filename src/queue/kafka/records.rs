@@ -1,4 +1,4 @@
-//! Records to and from the partitions of one topic, over `rskafka`.
+//! Appends records to the partitions of one topic, and tells where those begin and end, over `rskafka`.
 //!
 //! Its clients retry for ever and can hang on a broker that has stalled. Every call has a deadline here,
 //! and a client that has missed one, or lost its connection, is replaced before the next.
@@ -12,23 +12,15 @@ use rskafka::chrono::{DateTime, Utc};
 use rskafka::client::error::{Error, ProtocolError};
 use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
-use rskafka::record::{Record, RecordAndOffset};
+use rskafka::record::Record;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::cluster::Cluster;
 
-/// A record that a broker accepted may be fetched, whatever the configuration has become since.
-const MAX_ANSWER: usize = 128 << 20;
-/// How long a broker may wait for records before it says that there are none.
-const FETCH_WAIT: Duration = Duration::from_millis(500);
-
 /// A call that brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordsError {
-    /// The partition has no such offset any more, or not yet.
-    #[error("the offset is not there")]
-    OutOfRange,
     /// The broker refused the record for its size.
     #[error(
         "the record has {bytes} bytes, which is more than the topic takes (`topics.max_message`)"
@@ -71,10 +63,9 @@ impl Records {
         let bytes = value.len();
         let timestamp = now();
         let record = Record { key: None, value: Some(value), headers: BTreeMap::new(), timestamp };
-        let produced =
-            self.call(partition, self.timeout, async move |client: Arc<PartitionClient>| {
-                client.produce(vec![record], Compression::NoCompression).await
-            });
+        let produced = self.call(partition, async move |client: Arc<PartitionClient>| {
+            client.produce(vec![record], Compression::NoCompression).await
+        });
         match produced.await {
             Ok(offsets) => Ok(offsets.first().map_or(0, |offset| unsigned(*offset))),
             Err(error) if error.is(ProtocolError::MessageTooLarge) => {
@@ -82,29 +73,6 @@ impl Records {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// The records from an offset on: as many as have `bytes`, or a larger one alone, or none if there
-    /// are none for a while.
-    pub(super) async fn fetch(
-        &self,
-        partition: u32,
-        offset: u64,
-        bytes: i32,
-    ) -> Result<Vec<RecordAndOffset>, RecordsError> {
-        let offset = i64::try_from(offset).unwrap_or(i64::MAX);
-        let wait = i32::try_from(FETCH_WAIT.as_millis()).unwrap_or(i32::MAX);
-        let fetched = self.call(
-            partition,
-            FETCH_WAIT + self.timeout,
-            async move |client: Arc<PartitionClient>| {
-                client.fetch_records(offset, 1..bytes, wait).await
-            },
-        );
-        let (records, _) = fetched.await.map_err(|error| {
-            if error.is(ProtocolError::OffsetOutOfRange) { RecordsError::OutOfRange } else { error }
-        })?;
-        Ok(records)
     }
 
     /// The first offset that is still there.
@@ -118,26 +86,24 @@ impl Records {
     }
 
     async fn offset(&self, partition: u32, at: OffsetAt) -> Result<u64, RecordsError> {
-        self.call(partition, self.timeout, async move |client: Arc<PartitionClient>| {
-            client.get_offset(at).await
-        })
-        .await
-        .map(unsigned)
+        self.call(partition, async move |client: Arc<PartitionClient>| client.get_offset(at).await)
+            .await
+            .map(unsigned)
     }
 
     async fn call<T>(
         &self,
         partition: u32,
-        deadline: Duration,
         call: impl AsyncFnOnce(Arc<PartitionClient>) -> Result<T, Error>,
     ) -> Result<T, RecordsError> {
         let called = async { call(self.partition(partition).await?).await };
-        let error = match timeout(deadline, called).await {
+        let error = match timeout(self.timeout, called).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => RecordsError::Client(Box::new(error)),
-            Err(_) => RecordsError::TimedOut(deadline),
+            Err(_) => RecordsError::TimedOut(self.timeout),
         };
-        if !error.is_an_answer() {
+        // A broker that says so will say so again.
+        if !error.is(ProtocolError::MessageTooLarge) {
             self.replace(partition).await;
         }
         Err(error)
@@ -171,7 +137,6 @@ impl Records {
         };
         ClientBuilder::new(self.cluster.brokers().to_vec())
             .client_id(self.cluster.client())
-            .max_message_size(MAX_ANSWER)
             .backoff_config(backoff_config)
             .build()
             .await
@@ -190,13 +155,6 @@ impl RecordsError {
     fn is(&self, code: ProtocolError) -> bool {
         matches!(self, Self::Client(error)
             if matches!(&**error, Error::ServerError { protocol_error, .. } if *protocol_error == code))
-    }
-
-    /// Whether the broker answered, and will not answer otherwise over another connection.
-    fn is_an_answer(&self) -> bool {
-        [ProtocolError::OffsetOutOfRange, ProtocolError::MessageTooLarge]
-            .into_iter()
-            .any(|code| self.is(code))
     }
 }
 

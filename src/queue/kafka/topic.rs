@@ -140,6 +140,7 @@ impl<M: Message> Topic<M> for KafkaTopic {
             topic: self.name.clone(),
             member: member.to_owned(),
             records: Records::new(&cluster, &self.name),
+            cluster: cluster.clone(),
             beginning: self.options.beginning,
             answers: self.options.answers.clone(),
             put_aside: Arc::clone(&self.put_aside),

@@ -1,0 +1,259 @@
+//! Record batches as a broker sends them. Records are slices of its answer, and nothing is allocated by
+//! a length that was read.
+//!
+//! ```text
+//! bytes  0..8   offset of the first record
+//!        8..12  length of what follows
+//!       16      2, the version of the format
+//!       17..21  CRC-32C of what follows
+//!       21..23  attributes: the compression in the lowest three bits, then flags
+//!       23..27  offset of the last record, counted from the first
+//!       57..61  number of records
+//!       61..    records
+//! ```
+//!
+//! The source is "Record Batch" and "Record" in <https://kafka.apache.org/documentation/#messageformat>.
+
+use bytes::{Buf, Bytes};
+
+/// What the length does not count.
+const UNCOUNTED: usize = 12;
+const HEADER: usize = 61;
+const FORMAT: u8 = 2;
+const COMPRESSION: u16 = 0b111;
+/// The batch holds marks of the broker and no records.
+const CONTROL: u16 = 1 << 5;
+
+/// A record that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fetched {
+    pub(super) offset: u64,
+    /// Empty if the record has none.
+    pub(super) value: Bytes,
+}
+
+/// Records that were written together.
+pub(super) struct Batch {
+    bytes: Bytes,
+}
+
+/// A batch whose records cannot be had.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BatchError {
+    #[error("it has version {0} of the format, and only {FORMAT} is read")]
+    Format(u8),
+    #[error(
+        "it is compressed by Kafka, which is not read: `compression.type` of the topic has to be \
+         `producer`, as `tilemill topics create` sets it"
+    )]
+    Compressed,
+    #[error("its checksum is {expected:#x}, and that of its bytes is {found:#x}")]
+    Checksum { expected: u32, found: u32 },
+    #[error("a record does not end where the batch does")]
+    Torn,
+}
+
+/// The whole batches of an answer. A broker may cut the last one off.
+pub(super) fn batches(mut answer: Bytes) -> impl Iterator<Item = Batch> {
+    std::iter::from_fn(move || {
+        let length = (&mut answer.get(8..UNCOUNTED)?).get_u32();
+        let length = usize::try_from(length).ok()?.checked_add(UNCOUNTED)?;
+        let whole = (HEADER..=answer.len()).contains(&length);
+        whole.then(|| Batch { bytes: answer.split_to(length) })
+    })
+}
+
+impl Batch {
+    fn field(&self, at: usize) -> &[u8] {
+        &self.bytes[at..]
+    }
+
+    fn attributes(&self) -> u16 {
+        self.field(21).get_u16()
+    }
+
+    fn first(&self) -> u64 {
+        self.field(0).get_u64()
+    }
+
+    /// The offset of its last record, which may have been removed.
+    pub(super) fn last(&self) -> u64 {
+        // In the formats before, it is what stands in the first field.
+        let further = if self.bytes[16] == FORMAT { self.field(23).get_u32() } else { 0 };
+        self.first().saturating_add(u64::from(further))
+    }
+
+    /// Its records, in the order of their offsets.
+    pub(super) fn records(&self) -> Result<Vec<Fetched>, BatchError> {
+        if self.bytes[16] != FORMAT {
+            return Err(BatchError::Format(self.bytes[16]));
+        }
+        let (expected, found) = (self.field(17).get_u32(), crc32c::crc32c(self.field(21)));
+        if expected != found {
+            return Err(BatchError::Checksum { expected, found });
+        }
+        if self.attributes() & CONTROL != 0 {
+            return Ok(Vec::new());
+        }
+        if self.attributes() & COMPRESSION != 0 {
+            return Err(BatchError::Compressed);
+        }
+        let mut rest = self.bytes.slice(HEADER..);
+        let mut records = Vec::new();
+        for _ in 0..self.field(57).get_u32() {
+            records.push(read_record(&mut rest, self.first()).ok_or(BatchError::Torn)?);
+        }
+        Ok(records)
+    }
+}
+
+/// What follows the value, its headers, is of no interest.
+fn read_record(rest: &mut Bytes, first: u64) -> Option<Fetched> {
+    let mut record = read_bytes(rest)?;
+    let _attributes = record.try_get_u8().ok()?;
+    let _timestamp = read_number(&mut record)?;
+    let offset = first.checked_add_signed(read_number(&mut record)?)?;
+    let _key = read_bytes(&mut record)?;
+    let value = read_bytes(&mut record)?;
+    Some(Fetched { offset, value })
+}
+
+/// Bytes behind their length, which is -1 where there are none at all.
+fn read_bytes(from: &mut Bytes) -> Option<Bytes> {
+    let length = usize::try_from(read_number(from)?.max(0)).ok()?;
+    (length <= from.len()).then(|| from.split_to(length))
+}
+
+/// A number in seven bits a byte, the lowest first, with its sign in the lowest bit of all.
+fn read_number(from: &mut Bytes) -> Option<i64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let byte = from.try_get_u8().ok()?;
+        number |= u64::from(byte & 0x7F) << shift;
+        if byte & 0x80 == 0 {
+            return Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use kafka_protocol::indexmap::IndexMap;
+    use kafka_protocol::records::{
+        Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+    };
+    use proptest::prelude::*;
+
+    use super::{BatchError, Fetched, batches};
+
+    fn record(offset: i64, key: Option<Bytes>, value: Option<Bytes>) -> Record {
+        Record {
+            transactional: false,
+            control: false,
+            delete_horizon: false,
+            partition_leader_epoch: 3,
+            producer_id: -1,
+            producer_epoch: -1,
+            timestamp_type: TimestampType::Creation,
+            offset,
+            // The encoder begins another batch where sequences do not follow offsets.
+            sequence: i32::try_from(offset).unwrap(),
+            timestamp: 1_790_000_000_000 + offset,
+            key,
+            value,
+            headers: IndexMap::from([("some".into(), Some(Bytes::from_static(b"header")))]),
+        }
+    }
+
+    /// Records as the library for the protocol writes them.
+    fn written(records: &[Record]) -> Bytes {
+        let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+        let mut bytes = BytesMut::new();
+        RecordBatchEncoder::encode(&mut bytes, records.iter(), &options).unwrap();
+        bytes.freeze()
+    }
+
+    fn read(answer: Bytes) -> Vec<Result<Vec<Fetched>, BatchError>> {
+        batches(answer).map(|batch| batch.records()).collect()
+    }
+
+    fn bytes() -> impl Strategy<Value = Option<Bytes>> {
+        prop::option::of(prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from))
+    }
+
+    proptest! {
+        #[test]
+        fn what_another_writes_is_read(
+            first in 0..1_i64 << 30,
+            contents in prop::collection::vec((bytes(), bytes()), 1..20),
+        ) {
+            let offsets = first..;
+            let records: Vec<_> =
+                offsets.zip(contents).map(|(at, (key, value))| record(at, key, value)).collect();
+            let expected: Vec<_> = records.iter().map(|record| Fetched {
+                offset: u64::try_from(record.offset).unwrap(),
+                value: record.value.clone().unwrap_or_default(),
+            }).collect();
+            let all = written(&records);
+            // An answer ends anywhere.
+            let cut = Bytes::from([&all[..], &all[..all.len() - 1]].concat());
+            let read: Vec<_> = batches(cut).collect();
+            prop_assert_eq!(read.len(), 1);
+            prop_assert_eq!(read[0].last(), expected.last().unwrap().offset);
+            prop_assert_eq!(read[0].records(), Ok(expected));
+        }
+
+        #[test]
+        fn batches_with_bytes_changed_are_read_or_refused(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            checked in any::<bool>(),
+        ) {
+            let value = Some(Bytes::from_static(&[7; 100]));
+            let mut batch = written(&[record(5, None, value.clone()), record(6, None, value)]).to_vec();
+            for (at, byte) in changes {
+                let at = at.index(batch.len());
+                batch[at] = byte;
+            }
+            if checked {
+                let sum = crc32c::crc32c(&batch[21..]);
+                batch[17..21].copy_from_slice(&sum.to_be_bytes());
+            }
+            for batch in batches(batch.into()) {
+                let _ = (batch.last(), batch.records());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+            read(bytes.into());
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_noticed() {
+        let mut batch = written(&[record(5, None, Some(Bytes::from_static(b"value")))]).to_vec();
+        *batch.last_mut().unwrap() ^= 1;
+        assert!(matches!(read(batch.into())[..], [Err(BatchError::Checksum { .. })]));
+    }
+
+    /// A number of records, or of bytes, that is a lie is noticed before memory is taken for it.
+    #[test]
+    fn a_count_beyond_the_batch_is_refused() {
+        let mut batch = written(&[record(5, None, None)]).to_vec();
+        batch[57..61].copy_from_slice(&u32::MAX.to_be_bytes());
+        let sum = crc32c::crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&sum.to_be_bytes());
+        assert_eq!(read(batch.into()), [Err(BatchError::Torn)]);
+    }
+
+    #[test]
+    fn a_compressed_batch_says_which_setting_is_wrong() {
+        let mut batch = written(&[record(5, None, None)]).to_vec();
+        batch[22] |= 4;
+        let sum = crc32c::crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&sum.to_be_bytes());
+        assert_eq!(read(batch.into()), [Err(BatchError::Compressed)]);
+    }
+}
