@@ -107,6 +107,7 @@ fn killed(cluster: &Cluster, seed: u64) {
         let (fleet, workers) = two(&cluster.address, "killed", seed).await;
         dice.a_moment().await;
         let (victim, survivor) = dice.choose(workers);
+        fleet.keep_busy(PARTITIONS).await;
         victim.kill();
         told("killed", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
@@ -120,6 +121,7 @@ fn stopped(cluster: &Cluster, seed: u64) {
         let (fleet, [a, b]) = two(&cluster.address, "stopped", seed).await;
         dice.a_moment().await;
         let ((victim, id), survivor) = dice.choose([(a, "a"), (b, "b")]);
+        fleet.keep_busy(PARTITIONS).await;
         victim.signal(Signal::STOP);
         told("stopped", seed, fleet.until_all_flow(PARTITIONS).await);
         dice.a_moment().await;

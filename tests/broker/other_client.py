@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 
@@ -71,12 +71,18 @@ def send(brokers, topic):
         producer = Producer({"bootstrap.servers": brokers, "compression.type": compression})
         producer.produce(topic, b"no message " * 20, partition=0)
         producer.flush()
-    # This leaves a record behind itself that is no record, and a mark of the broker.
+    # A record without a value, and behind it, a moment later, a mark of the broker that is no record.
+    observer = Consumer({"bootstrap.servers": brokers, "group.id": "observer"})
+    end = lambda: observer.get_watermark_offsets(TopicPartition(topic, 0))[1]
+    before = end()
     producer = Producer({"bootstrap.servers": brokers, "transactional.id": topic})
     producer.init_transactions()
     producer.begin_transaction()
     producer.produce(topic, None, key=b"only a key", partition=0)
     producer.commit_transaction()
+    while end() < before + 2:
+        pass
+    observer.close()
     tell(sent=len(compressions) + 1)
 
 

@@ -28,6 +28,10 @@ use crate::support::{Log, in_shell, start, wait};
 const RESULTS_PARTITIONS: u32 = 2;
 /// Often enough for each partition to have tiles in hand at any time, seldom enough for two cores.
 const SEND_EVERY: Duration = Duration::from_millis(15);
+/// Tiles from this number on take long, and come in bursts.
+const SLOW: u32 = 1 << 20;
+/// So many of them for each partition: more than the workers can have in hand.
+const BURST: u32 = 4;
 
 /// Tiles on their way.
 pub struct Fleet {
@@ -169,6 +173,19 @@ impl Fleet {
         self.seen.lock().unwrap().sent.insert(tile, Sent { partition, offset, at });
     }
 
+    /// Sends so many slow tiles to each partition that all workers are busy, and returns when one has
+    /// come back: from then on, whoever is killed has tiles in hand.
+    pub async fn keep_busy(&self, partitions: u32) {
+        let tiles = SLOW..SLOW + BURST * partitions;
+        for tile in tiles.clone() {
+            self.send(tile % partitions, task(tile)).await;
+        }
+        until("a slow tile comes back", async || {
+            self.seen.lock().unwrap().answered.range(tiles.clone()).next().is_some()
+        })
+        .await;
+    }
+
     /// Stops sending; all that was sent must come back, and be committed.
     pub async fn end(mut self) {
         self.stop_sending.cancel();
@@ -221,7 +238,11 @@ impl Drop for Worker {
 
 /// The tile of a number: small, now and then one that takes a while.
 pub fn task(tile: u32) -> TileTask {
-    let (side, filters) = if tile.is_multiple_of(11) { (96, "blur:9") } else { (8, "invert") };
+    let (side, filters) = match tile {
+        SLOW.. => (512, "blur:50"),
+        _ if tile.is_multiple_of(11) => (96, "blur:9"),
+        _ => (8, "invert"),
+    };
     let size = Size::new(side, side);
     let mut pixels = Pixels::zeroed(size, PixelFormat::new(Channels::Grey, Depth::Eight));
     pixels.as_bytes_mut().fill(shade(tile));
@@ -247,7 +268,8 @@ fn shade(tile: u32) -> u8 {
 fn check(result: &TileResult) {
     let Ok(pixels) = &result.pixels else { return };
     let tile = result.tile;
-    let expected = if tile.is_multiple_of(11) { shade(tile) } else { 255 - shade(tile) };
+    let is_blurred = tile >= SLOW || tile.is_multiple_of(11);
+    let expected = if is_blurred { shade(tile) } else { 255 - shade(tile) };
     assert!(pixels.as_bytes().iter().all(|byte| *byte == expected), "tile {tile} is wrong");
 }
 
