@@ -9,7 +9,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::error;
 use uuid::Uuid;
 
-use crate::config::{Config, Kafka, TileCompression};
+use crate::config::{Config, Kafka, Redis, Secret, TileCompression};
+use crate::model::job::StorageId;
+use crate::model::process::{Process, Role};
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::{Heartbeat, WorkerId};
 use crate::queue::Topic;
@@ -26,10 +28,12 @@ use crate::service::ledger::Ledger;
 use crate::service::mill::Mill;
 use crate::service::monitor;
 use crate::service::pool::Pool;
+use crate::service::presence;
 use crate::service::retention;
 use crate::service::stitch::{Collector, Preview, Rules};
 use crate::state::embedded::EmbeddedState;
-use crate::state::{ServerId, State};
+use crate::state::redis::{RedisOptions, RedisState};
+use crate::state::{ServerId, State, StateError};
 use crate::storage::{Storage, StorageError};
 
 /// Where messages go between roles.
@@ -80,7 +84,34 @@ impl Topics {
     }
 }
 
-/// Everything that the roles of one process share.
+/// What the roles of a mill share, wherever they run.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is what its type says")]
+pub struct Backends {
+    pub topics: Topics,
+    pub state: Arc<dyn State>,
+}
+
+impl Backends {
+    /// In the memory of this process.
+    #[must_use]
+    pub fn embedded(config: &Config) -> Self {
+        Self { topics: Topics::embedded(config), state: Arc::new(EmbeddedState::default()) }
+    }
+
+    /// In a cluster, which calls this process `client`.
+    pub async fn cluster(
+        config: &Config,
+        kafka: &Kafka,
+        redis: &Redis,
+        client: &str,
+    ) -> Result<Self, StateError> {
+        let state = Arc::new(RedisState::connect(&options(redis)).await?);
+        Ok(Self { topics: Topics::kafka(config, kafka, client), state })
+    }
+}
+
+/// A server: what its page, its API and its services share.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct App {
@@ -93,24 +124,38 @@ pub struct App {
 }
 
 impl App {
-    /// One process that does everything: queue and state in its memory, files in `storage`.
+    /// A server that needs nothing else: queue and state are in its memory, files in `storage`.
     pub async fn embedded(
         config: Arc<Config>,
         storage: Arc<dyn Storage>,
     ) -> Result<Self, StorageError> {
-        Ok(Self {
-            topics: Topics::embedded(&config),
-            state: Arc::new(EmbeddedState::default()),
-            ledger: Arc::new(Ledger::load(Arc::clone(&storage)).await?),
-            storage,
-            config,
-            server: ServerId(Uuid::new_v4().simple().to_string()),
-        })
+        let backends = Backends::embedded(&config);
+        Self::new(config, storage, backends).await
     }
 
-    /// Starts all services in this process. They run until `shutdown`; a service that ends with an
+    /// A server over these.
+    pub async fn new(
+        config: Arc<Config>,
+        storage: Arc<dyn Storage>,
+        Backends { topics, state }: Backends,
+    ) -> Result<Self, StorageError> {
+        let ledger = Arc::new(Ledger::load(Arc::clone(&storage)).await?);
+        let server = ServerId(unique_id());
+        Ok(Self { config, topics, state, storage, ledger, server })
+    }
+
+    /// Starts what a server of a cluster does. It runs until `shutdown`; a service that ends with an
     /// error or a panic brings `shutdown` about.
-    pub fn start(
+    pub fn start(&self, scratch: &Scratch, shutdown: &CancellationToken) -> io::Result<Services> {
+        let codecs = Arc::new(Pool::new("codec", self.config.worker.threads())?);
+        let services = Services::new(shutdown.clone());
+        self.start_dispatch(&services, scratch, codecs);
+        services.tracker.close();
+        Ok(services)
+    }
+
+    /// The same, and everything else in this process, too.
+    pub fn start_all(
         &self,
         worker: WorkerId,
         threads: NonZeroUsize,
@@ -119,20 +164,17 @@ impl App {
     ) -> io::Result<Services> {
         let codecs = Arc::new(Pool::new("codec", threads)?);
         let services = Services::new(shutdown.clone());
-        services.spawn("dispatch", self.dispatch(&scratch, Arc::clone(&codecs), shutdown));
-        services.spawn("collect", self.collect(scratch, codecs, shutdown));
-        services.spawn("monitor", self.monitor(shutdown));
-        services.spawn("work", work(&self.config, &self.topics, worker, threads, shutdown)?);
+        let backends = Backends { topics: self.topics.clone(), state: Arc::clone(&self.state) };
+        self.start_dispatch(&services, &scratch, Arc::clone(&codecs));
+        let storage = Arc::clone(&self.storage);
+        services.start_collect(&self.config, &backends, storage, scratch, codecs);
+        services.start_monitor(&self.config, &backends);
+        services.start_work(&self.config, &self.topics, worker, threads)?;
         services.tracker.close();
         Ok(services)
     }
 
-    fn dispatch(
-        &self,
-        scratch: &Scratch,
-        pool: Arc<Pool>,
-        shutdown: &CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    fn start_dispatch(&self, services: &Services, scratch: &Scratch, pool: Arc<Pool>) {
         let ports = dispatch::Ports {
             tasks: Arc::clone(&self.topics.tasks),
             results: Arc::clone(&self.topics.results),
@@ -142,40 +184,13 @@ impl App {
         let (server, config) = (self.server.clone(), Arc::clone(&self.config));
         let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
         let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch);
-        let shutdown = shutdown.clone();
-        async move {
+        let shutdown = services.shutdown.clone();
+        services.spawn("dispatch", async move {
             dispatcher.run(shutdown).await;
             Ok(())
-        }
-    }
-
-    fn collect(
-        &self,
-        scratch: Scratch,
-        pool: Arc<Pool>,
-        shutdown: &CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
-        let (state, storage) = (Arc::clone(&self.state), Arc::clone(&self.storage));
-        // A run has no page: its canvases have no name, and nobody asks for their mosaics.
-        let preview = match scratch {
-            Scratch::Named(_) => Preview::Painted,
-            Scratch::Unnamed(_) => Preview::Omitted,
-        };
-        let rules = Rules { max_attempts: self.config.job.max_attempts, preview };
-        let collector = Collector::new(state, storage, scratch, pool, rules);
-        let (member, results) = (host_name(), Arc::clone(&self.topics.results));
-        let shutdown = shutdown.clone();
-        async move { Ok(collector.run(&member, results, shutdown).await?) }
-    }
-
-    fn monitor(
-        &self,
-        shutdown: &CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<()>> + use<> {
-        let (heartbeats, state) = (Arc::clone(&self.topics.heartbeats), Arc::clone(&self.state));
-        let dead_after = self.config.worker.dead_after.duration();
-        let shutdown = shutdown.clone();
-        async move { Ok(monitor::run(heartbeats, state, dead_after, shutdown).await?) }
+        });
+        let storage = Some(self.storage.id().clone());
+        services.announce(Role::Serve, self.server.0.clone(), storage, &self.state);
     }
 
     /// Starts to remove what is kept no longer, beside `services`.
@@ -188,6 +203,10 @@ impl App {
             Ok(())
         });
     }
+}
+
+fn unique_id() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 /// The worker's name: `wanted`, or one that is unique.
@@ -206,28 +225,37 @@ pub fn start_worker(
     shutdown: &CancellationToken,
 ) -> io::Result<Services> {
     let services = Services::new(shutdown.clone());
-    services.spawn("work", work(config, topics, worker, threads, shutdown)?);
+    services.start_work(config, topics, worker, threads)?;
     services.tracker.close();
     Ok(services)
 }
 
-fn work(
+/// Starts a collector in a process of its own, with canvases in `scratch`.
+pub fn start_collector(
     config: &Config,
-    topics: &Topics,
-    worker: WorkerId,
-    threads: NonZeroUsize,
+    backends: &Backends,
+    storage: Arc<dyn Storage>,
+    scratch: Scratch,
     shutdown: &CancellationToken,
-) -> io::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
-    let pool = Arc::new(Pool::new("filter", threads)?);
-    let Topics { tasks, results, heartbeats } = topics.clone();
-    let mill = Arc::new(Mill::new(worker, host_name(), pool, results, config.tile.timeout));
-    let period = config.worker.heartbeat.duration();
-    let shutdown = shutdown.clone();
-    Ok(async move {
-        let beating = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone());
-        let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
-        Ok(worked?)
-    })
+) -> io::Result<Services> {
+    let services = Services::new(shutdown.clone());
+    let codecs = Arc::new(Pool::new("codec", config.worker.threads())?);
+    services.start_collect(config, backends, storage, scratch, codecs);
+    services.tracker.close();
+    Ok(services)
+}
+
+/// Starts a monitor in a process of its own.
+#[must_use]
+pub fn start_monitor(
+    config: &Config,
+    backends: &Backends,
+    shutdown: &CancellationToken,
+) -> Services {
+    let services = Services::new(shutdown.clone());
+    services.start_monitor(config, backends);
+    services.tracker.close();
+    services
 }
 
 /// What sets up the topics of the cluster, if one is configured.
@@ -239,6 +267,19 @@ pub fn topic_admin(config: &Config) -> Option<Box<dyn TopicAdmin>> {
 
 fn cluster(kafka: &Kafka, client: &str) -> Cluster {
     Cluster::new(kafka.brokers.addresses().to_vec(), client, kafka.timeout.duration())
+}
+
+fn options(redis: &Redis) -> RedisOptions {
+    let Redis { address, username, password, database, prefix, timeout } = redis.clone();
+    RedisOptions {
+        host: address.host,
+        port: address.port,
+        username,
+        password: password.map(Secret::reveal),
+        database,
+        prefix,
+        timeout: timeout.duration(),
+    }
 }
 
 /// The services of one process.
@@ -264,6 +305,70 @@ impl Services {
         self.failed.is_cancelled()
     }
 
+    fn start_collect(
+        &self,
+        config: &Config,
+        backends: &Backends,
+        storage: Arc<dyn Storage>,
+        scratch: Scratch,
+        pool: Arc<Pool>,
+    ) {
+        // A run has no page: its canvases have no name, and nobody asks for their mosaics.
+        let preview = match scratch {
+            Scratch::Named(_) => Preview::Painted,
+            Scratch::Unnamed(_) => Preview::Omitted,
+        };
+        let rules = Rules { max_attempts: config.job.max_attempts, preview };
+        let (state, id) = (Arc::clone(&backends.state), storage.id().clone());
+        let collector = Collector::new(state, storage, scratch, pool, rules);
+        let (member, results) = (host_name(), Arc::clone(&backends.topics.results));
+        let shutdown = self.shutdown.clone();
+        self.spawn("collect", async move { Ok(collector.run(&member, results, shutdown).await?) });
+        self.announce(Role::Collect, unique_id(), Some(id), &backends.state);
+    }
+
+    fn start_monitor(&self, config: &Config, backends: &Backends) {
+        let state = Arc::clone(&backends.state);
+        let heartbeats = Arc::clone(&backends.topics.heartbeats);
+        let dead_after = config.worker.dead_after.duration();
+        let shutdown = self.shutdown.clone();
+        self.spawn("monitor", async move {
+            Ok(monitor::run(heartbeats, state, dead_after, shutdown).await?)
+        });
+        self.announce(Role::Monitor, unique_id(), None, &backends.state);
+    }
+
+    fn start_work(
+        &self,
+        config: &Config,
+        topics: &Topics,
+        worker: WorkerId,
+        threads: NonZeroUsize,
+    ) -> io::Result<()> {
+        let pool = Arc::new(Pool::new("filter", threads)?);
+        let Topics { tasks, results, heartbeats } = topics.clone();
+        let mill = Arc::new(Mill::new(worker, host_name(), pool, results, config.tile.timeout));
+        let period = config.worker.heartbeat.duration();
+        let shutdown = self.shutdown.clone();
+        self.spawn("work", async move {
+            let beating = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone());
+            let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
+            Ok(worked?)
+        });
+        Ok(())
+    }
+
+    /// Says that this process has a role.
+    fn announce(&self, role: Role, id: String, storage: Option<StorageId>, state: &Arc<dyn State>) {
+        let (host, version) = (host_name(), env!("CARGO_PKG_VERSION").to_owned());
+        let process = Process { role, id, host, version, storage };
+        let announcing = presence::announce(Arc::clone(state), process, self.shutdown.clone());
+        self.spawn("presence", async move {
+            announcing.await;
+            Ok(())
+        });
+    }
+
     fn spawn(
         &self,
         name: &'static str,
@@ -282,6 +387,8 @@ impl Services {
     }
 }
 
-fn host_name() -> String {
+/// What this machine calls itself.
+#[must_use]
+pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -35,6 +35,10 @@ pub enum Command {
     Submit(SubmitArgs),
     /// Filter tiles for a cluster, on all cores of this machine
     Work(WorkArgs),
+    /// Stitch the results of a cluster, and store the images
+    Collect,
+    /// Note who works in a cluster, and who has fallen silent
+    Monitor,
     /// Set up the topics in Kafka, and look at them
     Topics(TopicsArgs),
     /// Say what is configured, and what is wrong with it

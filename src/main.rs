@@ -31,6 +31,16 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
             telemetry::init(&config.log.level, config.log.format)?;
             roles::work::work(args, &config, &origin).await
         }
+        Command::Collect => {
+            let (config, origin) = Config::load(named, Search::WorkingDirectory)?;
+            telemetry::init(&config.log.level, config.log.format)?;
+            roles::collect::collect(&config, &origin).await
+        }
+        Command::Monitor => {
+            let (config, origin) = Config::load(named, Search::WorkingDirectory)?;
+            telemetry::init(&config.log.level, config.log.format)?;
+            roles::monitor::monitor(&config, &origin).await
+        }
         Command::Run(args) => {
             let (config, _) = Config::load(named, Search::SystemOnly)?;
             telemetry::init(QUIET, config.log.format)?;

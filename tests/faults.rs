@@ -23,7 +23,8 @@ use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 
 use crate::broker::{Broker, Cluster, Pair, SeededTest, block_on};
-use crate::workers::{Fleet, Worker, task};
+use crate::support::Process;
+use crate::workers::{Fleet, task};
 
 const TESTS: [(&str, SeededTest); 9] = [
     ("a_worker_leaves_and_one_joins", leave_and_join),
@@ -72,7 +73,7 @@ impl Dice {
 }
 
 /// A fleet with two workers at work.
-async fn two(cluster: &str, name: &str, seed: u64) -> (Fleet, [Worker; 2]) {
+async fn two(cluster: &str, name: &str, seed: u64) -> (Fleet, [Process; 2]) {
     let fleet = Fleet::start(cluster, &format!("{name}-{seed}"), PARTITIONS).await;
     let workers = ["a", "b"].map(|id| fleet.worker(id));
     for id in ["a", "b"] {
@@ -97,7 +98,7 @@ fn leave_and_join(cluster: &Cluster, seed: u64) {
         fleet.until_works("c").await;
         told("joined", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
-        tokio::task::block_in_place(|| [fresh, staying].map(Worker::leaves));
+        tokio::task::block_in_place(|| [fresh, staying].map(Process::leaves));
     });
 }
 
@@ -129,7 +130,7 @@ fn stopped(cluster: &Cluster, seed: u64) {
         fleet.until_works(id).await;
         told("went on", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
-        tokio::task::block_in_place(|| [victim, survivor.0].map(Worker::leaves));
+        tokio::task::block_in_place(|| [victim, survivor.0].map(Process::leaves));
     });
 }
 
@@ -155,7 +156,9 @@ fn storm(cluster: &Cluster, seed: u64) {
         }
         told("the storm was over", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
-        tokio::task::block_in_place(|| guests.into_iter().chain([steady]).for_each(Worker::leaves));
+        tokio::task::block_in_place(|| {
+            guests.into_iter().chain([steady]).for_each(Process::leaves);
+        });
     });
 }
 
@@ -167,7 +170,7 @@ fn growth(cluster: &Cluster, seed: u64) {
         fleet.grow(2 * PARTITIONS).await;
         told("grown", seed, fleet.until_all_flow(2 * PARTITIONS).await);
         fleet.end().await;
-        tokio::task::block_in_place(|| workers.map(Worker::leaves));
+        tokio::task::block_in_place(|| workers.map(Process::leaves));
     });
 }
 
@@ -212,7 +215,7 @@ fn with_own_broker(
         tokio::task::block_in_place(|| fault(&mut broker));
         told(name, seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
-        tokio::task::block_in_place(|| workers.map(Worker::leaves));
+        tokio::task::block_in_place(|| workers.map(Process::leaves));
     });
 }
 
@@ -233,7 +236,7 @@ fn coordinator(cluster: &Cluster, seed: u64) {
         tokio::task::block_in_place(|| second.resume());
         told("it came back", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
-        tokio::task::block_in_place(|| workers.map(Worker::leaves));
+        tokio::task::block_in_place(|| workers.map(Process::leaves));
     });
 }
 

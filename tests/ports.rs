@@ -42,15 +42,7 @@ async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-embedded_state![
-    a_job_belongs_to_one_living_server,
-    active_jobs_are_known_until_forgotten_or_expired,
-    the_latest_board_is_read_until_it_expires,
-    tiles_are_painted_over_the_mosaic_until_it_expires,
-    a_silent_worker_is_late_then_dead_then_gone,
-    a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all,
-    signals_reach_everybody_who_listens,
-];
+conformance::each_state_check!(embedded_state);
 
 macro_rules! storages {
     ($($check:ident),* $(,)?) => {

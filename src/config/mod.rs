@@ -2,7 +2,9 @@
 //!
 //! `config.toml` beside the sources documents every key with its default.
 //!
+//! - `address`: a host and a port
 //! - `kafka`: a cluster and its topics
+//! - `redis`: where its roles tell each other what may be lost
 //! - `rule`: which values are possible
 //! - `setting`: each value with its origin
 //! - `unit`: values with a unit, such as `"4 GiB"`
@@ -15,12 +17,16 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+mod address;
 mod kafka;
+mod redis;
 mod rule;
 mod setting;
 mod unit;
 
+pub use self::address::Address;
 pub use self::kafka::{Brokers, Kafka, TileCompression, Topics};
+pub use self::redis::{Redis, Secret};
 use self::rule::Rule;
 pub use self::setting::Setting;
 pub use unit::{Bytes, Colour, Seconds};
@@ -48,6 +54,8 @@ pub struct Config {
     pub topics: Topics,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kafka: Option<Kafka>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -189,6 +197,7 @@ impl Default for Config {
             },
             topics: Topics::default(),
             kafka: None,
+            redis: None,
         }
     }
 }

@@ -155,6 +155,14 @@ fn cluster(config: &Config) -> Vec<Rule> {
             "it must be at least 1 s",
         ));
     }
+    if let Some(redis) = &config.redis {
+        rules.push(Rule::new(
+            "redis.timeout",
+            redis.timeout,
+            redis.timeout.duration() >= Duration::from_millis(100),
+            "it must be at least 100 ms",
+        ));
+    }
     rules
 }
 

@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::events;
 use crate::app::App;
 use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
+use crate::model::process::{Process, Role};
+use crate::model::worker::Liveness;
 use crate::raster::encode::OutputFormat;
 use crate::raster::filter::{self, FilterSpec, ParamSpec};
 use crate::service::PortError;
@@ -93,6 +96,8 @@ pub struct QueueView {
     pub jobs_queued: usize,
     /// Jobs in work.
     pub jobs_active: usize,
+    /// Roles that nobody plays, with what to do about it, in words.
+    pub missing: Vec<String>,
 }
 
 /// A filter.
@@ -118,11 +123,19 @@ pub fn filters() -> Vec<FilterView> {
 
 /// One job as it is now.
 pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
+    let missing = match entry.outcome {
+        Some(_) => Vec::new(),
+        None => missing(app).await?,
+    };
+    view(app, entry, &missing).await
+}
+
+async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, PortError> {
     let board = match entry.outcome {
         Some(_) => None,
         None => app.state.board(entry.plan.id).await?,
     };
-    Ok(build(entry, board.as_ref()))
+    Ok(build(entry, board.as_ref(), missing))
 }
 
 /// A page of jobs, newest first, and how many jobs there are.
@@ -132,9 +145,14 @@ pub async fn jobs(
     count: usize,
 ) -> Result<(Vec<JobView>, usize), PortError> {
     let (entries, total) = app.ledger.newest(skip, count);
+    let missing = if entries.iter().any(|entry| entry.outcome.is_none()) {
+        missing(app).await?
+    } else {
+        Vec::new()
+    };
     let mut views = Vec::with_capacity(entries.len());
     for entry in &entries {
-        views.push(job(app, entry).await?);
+        views.push(view(app, entry, &missing).await?);
     }
     Ok((views, total))
 }
@@ -154,14 +172,43 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
         tiles_in_flight: tasks.iter().chain(&results).map(|p| p.end - p.committed).sum(),
         jobs_queued: app.ledger.unfinished().len().saturating_sub(active.len()),
         jobs_active: active.len(),
+        missing: missing(app).await?,
     })
 }
 
-fn build(entry: &Entry, board: Option<&Board>) -> JobView {
+/// Roles that nobody plays, each with what to do about it.
+pub async fn missing(app: &App) -> Result<Vec<String>, PortError> {
+    let processes = app.state.processes().await?;
+    let workers = app.state.workers(events::late_after(app)).await?;
+    let is_there = |role, sees: &dyn Fn(&Process) -> bool| {
+        processes.iter().any(|process| process.role == role && sees(process))
+    };
+    let sees_files = |process: &Process| process.storage.as_ref() == Some(app.storage.id());
+    let mut missing = Vec::new();
+    let monitored = is_there(Role::Monitor, &|_| true);
+    if !monitored {
+        missing.push("no monitor is running: start `tilemill monitor`");
+    } else if !workers.iter().any(|worker| worker.state != Liveness::Dead) {
+        missing.push("no worker is running: start `tilemill work`");
+    }
+    if !is_there(Role::Collect, &|_| true) {
+        missing.push("no collector is running: start `tilemill collect`");
+    } else if !is_there(Role::Collect, &sees_files) {
+        missing.push(
+            "no collector that is running sees the files of this server: give one the same \
+             `data_dir`, or the address of this server as `storage.url`",
+        );
+    }
+    Ok(missing.into_iter().map(String::from).collect())
+}
+
+fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
     let (plan, outcome) = (&entry.plan, entry.outcome.as_ref());
     let status = outcome.map_or_else(|| running_status(board), Outcome::status);
     let tiles_total = plan.tiles();
     let done = if status == Status::Complete { tiles_total } else { board.map_or(0, Board::done) };
+    let obstacle = board.and_then(Board::obstacle).or(missing.first().map(String::as_str));
+    let obstacle = obstacle.map(String::from);
     let mut view = JobView {
         id: plan.id,
         name: plan.name.clone(),
@@ -178,7 +225,7 @@ fn build(entry: &Entry, board: Option<&Board>) -> JobView {
         finished_at: outcome.map(Outcome::finished_at),
         timings: None,
         error: None,
-        obstacle: board.and_then(Board::obstacle).map(String::from),
+        obstacle: obstacle.filter(|_| outcome.is_none()),
         notes: plan.notes.clone(),
         bytes: None,
         links: links(plan.id, status, entry.kept),

@@ -65,6 +65,13 @@ impl Board {
         Some(Self::of(tiles, done, bits))
     }
 
+    /// Whether it is one that could be made here: one that came from elsewhere may not be.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let same = |board: Self| board.done == self.done && board.tiles == self.tiles;
+        Self::from_bits(self.tiles, self.bits.clone()).is_some_and(same)
+    }
+
     /// Tiles in the job.
     #[must_use]
     pub const fn tiles(&self) -> u32 {

@@ -85,7 +85,7 @@ impl From<JobId> for String {
 }
 
 /// Names one storage, so that a server adopts only jobs whose files it can see.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StorageId(pub String);
 
 /// All that a result depends on, and where it travels. Written once, before the job is accepted.

@@ -5,11 +5,13 @@
 //! * [`board`]: which tiles of a job are in its canvas.
 //! * [`mosaic`]: a small picture of a job, and who made its tiles.
 //! * [`worker`]: who works, and how it is.
+//! * [`process`]: who else runs.
 //! * [`event`]: the signals that make somebody look.
 
 pub mod board;
 pub mod event;
 pub mod job;
 pub mod mosaic;
+pub mod process;
 pub mod tile;
 pub mod worker;

@@ -87,6 +87,26 @@ impl Mosaic {
         (self.slot_side() * self.slot_side()) as usize
     }
 
+    /// The image.
+    #[must_use]
+    pub const fn image(&self) -> Size {
+        self.image
+    }
+
+    /// Side of a tile of the image, in pixels.
+    #[must_use]
+    pub const fn tile_size(&self) -> u32 {
+        self.tile_size
+    }
+
+    /// A tile that is in its slot.
+    #[must_use]
+    pub fn slot(&self, tile: u32) -> Option<Slot> {
+        let length = self.slot_pixels();
+        let pixels = || self.pixels[tile as usize * length..][..length].to_vec();
+        self.has(tile).then(|| Slot { tile, pixels: pixels(), maker: self.maker(tile) })
+    }
+
     /// Whether a tile is in its slot.
     #[must_use]
     pub fn has(&self, tile: u32) -> bool {

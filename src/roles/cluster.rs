@@ -1,5 +1,6 @@
-//! A role of a cluster waits for Kafka, and looks whether its topics are as they should be.
+//! A role of a cluster waits for Kafka and Redis, and looks whether its topics are as they should be.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -7,10 +8,12 @@ use tracing::{info, warn};
 
 use super::Unreachable;
 use super::topics::plan::{self, Wanted};
-use crate::app;
+use crate::app::{self, Backends};
 use crate::config::{Config, Kafka};
+use crate::model::process::Role;
 use crate::queue::QueueError;
 use crate::queue::admin::{TopicAdmin, TopicState};
+use crate::state::StateError;
 
 /// How often a service that is away is tried, and how often that is said.
 const TRY_EVERY: Duration = Duration::from_millis(500);
@@ -27,31 +30,83 @@ pub(super) fn configured(config: &Config) -> anyhow::Result<(&Kafka, Box<dyn Top
     }
 }
 
-/// Waits for the cluster, for `startup_timeout` at most. A topic that is missing is an error, one that
-/// is not as configured a warning, and both say what to do. Returns how the cluster is reached.
+/// Waits for Kafka, for `startup_timeout` at most. A topic that is missing is an error, one that is not
+/// as configured a warning, and both say what to do. Returns how Kafka is reached.
 pub(super) async fn ready(config: &Config) -> anyhow::Result<&Kafka> {
     let (kafka, admin) = configured(config)?;
     let wanted = plan::wanted(config);
-    let began = Instant::now();
-    let mut said = None;
+    let is_away = |error: &QueueError| matches!(error, QueueError::Unavailable(_));
+    let mut patience = Patience::new(config, "Kafka", kafka.brokers.to_string());
     let states = loop {
         match look(&*admin, &wanted).await {
             Ok(states) => break states,
-            Err(error @ QueueError::Unavailable(_))
-                if began.elapsed() < config.startup_timeout.duration() =>
-            {
-                if said.is_none_or(|at: Instant| at.elapsed() >= SAY_EVERY) {
-                    said = Some(Instant::now());
-                    let error = &error as &dyn std::error::Error;
-                    info!(brokers = %kafka.brokers, error, "waiting for Kafka");
-                }
-                tokio::time::sleep(TRY_EVERY).await;
-            }
+            Err(error) if is_away(&error) && patience.is_left(&error) => patience.pause().await,
             Err(error) => return Err(located(error.into(), kafka)),
         }
     };
     compare(&wanted, &states)?;
     Ok(kafka)
+}
+
+/// Waits for Kafka and Redis, for `startup_timeout` each at most, and connects as `client`.
+pub(super) async fn join(config: &Config, role: Role, client: &str) -> anyhow::Result<Backends> {
+    let Some(redis) = &config.redis else {
+        let command = role.command();
+        bail!(
+            "no Redis is configured, which `{command}` needs in a cluster: set `redis.address`, or \
+             TILEMILL_REDIS__ADDRESS, to an address such as \"redis1:6379\""
+        );
+    };
+    let kafka = ready(config).await?;
+    let mut patience = Patience::new(config, "Redis", redis.address.to_string());
+    loop {
+        match Backends::cluster(config, kafka, redis, client).await {
+            Ok(backends) => return Ok(backends),
+            Err(error) if patience.is_left(&error) => patience.pause().await,
+            Err(StateError::Unavailable(cause)) => {
+                let (what, address) = ("Redis", redis.address.to_string());
+                let remedy = "start it, or correct `redis.address` and the other keys beside it";
+                return Err(Unreachable { what, address, remedy, cause }.into());
+            }
+        }
+    }
+}
+
+/// How long a service is waited for, and what is said meanwhile.
+struct Patience {
+    what: &'static str,
+    address: String,
+    began: Instant,
+    limit: Duration,
+    said: Option<Instant>,
+}
+
+impl Patience {
+    fn new(config: &Config, what: &'static str, address: String) -> Self {
+        let limit = config.startup_timeout.duration();
+        Self { what, address, began: Instant::now(), limit, said: None }
+    }
+
+    /// Whether to try again, which is said now and then.
+    fn is_left(&mut self, error: &dyn Error) -> bool {
+        let Self { what, address, .. } = self;
+        let is_left = self.began.elapsed() < self.limit;
+        if is_left && self.said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            self.said = Some(Instant::now());
+            info!(address, error = causes(error), "waiting for {what}");
+        }
+        is_left
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(TRY_EVERY).await;
+    }
+}
+
+/// What happened, and why.
+fn causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn look(

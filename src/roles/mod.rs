@@ -4,6 +4,8 @@
 //! * [`run`]: a mill for the images on the command line.
 //! * [`submit`]: images to a server, results back.
 //! * [`work`]: a member of the group that filters tiles.
+//! * [`collect`]: stitches results for a cluster.
+//! * [`monitor`]: notes who works.
 //! * [`topics`]: the topics in Kafka, made and looked at.
 //! * [`check`]: what is configured, and what is wrong with it.
 //! * [`completions`]: scripts for shells.
@@ -14,6 +16,7 @@
 //! * `inputs`: which images a command line names.
 //! * `outputs`: where each result goes, decided before anything starts.
 //! * `cluster`: waiting for a cluster, and for its topics.
+//! * `lifetime`: services that run until they are told to stop.
 //! * `report`: what is told of images.
 //!
 //! A role returns its exit code; an error means that it could not start, or that it lost a service.
@@ -28,8 +31,11 @@ use crate::config::Origin;
 pub mod check;
 mod client;
 mod cluster;
+pub mod collect;
 pub mod completions;
 mod inputs;
+mod lifetime;
+pub mod monitor;
 mod outputs;
 mod report;
 pub mod run;

@@ -4,15 +4,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{DONE, FAILED, StopSignal, tell_origin};
-use crate::app::{self, App};
+use super::{DONE, StopSignal, cluster, lifetime, tell_origin};
+use crate::app::{self, App, Backends, Services};
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
 use crate::http;
+use crate::model::process::Role;
 use crate::service::canvas::Scratch;
 use crate::storage::files::FileStorage;
 use crate::storage::lock::{DirectoryLock, LockError};
@@ -20,13 +22,6 @@ use crate::storage::lock::{DirectoryLock, LockError};
 /// Serves until Ctrl-C or SIGTERM. Jobs that have not ended by then go on at the next start.
 pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<u8> {
     tell_origin(origin);
-    if config.kafka.is_some() {
-        bail!(
-            "`kafka` is configured, and `serve` does not use it yet: leave it out, and work, \
-             collect and monitor run in this process"
-        );
-    }
-    info!("no kafka configured: work, collect and monitor run in this process");
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let listener = listen(args.listen.unwrap_or(config.server.listen))?;
     let address = listener.local_addr().context("read the address of the listener")?;
@@ -37,13 +32,24 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
 
-    let app = App::embedded(Arc::clone(&config), storage).await?;
-    warn_of_strangers(&app);
+    let joined = tokio::select! {
+        joined = join(&config) => joined?,
+        () = stop.received() => return Ok(DONE),
+    };
+    let scratch = Scratch::Named(scratch);
     let (requests, services) = (CancellationToken::new(), CancellationToken::new());
-    let worker = app::worker_id(args.id);
-    let threads = config.worker.threads();
-    info!(%worker, threads, "working");
-    let running = app.start(worker, threads, Scratch::Named(scratch), &services)?;
+    let app: App;
+    let running: Services;
+    if let Some(backends) = joined {
+        app = App::new(Arc::clone(&config), storage, backends).await?;
+        running = app.start(&scratch, &services)?;
+    } else {
+        app = App::embedded(Arc::clone(&config), storage).await?;
+        let (worker, threads) = (app::worker_id(args.id), config.worker.threads());
+        info!(%worker, threads, "working");
+        running = app.start_all(worker, threads, scratch, &services)?;
+    }
+    warn_of_strangers(&app);
     app.start_retention(&running, &services);
     let stopping = requests.clone();
     let stopped_service = services.clone();
@@ -52,17 +58,25 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
             () = stop.received() => info!("stopping"),
             () = stopped_service.cancelled() => {}
         }
+        lifetime::tell(NotifyState::Stopping);
         stopping.cancel();
     });
     info!("listening on http://{address}");
+    lifetime::tell(NotifyState::Ready);
     let grace = config.shutdown_timeout.duration();
     http::serve(app, listener, grace, requests).await.context("serve requests")?;
     services.cancel();
-    if tokio::time::timeout(grace, running.stopped()).await.is_err() {
-        warn!("some tiles were not finished in time; they are done again at the next start");
+    Ok(lifetime::finish(&running, grace, "it is done again at the next start").await)
+}
+
+/// Joins the cluster that is configured; none is configured where this process does everything.
+async fn join(config: &Config) -> anyhow::Result<Option<Backends>> {
+    if config.kafka.is_none() && config.redis.is_none() {
+        info!("no kafka and no redis configured: work, collect and monitor run in this process");
+        return Ok(None);
     }
-    info!("stopped");
-    Ok(if running.have_failed() { FAILED } else { DONE })
+    let client = format!("serve-{}", app::host_name());
+    cluster::join(config, Role::Serve, &client).await.map(Some)
 }
 
 /// Two servers would take each other's unfinished files for leftovers.

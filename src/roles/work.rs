@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::{DONE, FAILED, StopSignal, cluster, tell_origin};
+use super::{DONE, StopSignal, cluster, lifetime, tell_origin};
 use crate::app::{self, Topics};
 use crate::cli::WorkArgs;
 use crate::config::{Config, Origin};
@@ -23,15 +23,6 @@ pub async fn work(args: WorkArgs, config: &Config, origin: &Origin) -> anyhow::R
     let shutdown = CancellationToken::new();
     info!(%worker, threads, "working");
     let services = app::start_worker(config, &topics, worker, threads, &shutdown)?;
-    tokio::select! {
-        () = stop.received() => info!("stopping: tiles in hand are finished"),
-        () = shutdown.cancelled() => {}
-    }
-    shutdown.cancel();
     let grace = config.shutdown_timeout.duration();
-    if tokio::time::timeout(grace, services.stopped()).await.is_err() {
-        warn!("some tiles were not finished in time (`shutdown_timeout`); others do them");
-    }
-    info!("stopped");
-    Ok(if services.have_failed() { FAILED } else { DONE })
+    Ok(lifetime::run(&services, stop, &shutdown, grace, "others do it").await)
 }

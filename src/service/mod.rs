@@ -8,6 +8,7 @@
 //! * [`ledger`]: what a server knows of its jobs.
 //! * [`monitor`]: heartbeats become a view of the fleet.
 //! * [`pool`]: the threads that compute.
+//! * [`presence`]: says that a process runs.
 //! * [`retention`]: how long the files of jobs that have ended are kept.
 //! * [`space`]: how much of the disks stays free.
 
@@ -18,6 +19,7 @@ pub mod ledger;
 pub mod mill;
 pub mod monitor;
 pub mod pool;
+pub mod presence;
 pub mod retention;
 pub mod space;
 pub mod stitch;

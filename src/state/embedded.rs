@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
+use super::watch::{self, Watch};
 use super::{
     ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, SERVER_TTL, ServerId, State, StateError,
 };
@@ -16,7 +17,8 @@ use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::JobId;
 use crate::model::mosaic::{Mosaic, Slot};
-use crate::model::worker::{Heartbeat, Liveness, Phase, WorkerId, WorkerView};
+use crate::model::process::{Process, Role};
+use crate::model::worker::{Heartbeat, Phase, WorkerId, WorkerView};
 
 /// Signals that a slow receiver may fall behind by before it has to look at everything.
 const SIGNAL_CAPACITY: usize = 1024;
@@ -29,12 +31,20 @@ pub struct EmbeddedState {
 
 #[derive(Default)]
 struct Maps {
-    servers: Expiring<ServerId, ()>,
-    owners: HashMap<JobId, ServerId>,
+    processes: Expiring<(Role, String), Process>,
+    monitored: Option<Monitored>,
+    owners: Expiring<JobId, ServerId>,
     active: Expiring<JobId, ActiveJob>,
     boards: Expiring<JobId, Board>,
     mosaics: Expiring<JobId, Mosaic>,
     workers: BTreeMap<WorkerId, Worker>,
+}
+
+/// When a monitor listened.
+#[derive(Clone, Copy)]
+struct Monitored {
+    since: Instant,
+    last: Instant,
 }
 
 struct Worker {
@@ -94,43 +104,49 @@ impl EmbeddedState {
     }
 }
 
-impl Worker {
-    fn liveness(&self, late_after: Duration) -> Liveness {
-        let silent = self.arrived.elapsed();
-        if silent >= self.dead_after {
-            Liveness::Dead
-        } else if self.heartbeat.phase == Phase::Leaving {
-            Liveness::Leaving
-        } else if silent >= late_after {
-            Liveness::Late
-        } else {
-            Liveness::Live
-        }
+impl Monitored {
+    fn now(before: Option<Self>) -> Self {
+        let now = Instant::now();
+        let unbroken = before.filter(|before| before.last.elapsed() < SERVER_TTL);
+        Self { since: unbroken.map_or(now, |before| before.since), last: now }
     }
 
-    fn view(&self, late_after: Duration) -> WorkerView {
-        WorkerView {
-            heartbeat: self.heartbeat.clone(),
-            state: self.liveness(late_after),
-            last_seen: self.arrived.elapsed().as_secs(),
-        }
+    fn watch(self) -> Watch {
+        Watch { since: Some(self.since.elapsed()), last: self.last.elapsed() }
     }
 }
 
 #[async_trait]
 impl State for EmbeddedState {
-    async fn keep_alive(&self, server: &ServerId) -> Result<(), StateError> {
-        self.lock().servers.put(server.clone(), (), SERVER_TTL);
+    async fn keep_alive(&self, process: &Process) -> Result<(), StateError> {
+        let maps = &mut *self.lock();
+        let key = (process.role, process.id.clone());
+        maps.processes.put(key, process.clone(), SERVER_TTL);
+        if process.role == Role::Monitor {
+            maps.monitored = Some(Monitored::now(maps.monitored));
+        }
+        Ok(())
+    }
+
+    async fn processes(&self) -> Result<Vec<Process>, StateError> {
+        let mut processes = self.lock().processes.values();
+        processes.sort();
+        Ok(processes)
+    }
+
+    async fn end(&self, process: &Process) -> Result<(), StateError> {
+        self.lock().processes.0.remove(&(process.role, process.id.clone()));
         Ok(())
     }
 
     async fn claim(&self, job: JobId, server: &ServerId) -> Result<bool, StateError> {
         let maps = &mut *self.lock();
-        let owner = maps.owners.get(&job).filter(|owner| maps.servers.get(owner).is_some());
-        if owner.is_some_and(|owner| owner != server) {
+        let lives =
+            |ServerId(id): &ServerId| maps.processes.get(&(Role::Serve, id.clone())).is_some();
+        if maps.owners.get(&job).is_some_and(|owner| owner != *server && lives(&owner)) {
             return Ok(false);
         }
-        maps.owners.insert(job, server.clone());
+        maps.owners.put(job, server.clone(), ACTIVE_TTL);
         Ok(true)
     }
 
@@ -141,7 +157,7 @@ impl State for EmbeddedState {
 
     async fn forget(&self, job: JobId) -> Result<(), StateError> {
         let maps = &mut *self.lock();
-        maps.owners.remove(&job);
+        maps.owners.0.remove(&job);
         maps.active.0.remove(&job);
         maps.boards.0.remove(&job);
         maps.mosaics.0.remove(&job);
@@ -188,11 +204,14 @@ impl State for EmbeddedState {
 
     async fn workers(&self, late_after: Duration) -> Result<Vec<WorkerView>, StateError> {
         let maps = self.lock();
-        let shown = maps
-            .workers
-            .values()
-            .filter(|worker| worker.arrived.elapsed() < worker.dead_after + DEAD_WORKER_TTL);
-        Ok(shown.map(|worker| worker.view(late_after)).collect())
+        let watch = maps.monitored.map(Monitored::watch);
+        let known = maps.workers.values().map(|worker| (worker, worker.arrived.elapsed()));
+        let shown = known.filter(|(worker, age)| *age < worker.dead_after + DEAD_WORKER_TTL);
+        Ok(shown
+            .map(|(worker, age)| {
+                watch::view(worker.heartbeat.clone(), age, watch, [late_after, worker.dead_after])
+            })
+            .collect())
     }
 
     async fn remove_worker(&self, id: &WorkerId) -> Result<(), StateError> {

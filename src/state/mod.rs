@@ -1,6 +1,8 @@
 //! The state port: what roles tell each other, all of which may be lost at any moment.
 //!
 //! * [`embedded`]: a map in the memory of this process.
+//! * [`redis`]: keys in Redis, for a cluster.
+//! * `watch`: how a worker is, judged by its silence.
 //!
 //! # Contract
 //!
@@ -11,17 +13,21 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::{JobId, StorageId};
 use crate::model::mosaic::{Mosaic, Slot};
+use crate::model::process::Process;
 use crate::model::worker::{Heartbeat, WorkerId, WorkerView};
 
 pub mod embedded;
+pub mod redis;
+mod watch;
 
-/// How long a server is believed to run after its last sign of life.
+/// How long a process is believed to run after its last sign of life.
 pub const SERVER_TTL: Duration = Duration::from_secs(10);
 /// How long an active job stays known after it was last published.
 pub const ACTIVE_TTL: Duration = Duration::from_secs(30);
@@ -40,12 +46,12 @@ pub enum StateError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Names one server process.
+/// Names one server process: the [`Process::id`] of one that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerId(pub String);
 
 /// A job whose tiles are on their way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveJob {
     /// The job.
     pub id: JobId,
@@ -58,10 +64,17 @@ pub struct ActiveJob {
 /// The soft state of a mill.
 #[async_trait]
 pub trait State: Send + Sync {
-    /// Says that `server` runs, for [`SERVER_TTL`].
-    async fn keep_alive(&self, server: &ServerId) -> Result<(), StateError>;
+    /// Says that a process runs, for [`SERVER_TTL`].
+    async fn keep_alive(&self, process: &Process) -> Result<(), StateError>;
 
-    /// Makes `server` the owner of `job` if no living server is. Returns whether it is the owner now.
+    /// The processes that run, by role and id.
+    async fn processes(&self) -> Result<Vec<Process>, StateError>;
+
+    /// Says that a process has ended.
+    async fn end(&self, process: &Process) -> Result<(), StateError>;
+
+    /// Makes `server` the owner of `job`, for [`ACTIVE_TTL`], if no other that lives is. Returns whether it is
+    /// the owner now.
     async fn claim(&self, job: JobId, server: &ServerId) -> Result<bool, StateError>;
 
     /// Publishes a job as active, for [`ACTIVE_TTL`].
@@ -90,7 +103,8 @@ pub trait State: Send + Sync {
     async fn mosaic(&self, job: JobId) -> Result<Option<Mosaic>, StateError>;
 
     /// Notes that a worker's heartbeat arrived now: the worker lives until `dead_after` from now, and
-    /// is shown as dead for [`DEAD_WORKER_TTL`] behind that. [`Phase::Gone`] removes it at once.
+    /// is shown as dead for [`DEAD_WORKER_TTL`] behind that. [`Phase::Gone`] removes it at once. Silence
+    /// counts while a monitor is alive and no longer.
     ///
     /// [`Phase::Gone`]: crate::model::worker::Phase::Gone
     async fn beat(&self, heartbeat: Heartbeat, dead_after: Duration) -> Result<(), StateError>;

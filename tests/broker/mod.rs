@@ -8,14 +8,13 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use libtest_mimic::Arguments;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::support::{Log, PATIENCE, SharedTests, run_on, start, wait};
+use crate::support::{Log, PATIENCE, SharedTests, own_address, run_on, start, wait};
 
 pub mod topic;
 
@@ -41,7 +40,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    fn open(kafka: Kafka) -> Self {
+    pub fn open(kafka: Kafka) -> Self {
         match kafka {
             Kafka::Running(address) => Self { address, broker: None, jars: None },
             Kafka::Jars(jars) => {
@@ -307,13 +306,4 @@ impl Drop for Broker {
             let _ = child.wait();
         }
     }
-}
-
-/// A loopback address that no other test uses, so that no port need be chosen before it is bound,
-/// and a broker that starts again has the same one.
-fn own_address() -> Ipv4Addr {
-    static BROKERS: AtomicU32 = AtomicU32::new(0);
-    let number = BROKERS.fetch_add(1, Ordering::Relaxed);
-    let [_, a, b, c] = ((std::process::id() << 4) | (number & 15)).to_be_bytes();
-    Ipv4Addr::new(127, a, b, c)
 }

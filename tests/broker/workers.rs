@@ -2,11 +2,9 @@
 //! meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tilemill::model::job::JobId;
 use tilemill::model::tile::{TileFailure, TileResult, TileTask};
@@ -23,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::broker::topic::{self, until};
-use crate::support::{Log, in_shell, start, wait};
+use crate::support::{Process, in_shell};
 
 const RESULTS_PARTITIONS: u32 = 2;
 /// Often enough for each partition to have tiles in hand at any time, seldom enough for two cores.
@@ -67,12 +65,6 @@ pub struct Answer {
     pub at: Instant,
     pub worker: String,
     pub failure: Option<TileFailure>,
-}
-
-/// A `tilemill work`.
-pub struct Worker {
-    child: Child,
-    pub log: Arc<Log>,
 }
 
 impl Fleet {
@@ -130,16 +122,15 @@ impl Fleet {
     }
 
     /// A worker of this name.
-    pub fn worker(&self, id: &str) -> Worker {
+    pub fn worker(&self, id: &str) -> Process {
         self.worker_in("exec \"$@\"", id)
     }
 
     /// The same by a shell script that ends with `exec "$@"`.
-    pub fn worker_in(&self, script: &str, id: &str) -> Worker {
+    pub fn worker_in(&self, script: &str, id: &str) -> Process {
         let settings = self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let mut command = in_shell(script, self.directory.path());
-        let (child, log) = start(command.args(["work", "--id", id]).envs(settings));
-        Worker { child, log }
+        Process::start(command.args(["work", "--id", id]).envs(settings))
     }
 
     /// Waits until a tile of each partition that was sent from now on has come back.
@@ -198,41 +189,6 @@ impl Fleet {
         })
         .await;
         topic::until_committed::<TileTask>(&self.tasks).await;
-    }
-}
-
-impl Worker {
-    /// SIGTERM; the worker must end well, and its log must be clean.
-    pub fn leaves(mut self) {
-        self.signal(Signal::TERM);
-        let status = wait(&mut self.child);
-        let lines = self.log.lines();
-        assert!(status.success(), "ended with {status}: {lines:#?}");
-        let bad = |line: &&String| line.contains("ERROR") || line.contains("panicked");
-        assert_eq!(lines.iter().find(bad), None, "the log is not clean: {lines:#?}");
-    }
-
-    /// SIGKILL.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// A signal such as SIGSTOP.
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

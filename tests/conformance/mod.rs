@@ -1,6 +1,7 @@
 //! One suite for each port. Every adapter passes the suite of its port.
 
 /// Hands the names of the queue's checks to a macro.
+#[allow(unused_macros, reason = "each test program has its own port")]
 macro_rules! each_queue_check {
     ($with:ident) => {
         $with! {
@@ -16,7 +17,26 @@ macro_rules! each_queue_check {
     };
 }
 
-pub(crate) use each_queue_check;
+/// Hands the names of the state's checks to a macro.
+#[allow(unused_macros, reason = "each test program has its own port")]
+macro_rules! each_state_check {
+    ($with:ident) => {
+        $with! {
+            processes_are_known_as_long_as_they_say_so,
+            a_job_belongs_to_one_living_server,
+            active_jobs_are_known_until_forgotten_or_expired,
+            the_latest_board_is_read_until_it_expires,
+            tiles_are_painted_over_the_mosaic_until_it_expires,
+            a_silent_worker_is_late_then_dead_then_gone,
+            a_monitor_that_is_away_makes_nobody_dead,
+            a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all,
+            signals_reach_everybody_who_listens,
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "each test program has its own port")]
+pub(crate) use {each_queue_check, each_state_check};
 
 pub mod queue;
 pub mod state;

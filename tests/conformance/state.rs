@@ -6,6 +6,7 @@ use tilemill::model::board::Board;
 use tilemill::model::event::Look;
 use tilemill::model::job::{JobId, StorageId};
 use tilemill::model::mosaic::{Maker, Mosaic, Slot};
+use tilemill::model::process::{Process, Role};
 use tilemill::model::worker::{Heartbeat, Liveness, Phase, WorkerId};
 use tilemill::raster::grid::Size;
 use tilemill::state::{
@@ -16,8 +17,21 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 const LATE_AFTER: Duration = Duration::from_secs(10);
 const DEAD_AFTER: Duration = Duration::from_secs(15);
 
-fn server(name: &str) -> ServerId {
-    ServerId(name.into())
+fn process(role: Role, id: &str) -> Process {
+    let text = |text: &str| text.to_owned();
+    let storage = Some(StorageId("s".into()));
+    Process { role, id: text(id), host: text("h"), version: text("1"), storage }
+}
+
+/// Lets time pass while a monitor listens.
+async fn pass_watched(state: &dyn State, mut time: Duration, pass: &impl AsyncFn(Duration)) {
+    let step = SERVER_TTL / 2;
+    while !time.is_zero() {
+        state.keep_alive(&process(Role::Monitor, "m")).await.unwrap();
+        pass(time.min(step)).await;
+        time = time.saturating_sub(step);
+    }
+    state.keep_alive(&process(Role::Monitor, "m")).await.unwrap();
 }
 
 fn active(id: JobId) -> ActiveJob {
@@ -40,17 +54,40 @@ fn heartbeat(id: &str, phase: Phase) -> Heartbeat {
 
 pub async fn a_job_belongs_to_one_living_server(state: &dyn State, pass: impl AsyncFn(Duration)) {
     let job = JobId::generate();
-    let (first, second) = (server("first"), server("second"));
-    state.keep_alive(&first).await.unwrap();
-    state.keep_alive(&second).await.unwrap();
+    let id = |name: &str| ServerId(name.into());
+    let (first, second) = (id("first"), id("second"));
+    let keep_alive = async |ServerId(id): &ServerId| {
+        state.keep_alive(&process(Role::Serve, id)).await.unwrap();
+    };
+    keep_alive(&first).await;
+    keep_alive(&second).await;
     assert!(state.claim(job, &first).await.unwrap());
     assert!(state.claim(job, &first).await.unwrap());
     assert!(!state.claim(job, &second).await.unwrap());
     pass(SERVER_TTL + A_MOMENT).await;
-    state.keep_alive(&second).await.unwrap();
+    keep_alive(&second).await;
     assert!(state.claim(job, &second).await.unwrap());
-    state.keep_alive(&first).await.unwrap();
+    keep_alive(&first).await;
     assert!(!state.claim(job, &first).await.unwrap());
+    state.end(&process(Role::Serve, "second")).await.unwrap();
+    assert!(state.claim(job, &first).await.unwrap());
+}
+
+pub async fn processes_are_known_as_long_as_they_say_so(
+    state: &dyn State,
+    pass: impl AsyncFn(Duration),
+) {
+    let [stays, ends, dies] = [(Role::Serve, "a"), (Role::Collect, "b"), (Role::Collect, "c")]
+        .map(|(role, id)| process(role, id));
+    for each in [&dies, &ends, &stays] {
+        state.keep_alive(each).await.unwrap();
+    }
+    assert_eq!(state.processes().await.unwrap(), [stays.clone(), ends.clone(), dies]);
+    pass(SERVER_TTL.saturating_sub(A_MOMENT * 2)).await;
+    state.keep_alive(&stays).await.unwrap();
+    state.end(&ends).await.unwrap();
+    pass(A_MOMENT * 4).await;
+    assert_eq!(state.processes().await.unwrap(), [stays]);
 }
 
 pub async fn active_jobs_are_known_until_forgotten_or_expired(
@@ -114,14 +151,31 @@ pub async fn a_silent_worker_is_late_then_dead_then_gone(
         let workers = state.workers(LATE_AFTER).await.unwrap();
         workers.first().map(|worker| worker.state)
     };
+    pass_watched(state, A_MOMENT, &pass).await;
     state.beat(heartbeat("w", Phase::Working), DEAD_AFTER).await.unwrap();
     assert_eq!(liveness().await, Some(Liveness::Live));
-    pass(LATE_AFTER + A_MOMENT).await;
+    pass_watched(state, LATE_AFTER + A_MOMENT, &pass).await;
     assert_eq!(liveness().await, Some(Liveness::Late));
-    pass(DEAD_AFTER.saturating_sub(LATE_AFTER)).await;
+    pass_watched(state, DEAD_AFTER.saturating_sub(LATE_AFTER), &pass).await;
     assert_eq!(liveness().await, Some(Liveness::Dead));
-    pass(DEAD_WORKER_TTL).await;
+    pass_watched(state, DEAD_WORKER_TTL, &pass).await;
     assert_eq!(liveness().await, None);
+}
+
+pub async fn a_monitor_that_is_away_makes_nobody_dead(
+    state: &dyn State,
+    pass: impl AsyncFn(Duration),
+) {
+    let liveness = async || state.workers(LATE_AFTER).await.unwrap()[0].state;
+    pass_watched(state, A_MOMENT, &pass).await;
+    state.beat(heartbeat("w", Phase::Working), DEAD_AFTER).await.unwrap();
+    pass(2 * DEAD_AFTER).await;
+    assert_eq!(liveness().await, Liveness::Live);
+    // Another one listens, and may not have heard of anybody yet.
+    pass_watched(state, A_MOMENT, &pass).await;
+    assert_eq!(liveness().await, Liveness::Live);
+    pass_watched(state, DEAD_AFTER, &pass).await;
+    assert_eq!(liveness().await, Liveness::Dead);
 }
 
 pub async fn a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all(

@@ -3,13 +3,15 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use ureq::unversioned::multipart::{Form, Part};
@@ -44,6 +46,15 @@ fn clean(mut command: Command, directory: &Path) -> Command {
 /// Where the tests' own small images are.
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// A loopback address that no other test uses, so that no port need be chosen before it is bound,
+/// and a service that starts again has the same one.
+pub fn own_address() -> Ipv4Addr {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let number = GIVEN.fetch_add(1, Ordering::Relaxed);
+    let [_, a, b, c] = ((std::process::id() << 10) | (number & 1023)).to_be_bytes();
+    Ipv4Addr::new(127, a, b, c)
 }
 
 /// Whether nothing that the tests use may be missing.
@@ -83,10 +94,15 @@ pub fn run_on<S: Send + Sync + 'static>(
 /// What a request led to.
 pub type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
-/// A running `tilemill serve`.
-pub struct Server {
+/// A running `tilemill`.
+pub struct Process {
     child: Child,
     log: Arc<Log>,
+}
+
+/// A running `tilemill serve`.
+pub struct Server {
+    process: Process,
     address: String,
 }
 
@@ -126,6 +142,60 @@ impl Log {
     }
 }
 
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        let (child, log) = start(command);
+        Self { child, log }
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGTERM; it must end well, and its log must be clean.
+    pub fn leaves(mut self) {
+        self.signal(Signal::TERM);
+        let status = wait(&mut self.child);
+        let lines = self.log.lines();
+        assert!(status.success(), "ended with {status}: {lines:#?}");
+        let bad = |line: &&String| line.contains("ERROR") || line.contains("panicked");
+        assert_eq!(lines.iter().find(bad), None, "the log is not clean: {lines:#?}");
+    }
+
+    /// SIGKILL, as the out-of-memory killer would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A signal such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn died(mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Not there any more after `kill` and `leaves`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Server {
     /// Starts a server on a free port that keeps its files in `data`.
     pub fn start(data: &TempDir) -> Self {
@@ -148,10 +218,10 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("TILEMILL_DATA_DIR", data.path().join("data"))
             .envs(settings.iter().copied());
-        let (child, log) = start(&mut command);
-        let line = log.wait_for("listening on http://");
+        let process = Process::start(&mut command);
+        let line = process.log.wait_for("listening on http://");
         let address = line.split("http://").nth(1).unwrap().trim().to_owned();
-        Self { child, log, address }
+        Self { process, address }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -163,33 +233,31 @@ impl Server {
     }
 
     pub fn log(&self) -> &Log {
-        &self.log
+        self.process.log()
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
-    /// SIGKILL, as the out-of-memory killer would.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    /// SIGKILL.
+    pub fn kill(self) {
+        self.process.kill();
+    }
+
+    /// A signal such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
     }
 
     /// Waits until the process has ended by itself.
-    pub fn died(mut self) -> ExitStatus {
-        wait(&mut self.child)
+    pub fn died(self) -> ExitStatus {
+        self.process.died()
     }
 
     /// SIGTERM; the server must end well, and its log must be clean.
-    pub fn stop(mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let status = wait(&mut self.child);
-        let lines = self.log.lines();
-        assert!(status.success(), "ended with {status}: {lines:#?}");
-        let bad = |line: &&String| line.contains("ERROR") || line.contains("panicked");
-        assert_eq!(lines.iter().find(bad), None, "the log is not clean: {lines:#?}");
+    pub fn stop(self) {
+        self.process.leaves();
     }
 
     /// Uploads a file with the other fields of the form. Returns status and JSON of the answer.
@@ -265,9 +333,13 @@ impl Server {
             if event["id"] == job && wanted(&event) {
                 return event;
             }
-            assert!(Instant::now() < deadline, "waited for {job} in vain: {:#?}", self.log.lines());
+            assert!(
+                Instant::now() < deadline,
+                "waited for {job} in vain: {:#?}",
+                self.log().lines()
+            );
         }
-        panic!("the events of job {job} ended: {:#?}", self.log.lines());
+        panic!("the events of job {job} ended: {:#?}", self.log().lines());
     }
 
     /// The final image of a job that must complete.
@@ -281,14 +353,6 @@ impl Server {
     pub fn bytes(&self, path: &str) -> Vec<u8> {
         let mut response = agent().get(self.url(path)).call().unwrap();
         response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Not there any more after `kill` and `stop`.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -51,7 +51,7 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let app = App::embedded(Arc::new(config), Arc::clone(&storage) as Arc<dyn Storage>).await?;
     let scratch = scratch_for(&app.config, &targets)?;
     let shutdown = CancellationToken::new();
-    let services = app.start(app::worker_id(None), threads, scratch, &shutdown)?;
+    let services = app.start_all(app::worker_id(None), threads, scratch, &shutdown)?;
     let mut run = Run::new(args.wishes, app, storage, targets.len()).await?;
     let done = tokio::select! {
         done = run.all(targets) => done,

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::active::{Active, Image};
@@ -113,8 +112,6 @@ impl Dispatcher {
         let mut looks = self.ports.state.looks();
         let mut settle = tokio::time::interval(SETTLE_EVERY);
         let mut publish = tokio::time::interval(REPUBLISH_EVERY);
-        let alive = tokio::spawn(keep_alive(Arc::clone(&self.ports.state), self.server.clone()));
-        let _alive = AbortOnDropHandle::new(alive);
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => return self.forgive_decodes().await,
@@ -317,10 +314,26 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Lets go of jobs that another server took over, while this one could not say that it lives.
+    async fn keep_own(&mut self) -> Result<(), PortError> {
+        let mut lost = Vec::new();
+        for active in &self.active {
+            if !self.ports.state.claim(active.plan.id, &self.server).await? {
+                lost.push(active.plan.id);
+            }
+        }
+        for job in &lost {
+            warn!(%job, "another server has taken over");
+        }
+        self.active.retain(|active| !lost.contains(&active.plan.id));
+        Ok(())
+    }
+
     /// Says that the jobs are active, and ends those that are too old.
     async fn publish(&mut self) -> Result<(), PortError> {
         self.news = News::Everything;
         self.measure_fleet().await?;
+        self.keep_own().await?;
         let limit = self.config.job.max_age;
         for active in &mut self.active {
             self.ports.state.activate(active.published()).await?;
@@ -344,15 +357,4 @@ fn other_revision(plan: &Plan) -> Option<Failure> {
              {theirs}, here it is {ours}); retry it to have it done by this one"
         ))
     })
-}
-
-/// Says that a server lives, whatever else it is waiting for.
-async fn keep_alive(state: Arc<dyn State>, server: ServerId) {
-    let mut clock = tokio::time::interval(REPUBLISH_EVERY);
-    loop {
-        clock.tick().await;
-        if let Err(error) = state.keep_alive(&server).await {
-            warn!(error = &error as &dyn std::error::Error, "could not say that this server lives");
-        }
-    }
 }

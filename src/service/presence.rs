@@ -1,0 +1,30 @@
+//! Says that a process runs, whatever else it is waiting for.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::model::process::Process;
+use crate::state::{REPUBLISH_EVERY, State};
+
+/// Says so until `shutdown`, and then that it has ended.
+pub async fn announce(state: Arc<dyn State>, process: Process, shutdown: CancellationToken) {
+    let mut clock = tokio::time::interval(REPUBLISH_EVERY);
+    let mut known = true;
+    loop {
+        tokio::select! {
+            _ = clock.tick() => {}
+            () = shutdown.cancelled() => break,
+        }
+        let said = state.keep_alive(&process).await;
+        // Once is enough: it is tried every two seconds.
+        if let (Err(error), true) = (&said, known) {
+            let error = error as &dyn std::error::Error;
+            warn!(role = process.role.command(), error, "could not say that this process runs");
+        }
+        known = said.is_ok();
+    }
+    // Nobody hears of it before the key expires, then.
+    let _ = state.end(&process).await;
+}

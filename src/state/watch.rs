@@ -1,0 +1,65 @@
+//! How a worker is, judged by its silence while somebody listened.
+
+use std::time::Duration;
+
+use super::SERVER_TTL;
+use crate::model::worker::{Heartbeat, Liveness, Phase, WorkerView};
+
+/// When a monitor listened, each time as it lies back from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// Since when one has listened without a break; `None` is longer than anybody asks for.
+    pub(super) since: Option<Duration>,
+    /// Its last sign of life.
+    pub(super) last: Duration,
+}
+
+impl Watch {
+    /// How long somebody listened in vain, of the time that has passed since a heartbeat came: a monitor
+    /// that is away makes nobody silent.
+    fn heard_nothing(self, arrived: Duration) -> Duration {
+        let unheard = if self.last < SERVER_TTL { Duration::ZERO } else { self.last };
+        arrived.min(self.since.unwrap_or(arrived)).saturating_sub(unheard)
+    }
+}
+
+/// What is shown of a worker whose heartbeat came so long ago, if a monitor has ever listened.
+pub(super) fn view(
+    heartbeat: Heartbeat,
+    arrived: Duration,
+    watch: Option<Watch>,
+    [late_after, dead_after]: [Duration; 2],
+) -> WorkerView {
+    let silence = watch.map_or(Duration::ZERO, |watch| watch.heard_nothing(arrived));
+    let state = if silence >= dead_after {
+        Liveness::Dead
+    } else if heartbeat.phase == Phase::Leaving {
+        Liveness::Leaving
+    } else if silence >= late_after {
+        Liveness::Late
+    } else {
+        Liveness::Live
+    };
+    WorkerView { heartbeat, state, last_seen: arrived.as_secs() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Watch;
+
+    #[test]
+    fn silence_counts_only_while_somebody_listens() {
+        let seconds = Duration::from_secs;
+        let heard = |since, last, arrived| {
+            Watch { since, last: seconds(last) }.heard_nothing(seconds(arrived)).as_secs()
+        };
+        assert_eq!(heard(None, 1, 20), 20);
+        // It came a moment ago, after a long time away.
+        assert_eq!(heard(Some(seconds(2)), 1, 60), 2);
+        // It went away half a minute ago, five seconds after the heartbeat.
+        assert_eq!(heard(None, 30, 35), 5);
+        assert_eq!(heard(Some(seconds(31)), 30, 60), 1);
+    }
+}

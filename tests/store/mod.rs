@@ -1,0 +1,125 @@
+//! A real Redis on a loopback address of its own, which ends with the test.
+
+use std::net::Ipv4Addr;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fred::prelude::*;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tilemill::state::redis::RedisOptions;
+
+use crate::support::{Log, own_address, start};
+
+pub const PORT: u16 = 6379;
+
+/// A Redis that the test may stop and start as it likes. It keeps nothing when it ends.
+pub struct Redis {
+    folder: TempDir,
+    address: Ipv4Addr,
+    settings: Vec<String>,
+    running: Option<(Child, Arc<Log>)>,
+}
+
+impl Redis {
+    /// Whether there is one to start.
+    pub fn find() -> Result<(), String> {
+        let found = Command::new("redis-server").arg("--version").output();
+        found.map(drop).map_err(|error| format!("redis-server does not start: {error}"))
+    }
+
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with further settings, such as `["--requirepass", "secret"]`.
+    pub fn start_with(settings: &[&str]) -> Self {
+        let settings = settings.iter().map(ToString::to_string).collect();
+        let (folder, address) = (TempDir::new().unwrap(), own_address());
+        let mut redis = Self { folder, address, settings, running: None };
+        redis.resume();
+        redis
+    }
+
+    pub fn address(&self) -> String {
+        format!("{}:{PORT}", self.address)
+    }
+
+    /// How it is reached, with keys behind `prefix`.
+    pub fn options(&self, prefix: &str) -> RedisOptions {
+        RedisOptions {
+            host: self.address.to_string(),
+            port: PORT,
+            username: None,
+            password: None,
+            database: 0,
+            prefix: format!("{prefix}:"),
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Starts it again, empty.
+    pub fn resume(&mut self) {
+        // It must not outlive the test, however that ends.
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "redis-server",
+            "--save",
+            "",
+            "--port",
+            &PORT.to_string(),
+        ]);
+        command.args(["--bind", &self.address.to_string(), "--maxmemory", "256mb"]);
+        command.args(["--logfile", "/proc/self/fd/2"]).args(&self.settings);
+        let (child, log) = start(command.current_dir(self.folder.path()));
+        log.wait_for("Ready to accept connections");
+        self.running = Some((child, log));
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let (child, _) = self.running.as_ref().unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some((mut child, _)) = self.running.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Another client than the one that is tested, of the same library.
+    pub async fn client(&self) -> Client {
+        let config = Config {
+            server: ServerConfig::new_centralized(self.address.to_string(), PORT),
+            ..Config::default()
+        };
+        let client = Builder::from_config(config).build().unwrap();
+        client.init().await.unwrap();
+        client
+    }
+
+    /// Lets this much of the time pass that the keys behind a prefix have left.
+    pub async fn pass(&self, prefix: &str, time: Duration) {
+        const PASS: &str = "
+            for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
+                local left = redis.call('PTTL', key) - ARGV[2]
+                if left > 0 then redis.call('PEXPIRE', key, left) else redis.call('DEL', key) end
+            end";
+        let client = self.client().await;
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        let values: Vec<Value> = vec![prefix.into(), millis.into()];
+        let _: () = client.eval(PASS, Vec::<String>::new(), values).await.unwrap();
+        client.quit().await.unwrap();
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
