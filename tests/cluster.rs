@@ -13,51 +13,25 @@ mod mill;
 mod store;
 mod support;
 
-use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
 use tempfile::TempDir;
 
-use crate::mill::{Mill, Services, leave_all, until_worker};
-use crate::support::{SharedTests, data, picture, run_on, tilemill};
+use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
+use crate::support::{data, picture};
 
-/// A test, which gets what all share.
-type Test = fn(&Services);
-
-const TESTS: [(&str, Test); 2] = [
+const TESTS: [(&str, Test); 3] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
+    ("tiles_that_do_not_fit_into_a_message_are_cut_smaller", cut_smaller),
     ("what_is_missing_is_said_with_what_to_do", missing),
 ];
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(4));
-    let services = match Services::find() {
-        Ok(_) if arguments.list => Err("not started to list the tests".to_owned()),
-        found => found.map(Services::start),
-    };
-    let mut all = SharedTests::new();
-    for (name, test) in TESTS {
-        all.push((name.to_owned(), Box::new(test)));
-    }
-    run_on(&arguments, services, all)
+    mill::run(&TESTS)
 }
 
 fn mill(services: &Services, name: &str) -> Mill {
     Mill::new(&services.kafka.address, &services.redis.address(), name)
-}
-
-/// What `tilemill run` makes of an image.
-fn by_run(image: &Path, filters: &str, format: &str) -> Vec<u8> {
-    let directory = TempDir::new().unwrap();
-    let output = directory.path().join(format!("out.{format}"));
-    let mut command = tilemill(directory.path());
-    command.arg("run").arg(image).args(["-f", filters, "--tile-size", "100", "-o"]).arg(&output);
-    let ran = command.output().unwrap();
-    assert!(ran.status.success(), "{ran:?}");
-    fs::read(output).unwrap()
 }
 
 fn same_bytes(services: &Services) {
@@ -88,6 +62,24 @@ fn same_bytes(services: &Services) {
     leave_all(workers);
     server.get_until("/api/workers", |workers| workers == &serde_json::json!([]));
     leave_all([collector, monitor]);
+    server.stop();
+}
+
+fn cut_smaller(services: &Services) {
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let mill = Mill::with(kafka, &redis, "cut", &[("TOPICS__MAX_MESSAGE", "1 MiB")]);
+    let (server, collector, worker) = (mill.serve(), mill.collect(), mill.work("w"));
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 900, 700);
+    let job = server.accepted(&image, &[("filters", "blur:40"), ("format", "png")]);
+    assert!(server.result(&job) == by_run(&image, "blur:40", "png"));
+    let (_, ended) = server.get(&format!("/api/jobs/{job}"));
+    assert_eq!(ended["tile_size"], 256);
+    let note = ended["notes"][0].as_str().unwrap();
+    assert!(note.contains("256 pixels a side, not 512") && note.contains("topics.max_message"));
+    let (status, refused) = server.submit(&image, &[("filters", "blur:100,blur:100")]);
+    assert_eq!((status, &refused["setting"]), (413, &"topics.max_message".into()), "{refused}");
+    leave_all([worker, collector]);
     server.stop();
 }
 

@@ -26,7 +26,8 @@ as_root() {
 }
 
 # program:package, for what the tests use beside cargo
-tools=(chromium:chromium chromedriver:chromium-driver qemu-x86_64:qemu-user cc:gcc mvn:maven java:openjdk-17-jre-headless
+tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
+  java:openjdk-17-jre-headless
   python3:python3 venv:python3-venv setpriv:util-linux)
 
 # A part of Python that is a package of its own is no program that could be found.

@@ -111,14 +111,17 @@ macro_rules! problems {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
-                let schema = RefOr::from(Ref::from_schema_name("Problem"));
-                let response = ResponseBuilder::new()
-                    .description($text)
-                    .content(PROBLEM_TYPE, Content::new(Some(schema)));
-                [($status.to_owned(), response.build().into())].into()
+                [problem($status, $text)].into()
             }
         }
     )+};
+}
+
+fn problem(status: &str, text: &str) -> (String, RefOr<Response>) {
+    let schema = RefOr::from(Ref::from_schema_name("Problem"));
+    let content = Content::new(Some(schema));
+    let response = ResponseBuilder::new().description(text).content(PROBLEM_TYPE, content);
+    (status.to_owned(), response.build().into())
 }
 
 problems! {
@@ -132,9 +135,19 @@ problems! {
     Unsupported = "415": "This is not an image, or not one that is handled.",
     Unusable = "422": "The filter chain, or another option, cannot be used.",
     TooManyJobs = "429": "Too many jobs wait already; `Retry-After` says when to try again.",
-    Internal = "500": "Something failed; the log of the server says more.",
-    TooManyUploads = "503": "Too many uploads are on their way; `Retry-After` says when to try again.",
+    TooManyUploads = "503": "Too many uploads are on their way, or a service of the cluster is away; `Retry-After` says when to try again.",
     NoSpace = "507": "The disk is full, or about to be.",
+}
+
+/// What is not the client's business.
+pub enum Internal {}
+
+impl IntoResponses for Internal {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let away = "A service of the cluster is away; `Retry-After` says when to try again.";
+        let failed = "Something failed; the log of the server says more.";
+        [problem("500", failed), problem("503", away)].into()
+    }
 }
 
 /// What a download that is not of a whole file is answered with.

@@ -7,10 +7,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use tracing::error;
+use tracing::{error, warn};
 use utoipa::ToSchema;
 
 use crate::model::job::{JobId, Status};
+use crate::queue::QueueError;
 use crate::refusal::{Code, Refusal};
 use crate::service::{PortError, space};
 use crate::state::StateError;
@@ -38,6 +39,12 @@ pub enum ApiError {
         /// What the request needs.
         needs: &'static str,
     },
+    /// Kafka or Redis is away.
+    #[error(
+        "a service that this needs cannot be reached for now; it is tried again all the time, and the \
+         log of the server says more"
+    )]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// Something failed that is not the client's business.
     #[error("internal error; the log of the server says more")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
@@ -88,6 +95,7 @@ impl ApiError {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong_status"),
+            Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -124,12 +132,19 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let (status, code) = self.status_and_code();
-        if let Self::Internal(cause) = self {
-            error!(error = &**cause as &dyn Error, "request failed");
+        match self {
+            Self::Internal(cause) => error!(error = &**cause as &dyn Error, "request failed"),
+            Self::Unavailable(cause) => warn!(error = &**cause as &dyn Error, "request failed"),
+            _ => {}
         }
         let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
         let mut response = HttpResponse::build(status);
-        if let Some(seconds) = refusal.and_then(|refusal| retry_after(refusal.code)) {
+        let seconds = match self {
+            Self::Refused(refusal) => retry_after(refusal.code),
+            Self::Unavailable(_) => Some("2"),
+            _ => None,
+        };
+        if let Some(seconds) = seconds {
             response.insert_header((RETRY_AFTER, seconds));
         }
         response.content_type(PROBLEM_TYPE).json(Problem {
@@ -156,12 +171,17 @@ impl From<StorageError> for ApiError {
 
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
-        Self::internal(error)
+        Self::Unavailable(error.into())
     }
 }
 
 impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
-        Self::internal(error)
+        match error {
+            PortError::Storage(error) => error.into(),
+            PortError::State(error) => error.into(),
+            PortError::Queue(QueueError::Unavailable(cause)) => Self::Unavailable(cause),
+            PortError::Queue(error) => Self::internal(error),
+        }
     }
 }

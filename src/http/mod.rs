@@ -21,12 +21,14 @@ use std::time::Duration;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App as Actix, HttpServer, web};
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use self::door::Door;
 use self::error::ApiError;
 use self::events::Hub;
 use self::site::Site;
 use crate::app::App;
+use crate::model::event::Look;
 use crate::model::job::JobId;
 use crate::service::admit::Admission;
 use crate::service::ledger::Entry;
@@ -64,6 +66,13 @@ pub struct Api {
 }
 
 impl Api {
+    /// Tells everybody to look. What is to be seen is stored, so that they see it later, too.
+    async fn tell(&self, look: Look) {
+        if let Err(error) = self.app.state.signal(look).await {
+            debug!(error = &error as &dyn std::error::Error, "could not send a signal");
+        }
+    }
+
     /// The job that a path or a form names.
     fn find(&self, id: &str) -> Result<Entry, ApiError> {
         let job: Option<JobId> = id.parse().ok();
@@ -90,6 +99,10 @@ pub async fn serve(
 ) -> io::Result<()> {
     let partitions = app.topics.results.partitions().await.map_err(io::Error::other)?;
     let admission = Admission::new(Arc::clone(&app.config), app.storage.id().clone(), partitions);
+    let admission = match app.config.kafka {
+        Some(_) => admission.with_messages_of(app.config.topics.max_message.get()),
+        None => admission,
+    };
     let hub = Hub::new(shutdown.clone());
     let watching = tokio::spawn(hub.clone().run(app.clone()));
     let space = Space::new(&app.config);

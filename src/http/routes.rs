@@ -3,6 +3,7 @@
 use actix_web::web::resource;
 use actix_web::{HttpResponse, Route, guard, web};
 use serde::{Deserialize, Serialize};
+use tracing::debug;
 use utoipa::{IntoParams, ToSchema};
 
 use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
@@ -125,7 +126,7 @@ pub(super) async fn cancel(
         let (status, needs) = (stands.status(), "only a job that has not ended can be cancelled");
         return Err(ApiError::WrongStatus { job, status, needs });
     }
-    api.app.state.signal(Look::Job(job)).await?;
+    api.tell(Look::Job(job)).await;
     show(api, id).await
 }
 
@@ -147,8 +148,11 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
         _ => {}
     }
     api.app.ledger.remove(job).await?;
-    api.app.state.forget(job).await?;
-    api.app.state.signal(Look::Job(job)).await?;
+    if let Err(error) = api.app.state.forget(job).await {
+        // Without anybody who publishes it again, it expires.
+        debug!(%job, error = &error as &dyn std::error::Error, "the state keeps a job that is gone");
+    }
+    api.tell(Look::Job(job)).await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -163,7 +163,6 @@ async fn accept(api: &Api, plan: Plan) -> Result<JobView> {
     let plan = Arc::new(plan);
     tracing::info!(job = %plan.id, name = plan.name, size = %plan.size, "accepted");
     api.app.ledger.add(Arc::clone(&plan));
-    api.app.state.signal(Look::Job(plan.id)).await?;
-    let entry = api.find(&plan.id.to_string())?;
-    Ok(view::job(&api.app, &entry).await?)
+    api.tell(Look::Job(plan.id)).await;
+    Ok(view::new_job(&api.find(&plan.id.to_string())?))
 }

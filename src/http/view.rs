@@ -121,6 +121,12 @@ pub fn filters() -> Vec<FilterView> {
     filter::filters().iter().map(view).collect()
 }
 
+/// One job that was accepted just now.
+#[must_use]
+pub fn new_job(entry: &Entry) -> JobView {
+    build(entry, None, &[])
+}
+
 /// One job as it is now.
 pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
     let missing = match entry.outcome {

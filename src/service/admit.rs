@@ -12,6 +12,7 @@ use crate::raster::decode::{self, Container, Header};
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Size};
+use crate::raster::pixels::PixelFormat;
 use crate::refusal::{Code, Refusal};
 
 /// What the owner of an image wants; what is left out is decided by the configuration and the image.
@@ -26,6 +27,9 @@ pub struct Wishes {
     /// JPEG quality, 1 to 100.
     pub quality: Option<u8>,
 }
+
+/// Far more than a message holds beside the pixels of its tile: numbers, and the chain.
+const BESIDE_PIXELS: u64 = 64 << 10;
 
 /// The chain of a job that names none.
 pub const DEFAULT_FILTERS: &str = "grayscale";
@@ -60,24 +64,40 @@ pub struct Admission {
     config: Arc<Config>,
     storage: StorageId,
     results_partitions: u32,
+    /// The bytes that a message may have, where there is a limit.
+    max_message: Option<u64>,
 }
 
 impl Admission {
     /// Plans jobs of `storage` whose results travel in one of `results_partitions` partitions.
     #[must_use]
     pub fn new(config: Arc<Config>, storage: StorageId, results_partitions: u32) -> Self {
-        Self { config, storage, results_partitions }
+        Self { config, storage, results_partitions, max_message: None }
+    }
+
+    /// The same where tiles travel in messages of `bytes` at most.
+    #[must_use]
+    pub fn with_messages_of(self, bytes: u64) -> Self {
+        Self { max_message: Some(bytes), ..self }
     }
 
     /// The plan for a candidate, unless something stands against it.
     pub fn plan(&self, id: JobId, image: Candidate, wishes: &Wishes) -> Result<Plan, Refusal> {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
-        let tile_size = tile_size(wishes, &self.config)?;
+        let wanted = tile_size(wishes, &self.config)?;
         let Header { container, size, .. } = image.header;
         let format = image.header.format_for(filters.reads());
+        let tile_size = self.fit(wanted, size, format, &filters)?;
         self.check_tile_count(size, tile_size)?;
         let output = self.output(wishes, container)?;
         let encoder = Encoder::new(output, size, filters.output_format(format))?;
+        let mut notes = encoder.notes();
+        notes.extend((tile_size < wanted).then(|| {
+            format!(
+                "tiles are {tile_size} pixels a side, not {wanted}, so that they fit into messages \
+                 (topics.max_message); the result is the same"
+            )
+        }));
         Ok(Plan {
             version: Plan::VERSION,
             id,
@@ -91,7 +111,7 @@ impl Admission {
             filters,
             tile_size,
             output,
-            notes: encoder.notes(),
+            notes,
             results_partition: self.results_partition(id),
             revision: raster::REVISION,
         })
@@ -100,6 +120,32 @@ impl Admission {
     fn results_partition(&self, id: JobId) -> u32 {
         let partition = id.spread() % u64::from(self.results_partitions);
         u32::try_from(partition).expect("it is below a u32")
+    }
+
+    /// The tile size, or the largest half, quarter … of it of which a tile and its halo fit into a message.
+    fn fit(
+        &self,
+        wanted: u32,
+        image: Size,
+        format: PixelFormat,
+        filters: &Chain,
+    ) -> Result<u32, Refusal> {
+        let Some(limit) = self.max_message else { return Ok(wanted) };
+        let room = limit.saturating_sub(BESIDE_PIXELS);
+        let halo = filters.radius().saturating_mul(2);
+        let bytes = |size: u32| {
+            let side = |length: u32| size.saturating_add(halo).min(length);
+            format.bytes(Size::new(side(image.width), side(image.height)))
+        };
+        let sizes =
+            std::iter::successors(Some(wanted), |size| Some(size / 2).filter(|half| *half > 0));
+        let fitting = sizes.into_iter().find(|size| bytes(*size) <= u128::from(room));
+        fitting.ok_or_else(|| {
+            let what = "the filters need more around each pixel than fits into a message";
+            Refusal::new(Code::TooLarge, what)
+                .value(format!("{} bytes", bytes(1)))
+                .limit(format!("{limit} bytes"), "topics.max_message")
+        })
     }
 
     fn check_tile_count(&self, size: Size, tile_size: u32) -> Result<(), Refusal> {

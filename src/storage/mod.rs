@@ -15,7 +15,7 @@
 //! created exclusively: the first one stands, whoever writes it. A *complete* outcome is written
 //! only after the final image.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -65,13 +65,27 @@ impl StorageError {
     }
 }
 
-/// A file that is being written. Dropped before it is handed back, it leaves nothing behind.
+/// A file that is being written. Dropped before it is handed back, it leaves nothing behind. It is locked,
+/// so that whoever looks for what dead processes left tells it from that.
 #[derive(Debug)]
 pub struct Staged(NamedTempFile);
 
 impl Staged {
     /// A new staged file in `directory`, which is where it will stay.
     pub(crate) fn in_directory(directory: &Path) -> io::Result<Self> {
+        loop {
+            let staged = Self::unlocked(directory)?;
+            match staged.file().try_lock() {
+                // A file system without locks: nobody sweeps it while others write.
+                Err(TryLockError::Error(_)) => return Ok(staged),
+                Ok(()) if staged.0.path().try_exists()? => return Ok(staged),
+                // Somebody swept before the lock was there.
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+            }
+        }
+    }
+
+    fn unlocked(directory: &Path) -> io::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix(STAGED_PREFIX);
         // A temporary file is its owner's alone by default; these are to be read by others.

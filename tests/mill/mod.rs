@@ -1,14 +1,54 @@
 //! A mill of several processes over a Kafka and a Redis that the tests share.
 
+use std::fs;
 use std::path::Path;
+use std::process::ExitCode;
 
+use libtest_mimic::Arguments;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::broker;
 use crate::store::Redis;
-use crate::support::{Process, Server, tilemill};
+use crate::support::{Process, Server, SharedTests, run_on, tilemill};
+
+/// A test, which gets what all share.
+pub type Test = fn(&Services);
+/// A test of which each seed makes another.
+pub type SeededTest = fn(&Services, u64);
+
+/// Runs the tests of a program, or says why not.
+pub fn run(tests: &[(&'static str, Test)]) -> ExitCode {
+    let mut all = SharedTests::new();
+    for (name, test) in tests.iter().copied() {
+        all.push((name.to_owned(), Box::new(test)));
+    }
+    run_all(all)
+}
+
+/// The same with so many seeds for each test.
+pub fn run_seeded(tests: &[(&'static str, SeededTest)], seeds: u64) -> ExitCode {
+    let mut all = SharedTests::new();
+    for seed in 0..seeds {
+        for (name, test) in tests.iter().copied() {
+            let test = Box::new(move |services: &Services| test(services, seed));
+            all.push((format!("{name}_seed_{seed}"), test));
+        }
+    }
+    run_all(all)
+}
+
+fn run_all(tests: SharedTests<Services>) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(3));
+    // Listing the tests starts nothing.
+    let services = match Services::find() {
+        Ok(_) if arguments.list => Err("not started to list the tests".to_owned()),
+        found => found.map(Services::start),
+    };
+    run_on(&arguments, services, tests)
+}
 
 /// What all tests of a program share.
 pub struct Services {
@@ -127,4 +167,15 @@ pub fn leave_all(processes: impl IntoIterator<Item = Process>) {
         process.signal(Signal::TERM);
     }
     processes.into_iter().for_each(Process::leaves);
+}
+
+/// What `tilemill run` makes of an image.
+pub fn by_run(image: &Path, filters: &str, format: &str) -> Vec<u8> {
+    let directory = TempDir::new().unwrap();
+    let output = directory.path().join(format!("out.{format}"));
+    let mut command = tilemill(directory.path());
+    command.arg("run").arg(image).args(["-f", filters, "--tile-size", "100", "-o"]).arg(&output);
+    let ran = command.output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    fs::read(output).unwrap()
 }

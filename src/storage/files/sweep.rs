@@ -1,6 +1,6 @@
 //! What a process that was killed left behind: files that were never whole, or that belong to no job.
 
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, File, TryLockError};
 use std::path::Path;
 
 use super::Result;
@@ -48,12 +48,19 @@ fn sweep_job(layout: &Layout, job: JobId) -> Result<u32> {
 fn sweep_staged(directory: &Path) -> Result<u32> {
     let mut removed = 0;
     for entry in list(directory)? {
-        if entry.file_name().to_string_lossy().starts_with(STAGED_PREFIX) {
+        let is_staged = entry.file_name().to_string_lossy().starts_with(STAGED_PREFIX);
+        if is_staged && !is_held(&entry.path()) {
             remove(&entry.path())?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Whether a living process holds the file: a collector may be writing a result.
+fn is_held(path: &Path) -> bool {
+    let locked = File::open(path).map(|file| file.try_lock());
+    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// Whether a final image belongs to a job: one that is complete, or is just being completed. An

@@ -7,8 +7,9 @@
 //! * `reaction`: what is done about each error.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -25,6 +26,9 @@ mod reaction;
 
 use coordinator::Coordinator;
 use member::Member;
+
+/// How long to wait before a coordinator that is not ready is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A group, and how its members behave.
 #[derive(Debug, Clone)]
@@ -83,5 +87,21 @@ pub(super) async fn committed(
     settings: Settings,
     partitions: &[u32],
 ) -> Result<Vec<Position>, KafkaError> {
-    Coordinator::new(cluster, settings).committed(partitions).await
+    let began = Instant::now();
+    loop {
+        let asked = Coordinator::new(cluster.clone(), settings.clone()).committed(partitions).await;
+        // A coordinator that is only just becoming one is worth a moment.
+        let is_coming = asked.as_ref().is_err_and(|error| {
+            let codes = [
+                ResponseError::CoordinatorNotAvailable,
+                ResponseError::CoordinatorLoadInProgress,
+                ResponseError::NotCoordinator,
+            ];
+            error.code().is_some_and(|code| codes.contains(&code))
+        });
+        if !is_coming || began.elapsed() >= cluster.timeout() {
+            return asked;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
