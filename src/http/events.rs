@@ -138,8 +138,11 @@ pub async fn stream(
         api.find(job)?;
     }
     let mut frames = api.hub.frames.subscribe();
-    // The last frame may be from before anybody listened.
-    api.hub.look(&api.app).await?;
+    // The last frame may be from before anybody listened. A browser does not come back to a stream that
+    // was refused, so one begins even while the mill cannot be looked at.
+    if let Err(error) = api.hub.look(&api.app).await {
+        warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
+    }
     frames.mark_changed();
     let job = follow.into_inner().job;
     let listener = Listener { api, job, frames, told: Frame::default() };

@@ -14,9 +14,14 @@ use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, Unknown
 use rskafka::client::{Client, ClientBuilder};
 use rskafka::record::Record;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::cluster::Cluster;
+
+/// How long a partition that a broker does not name is looked for: it may have been added just now, and
+/// brokers learn of that one after the other.
+const NEWNESS: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A call that brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +101,7 @@ impl Records {
         partition: u32,
         call: impl AsyncFnOnce(Arc<PartitionClient>) -> Result<T, Error>,
     ) -> Result<T, RecordsError> {
-        let called = async { call(self.partition(partition).await?).await };
+        let called = async { call(self.find(partition).await?).await };
         let error = match timeout(self.timeout, called).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => RecordsError::Client(Box::new(error)),
@@ -107,6 +112,21 @@ impl Records {
             self.replace(partition).await;
         }
         Err(error)
+    }
+
+    /// The client for a partition that is there, though it may be new.
+    async fn find(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
+        let began = Instant::now();
+        loop {
+            match self.partition(partition).await {
+                // That is also what a client says that remembers the topic from before it grew.
+                Err(Error::InvalidResponse(_)) if began.elapsed() < NEWNESS => {
+                    self.replace(partition).await;
+                    sleep(LOOK_EVERY).await;
+                }
+                found => return found,
+            }
+        }
     }
 
     async fn partition(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
