@@ -5,11 +5,13 @@
 //! * `door`: how many uploads and jobs are let in.
 //! * [`upload`]: an image at the door.
 //! * `form`: what a form contains.
+//! * `receive`: a body on its way into a file.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
 //! * [`events`]: what happens, as a stream.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
+//! * `files`: the files of jobs, for collectors on other machines.
 //! * [`description`]: the API described for machines, gathered from the handlers.
 //! * [`page`]: the files of the page, which are in the executable.
 
@@ -40,9 +42,11 @@ mod door;
 pub mod download;
 pub mod error;
 pub mod events;
+mod files;
 mod form;
 pub mod mosaic;
 pub mod page;
+mod receive;
 pub mod routes;
 mod site;
 pub mod upload;
@@ -114,6 +118,7 @@ pub async fn serve(
             .app_data(api.clone())
             .wrap(from_fn(site::guard))
             .wrap(security_headers())
+            .configure(files::configure)
             .configure(routes::configure)
     })
     .workers(THREADS)
