@@ -27,7 +27,7 @@ use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::topic::KafkaTopic;
 use tilemill::queue::{Event, Topic};
 
-use crate::broker::topic::{cluster as cluster_at, until, until_committed};
+use crate::broker::topic::{Records, cluster as cluster_at, send, until, until_committed};
 use crate::broker::{Cluster, Test, block_on};
 use crate::conformance::queue::message;
 use crate::fleet::{Fleet, new_topic, own_name};
@@ -48,9 +48,10 @@ macro_rules! conforms {
 
 const CONFORMANCE: [(&str, Test); 8] = conformance::each_queue_check!(conforms);
 
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test); 5] = [
     ("a_group_with_members_of_another_client_shares_and_rebalances_both_ways", mixed),
     ("members_that_come_and_go_lose_nothing", storm),
+    ("what_was_deleted_before_anybody_got_it_is_passed_over", deleted),
     ("records_that_are_no_messages_are_put_aside_however_they_are_written", unreadable),
     ("kafkas_own_tools_see_the_members_and_their_lag", own_tools),
 ];
@@ -58,6 +59,32 @@ const TESTS: [(&str, Test); 4] = [
 fn main() -> ExitCode {
     let tests: Vec<_> = CONFORMANCE.into_iter().chain(TESTS).collect();
     broker::run(&tests)
+}
+
+/// Where nothing is left below the end, that is where the group stands, though nobody got anything.
+fn deleted(cluster: &Cluster) {
+    block_on(async {
+        let name = own_name("deleted");
+        let topic = new_topic(&cluster.address, &name, 2).await;
+        let send_some = async || {
+            for turn in 0..6 {
+                send::<Heartbeat>(&topic, turn, || message(turn)).await;
+            }
+        };
+        send_some().await;
+        let member = OurMember::join(&topic).await;
+        until_committed::<Heartbeat>(&topic).await;
+        member.leave().await;
+        send_some().await;
+        Records::of(&cluster.address, &name, 2).await.delete().await;
+        let member = OurMember::join(&topic).await;
+        until_committed::<Heartbeat>(&topic).await;
+        assert_eq!(member.seen().got, [], "nothing is delivered that is not there");
+        send_some().await;
+        until_committed::<Heartbeat>(&topic).await;
+        assert_eq!(member.seen().got.len(), 6);
+        member.leave().await;
+    });
 }
 
 fn storm(cluster: &Cluster) {

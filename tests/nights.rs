@@ -18,12 +18,11 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use rskafka::client::ClientBuilder;
-use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::broker::Broker;
+use crate::broker::topic::Records;
 use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
 use crate::store::Redis;
 use crate::support::{Process, Server, picture};
@@ -69,6 +68,9 @@ fn is_long() -> bool {
     std::env::var_os("TILEMILL_TEST_LONG").is_some()
 }
 
+/// What all these jobs have to give.
+static EXPECTED: OnceLock<Vec<u8>> = OnceLock::new();
+
 /// A job in work, with two workers on it.
 struct Job {
     mill: Mill,
@@ -77,7 +79,7 @@ struct Job {
     monitor: Process,
     workers: Vec<Process>,
     id: String,
-    expected: Vec<u8>,
+    expected: &'static [u8],
 }
 
 impl Job {
@@ -99,7 +101,7 @@ impl Job {
             until_worker(&server, name, "live");
         }
         let image = picture(mill.data.path(), "in.png", 1450, 1001);
-        let expected = by_run(&image, FILTERS, "png");
+        let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
         let id = server.accepted(&image, &FIELDS);
         let job = Self { mill, server, collector, monitor, workers, id, expected };
         // From the first tile to nearly the last.
@@ -236,18 +238,21 @@ fn collector_stopped(services: &Services, seed: u64) {
 fn results_deleted(services: &Services, seed: u64) {
     let mut job = Job::begin(services, "results-deleted", seed);
     job.collector.signal(Signal::STOP);
-    let results = Results::of(&services.kafka.address, job.mill.topic("RESULTS"));
+    let runtime = broker::runtime();
+    let results = Records::of(&services.kafka.address, job.mill.topic("RESULTS"), 2);
+    let results = runtime.block_on(results);
+    let ends = || runtime.block_on(results.ends());
     // What is on its way comes, and nobody reads it; without credit nothing more is sent.
-    let mut ends = results.ends();
+    let mut last = ends();
     loop {
         std::thread::sleep(Duration::from_secs(1));
-        let later = results.ends();
-        if later == ends {
+        let now = ends();
+        if now == last {
             break;
         }
-        ends = later;
+        last = now;
     }
-    results.delete();
+    runtime.block_on(results.delete());
     let dead = std::mem::replace(&mut job.collector, job.mill.collect());
     dead.kill();
     let over = Instant::now();
@@ -346,7 +351,7 @@ fn deadly_tile(services: &Services, seed: u64) {
         if job["status"] == "failed" {
             break job;
         }
-        assert!(began.elapsed() < support::PATIENCE, "not given up after {deaths} deaths");
+        assert!(began.elapsed() < 3 * support::PATIENCE, "not given up after {deaths} deaths");
         for (number, worker) in workers.iter_mut().enumerate() {
             if worker.ended().is_some() {
                 deaths += 1;
@@ -359,7 +364,10 @@ fn deadly_tile(services: &Services, seed: u64) {
     assert!((3..=4).contains(&deaths), "{deaths} deaths");
     assert_eq!(failed["error"]["tile"], 0, "{failed}");
     assert!(failed["error"]["cause"].as_str().unwrap().contains("died 3 times"), "{failed}");
-    assert!(server.result(&good) == by_run(&image, FILTERS, "png"), "the result has other bytes");
+    assert!(
+        server.result(&good) == *EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png")),
+        "the result has other bytes"
+    );
     // Their logs tell of the tile, as they should.
     drop(workers);
     leave_all([collector, monitor]);
@@ -373,35 +381,4 @@ fn flat(directory: &Path, side: u32) -> PathBuf {
         .save(&path)
         .unwrap();
     path
-}
-
-/// The records of the result topic, as somebody sees them who may delete them.
-struct Results {
-    runtime: tokio::runtime::Runtime,
-    partitions: Vec<PartitionClient>,
-}
-
-impl Results {
-    fn of(kafka: &str, topic: &str) -> Self {
-        let runtime = broker::runtime();
-        let partitions = runtime.block_on(async {
-            let client = ClientBuilder::new(vec![kafka.to_owned()]).build().await.unwrap();
-            let open =
-                |partition| client.partition_client(topic, partition, UnknownTopicHandling::Error);
-            vec![open(0).await.unwrap(), open(1).await.unwrap()]
-        });
-        Self { runtime, partitions }
-    }
-
-    fn ends(&self) -> Vec<i64> {
-        let end =
-            |of: &PartitionClient| self.runtime.block_on(of.get_offset(OffsetAt::Latest)).unwrap();
-        self.partitions.iter().map(end).collect()
-    }
-
-    fn delete(&self) {
-        for (partition, end) in self.partitions.iter().zip(self.ends()) {
-            self.runtime.block_on(partition.delete_records(end, 5_000)).unwrap();
-        }
-    }
 }

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
+use rskafka::client::ClientBuilder;
+use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
@@ -109,5 +112,33 @@ pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     while !is_so().await {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The records of a topic, for somebody who may delete them.
+pub struct Records(Vec<PartitionClient>);
+
+impl Records {
+    pub async fn of(addresses: &str, topic: &str, partitions: u32) -> Self {
+        let brokers = addresses.split(',').map(str::to_owned).collect();
+        let client = ClientBuilder::new(brokers).build().await.unwrap();
+        let open = |partition| {
+            let partition = i32::try_from(partition).unwrap();
+            client.partition_client(topic, partition, UnknownTopicHandling::Error)
+        };
+        Self(try_join_all((0..partitions).map(open)).await.unwrap())
+    }
+
+    /// Where each partition ends.
+    pub async fn ends(&self) -> Vec<i64> {
+        let ends = self.0.iter().map(|partition| partition.get_offset(OffsetAt::Latest));
+        try_join_all(ends).await.unwrap()
+    }
+
+    /// Deletes all records.
+    pub async fn delete(&self) {
+        for (partition, end) in self.0.iter().zip(self.ends().await) {
+            partition.delete_records(end, 5_000).await.unwrap();
+        }
     }
 }

@@ -51,8 +51,13 @@ pub(super) async fn fetch<M>(source: Arc<Source>, inbox: Arc<Inbox<M>>, owned: O
                 continue;
             }
         };
-        start = Some(batch.next);
+        let before = start.replace(batch.next);
         if batch.records.is_empty() {
+            // Deleted or outlived by retention: it has to be committed, or it would be waited for.
+            let gap = before.is_some_and(|before| before < batch.next);
+            if gap && inbox.skip(&owned, batch.next).is_none() {
+                return;
+            }
             continue;
         }
         // The batch before this one is taken: memory holds two at most.

@@ -21,11 +21,18 @@ pub(super) struct Inbox<M> {
 struct Slot<M> {
     term: u64,
     /// In the order of their offsets.
-    waiting: VecDeque<Fetched>,
+    waiting: VecDeque<Item>,
     /// Delivered and given back.
     returned: BTreeMap<u64, Arc<M>>,
     /// Told when `waiting` has become empty.
     emptied: Arc<Notify>,
+}
+
+/// What was fetched.
+enum Item {
+    Record(Fetched),
+    /// Up to here there is nothing any more, or nothing for members.
+    Gap(u64),
 }
 
 /// What comes next.
@@ -73,6 +80,7 @@ impl<M> Inbox<M> {
             let slot = slots.get_mut(&partition)?;
             let place = |term, offset| Place { partition, term, offset };
             let term = slot.term;
+            slot.pass_gaps(|offset| ownership.pass(place(term, offset)));
             let (offset, taken) = slot.take(|offset| ownership.judge(place(term, offset)))?;
             Some((place(term, offset), taken))
         })
@@ -81,9 +89,19 @@ impl<M> Inbox<M> {
     /// Adds what was fetched; says what to wait on before the next fetch, and nothing if the
     /// partition is no longer held.
     pub(super) fn put(&self, owned: &Owned, records: Vec<Fetched>) -> Option<Arc<Notify>> {
+        self.add(owned, records.into_iter().map(Item::Record))
+    }
+
+    /// Notes that there is nothing before `offset`; it counts when what was fetched before is handed out.
+    /// Says nothing if the partition is no longer held.
+    pub(super) fn skip(&self, owned: &Owned, offset: u64) -> Option<()> {
+        self.add(owned, [Item::Gap(offset)].into_iter()).map(drop)
+    }
+
+    fn add(&self, owned: &Owned, items: impl Iterator<Item = Item>) -> Option<Arc<Notify>> {
         let mut slots = self.lock();
         let slot = slots.get_mut(&owned.partition).filter(|slot| slot.term == owned.term)?;
-        slot.waiting.extend(records);
+        slot.waiting.extend(items);
         let emptied = Arc::clone(&slot.emptied);
         drop(slots);
         self.filled.notify_waiters();
@@ -106,16 +124,29 @@ impl<M> Slot<M> {
         Self { term, waiting: VecDeque::new(), returned: BTreeMap::new(), emptied }
     }
 
+    fn pass_gaps(&mut self, mut pass: impl FnMut(u64)) {
+        while let Some(Item::Gap(offset)) = self.waiting.front() {
+            pass(*offset);
+            self.waiting.pop_front();
+            if self.waiting.is_empty() {
+                self.emptied.notify_one();
+            }
+        }
+    }
+
     fn take(&mut self, judge: impl FnOnce(u64) -> Option<Verdict>) -> Option<(u64, Taken<M>)> {
         // It was judged before, and is still in hand.
         if let Some((offset, message)) = self.returned.pop_first() {
             return Some((offset, Taken::Again(message)));
         }
-        let verdict = judge(self.waiting.front()?.offset);
+        let Item::Record(first) = self.waiting.front()? else { return None };
+        let verdict = judge(first.offset);
         if verdict == Some(Verdict::Wait) {
             return None;
         }
-        let Fetched { offset, value: record } = self.waiting.pop_front()?;
+        let Item::Record(Fetched { offset, value: record }) = self.waiting.pop_front()? else {
+            return None;
+        };
         if self.waiting.is_empty() {
             self.emptied.notify_one();
         }

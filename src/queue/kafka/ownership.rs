@@ -188,6 +188,13 @@ impl Ownership {
         }
     }
 
+    /// Notes that there is nothing before a place that is not in hand.
+    pub(super) fn pass(&self, place: Place) {
+        if self.with(place, |holding| holding.tracker.reach(place.offset)).is_some() {
+            self.acked.notify_one();
+        }
+    }
+
     /// Whether the partition is held in that term.
     pub(super) fn holds(&self, place: Place) -> bool {
         self.with(place, |_| {}).is_some()
