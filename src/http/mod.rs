@@ -7,11 +7,13 @@
 //! * `form`: what a form contains.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
+//! * [`pyramid`]: originals and results for those who look at them.
 //! * [`events`]: what happens, as a stream.
+//! * `live`: the mosaic of a followed job, as events.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
 //! * [`description`]: the API described for machines, gathered from the handlers.
-//! * [`page`]: the files of the page, which are in the executable.
+//! * [`page`]: the files of the page.
 
 use std::io;
 use std::net::TcpListener;
@@ -26,6 +28,7 @@ use tracing::debug;
 use self::door::Door;
 use self::error::ApiError;
 use self::events::Hub;
+use self::page::Page;
 use self::site::Site;
 use crate::app::App;
 use crate::model::event::Look;
@@ -41,8 +44,10 @@ pub mod download;
 pub mod error;
 pub mod events;
 mod form;
+mod live;
 pub mod mosaic;
 pub mod page;
+pub mod pyramid;
 pub mod routes;
 mod site;
 pub mod upload;
@@ -62,6 +67,7 @@ pub struct Api {
     space: Space,
     door: Door,
     site: Site,
+    page: Page,
     hub: Hub,
 }
 
@@ -90,10 +96,11 @@ impl Api {
     }
 }
 
-/// Answers requests on `listener` until `shutdown`, then finishes those in hand for at most `grace`.
+/// Answers requests on `listener`, with `page` for people, until `shutdown`, then finishes those in hand for at most `grace`.
 pub async fn serve(
     app: App,
     listener: TcpListener,
+    page: Page,
     grace: Duration,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -108,7 +115,7 @@ pub async fn serve(
     let space = Space::new(&app.config);
     let door = Door::new(&app.config, Arc::clone(&app.ledger));
     let site = Site::new(listener.local_addr()?, &app.config.server);
-    let api = web::Data::new(Api { app, admission, space, door, site, hub });
+    let api = web::Data::new(Api { app, admission, space, door, site, page, hub });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())

@@ -149,6 +149,11 @@ impl Board {
         self.attempts
     }
 
+    /// The tiles that are not done and whose last attempt failed.
+    pub fn failed(&self) -> impl Iterator<Item = (u32, &FailedAttempt)> {
+        self.failed.iter().map(|(tile, failed)| (*tile, failed))
+    }
+
     /// The number of the next attempt at `tile`, from 1.
     #[must_use]
     pub fn next_attempt(&self, tile: u32) -> u32 {

@@ -5,7 +5,6 @@
 //! * `active`: one job in work.
 //! * `send`: which tiles are sent next.
 //! * `source`: decoding of its original.
-//! * `keep`: where decoded images are.
 //! * `news`: which jobs to look at.
 //! * `age`: jobs that have not ended in time.
 //!
@@ -39,7 +38,6 @@ use crate::storage::Storage;
 mod active;
 mod age;
 pub mod flights;
-mod keep;
 mod news;
 mod send;
 mod source;
