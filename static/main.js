@@ -1,20 +1,22 @@
 // The page: which job is shown, and who is told what happens to it.
 
 import { ApiError, request } from "./api.js";
-import { startBuilder } from "./chain.js";
+import { startBuilder } from "./chain/builder.js";
 import { at, say } from "./dom.js";
 import { createStream, isGone } from "./events.js";
-import { markJob, showJobs } from "./jobs.js";
+import { showProcesses, showQueue, showWorkers, startWorkers } from "./fleet/workers.js";
+import { markJob, showJobs, startJobs } from "./jobs.js";
+import { noteWorkers, paintMosaic, paintTiles, showMosaic, startMosaic } from "./mosaic/live.js";
 import { showJob, showNoJob, startProgress } from "./progress.js";
 import { showResult, startResult } from "./result.js";
 import { offerAgain, startForm } from "./upload.js";
 import { ended, title } from "./words.js";
-import { showQueue, showWorkers, startWorkers } from "./workers.js";
 
 const NO_JOB = "No job is chosen. Process an image, or choose one of the recent jobs.";
 const CONNECTION = {
   connecting: "Connecting…",
   open: "✓ Connected",
+  polling: "✓ Connected, asking every two seconds: the event stream does not come through",
   lost: "✕ Connection lost, trying again: what you see may be out of date",
 };
 /** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
@@ -25,23 +27,32 @@ let wanted = null;
 let job = null;
 let uploading = null;
 
+const TOLD = {
+  workers(workers) {
+    showWorkers(workers);
+    noteWorkers(workers);
+  },
+  processes: showProcesses,
+  queue: showQueue,
+  jobs: listed,
+  job: (now) => now.id === wanted && setJob(now),
+  tiles: paintTiles,
+  mosaic: paintMosaic,
+};
+
 const stream = createStream({
   onState: (state) => {
     say(at("connection"), CONNECTION[state]);
     at("connection").className = state;
   },
   onGone: gone,
-  onEvent: (name, value) => {
-    if (name === "workers") showWorkers(value);
-    else if (name === "queue") showQueue(value);
-    else if (name === "jobs") listed(value);
-    else if (value.id === wanted) setJob(value);
-  },
+  onEvent: (name, value) => TOLD[name](value),
 });
 
 function setJob(now) {
   job = now;
   showJob(job);
+  showMosaic(job);
   showResult(job);
   showTitle();
 }
@@ -49,6 +60,7 @@ function setJob(now) {
 function setNoJob(text) {
   job = null;
   showNoJob(text);
+  showMosaic(null);
   showResult(null);
   showTitle();
 }
@@ -95,18 +107,6 @@ const goTo = (id) => {
   location.hash = id ? `job=${id}` : "";
 };
 
-/** Not wanted any more from the start: the stream may tell of the end before the answer does. */
-async function remove({ id }) {
-  wanted = null;
-  try {
-    await request("DELETE", `/api/jobs/${id}`);
-    goTo(null);
-  } catch (error) {
-    wanted = id;
-    throw error;
-  }
-}
-
 setInterval(async () => {
   if (!document.hidden || !job || ended(job)) return;
   const now = await request("GET", `/api/jobs/${job.id}`).catch(() => null);
@@ -123,8 +123,12 @@ startForm({
 startProgress({
   onChange: (changed) => changed.id === wanted && setJob(changed),
   onJob: (created) => goTo(created.id),
-  remove,
+  // Not wanted any more from the start: the stream may tell of the end before the answer does.
+  onRemoving: () => (wanted = null),
+  onRemoved: (kept) => (kept ? (wanted = kept.id) : goTo(null)),
 });
+startJobs((created) => goTo(created.id));
+startMosaic();
 startResult(offerAgain);
 startWorkers();
 startBuilder();

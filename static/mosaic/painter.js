@@ -1,0 +1,254 @@
+// Draws a mosaic on a canvas: all of it when its size changes, else only the tiles that did.
+
+import { colourOf } from "./colours.js";
+
+/** From this side on, in CSS pixels, a tile has an edge in its worker's colour; below it is tinted. */
+const EDGED = 14;
+const TINT = 0.3;
+/** What is not looked for in the legend. */
+const DIMMED = 0.2;
+/** Milliseconds that a tile glows after it came, and how many do so at a time. */
+const [GLOW, GLOWING] = [700, 200];
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Draws on `canvas` whatever mosaic it is given. */
+export class Painter {
+  #canvas;
+  #context;
+  #mosaic = null;
+  /** The picture and its tint as canvases, which can be drawn at any size. */
+  #picture = new OffscreenCanvas(1, 1).getContext("2d");
+  #tint = new OffscreenCanvas(1, 1).getContext("2d");
+  #changed = new Set();
+  /** When each glowing tile came. */
+  #glowing = new Map();
+  #whole = false;
+  #asked = false;
+  #coloured = true;
+  #wanted = 0;
+
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#context = canvas.getContext("2d");
+    new ResizeObserver(() => this.redraw()).observe(canvas);
+  }
+
+  /** Shows this mosaic from now on. */
+  show(mosaic) {
+    this.#mosaic = mosaic;
+    Object.assign(this.#picture.canvas, { width: mosaic.picture.width, height: mosaic.picture.height });
+    Object.assign(this.#tint.canvas, { width: mosaic.columns, height: mosaic.rows });
+    this.#changed = new Set();
+    this.#glowing.clear();
+    for (let tile = 0; tile < mosaic.count; tile += 1) this.#paintTint(tile);
+    this.redraw();
+  }
+
+  /** Draws these tiles at the next frame. */
+  update(changed) {
+    for (const tile of changed) {
+      this.#changed.add(tile);
+      this.#paintTint(tile);
+    }
+    this.#startGlow(changed);
+    this.#ask();
+  }
+
+  /** Draws everything at the next frame. */
+  redraw() {
+    this.#whole = true;
+    this.#ask();
+  }
+
+  /** Whether workers are told by colour, and which one is looked for (0: all). */
+  emphasise({ coloured = this.#coloured, wanted = this.#wanted }) {
+    if (coloured === this.#coloured && wanted === this.#wanted) return;
+    [this.#coloured, this.#wanted] = [coloured, wanted];
+    this.redraw();
+  }
+
+  /** The place of a tile on the canvas, in its pixels: whole ones, so that neighbours meet. */
+  place(tile) {
+    const { x, y, width, height } = this.#mosaic.region(tile);
+    const scale = this.#canvas.width / this.#mosaic.width;
+    const [left, top] = [Math.round(x * scale), Math.round(y * scale)];
+    const [right, bottom] = [Math.round((x + width) * scale), Math.round((y + height) * scale)];
+    return { left, top, width: Math.max(1, right - left), height: Math.max(1, bottom - top) };
+  }
+
+  #ask() {
+    if (this.#asked || !this.#mosaic) return;
+    this.#asked = true;
+    requestAnimationFrame((now) => this.#frame(now));
+  }
+
+  #frame(now) {
+    this.#asked = false;
+    performance.mark("mosaic-draw");
+    this.#draw(now);
+    performance.measure("mosaic-draw", "mosaic-draw");
+    if (this.#glowing.size) this.#ask();
+  }
+
+  #draw(now) {
+    const faded = [...this.#glowing].filter(([, came]) => now - came > GLOW);
+    for (const [tile] of faded) this.#glowing.delete(tile);
+    const tiles = new Set([...this.#changed, ...this.#glowing.keys(), ...faded.map(([tile]) => tile)]);
+    this.#changed.clear();
+    if (this.#whole) {
+      this.#fit();
+      this.#picture.putImageData(this.#mosaic.picture, 0, 0);
+      this.#drawWhole();
+      this.#whole = false;
+    } else {
+      if (tiles.size) this.#picture.putImageData(this.#mosaic.picture, 0, 0);
+      for (const tile of tiles) this.#drawTile(tile);
+    }
+    for (const [tile, came] of this.#glowing) this.#drawGlow(tile, 1 - (now - came) / GLOW);
+  }
+
+  /** As many pixels as the screen shows, at most two for each of CSS. */
+  #fit() {
+    const { clientWidth, clientHeight } = this.#canvas;
+    const scale = Math.min(devicePixelRatio, 2);
+    this.#canvas.width = Math.max(1, Math.round(clientWidth * scale));
+    this.#canvas.height = Math.max(1, Math.round(clientHeight * scale));
+  }
+
+  #drawWhole() {
+    const { width, height } = this.#canvas;
+    const { slot, count } = this.#mosaic;
+    this.#context.clearRect(0, 0, width, height);
+    this.#drawParts(this.#picture.canvas, slot, true);
+    if (this.#isEdged()) {
+      for (let tile = 0; tile < count; tile += 1) this.#drawMarks(tile);
+    } else if (this.#coloured) {
+      this.#context.globalAlpha = this.#wanted ? 1 : TINT;
+      this.#drawParts(this.#tint.canvas, 1, false);
+      this.#context.globalAlpha = 1;
+    }
+  }
+
+  /** Draws a grid of cells of `cell` pixels: the last column and row may be of smaller tiles. */
+  #drawParts(canvas, cell, smooth) {
+    const { columns, rows } = this.#mosaic;
+    this.#context.imageSmoothingEnabled = smooth;
+    const cuts = (many) => (many > 1 ? [[0, many - 1], [many - 1, many]] : [[0, 1]]);
+    for (const [top, bottom] of cuts(rows)) {
+      for (const [left, right] of cuts(columns)) {
+        const from = this.place(top * columns + left);
+        const to = this.place((bottom - 1) * columns + right - 1);
+        this.#context.drawImage(
+          canvas, left * cell, top * cell, (right - left) * cell, (bottom - top) * cell,
+          from.left, from.top, to.left + to.width - from.left, to.top + to.height - from.top,
+        );
+      }
+    }
+  }
+
+  #drawTile(tile) {
+    const { columns, slot } = this.#mosaic;
+    const { left, top, width, height } = this.place(tile);
+    const [x, y] = [(tile % columns) * slot, Math.floor(tile / columns) * slot];
+    this.#context.clearRect(left, top, width, height);
+    this.#context.imageSmoothingEnabled = true;
+    this.#context.drawImage(this.#picture.canvas, x, y, slot, slot, left, top, width, height);
+    if (this.#isEdged()) {
+      this.#drawMarks(tile);
+    } else if (this.#coloured && this.#mosaic.back[tile]) {
+      this.#context.fillStyle = this.#tintOf(tile);
+      this.#context.globalAlpha = this.#wanted ? 1 : TINT;
+      this.#context.fillRect(left, top, width, height);
+      this.#context.globalAlpha = 1;
+    }
+  }
+
+  #isEdged() {
+    const { side, width } = this.#mosaic;
+    return (side / width) * this.#canvas.clientWidth >= EDGED;
+  }
+
+  /** The edge of a tile, its past, and whether it is looked for. */
+  #drawMarks(tile) {
+    const mosaic = this.#mosaic;
+    const place = this.place(tile);
+    const { left, top, width, height } = place;
+    const worker = mosaic.worker[tile];
+    if (!mosaic.back[tile]) {
+      if (mosaic.failed.has(tile)) this.#drawFailed(place, mosaic.before(tile));
+      return;
+    }
+    if (!this.#coloured) return;
+    if (this.#wanted && worker !== this.#wanted) {
+      this.#context.fillStyle = `rgb(128 128 128 / ${1 - DIMMED})`;
+      this.#context.fillRect(left, top, width, height);
+      return;
+    }
+    const line = Math.max(2, Math.round(Math.min(width, height) / 16));
+    this.#context.strokeStyle = colourOf(worker);
+    this.#context.lineWidth = line;
+    this.#context.strokeRect(left + line / 2, top + line / 2, width - line, height - line);
+    const before = mosaic.before(tile);
+    if (before) this.#drawCorner(place, before);
+  }
+
+  /** A tile that was tried in vain: stripes in the colour of who tried. */
+  #drawFailed({ left, top, width, height }, before) {
+    const context = this.#context;
+    context.save();
+    context.beginPath();
+    context.rect(left, top, width, height);
+    context.clip();
+    context.strokeStyle = colourOf(before);
+    context.lineWidth = 3;
+    for (let x = -height; x < width; x += 9) {
+      context.beginPath();
+      context.moveTo(left + x, top + height);
+      context.lineTo(left + x + height, top);
+      context.stroke();
+    }
+    context.restore();
+  }
+
+  /** A tile that changed hands: a corner in the colour of who had it before. */
+  #drawCorner({ left, top, width, height }, before) {
+    const side = Math.max(5, Math.min(width, height) / 3);
+    this.#context.fillStyle = colourOf(before);
+    this.#context.beginPath();
+    this.#context.moveTo(left + width, top);
+    this.#context.lineTo(left + width, top + side);
+    this.#context.lineTo(left + width - side, top);
+    this.#context.fill();
+  }
+
+  #drawGlow(tile, strength) {
+    const { left, top, width, height } = this.place(tile);
+    this.#context.fillStyle = colourOf(this.#mosaic.worker[tile], Math.max(0, 0.75 * strength));
+    this.#context.fillRect(left, top, width, height);
+  }
+
+  #startGlow(changed) {
+    if (calm.matches || changed.size > GLOWING) return;
+    const now = performance.now();
+    for (const tile of changed) {
+      if (this.#glowing.size >= GLOWING) return;
+      if (this.#mosaic.back[tile]) this.#glowing.set(tile, now);
+    }
+  }
+
+  #tintOf(tile) {
+    const worker = this.#mosaic.worker[tile];
+    if (!this.#wanted) return colourOf(worker);
+    return worker === this.#wanted ? colourOf(worker, TINT) : `rgb(128 128 128 / ${1 - DIMMED})`;
+  }
+
+  #paintTint(tile) {
+    const { columns, back } = this.#mosaic;
+    const [x, y] = [tile % columns, Math.floor(tile / columns)];
+    this.#tint.clearRect(x, y, 1, 1);
+    if (!back[tile]) return;
+    this.#tint.fillStyle = this.#tintOf(tile);
+    this.#tint.fillRect(x, y, 1, 1);
+  }
+}
