@@ -69,6 +69,18 @@ function showTitle() {
   document.title = uploading ?? title(job);
 }
 
+/** Not wanted any more from the start: the stream may tell of the end before the answer does. */
+function leave() {
+  wanted = null;
+  showResult(null);
+}
+
+/** It could not be removed. */
+function stay(kept) {
+  wanted = kept.id;
+  showResult(kept);
+}
+
 /** A job may be deleted elsewhere; a list made a moment before the job does not have it yet. */
 async function listed(list) {
   showJobs(list, wanted);
@@ -123,9 +135,8 @@ startForm({
 startProgress({
   onChange: (changed) => changed.id === wanted && setJob(changed),
   onJob: (created) => goTo(created.id),
-  // Not wanted any more from the start: the stream may tell of the end before the answer does.
-  onRemoving: () => (wanted = null),
-  onRemoved: (kept) => (kept ? (wanted = kept.id) : goTo(null)),
+  onRemoving: leave,
+  onRemoved: (kept) => (kept ? stay(kept) : goTo(null)),
 });
 startJobs((created) => goTo(created.id));
 startMosaic();

@@ -1,4 +1,4 @@
-// The phases of a job, each with its time: measured by the server once it is complete, until then by this page.
+// The phases of a job, each with its time: as the server measures it, and as far as this page knows until then.
 
 import { serverNow } from "./api.js";
 import { at, make, say } from "./dom.js";
@@ -7,7 +7,7 @@ import { seconds } from "./words.js";
 const PHASES = ["Upload", "Split", "Filter", "Stitch"];
 const ORDER = ["queued", "processing", "stitching", "complete"];
 
-/** What this tab has seen of a job survives a reload: seconds of its upload, times of its phases. */
+/** What this tab has seen of a job survives a reload: seconds of its upload, the time of its last tile. */
 const key = (id) => `phases:${id}`;
 const recall = (id) => JSON.parse(sessionStorage.getItem(key(id)) ?? "{}");
 const note = (id, seen) => sessionStorage.setItem(key(id), JSON.stringify({ ...recall(id), ...seen }));
@@ -32,27 +32,21 @@ export function showPhases(job) {
 
 const phaseItem = (name) => make("li", {}, make("span", {}, name), " ", make("small"));
 
-/** The first moment of each phase, if the page was there to see it. */
-function noteMoments({ id, status, tiles_done: done }) {
+/** What the server tells of a job in work only. */
+function noteMoments({ id, status, filtering_since: filtering }) {
   const seen = recall(id);
-  if (status === "queued") note(id, { watched: true });
-  if (status === "processing" && done > 0 && !seen.filtering) {
-    note(id, { filtering: serverNow(), exact: Boolean(seen.watched) });
-  }
-  if (status === "processing" && done === 0) note(id, { watched: true });
+  if (filtering && seen.filtering !== filtering) note(id, { filtering });
   if (status === "stitching" && !seen.stitching) note(id, { stitching: serverNow() });
 }
 
-function timesOf({ id, created_at, status, timings, finished_at }) {
-  const { upload = null, filtering, stitching, exact } = recall(id);
+function timesOf({ id, created_at, timings, finished_at }) {
+  const { upload = null, filtering, stitching = null } = recall(id);
   if (timings) return [upload, timings.split, timings.filter, timings.stitch];
   const until = finished_at ? Date.parse(finished_at) : serverNow();
-  const between = (from, to) => (from && to ? Math.max(0, (to - from) / 1000) : null);
   const began = Date.parse(created_at);
-  const split = filtering ? (exact ? between(began, filtering) : null) : between(began, until);
-  const filter = filtering ? between(exact ? filtering : began, stitching ?? until) : null;
-  const stitch = between(stitching, until);
-  return status === "queued" ? [upload, split, null, null] : [upload, split, filter, stitch];
+  const first = filtering ? Date.parse(filtering) : null;
+  const between = (from, to) => (from === null ? null : Math.max(0, (to - from) / 1000));
+  return [upload, between(began, first ?? until), between(first, stitching ?? until), between(stitching, until)];
 }
 
 /** How many phases are over; a job that failed or was cancelled stays where the page saw it. */

@@ -92,6 +92,7 @@ function showTimes() {
   say(at("job-time"), timeOf(job));
   const pace = paceOf(job);
   const left = pace && `about ${words.seconds(Math.ceil(pace.left))} until the tiles are done`;
+  show(at("job-pace"), !words.ended(job));
   say(at("job-pace"), pace ? `${words.rate(pace.rate)} tiles/s, ${left}` : "");
 }
 

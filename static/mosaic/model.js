@@ -46,7 +46,7 @@ export class Mosaic {
   applyWhole({ tiles, picture }) {
     const { width, height } = this.picture;
     const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(picture, 0, 0);
     this.picture.data.set(context.getImageData(0, 0, width, height).data);
     for (const { tile, worker, attempt, millis } of tiles) {
@@ -58,7 +58,7 @@ export class Mosaic {
   /** Paints what never came: the last tiles of a job that has ended, from a small picture of its result. */
   complete(image) {
     const { width, height } = this.picture;
-    const context = new OffscreenCanvas(width, height).getContext("2d");
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
     const changed = new Set();
     for (let tile = 0; tile < this.count; tile += 1) {
       if (this.back[tile]) continue;

@@ -4,9 +4,13 @@ import { colourOf } from "./colours.js";
 
 /** From this side on, in CSS pixels, a tile has an edge in its worker's colour; below it is tinted. */
 const EDGED = 14;
+/** The thickest edge, in pixels of the canvas. */
+const THICKEST = 5;
 const TINT = 0.3;
 /** What is not looked for in the legend. */
 const DIMMED = 0.2;
+/** The edge of a tile that is not back. */
+const EMPTY = "rgb(128 128 128 / 0.35)";
 /** Milliseconds that a tile glows after it came, and how many do so at a time. */
 const [GLOW, GLOWING] = [700, 200];
 
@@ -177,6 +181,7 @@ export class Painter {
     const worker = mosaic.worker[tile];
     if (!mosaic.back[tile]) {
       if (mosaic.failed.has(tile)) this.#drawFailed(place, mosaic.before(tile));
+      else this.#drawEmpty(place);
       return;
     }
     if (!this.#coloured) return;
@@ -185,12 +190,18 @@ export class Painter {
       this.#context.fillRect(left, top, width, height);
       return;
     }
-    const line = Math.max(2, Math.round(Math.min(width, height) / 16));
+    const line = Math.min(THICKEST, Math.max(2, Math.round(Math.min(width, height) / 16)));
     this.#context.strokeStyle = colourOf(worker);
     this.#context.lineWidth = line;
     this.#context.strokeRect(left + line / 2, top + line / 2, width - line, height - line);
     const before = mosaic.before(tile);
     if (before) this.#drawCorner(place, before);
+  }
+
+  #drawEmpty({ left, top, width, height }) {
+    this.#context.strokeStyle = EMPTY;
+    this.#context.lineWidth = 1;
+    this.#context.strokeRect(left + 0.5, top + 0.5, width, height);
   }
 
   /** A tile that was tried in vain: stripes in the colour of who tried. */
