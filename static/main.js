@@ -119,6 +119,12 @@ const goTo = (id) => {
   location.hash = id ? `job=${id}` : "";
 };
 
+/** On a narrow page the job is out of sight where it was chosen. */
+function reveal(heading) {
+  const { top } = heading.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.7) heading.scrollIntoView();
+}
+
 setInterval(async () => {
   if (!document.hidden || !job || ended(job)) return;
   const now = await request("GET", `/api/jobs/${job.id}`).catch(() => null);
@@ -143,5 +149,8 @@ startMosaic();
 startResult(offerAgain);
 startWorkers();
 startBuilder();
-addEventListener("hashchange", navigate);
+addEventListener("hashchange", () => {
+  navigate();
+  if (wanted) reveal(at("job-heading"));
+});
 navigate();

@@ -65,12 +65,13 @@ export const workerState = (worker) => WORKER[worker.state] ?? worker.state;
 
 /** Why a job failed, and what to do, as lines. */
 export function failure({ error, tile_size: side, width }) {
-  if (error.tile === undefined) return [error.text, "Mend what this names, then retry the job."];
+  const cause = `Cause: ${error.text}`;
+  if (error.tile === undefined) return [cause, "Choose a mended image, or retry the job once the cause is gone."];
   const columns = Math.ceil(width / side);
   const [row, column] = [Math.floor(error.tile / columns) + 1, (error.tile % columns) + 1];
   const where = `Tile ${error.tile} is in row ${row}, column ${column} of the image.`;
   const log = error.worker ? `look into the log of ${error.worker}` : "look into the log of the server";
-  return [error.text, `${where} Retry the job; if it fails at the same tile again, ${log}.`];
+  return [cause, `${where} Retry the job; if it fails at the same tile again, ${log}.`];
 }
 
 /** The title of the window while this job is shown. */

@@ -26,7 +26,7 @@ use crate::support::{Server, is_all_required, run_on};
 
 type Test = fn(&Page);
 
-const TESTS: [(&str, Test); 27] = [
+const TESTS: [(&str, Test); 28] = [
     ("a_chosen_file_is_uploaded_and_its_grey_result_is_shown", chosen_file),
     ("a_dropped_file_is_processed", dropped_file),
     ("a_pasted_image_is_chosen", pasted_image),
@@ -40,6 +40,7 @@ const TESTS: [(&str, Test); 27] = [
     ("the_whole_flow_works_by_keyboard_alone", keyboard),
     ("tiles_appear_in_their_finished_pixels_and_tell_who_made_them", mosaic),
     ("the_tiles_of_a_job_that_ends_at_once_are_all_there", quick_mosaic),
+    ("a_tile_that_changes_hands_shows_both", other_hands),
     ("a_legend_shows_the_tiles_of_one_worker", legend),
     ("a_reload_shows_the_same_job_while_it_runs_and_after", reload),
     ("phases_are_told_with_their_times", phases),
@@ -466,6 +467,7 @@ fn mosaic(page: &Page) {
     page.press(&format!("{RIGHT}{DOWN}"));
     page.until_says("#tile-said", &format!("Tile {} (row 2, column 2)", side + 1));
     page.press(END);
+    page.until_says("#tile-said", &format!("(row 2, column {side})"));
     // In the colour of its worker it is another.
     page.click("#coloured");
     page.until("document.querySelector('#coloured').checked");
@@ -500,6 +502,61 @@ fn quick_mosaic(page: &Page) {
         }));
       })()";
     page.until(cyan);
+}
+
+/// Tells the page of a job of four tiles, as its stream would: of those that failed, and of those that
+/// are back, each with its worker and attempt, in white.
+const TELL_TILES: &str = "
+    const { showMosaic, paintTiles } = await import('/mosaic/live.js');
+    showMosaic({ id: 'x', width: 1024, height: 1024, tile_size: 512, status: 'processing', links: {} });
+    const slot = 128;
+    const bytes = new Uint8Array(back.length * (12 + 4 * slot * slot)).fill(255);
+    const workers = back.map(({ worker }) => worker);
+    back.forEach(({ tile, attempt }, index) => {
+      const view = new DataView(bytes.buffer, index * (12 + 4 * slot * slot));
+      view.setUint32(0, tile, true);
+      view.setUint16(4, index + 1, true);
+      view.setUint16(6, attempt, true);
+      view.setUint32(8, 70, true);
+    });
+    const packed = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+    paintTiles({ job: 'x', columns: 2, rows: 2, slot, workers, failed, packed });
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));";
+
+fn other_hands(page: &Page) {
+    let tell = |failed: &Value, back: &Value| {
+        let script =
+            format!("const [failed, back] = arguments; return (async () => {{ {TELL_TILES} }})();");
+        page.run(&script, &json!([failed, back]))
+    };
+    // What differs from white and from nothing in the first tile, by colour.
+    let colours = "(() => {
+        const context = read('#mosaic');
+        const side = Math.floor(context.canvas.width / 2);
+        const { data } = context.getImageData(0, 0, side, side);
+        const seen = new Map();
+        for (let at = 0; at < data.length; at += 4) {
+          const colour = [...data.slice(at, at + 4)].join();
+          seen.set(colour, (seen.get(colour) ?? 0) + 1);
+        }
+        return [...seen].filter(([colour, count]) => count > 200 && !colour.endsWith(',0'))
+          .map(([colour]) => colour).filter((colour) => colour !== '255,255,255,255').sort();
+      })()";
+    let failed = json!([{ "tile": 0, "worker": "first", "attempt": 1, "cause": "too hard" }]);
+    tell(&failed, &json!([]));
+    let stripes = page.value(colours);
+    assert_eq!(
+        stripes.as_array().unwrap().len(),
+        1,
+        "stripes in the colour of who tried: {stripes}"
+    );
+    page.run("document.querySelector('#mosaic').focus()", &json!([]));
+    page.until_says("#tile-said", "not back yet; attempt 1 failed on first: too hard");
+    tell(&json!([]), &json!([{ "tile": 0, "worker": "second", "attempt": 2 }]));
+    let both = page.value(colours);
+    assert_eq!(both.as_array().unwrap().len(), 2, "an edge and a corner: {both}");
+    assert!(both.as_array().unwrap().contains(&stripes[0]), "{both} has not {stripes}");
+    page.until_says("#tile-said", "second, attempt 2, 70 milliseconds; attempt 1 failed on first");
 }
 
 fn legend(page: &Page) {
@@ -656,7 +713,7 @@ fn failure(page: &Page) {
     page.until_says("#job-status", "Failed");
     let (_, told) = page.server.get(&format!("/api/jobs/{job}"));
     page.until_says("#job-error", told["error"]["text"].as_str().unwrap());
-    page.until_says("#job-error", "Mend what this names, then retry the job");
+    page.until_says("#job-error", "Choose a mended image, or retry the job");
     page.until_says("#result-said", "the job failed");
     keep_screenshots(page, "failed");
 }

@@ -34,8 +34,8 @@ struct Shared {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mut tests: SharedTests<Shared> = Vec::new();
-    tests.push(("a_page_shows_who_dies_and_who_takes_over".into(), Box::new(worker_killed)));
+    let tests: SharedTests<Shared> =
+        vec![("a_page_shows_who_dies_and_who_takes_over".into(), Box::new(worker_killed))];
     let shared = match (Services::find(), Driver::start()) {
         _ if arguments.list => Err("not started to list the tests".to_owned()),
         (Ok(kafka), Ok(driver)) => Ok(Shared { services: Services::start(kafka), driver }),

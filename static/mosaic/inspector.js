@@ -2,7 +2,14 @@
 
 import { count, plural } from "../words.js";
 
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STEPS = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+  Home: [-Infinity, 0],
+  End: [Infinity, 0],
+};
 
 /** Calls `onTile(tile)` with the tile that is looked at on `canvas`, or null. */
 export function createInspector(canvas, onTile) {

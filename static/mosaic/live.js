@@ -26,10 +26,13 @@ export function startMosaic() {
 
 /** Shows the tiles of this job, or none. One that had ended before it was looked at shows its result only. */
 export function showMosaic(job) {
-  if (!job || (job.id !== mosaic?.id && ended(job))) return hide();
+  if (!job || (ended(job) && !isSeen(job))) return hide();
   if (job.id !== mosaic?.id) begin(job);
   if (job.status === "complete" && mosaic.done < mosaic.count) fill(job);
 }
+
+/** Whether there are tiles to look at, now or as soon as the result lends them. */
+const isSeen = ({ id, status }) => id === mosaic?.id && (mosaic.done > 0 || status === "complete");
 
 function hide() {
   mosaic = null;

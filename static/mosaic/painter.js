@@ -89,9 +89,7 @@ export class Painter {
 
   #frame(now) {
     this.#asked = false;
-    performance.mark("mosaic-draw");
     this.#draw(now);
-    performance.measure("mosaic-draw", "mosaic-draw");
     if (this.#glowing.size) this.#ask();
   }
 

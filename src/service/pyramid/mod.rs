@@ -120,6 +120,8 @@ pub struct Pyramids {
     scratch: PathBuf,
     threads: usize,
     places: Arc<Semaphore>,
+    /// One image is decoded at a time: memory is bounded by what one may take.
+    decoding: Arc<tokio::sync::Mutex<()>>,
     entries: Arc<Mutex<HashMap<Key, Entry>>>,
 }
 
@@ -135,6 +137,7 @@ impl Pyramids {
             scratch: config.scratch_dir(),
             threads: config.worker.threads().get(),
             places: Arc::new(Semaphore::new(PLACES)),
+            decoding: Arc::default(),
             entries: Arc::default(),
         }
     }
@@ -212,6 +215,7 @@ impl Pyramids {
 
     /// Decodes into a scratch file without a name, from which windows are cut in any order.
     async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Source, Unmade> {
+        let _turn = self.decoding.lock().await;
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
         let decoded = blocking::caught(move || {
             let opened = decode::open(BufReader::new(image), &limits).map_err(Refusal::from)?;
