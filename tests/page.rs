@@ -508,6 +508,7 @@ fn quick_mosaic(page: &Page) {
 /// are back, each with its worker and attempt, in white.
 const TELL_TILES: &str = "
     const { showMosaic, paintTiles } = await import('/mosaic/live.js');
+    document.querySelector('#job-body').hidden = false;
     showMosaic({ id: 'x', width: 1024, height: 1024, tile_size: 512, status: 'processing', links: {} });
     const slot = 128;
     const bytes = new Uint8Array(back.length * (12 + 4 * slot * slot)).fill(255);
@@ -861,6 +862,7 @@ fn assert_usable(page: &Page, state: &str) {
         page.until(&format!("innerWidth === {width}"));
         let wide = page.value("document.documentElement.scrollWidth");
         assert!(wide.as_u64().unwrap() <= width.into(), "{state}: {wide} pixels wide at {width}");
+        assert_eq!(page.value(CUT_OFF), json!([]), "{state} {width} {scheme}");
         assert_eq!(page.run(HARD_TO_READ, &json!([])), json!([]), "{state} {width} {scheme}");
     }
     match axe::find() {
@@ -870,6 +872,12 @@ fn assert_usable(page: &Page, state: &str) {
     }
     keep_screenshots(page, state);
 }
+
+/// Parts that are wider than what shows them.
+const CUT_OFF: &str = "\
+    [...document.querySelectorAll('section, .table-frame, #steps, #job-list')]
+      .filter((part) => part.scrollWidth > part.clientWidth)
+      .map(({ id, className, scrollWidth, clientWidth }) => `${id} ${className}: ${scrollWidth} in ${clientWidth}`)";
 
 /// Texts whose contrast is below the 4.5 to 1 of WCAG 2.2, success criterion 1.4.3.
 const HARD_TO_READ: &str = "

@@ -4,8 +4,8 @@ import { colourOf } from "./colours.js";
 
 /** From this side on, in CSS pixels, a tile has an edge in its worker's colour; below it is tinted. */
 const EDGED = 14;
-/** The thickest edge, in pixels of the canvas. */
-const THICKEST = 5;
+/** The edge of a tile in CSS pixels: what is inside counts. */
+const EDGE = 2;
 const TINT = 0.3;
 /** What is not looked for in the legend. */
 const DIMMED = 0.2;
@@ -113,9 +113,12 @@ export class Painter {
   /** As many pixels as the screen shows, at most two for each of CSS. */
   #fit() {
     const { clientWidth, clientHeight } = this.#canvas;
-    const scale = Math.min(devicePixelRatio, 2);
-    this.#canvas.width = Math.max(1, Math.round(clientWidth * scale));
-    this.#canvas.height = Math.max(1, Math.round(clientHeight * scale));
+    this.#canvas.width = Math.max(1, Math.round(clientWidth * this.#pixels()));
+    this.#canvas.height = Math.max(1, Math.round(clientHeight * this.#pixels()));
+  }
+
+  #pixels() {
+    return Math.min(devicePixelRatio, 2);
   }
 
   #drawWhole() {
@@ -188,7 +191,7 @@ export class Painter {
       this.#context.fillRect(left, top, width, height);
       return;
     }
-    const line = Math.min(THICKEST, Math.max(2, Math.round(Math.min(width, height) / 16)));
+    const line = EDGE * this.#pixels();
     this.#context.strokeStyle = colourOf(worker);
     this.#context.lineWidth = line;
     this.#context.strokeRect(left + line / 2, top + line / 2, width - line, height - line);

@@ -91,11 +91,13 @@ function drawNow() {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   camera.resize(clientWidth, clientHeight);
   context.clearRect(0, 0, width, height);
-  const line = layers.original ? Math.round((width * divider.valueAsNumber) / 100) : 0;
-  if (!layers.result.ready && preview) drawPreview(pixels);
-  layers.original?.draw(context, camera, pixels, [0, line]);
+  const place = Math.round((width * divider.valueAsNumber) / 100);
+  const parted = layers.original?.isSeen();
+  const line = parted ? place : 0;
+  if (!layers.result.isSeen() && preview) drawPreview(pixels);
+  layers.original?.draw(context, camera, pixels, [0, place]);
   layers.result.draw(context, camera, pixels, [line, width]);
-  if (layers.original) drawLine(line, pixels);
+  if (parted) drawLine(line, pixels);
   say(at("zoom"), percent(camera.scale, 1));
 }
 

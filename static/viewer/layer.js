@@ -42,6 +42,11 @@ export class Layer {
     }
   }
 
+  /** Whether all of the image is there, be it coarse. */
+  isSeen() {
+    return Boolean(this.#tiles.get(`${this.#levels.length - 1}/0/0`)?.image);
+  }
+
   /** Draws what is there of the image as `camera` sees it, between two columns of the canvas. */
   draw(context, camera, pixels, [left, right]) {
     if (!this.ready) return;
