@@ -3,6 +3,7 @@
 # than a minute of work left runs on the same server.
 #
 #   benches/fair.sh
+#   MILL=cluster benches/fair.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source benches/server.sh

@@ -1,4 +1,6 @@
 # For the scripts beside this: pictures, and a server of its own for each. Needs libvips-tools and curl.
+# With MILL=cluster the server is one of a mill of several processes on this machine, over an Apache Kafka and
+# a Redis of their own, with WORKERS workers, two if that is not set.
 
 for tool in vips curl; do
   command -v "$tool" >/dev/null && continue
@@ -7,22 +9,56 @@ for tool in vips curl; do
 done
 cargo build --release --locked --quiet
 tilemill=$PWD/${CARGO_TARGET_DIR:-target}/release/tilemill
-work=$(mktemp -d)
+if [ "${MILL:-}" = cluster ]; then
+  source benches/broker.sh
+else
+  work=$(mktemp -d)
+  leave() { rm -rf "$work"; }
+fi
 server=
-trap '[ -z "$server" ] || { kill -KILL "$server"; wait "$server" 2>/dev/null; } || true; rm -rf "$work"' EXIT
+others=()
+end_mill() {
+  local process
+  for process in $server "${others[@]}"; do
+    kill -KILL "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
+}
+trap 'end_mill; leave' EXIT
 
 now() { date +%s.%N; }
 
 source benches/pictures.sh
 
+mill() { TILEMILL_DATA_DIR="$work/data" "$tilemill" --config /dev/null "$@"; }
+
 # Starts a server on a free port; sets $server and $url.
 start_server() {
-  TILEMILL_DATA_DIR="$work/data" "$tilemill" --config /dev/null serve --listen 127.0.0.1:0 2>"$work/log" &
+  [ "${MILL:-}" != cluster ] || start_services
+  mill serve --listen 127.0.0.1:0 2>"$work/log" &
   server=$!
   until url=$(grep -o 'http://127.*' "$work/log"); do
     kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
     sleep 0.05
   done
+  [ "${MILL:-}" != cluster ] || start_roles
+}
+
+start_services() {
+  redis-server --save '' --bind 127.0.0.1 --port 26379 >"$work/redis.log" &
+  others+=($!)
+  export TILEMILL_KAFKA__BROKERS=$broker TILEMILL_REDIS__ADDRESS=127.0.0.1:26379
+  mill topics create >/dev/null
+}
+
+start_roles() {
+  local worker
+  mill collect 2>"$work/collect.log" & others+=($!)
+  mill monitor 2>"$work/monitor.log" & others+=($!)
+  for worker in $(seq "${WORKERS:-2}"); do
+    mill work --id "worker-$worker" 2>"$work/worker-$worker.log" & others+=($!)
+  done
+  until [ "$(curl -sS "$url/api/workers" | grep -o '"state":"live"' | wc -l)" = "${WORKERS:-2}" ]; do sleep 0.1; done
 }
 
 submit() { # IMAGE FIELD… prints the id of the job

@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::error;
@@ -35,7 +36,9 @@ use crate::service::stitch::{Collector, Preview, Rules};
 use crate::state::embedded::EmbeddedState;
 use crate::state::redis::{RedisOptions, RedisState};
 use crate::state::{ServerId, State, StateError};
-use crate::storage::{Storage, StorageError};
+use crate::storage::files::FileStorage;
+use crate::storage::remote::{RemoteOptions, RemoteStorage};
+use crate::storage::{ResultStorage, Storage, StorageError};
 
 /// Where messages go between roles.
 #[derive(Clone)]
@@ -107,7 +110,7 @@ impl Backends {
         redis: &Redis,
         client: &str,
     ) -> Result<Self, StateError> {
-        let state = Arc::new(RedisState::connect(&options(redis)).await?);
+        let state = Arc::new(redis_state(redis).await?);
         Ok(Self { topics: Topics::kafka(config, kafka, client), state })
     }
 }
@@ -169,7 +172,7 @@ impl App {
         let services = Services::new(shutdown.clone());
         let backends = Backends { topics: self.topics.clone(), state: Arc::clone(&self.state) };
         self.start_dispatch(&services, &scratch, Arc::clone(&codecs));
-        let storage = Arc::clone(&self.storage);
+        let storage = Arc::clone(&self.storage) as Arc<dyn ResultStorage>;
         services.start_collect(&self.config, &backends, storage, scratch, codecs);
         services.start_monitor(&self.config, &backends);
         services.start_work(&self.config, &self.topics, worker, threads)?;
@@ -193,7 +196,8 @@ impl App {
             Ok(())
         });
         let storage = Some(self.storage.id().clone());
-        services.announce(Role::Serve, self.server.0.clone(), storage, &self.state);
+        let nothing = watch::channel(Vec::new()).1;
+        services.announce(Role::Serve, self.server.0.clone(), storage, nothing, &self.state);
     }
 
     /// Starts to remove what is kept no longer, beside `services`.
@@ -234,11 +238,36 @@ pub fn start_worker(
     Ok(services)
 }
 
+/// The files of jobs for a collector: those in `data_dir`, or those of the server that is configured.
+pub async fn result_storage(config: &Config) -> Result<Arc<dyn ResultStorage>, StorageError> {
+    let Some(remote) = remote_storage(config) else {
+        return Ok(Arc::new(FileStorage::open(&config.data_dir)?));
+    };
+    let storage = remote.await?;
+    storage.sweep().await?;
+    Ok(Arc::new(storage))
+}
+
+/// Connects to the server whose files a collector here would use, if one is configured.
+#[must_use]
+pub fn remote_storage(
+    config: &Config,
+) -> Option<impl Future<Output = Result<RemoteStorage, StorageError>> + use<>> {
+    let storage = config.storage.as_ref()?;
+    let (url, token) = (storage.url.clone()?, storage.token.clone().reveal());
+    Some(RemoteStorage::connect(RemoteOptions { url, token, staging: config.scratch_dir() }))
+}
+
+/// Connects to the Redis that is configured.
+pub async fn redis_state(redis: &Redis) -> Result<RedisState, StateError> {
+    RedisState::connect(&options(redis)).await
+}
+
 /// Starts a collector in a process of its own, with canvases in `scratch`.
 pub fn start_collector(
     config: &Config,
     backends: &Backends,
-    storage: Arc<dyn Storage>,
+    storage: Arc<dyn ResultStorage>,
     scratch: Scratch,
     shutdown: &CancellationToken,
 ) -> io::Result<Services> {
@@ -313,7 +342,7 @@ impl Services {
         &self,
         config: &Config,
         backends: &Backends,
-        storage: Arc<dyn Storage>,
+        storage: Arc<dyn ResultStorage>,
         scratch: Scratch,
         pool: Arc<Pool>,
     ) {
@@ -324,11 +353,12 @@ impl Services {
         };
         let rules = Rules { max_attempts: config.job.max_attempts, preview };
         let (state, id) = (Arc::clone(&backends.state), storage.id().clone());
-        let collector = Collector::new(state, storage, scratch, pool, rules);
+        let (told, collects) = watch::channel(Vec::new());
+        let collector = Collector::new(state, storage, scratch, pool, rules, told);
         let (member, results) = (host_name(), Arc::clone(&backends.topics.results));
         let shutdown = self.shutdown.clone();
         self.spawn("collect", async move { Ok(collector.run(&member, results, shutdown).await?) });
-        self.announce(Role::Collect, unique_id(), Some(id), &backends.state);
+        self.announce(Role::Collect, unique_id(), Some(id), collects, &backends.state);
     }
 
     fn start_monitor(&self, config: &Config, backends: &Backends) {
@@ -339,7 +369,8 @@ impl Services {
         self.spawn("monitor", async move {
             Ok(monitor::run(heartbeats, state, dead_after, shutdown).await?)
         });
-        self.announce(Role::Monitor, unique_id(), None, &backends.state);
+        let nothing = watch::channel(Vec::new()).1;
+        self.announce(Role::Monitor, unique_id(), None, nothing, &backends.state);
     }
 
     fn start_work(
@@ -362,11 +393,19 @@ impl Services {
         Ok(())
     }
 
-    /// Says that this process has a role.
-    fn announce(&self, role: Role, id: String, storage: Option<StorageId>, state: &Arc<dyn State>) {
+    /// Says that this process has a role, and which partitions it `collects`.
+    fn announce(
+        &self,
+        role: Role,
+        id: String,
+        storage: Option<StorageId>,
+        collects: watch::Receiver<Vec<u32>>,
+        state: &Arc<dyn State>,
+    ) {
         let (host, version) = (host_name(), env!("CARGO_PKG_VERSION").to_owned());
-        let process = Process { role, id, host, version, storage };
-        let announcing = presence::announce(Arc::clone(state), process, self.shutdown.clone());
+        let process = Process { role, id, host, version, storage, collects: Vec::new() };
+        let (state, shutdown) = (Arc::clone(state), self.shutdown.clone());
+        let announcing = presence::announce(state, process, collects, shutdown);
         self.spawn("presence", async move {
             announcing.await;
             Ok(())

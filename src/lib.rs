@@ -11,9 +11,11 @@
 //! - [`service`]: what roles do; the path of a tile leads through it
 //! - [`queue`], [`state`], [`storage`]: the ports, each with its adapters
 //! - [`model`]: jobs, tiles, workers
+//! - [`agent`]: requests to a tilemill server, and where it is
 //! - [`refusal`]: why something was not accepted
 //! - [`raster`]: pixels; knows nothing of all the above
 
+pub mod agent;
 pub mod app;
 mod blocking;
 pub mod cli;

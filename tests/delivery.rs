@@ -7,7 +7,7 @@ use tilemill::config::{Config, Seconds};
 use tilemill::model::job::{JobId, Outcome, Plan};
 use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use tilemill::raster;
-use tilemill::storage::Storage;
+use tilemill::storage::{ResultStorage, Storage};
 
 use stage::{Mill, PATIENCE};
 

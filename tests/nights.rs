@@ -13,10 +13,15 @@ mod mill;
 mod store;
 mod support;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rskafka::client::ClientBuilder;
+use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::broker::Broker;
 use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
@@ -26,7 +31,8 @@ use crate::support::{Process, Server, picture};
 /// A night, with the seed that chooses when it begins.
 type Night = fn(&Services, u64);
 
-const NIGHTS: [(&str, Night); 12] = [
+const NIGHTS: [(&str, Night); 17] = [
+    ("nothing_happens", nothing),
     ("a_worker_is_killed", worker_killed),
     ("a_worker_is_stopped_for_a_while", worker_stopped),
     ("a_worker_comes_in_the_middle_of_a_job", worker_comes),
@@ -34,17 +40,26 @@ const NIGHTS: [(&str, Night); 12] = [
     ("workers_come_and_go_all_the_time", storm),
     ("a_collector_is_killed_and_starts_again", collector_killed),
     ("one_of_two_collectors_is_killed", collector_of_two_killed),
+    ("a_collector_is_stopped_while_it_encodes", collector_stopped),
+    ("results_are_deleted_and_the_collector_killed", results_deleted),
+    ("two_servers_with_files_of_their_own_share_a_mill", two_servers),
     ("the_monitor_is_killed_and_starts_again", monitor_killed),
     ("the_server_is_killed_and_starts_again", server_killed),
     ("the_broker_starts_again", broker_restarted),
     ("redis_is_emptied_and_the_server_killed", redis_emptied),
     ("partitions_are_added", scaled),
+    ("a_tile_kills_its_workers_while_another_job_runs", deadly_tile),
 ];
 
 /// The image: so many tiles that a job takes some seconds.
 const FILTERS: &str = "blur:30,invert";
 const FIELDS: [(&str, &str); 3] = [("filters", FILTERS), ("format", "png"), ("tile_size", "64")];
 const TILES: u64 = 23 * 16;
+
+/// How long a job may take after the last fault is over, beside its own time: a session, and 5 s.
+const DELAY: Duration = Duration::from_secs(6 + 5);
+/// So many nights share the machine, and each may have its worst moment when the others have theirs.
+const AT_ONCE: u32 = 3;
 
 fn main() -> ExitCode {
     mill::run_seeded(&NIGHTS, if is_long() { 25 } else { 2 })
@@ -63,7 +78,6 @@ struct Job {
     workers: Vec<Process>,
     id: String,
     expected: Vec<u8>,
-    began: Instant,
 }
 
 impl Job {
@@ -86,9 +100,8 @@ impl Job {
         }
         let image = picture(mill.data.path(), "in.png", 1450, 1001);
         let expected = by_run(&image, FILTERS, "png");
-        let began = Instant::now();
         let id = server.accepted(&image, &FIELDS);
-        let job = Self { mill, server, collector, monitor, workers, id, expected, began };
+        let job = Self { mill, server, collector, monitor, workers, id, expected };
         // From the first tile to nearly the last.
         let after = if job.workers.is_empty() { 0 } else { 1 + seed * 97 % (TILES - 60) };
         job.until_done(after);
@@ -99,15 +112,37 @@ impl Job {
         self.server.until(&self.id, |job| job["tiles_done"].as_u64() >= Some(tiles));
     }
 
-    /// The result must be right, and nothing may be left on its way. Then all leave.
+    /// The last fault is over: the result must be right, and nothing may be left on its way. Then all
+    /// leave.
     fn ends(self) {
-        let Self { server, collector, monitor, workers, id, expected, began, .. } = self;
+        let over = Instant::now();
+        let Self { server, collector, monitor, workers, id, expected, .. } = self;
         assert!(server.result(&id) == expected, "the result has other bytes");
-        eprintln!("ended after {:.1} s", began.elapsed().as_secs_f64());
+        told(over.elapsed());
         server.until_idle();
         leave_all(workers.into_iter().chain([collector, monitor]));
         server.stop();
     }
+}
+
+/// What a job takes to which nothing happens: the first test finds out.
+static OWN_TIME: OnceLock<Duration> = OnceLock::new();
+
+/// Says how long a job took after the last fault; in the long run it must not have been too long.
+fn told(time: Duration) {
+    eprintln!("ended {:.1} s after the last fault", time.as_secs_f64());
+    if let (true, Some(own)) = (is_long(), OWN_TIME.get()) {
+        let limit = DELAY + AT_ONCE * *own;
+        assert!(time <= limit, "{time:?} after the last fault, more than {limit:?}");
+    }
+}
+
+fn nothing(services: &Services, seed: u64) {
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let job = Job::begin_on(Mill::new(kafka, &redis, &format!("nothing-{seed}")), 0, 2);
+    let began = Instant::now();
+    job.ends();
+    OWN_TIME.get_or_init(|| began.elapsed());
 }
 
 fn worker_killed(services: &Services, seed: u64) {
@@ -179,6 +214,64 @@ fn collector_of_two_killed(services: &Services, seed: u64) {
     job.ends();
 }
 
+/// The collector that has the canvas is stopped when all tiles are in; another, which sees the same files,
+/// does it all again. When the first goes on, it finds that it is late.
+fn collector_stopped(services: &Services, seed: u64) {
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let mill = Mill::new(kafka, &redis, &format!("collector-stopped-{seed}"));
+    let collectors = [mill.collect(), mill.collect()];
+    let mut job = Job::begin_on(mill, TILES - 61, 2);
+    let has_canvas = |process: &Process| support::open_files(process.pid(), ".canvas") > 0;
+    let all = [&collectors[0], &collectors[1], &job.collector];
+    let at_work = all.into_iter().find(|process| has_canvas(process)).expect("one has the canvas");
+    job.server.until(&job.id, |job| job["tiles_done"] == TILES);
+    at_work.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_secs(if is_long() { 20 } else { 8 }));
+    at_work.signal(Signal::CONT);
+    job.workers.extend(collectors);
+    job.ends();
+}
+
+/// Results that nobody has read yet are deleted, and their reader dies: their tiles are sent again.
+fn results_deleted(services: &Services, seed: u64) {
+    let mut job = Job::begin(services, "results-deleted", seed);
+    job.collector.signal(Signal::STOP);
+    let results = Results::of(&services.kafka.address, job.mill.topic("RESULTS"));
+    // What is on its way comes, and nobody reads it; without credit nothing more is sent.
+    let mut ends = results.ends();
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let later = results.ends();
+        if later == ends {
+            break;
+        }
+        ends = later;
+    }
+    results.delete();
+    let dead = std::mem::replace(&mut job.collector, job.mill.collect());
+    dead.kill();
+    let over = Instant::now();
+    job.server.log().wait_for("sending lost tiles again");
+    eprintln!("sent again {:.1} s after the fault", over.elapsed().as_secs_f64());
+    job.ends();
+}
+
+/// Two servers, each with a collector that sees its files only: each job comes to the right one.
+fn two_servers(services: &Services, seed: u64) {
+    let job = Job::begin(services, "two-servers", seed);
+    let data = TempDir::new().unwrap();
+    let (server, collector) = (job.mill.serve_apart(&data), job.mill.collect_apart(&data));
+    let image = picture(data.path(), "in.png", 700, 500);
+    let expected = by_run(&image, FILTERS, "png");
+    let jobs: Vec<_> = (0..4).map(|_| server.accepted(&image, &FIELDS)).collect();
+    for other in jobs {
+        assert!(server.result(&other) == expected, "the other server's result has other bytes");
+    }
+    leave_all([collector]);
+    server.stop();
+    job.ends();
+}
+
 fn monitor_killed(services: &Services, seed: u64) {
     let mut job = Job::begin(services, "monitor-killed", seed);
     let dead = std::mem::replace(&mut job.monitor, job.mill.monitor());
@@ -227,4 +320,88 @@ fn scaled(services: &Services, seed: u64) {
     let job = Job::begin(services, "scaled", seed);
     job.mill.topics(&["scale", "--partitions", "9"]);
     job.ends();
+}
+
+/// One tile of a job needs more memory than a worker may have, and ends each that takes it. The workers are
+/// started again, as systemd would.
+fn deadly_tile(services: &Services, seed: u64) {
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let large = [("TOPICS__MAX_MESSAGE", "90 MiB"), ("DISPATCH__MAX_BYTES_IN_FLIGHT", "512 MiB")];
+    let mill = Mill::with(kafka, &redis, &format!("deadly-{seed}"), &large);
+    let start = |number: usize| {
+        let limited = "export MALLOC_ARENA_MAX=1; ulimit -v 600000; exec \"$@\"";
+        mill.work_in(limited, &format!("mortal-{number}"))
+    };
+    let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
+    let mut workers: Vec<_> = (0..3).map(start).collect();
+    (0..3).for_each(|number| drop(until_worker(&server, &format!("mortal-{number}"), "live")));
+    let image = picture(mill.data.path(), "in.png", 1450, 1001);
+    let good = server.accepted(&image, &FIELDS);
+    let deadly = flat(mill.data.path(), 3300);
+    let whole = [("filters", "blur:20"), ("format", "png"), ("tile_size", "3300")];
+    let bad = server.accepted(&deadly, &whole);
+    let (began, mut deaths) = (Instant::now(), 0);
+    let failed = loop {
+        let (_, job) = server.get(&format!("/api/jobs/{bad}"));
+        if job["status"] == "failed" {
+            break job;
+        }
+        assert!(began.elapsed() < support::PATIENCE, "not given up after {deaths} deaths");
+        for (number, worker) in workers.iter_mut().enumerate() {
+            if worker.ended().is_some() {
+                deaths += 1;
+                *worker = start(number);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    eprintln!("given up after {deaths} deaths and {:.1} s", began.elapsed().as_secs_f64());
+    assert!((3..=4).contains(&deaths), "{deaths} deaths");
+    assert_eq!(failed["error"]["tile"], 0, "{failed}");
+    assert!(failed["error"]["cause"].as_str().unwrap().contains("died 3 times"), "{failed}");
+    assert!(server.result(&good) == by_run(&image, FILTERS, "png"), "the result has other bytes");
+    // Their logs tell of the tile, as they should.
+    drop(workers);
+    leave_all([collector, monitor]);
+    server.stop();
+}
+
+/// A square of 16 bit RGBA: small as a file, and 8 bytes a pixel where it is filtered.
+fn flat(directory: &Path, side: u32) -> PathBuf {
+    let path = directory.join("flat.png");
+    image::ImageBuffer::from_pixel(side, side, image::Rgba([1_u16, 2, 3, 65_535]))
+        .save(&path)
+        .unwrap();
+    path
+}
+
+/// The records of the result topic, as somebody sees them who may delete them.
+struct Results {
+    runtime: tokio::runtime::Runtime,
+    partitions: Vec<PartitionClient>,
+}
+
+impl Results {
+    fn of(kafka: &str, topic: &str) -> Self {
+        let runtime = broker::runtime();
+        let partitions = runtime.block_on(async {
+            let client = ClientBuilder::new(vec![kafka.to_owned()]).build().await.unwrap();
+            let open =
+                |partition| client.partition_client(topic, partition, UnknownTopicHandling::Error);
+            vec![open(0).await.unwrap(), open(1).await.unwrap()]
+        });
+        Self { runtime, partitions }
+    }
+
+    fn ends(&self) -> Vec<i64> {
+        let end =
+            |of: &PartitionClient| self.runtime.block_on(of.get_offset(OffsetAt::Latest)).unwrap();
+        self.partitions.iter().map(end).collect()
+    }
+
+    fn delete(&self) {
+        for (partition, end) in self.partitions.iter().zip(self.ends()) {
+            self.runtime.block_on(partition.delete_records(end, 5_000)).unwrap();
+        }
+    }
 }

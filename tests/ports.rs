@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tilemill::model::job::JobId;
 use tilemill::queue::embedded::EmbeddedTopic;
 use tilemill::state::embedded::EmbeddedState;
 use tilemill::storage::Overwrite;
@@ -44,13 +45,32 @@ async fn pass(time: Duration) {
 
 conformance::each_state_check!(embedded_state);
 
+/// A storage of files in a directory of its own.
+fn files() -> (tempfile::TempDir, FileStorage) {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::open(directory.path()).unwrap();
+    (directory, storage)
+}
+
+/// A storage of a run, and how it is told where the files of a job are.
+fn local() -> (std::sync::Arc<LocalStorage>, impl Fn(JobId)) {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = std::sync::Arc::new(LocalStorage::new(Overwrite::Refused));
+    let told = std::sync::Arc::clone(&storage);
+    let announce = move |job| {
+        let [input, output] =
+            ["in", "out"].map(|end| directory.path().join(format!("{job}.{end}")));
+        told.assign(job, Paths { input, output });
+    };
+    (storage, announce)
+}
+
 macro_rules! storages {
     ($($check:ident),* $(,)?) => {
         mod file_storage {
             $(#[tokio::test]
             async fn $check() {
-                let directory = tempfile::tempdir().unwrap();
-                let storage = super::FileStorage::open(directory.path()).unwrap();
+                let (_directory, storage) = super::files();
                 crate::conformance::storage::$check(&storage, |_| {}).await;
             })*
         }
@@ -58,36 +78,40 @@ macro_rules! storages {
         mod local_storage {
             $(#[tokio::test]
             async fn $check() {
-                let directory = tempfile::tempdir().unwrap();
-                let storage = super::LocalStorage::new(super::Overwrite::Refused);
-                crate::conformance::storage::$check(&storage, |job| {
-                    let input = directory.path().join(format!("{job}.in"));
-                    let output = directory.path().join(format!("{job}.out"));
-                    storage.assign(job, super::Paths { input, output });
-                })
-                .await;
+                let (storage, announce) = super::local();
+                crate::conformance::storage::$check(&*storage, announce).await;
             })*
         }
     };
 }
 
-storages![
-    a_created_job_has_its_plan_and_its_original,
-    what_is_not_there_is_not_found,
-    a_plan_is_written_once,
-    jobs_are_listed_oldest_first,
-    the_first_outcome_stands,
-    of_outcomes_at_the_same_time_one_stands_for_all,
-    a_final_image_is_seen_only_when_published,
-    what_is_kept_of_a_job_is_told,
-    starts_are_counted_by_step_until_they_are_cleared,
-    another_jobs_original_outlives_that_job,
-    a_removed_job_is_gone_and_may_be_removed_again,
-];
+conformance::each_storage_check!(storages);
+
+macro_rules! results {
+    ($($check:ident),* $(,)?) => {
+        mod file_results {
+            $(#[tokio::test]
+            async fn $check() {
+                let (_directory, storage) = super::files();
+                crate::conformance::storage::$check(&storage, &storage, |_| {}).await;
+            })*
+        }
+
+        mod local_results {
+            $(#[tokio::test]
+            async fn $check() {
+                let (storage, announce) = super::local();
+                crate::conformance::storage::$check(&*storage, &*storage, announce).await;
+            })*
+        }
+    };
+}
+
+conformance::each_result_check!(results);
 
 #[test]
 fn a_storage_keeps_its_name() {
-    use tilemill::storage::Storage;
+    use tilemill::storage::ResultStorage;
 
     let directory = tempfile::tempdir().unwrap();
     let first = FileStorage::open(directory.path()).unwrap();
@@ -97,7 +121,7 @@ fn a_storage_keeps_its_name() {
 
 #[tokio::test]
 async fn a_job_outlives_its_original_and_its_result() {
-    use tilemill::storage::{Kept, Storage};
+    use tilemill::storage::{Kept, ResultStorage, Storage};
 
     let directory = tempfile::tempdir().unwrap();
     let storage = FileStorage::open(directory.path()).unwrap();
@@ -106,7 +130,7 @@ async fn a_job_outlives_its_original_and_its_result() {
     storage.publish_final(&plan, staged).await.unwrap();
     for _ in 0..2 {
         storage.remove_original(plan.id).await.unwrap();
-        storage.remove_final(&plan).await.unwrap();
+        storage.remove_final(plan.id).await.unwrap();
     }
     assert_eq!(storage.kept(&plan).await.unwrap(), Kept::default());
     assert_eq!(storage.jobs().await.unwrap(), [plan.id]);
@@ -114,7 +138,7 @@ async fn a_job_outlives_its_original_and_its_result() {
 
 #[tokio::test]
 async fn a_run_does_not_replace_an_output_that_appeared_in_the_meantime() {
-    use tilemill::storage::Storage;
+    use tilemill::storage::ResultStorage;
 
     let directory = tempfile::tempdir().unwrap();
     let storage = LocalStorage::new(Overwrite::Refused);

@@ -27,7 +27,8 @@ as_root() {
 
 # program:package, for what the tests use beside cargo
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
-  java:openjdk-17-jre-headless npm:npm
+  java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
+  systemd-analyze:systemd nsenter:util-linux
   python3:python3 venv:python3-venv setpriv:util-linux)
 
 # A part of Python that is a package of its own is no program that could be found.
@@ -87,6 +88,17 @@ fuzz_api() {
   if has venv; then bash tests/fuzz-api.sh; else echo "skipped: python3-venv is missing"; fi
 }
 
+# Containers are root's.
+try_units() {
+  if [ "$(id -u)" = 0 ] && command -v systemd-nspawn debootstrap nsenter >/dev/null; then
+    cargo build --locked --quiet
+    bash tests/units.sh "${CARGO_TARGET_DIR:-target}/debug/tilemill"
+    return
+  fi
+  echo "skipped: the units are started in a container, which needs root, systemd-nspawn and debootstrap" >&2
+  [ "$require" != all ]
+}
+
 fetch_kafka() {
   if command -v mvn >/dev/null && bash tests/broker/fetch.sh; then return; fi
   echo "Apache Kafka could not be fetched" >&2
@@ -114,6 +126,7 @@ step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
 step "tests"; cargo test --locked
+step "systemd units"; try_units
 step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "hashes on an old processor"; check_old_processor
 [ -z "$long" ] || { step "an older Kafka"; try_older_kafka; }

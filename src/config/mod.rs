@@ -7,6 +7,7 @@
 //! - `redis`: where its roles tell each other what may be lost
 //! - `rule`: which values are possible
 //! - `setting`: each value with its origin
+//! - `storage`: the files of a server, for collectors elsewhere
 //! - `unit`: values with a unit, such as `"4 GiB"`
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ mod kafka;
 mod redis;
 mod rule;
 mod setting;
+mod storage;
 mod unit;
 
 pub use self::address::Address;
@@ -29,6 +31,7 @@ pub use self::kafka::{Brokers, Kafka, TileCompression, Topics};
 pub use self::redis::{Redis, Secret};
 use self::rule::Rule;
 pub use self::setting::Setting;
+pub use self::storage::Storage;
 pub use unit::{Bytes, Colour, Seconds};
 
 /// Everything that can be configured. The keys are documented in `config.toml`.
@@ -56,6 +59,8 @@ pub struct Config {
     pub kafka: Option<Kafka>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -198,6 +203,7 @@ impl Default for Config {
             topics: Topics::default(),
             kafka: None,
             redis: None,
+            storage: None,
         }
     }
 }

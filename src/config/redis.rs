@@ -38,6 +38,11 @@ fn default_timeout() -> Seconds {
 pub struct Secret(String);
 
 impl Secret {
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The secret itself.
     #[must_use]
     pub fn reveal(self) -> String {

@@ -163,6 +163,10 @@ fn cluster(config: &Config) -> Vec<Rule> {
             "it must be at least 100 ms",
         ));
     }
+    if let Some(storage) = &config.storage {
+        let (length, text) = (storage.token.len(), "it must have at least 16 characters");
+        rules.push(Rule::new("storage.token", "too short", length >= 16, text));
+    }
     rules
 }
 

@@ -26,6 +26,9 @@ pub enum ApiError {
     /// The request is malformed.
     #[error("{0}")]
     Malformed(String),
+    /// Who asks has not shown that it may.
+    #[error("{0}")]
+    Unauthorized(&'static str),
     /// There is no such thing here.
     #[error("there is no {0}")]
     NotFound(String),
@@ -93,6 +96,7 @@ impl ApiError {
         match self {
             Self::Refused(refusal) => (refusal_status(refusal.code), refusal.code.as_str()),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong_status"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
@@ -164,6 +168,7 @@ impl From<StorageError> for ApiError {
         match error {
             StorageError::NotFound(job, what) => Self::NotFound(format!("{what} of job {job}")),
             full if full.is_full() => space::full().into(),
+            StorageError::Unavailable(cause) => Self::Unavailable(cause),
             other => Self::internal(other),
         }
     }

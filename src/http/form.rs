@@ -1,18 +1,15 @@
 //! What a form contains: the image is streamed to storage, wishes are checked as they come.
 
 use std::fmt::Display;
-use std::io::{self, Seek, Write};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::web;
 use futures_util::TryStreamExt;
-use tokio::time::timeout;
 
 use super::Api;
 use super::error::ApiError;
-use crate::config::{Config, Seconds};
+use super::receive::{self, within};
+use crate::config::Config;
 use crate::model::job::JobId;
 use crate::refusal::{Code, Refusal};
 use crate::service::admit::{self, Wishes};
@@ -22,8 +19,6 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// The longest text that a field beside the image may have, in bytes.
 const MAX_FIELD: usize = 16 * 1024;
-/// Bytes of an upload between two looks at the free space.
-const SPACE_EVERY: u64 = 16 << 20;
 
 /// What a form contained.
 #[derive(Default)]
@@ -76,33 +71,10 @@ fn wish(wishes: &mut Wishes, name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// What comes from the client, unless it keeps us waiting too long.
-async fn within<T>(
-    config: &Config,
-    coming: impl Future<Output = Result<T, MultipartError>>,
-) -> Result<T> {
-    let limit = config.limits.upload_idle;
-    match timeout(limit.duration(), coming).await {
-        Ok(come) => come.map_err(malformed),
-        Err(_) => Err(stalled(limit).into()),
+impl From<MultipartError> for ApiError {
+    fn from(error: MultipartError) -> Self {
+        Self::Malformed(format!("the upload is not a multipart form, or it broke off: {error}"))
     }
-}
-
-fn stalled(limit: Seconds) -> Refusal {
-    Refusal::new(Code::Stalled, "the upload was given up, since nothing more of it came")
-        .value(format!("nothing for {limit}"))
-        .limit(limit, "limits.upload_idle")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn malformed(error: MultipartError) -> ApiError {
-    ApiError::Malformed(format!("the upload is not a multipart form, or it broke off: {error}"))
-}
-
-pub(super) fn too_large(bytes: u64, limit: u64) -> Refusal {
-    Refusal::new(Code::TooLarge, "the upload is too large")
-        .value(format!("{bytes} bytes or more"))
-        .limit(format!("{limit} bytes"), "limits.max_upload")
 }
 
 fn option<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T> {
@@ -125,28 +97,14 @@ async fn text(config: &Config, mut field: Field) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| ApiError::Malformed(format!("`{name}` is not UTF-8 text")))
 }
 
-/// Streams the image to its place; what arrives in the meantime waits in the client.
-async fn receive(api: &Api, id: JobId, mut field: Field) -> Result<Upload> {
+/// Streams the image to its place.
+async fn receive(api: &Api, id: JobId, field: Field) -> Result<Upload> {
     let config = &api.app.config;
     let limit = config.limits.max_upload.get();
     let name = file_name(&field);
     let staged = api.app.storage.stage_original(id).await?;
-    let file = Arc::new(staged.file().try_clone().map_err(ApiError::io)?);
-    let (mut bytes, mut look_at) = (0, SPACE_EVERY);
-    while let Some(chunk) = within(config, field.try_next()).await? {
-        bytes += chunk.len() as u64;
-        if bytes > limit {
-            return Err(too_large(bytes, limit).into());
-        }
-        if bytes >= look_at {
-            look_at = bytes + SPACE_EVERY;
-            let space = api.space.clone();
-            web::block(move || space.check_upload(0)).await.map_err(ApiError::internal)??;
-        }
-        let writing = Arc::clone(&file);
-        blocking(move || (&*writing).write_all(&chunk)).await?;
-    }
-    blocking(move || (&*file).rewind()).await?;
+    let file = staged.file().try_clone().map_err(ApiError::io)?;
+    let bytes = receive::into_file(api, file, Some(limit), field).await?;
     Ok(Upload { name, bytes, staged })
 }
 
@@ -156,10 +114,4 @@ fn file_name(field: &Field) -> String {
     let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|c| !c.is_control()).take(255).collect();
     if ["", ".", ".."].contains(&name.as_str()) { "image".into() } else { name }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
-    web::block(work).await.map_err(ApiError::internal)?.map_err(ApiError::io)
 }

@@ -5,6 +5,7 @@
 //! * `door`: how many uploads and jobs are let in.
 //! * [`upload`]: an image at the door.
 //! * `form`: what a form contains.
+//! * `receive`: a body on its way into a file.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
 //! * [`pyramid`]: originals and results for those who look at them.
@@ -12,6 +13,7 @@
 //! * `live`: the mosaic of a followed job, as events.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
+//! * `files`: the files of jobs, for collectors on other machines.
 //! * [`description`]: the API described for machines, gathered from the handlers.
 //! * [`page`]: the files of the page.
 
@@ -43,11 +45,13 @@ mod door;
 pub mod download;
 pub mod error;
 pub mod events;
+mod files;
 mod form;
 mod live;
 pub mod mosaic;
 pub mod page;
 pub mod pyramid;
+mod receive;
 pub mod routes;
 mod site;
 pub mod upload;
@@ -121,6 +125,7 @@ pub async fn serve(
             .app_data(api.clone())
             .wrap(from_fn(site::guard))
             .wrap(security_headers())
+            .configure(files::configure)
             .configure(routes::configure)
     })
     .workers(THREADS)

@@ -15,6 +15,7 @@ use super::description::{
 };
 use super::error::ApiError;
 use super::form::{self, Upload};
+use super::receive;
 use super::view::{self, JobView};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
@@ -106,7 +107,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 fn refuse_large(length: Option<u64>, limit: u64) -> Result<()> {
     match length {
         Some(length) if length > limit.saturating_add(MAX_OVERHEAD) => {
-            Err(form::too_large(length, limit).into())
+            Err(receive::too_large(length, limit).into())
         }
         _ => Ok(()),
     }

@@ -304,7 +304,8 @@ impl Status {
 }
 
 /// A step of a job that can kill its process and is therefore counted before it starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Decoding the original.
     Decode,

@@ -33,6 +33,9 @@ pub struct Process {
     /// Whose files it can see.
     #[schema(value_type = Option<String>)]
     pub storage: Option<StorageId>,
+    /// Partitions of the results that it collects.
+    #[serde(default)]
+    pub collects: Vec<u32>,
 }
 
 impl Role {

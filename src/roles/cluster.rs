@@ -1,6 +1,7 @@
 //! A role of a cluster waits for Kafka and Redis, and looks whether its topics are as they should be.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -14,6 +15,7 @@ use crate::model::process::Role;
 use crate::queue::QueueError;
 use crate::queue::admin::{TopicAdmin, TopicState};
 use crate::state::StateError;
+use crate::storage::{ResultStorage, StorageError};
 
 /// How often a service that is away is tried, and how often that is said.
 const TRY_EVERY: Duration = Duration::from_millis(500);
@@ -68,6 +70,27 @@ pub(super) async fn join(config: &Config, role: Role, client: &str) -> anyhow::R
                 let remedy = "start it, or correct `redis.address` and the other keys beside it";
                 return Err(Unreachable { what, address, remedy, cause }.into());
             }
+        }
+    }
+}
+
+/// The files of jobs for a collector. A server that has them is waited for, for `startup_timeout` at most.
+pub(super) async fn result_storage(config: &Config) -> anyhow::Result<Arc<dyn ResultStorage>> {
+    let url = config.storage.as_ref().and_then(|storage| storage.url.as_ref());
+    let address = url.map(ToString::to_string).unwrap_or_default();
+    let mut patience = Patience::new(config, "the server", address.clone());
+    loop {
+        match app::result_storage(config).await {
+            Ok(storage) => return Ok(storage),
+            Err(error) if error.is_unavailable() && patience.is_left(&error) => {
+                patience.pause().await;
+            }
+            Err(StorageError::Unavailable(cause)) => {
+                let what = "the server that has the files";
+                let remedy = "start it, or correct `storage.url`";
+                return Err(Unreachable { what, address, remedy, cause }.into());
+            }
+            Err(error) => return Err(error.into()),
         }
     }
 }

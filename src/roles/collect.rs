@@ -1,7 +1,5 @@
 //! `tilemill collect`: stitches the results of the partitions that are its own.
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -11,24 +9,26 @@ use crate::app;
 use crate::config::{Config, Origin};
 use crate::model::process::Role;
 use crate::service::canvas::Scratch;
-use crate::storage::files::FileStorage;
 
 /// Collects until Ctrl-C or SIGTERM.
 pub async fn collect(config: &Config, origin: &Origin) -> anyhow::Result<u8> {
     tell_origin(origin);
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let client = format!("collect-{}", app::host_name());
-    let backends = tokio::select! {
-        joined = cluster::join(config, Role::Collect, &client) => joined?,
-        () = stop.received() => return Ok(DONE),
-    };
-    let storage = FileStorage::open(&config.data_dir).context("open `data_dir`")?;
     let scratch = config.scratch_dir();
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
+    let joined = async {
+        let backends = cluster::join(config, Role::Collect, &client).await?;
+        anyhow::Ok((backends, cluster::result_storage(config).await?))
+    };
+    let (backends, storage) = tokio::select! {
+        joined = joined => joined?,
+        () = stop.received() => return Ok(DONE),
+    };
     let shutdown = CancellationToken::new();
     let scratch = Scratch::Named(scratch);
-    let services = app::start_collector(config, &backends, Arc::new(storage), scratch, &shutdown)?;
+    let services = app::start_collector(config, &backends, storage, scratch, &shutdown)?;
     info!("collecting");
     let grace = config.shutdown_timeout.duration();
     Ok(lifetime::run(&services, stop, &shutdown, grace, "another collector does it").await)

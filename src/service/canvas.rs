@@ -8,6 +8,7 @@
 //! tile's pixels are written before its bit: a process that is killed keeps that order without a
 //! sync. A machine that crashes does not, so a canvas is adopted only within one boot.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Range;
@@ -254,12 +255,16 @@ impl Canvas {
     }
 }
 
-/// Deletes the canvases of jobs that `is_wanted` does not want and that nobody holds open.
-pub fn sweep(directory: &Path, is_wanted: impl Fn(JobId) -> bool) -> io::Result<()> {
-    for path in canvases(directory, None)? {
-        // What is not named as a canvas is somebody else's.
-        let unwanted = job_of(&path).is_some_and(|job| !is_wanted(job));
-        if unwanted && lock(&path)?.is_some() {
+/// The jobs that have canvases in a directory.
+pub fn jobs(directory: &Path) -> io::Result<BTreeSet<JobId>> {
+    // What is not named as a canvas is somebody else's.
+    Ok(canvases(directory, None)?.iter().filter_map(|path| job_of(path)).collect())
+}
+
+/// Deletes the canvases of a job that nobody holds open.
+pub fn sweep(directory: &Path, job: JobId) -> io::Result<()> {
+    for path in canvases(directory, Some(job))? {
+        if lock(&path)?.is_some() {
             fs::remove_file(&path)?;
         }
     }

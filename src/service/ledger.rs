@@ -135,7 +135,7 @@ impl Ledger {
 
     /// Removes the final image of a job that has ended.
     pub async fn remove_result(&self, plan: &Plan) -> Result<(), StorageError> {
-        self.storage.remove_final(plan).await?;
+        self.storage.remove_final(plan.id).await?;
         self.write().entry(plan.id).and_modify(|entry| entry.kept.result = None);
         Ok(())
     }

@@ -2,21 +2,30 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::model::process::Process;
 use crate::state::{REPUBLISH_EVERY, State};
 
-/// Says so until `shutdown`, and then that it has ended.
-pub async fn announce(state: Arc<dyn State>, process: Process, shutdown: CancellationToken) {
+/// Says so until `shutdown`, and then that it has ended; with the partitions that it `collects`, at once
+/// when these change.
+pub async fn announce(
+    state: Arc<dyn State>,
+    mut process: Process,
+    mut collects: watch::Receiver<Vec<u32>>,
+    shutdown: CancellationToken,
+) {
     let mut clock = tokio::time::interval(REPUBLISH_EVERY);
     let mut known = true;
     loop {
         tokio::select! {
             _ = clock.tick() => {}
+            Ok(()) = collects.changed() => {}
             () = shutdown.cancelled() => break,
         }
+        process.collects.clone_from(&collects.borrow_and_update());
         let said = state.keep_alive(&process).await;
         // Once is enough: it is tried every two seconds.
         if let (Err(error), true) = (&said, known) {

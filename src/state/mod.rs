@@ -27,8 +27,9 @@ pub mod embedded;
 pub mod redis;
 mod watch;
 
-/// How long a process is believed to run after its last sign of life.
-pub const SERVER_TTL: Duration = Duration::from_secs(10);
+/// How long a process is believed to run after its last sign of life, of which it gives one every two
+/// seconds: as long as a session of the queue, so that a server is replaced as soon as a worker.
+pub const SERVER_TTL: Duration = Duration::from_secs(6);
 /// How long an active job stays known after it was last published.
 pub const ACTIVE_TTL: Duration = Duration::from_secs(30);
 /// How long a board or a mosaic stays after it was last published.

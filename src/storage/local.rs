@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-use super::{Kept, Overwrite, Staged, Storage, StorageError};
+use super::{Kept, Overwrite, ResultStorage, Staged, Storage, StorageError};
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -91,11 +91,58 @@ fn stage(output: &Path) -> Result<Staged> {
 }
 
 #[async_trait]
-impl Storage for LocalStorage {
+impl ResultStorage for LocalStorage {
     fn id(&self) -> &StorageId {
         &self.id
     }
 
+    async fn plan(&self, job: JobId) -> Result<Plan> {
+        let plan = self.with(job, "plan", |entry| entry.plan.clone())?;
+        plan.ok_or(StorageError::NotFound(job, "plan"))
+    }
+
+    async fn stage_final(&self, plan: &Plan) -> Result<Staged> {
+        stage(&self.paths(plan.id)?.output)
+    }
+
+    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
+        let output = self.paths(plan.id)?.output;
+        let persisted = image.persist(&output, self.overwrite);
+        persisted.map_err(StorageError::io("write", &output))
+    }
+
+    async fn remove_final(&self, _job: JobId) -> Result<()> {
+        // A run cancels nothing: what is at the output's place is the output.
+        Ok(())
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
+        self.with(job, "plan", |entry| entry.thumbnail = Some(png))
+    }
+
+    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
+        self.with(job, "plan", |entry| entry.outcome.get_or_insert(outcome).clone())
+    }
+
+    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
+        Ok(self.lock().get(&job).and_then(|entry| entry.outcome.clone()))
+    }
+
+    async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
+        self.with(job, "plan", |entry| {
+            let starts = &mut entry.starts[step as usize];
+            *starts += 1;
+            *starts
+        })
+    }
+
+    async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
+        self.with(job, "plan", |entry| entry.starts[step as usize] = 0)
+    }
+}
+
+#[async_trait]
+impl Storage for LocalStorage {
     async fn stage_original(&self, job: JobId) -> Result<Staged> {
         stage(&self.paths(job)?.output)
     }
@@ -118,29 +165,9 @@ impl Storage for LocalStorage {
         Ok(jobs.iter().filter(|(_, entry)| entry.plan.is_some()).map(|(id, _)| *id).collect())
     }
 
-    async fn plan(&self, job: JobId) -> Result<Plan> {
-        let plan = self.with(job, "plan", |entry| entry.plan.clone())?;
-        plan.ok_or(StorageError::NotFound(job, "plan"))
-    }
-
     async fn open_original(&self, job: JobId) -> Result<File> {
         let input = self.paths(job)?.input;
         File::open(&input).map_err(StorageError::io("open", &input))
-    }
-
-    async fn stage_final(&self, plan: &Plan) -> Result<Staged> {
-        stage(&self.paths(plan.id)?.output)
-    }
-
-    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
-        let output = self.paths(plan.id)?.output;
-        let persisted = image.persist(&output, self.overwrite);
-        persisted.map_err(StorageError::io("write", &output))
-    }
-
-    async fn remove_final(&self, _plan: &Plan) -> Result<(), StorageError> {
-        // A run cancels nothing: what is at the output's place is the output.
-        Ok(())
     }
 
     async fn open_final(&self, plan: &Plan) -> Result<File> {
@@ -148,32 +175,8 @@ impl Storage for LocalStorage {
         File::open(&output).map_err(StorageError::io("open", &output))
     }
 
-    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
-        self.with(job, "plan", |entry| entry.thumbnail = Some(png))
-    }
-
     async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>> {
         Ok(self.lock().get(&job).and_then(|entry| entry.thumbnail.clone()))
-    }
-
-    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
-        self.with(job, "plan", |entry| entry.outcome.get_or_insert(outcome).clone())
-    }
-
-    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
-        Ok(self.lock().get(&job).and_then(|entry| entry.outcome.clone()))
-    }
-
-    async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
-        self.with(job, "plan", |entry| {
-            let starts = &mut entry.starts[step as usize];
-            *starts += 1;
-            *starts
-        })
-    }
-
-    async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
-        self.with(job, "plan", |entry| entry.starts[step as usize] = 0)
     }
 
     async fn kept(&self, plan: &Plan) -> Result<Kept> {

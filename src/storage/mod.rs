@@ -1,20 +1,26 @@
 //! The storage port: the write-once files of a job, which are the truth about it.
 //!
 //! * [`files`]: a directory, shared by those who can see it.
-//! * [`lock`]: keeps two processes from using one directory.
+//! * [`remote`]: the files of a server on another machine, as far as a collector needs them.
 //! * [`local`]: the files that `tilemill run` was given, with plans and outcomes in memory.
+//! * [`lock`]: keeps two processes from using one directory.
 //!
 //! # Contract
 //!
 //! A job has four files: the **original**, the **plan**, the **final image** and the **outcome**.
-//! Each is written once and never changed; original and final image may be removed before the rest. They are written as [`Staged`] files, which nobody sees
-//! before they are whole, and which vanish when dropped. When a method that writes returns, what it
-//! wrote survives a crash of the machine (of the process, for `local`).
+//! Each is written once and never changed; original and final image may be removed before the rest.
+//! They are written as [`Staged`] files, which nobody sees before they are whole, and which vanish when
+//! dropped. When a method that writes returns, what it wrote survives a crash of the machine (of the
+//! process, for `local`).
 //!
 //! A plan exists only with its original; a job exists from the moment its plan does. The outcome is
 //! created exclusively: the first one stands, whoever writes it. A *complete* outcome is written
 //! only after the final image.
+//!
+//! There are two ports, since a collector needs no more than [`ResultStorage`], and is given no more: it
+//! reads plans and hands over final images and outcomes. A server needs [`Storage`], all of it.
 
+use std::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -27,6 +33,7 @@ use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 pub mod files;
 pub mod local;
 pub mod lock;
+pub mod remote;
 
 /// A storage operation that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +56,18 @@ pub enum StorageError {
         #[source]
         source: io::Error,
     },
+    /// The storage cannot be reached, or not for now; trying again later may help.
+    #[error("the storage is unavailable")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl StorageError {
+    /// Whether the same may work later.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+
     /// Whether there was no room for it.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -94,6 +110,21 @@ impl Staged {
         builder.tempfile_in(directory).map(Self)
     }
 
+    /// Removes what dead processes staged in `directory`. Returns how many files that were.
+    pub(crate) fn sweep(directory: &Path) -> io::Result<u32> {
+        let mut removed = 0;
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let is_staged = name.is_some_and(|name| name.starts_with(STAGED_PREFIX));
+            if is_staged && !is_held(&path) {
+                absent_is_fine(fs::remove_file(&path))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
     /// The file, for writing and reading.
     #[must_use]
     pub fn file(&self) -> &File {
@@ -116,6 +147,20 @@ impl Staged {
             Overwrite::Refused => self.0.persist_noclobber(path),
         };
         persisted.map(drop).map_err(|error| error.error)
+    }
+}
+
+/// Whether a living process holds the file.
+fn is_held(path: &Path) -> bool {
+    let locked = File::open(path).map(|file| file.try_lock());
+    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+}
+
+/// For what has to be gone, whoever removed it.
+pub(crate) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 
@@ -154,29 +199,14 @@ impl Kept {
 /// How the names of staged files begin: what is found under such a name was never whole.
 pub(crate) const STAGED_PREFIX: &str = ".staged-";
 
-/// Where the files of jobs are kept.
+/// What a collector needs of the files of jobs.
 #[async_trait]
-pub trait Storage: Send + Sync {
+pub trait ResultStorage: Send + Sync {
     /// Names this storage: the same for everybody who sees the same files.
     fn id(&self) -> &StorageId;
 
-    /// A place for the original of a job that is about to be admitted.
-    async fn stage_original(&self, job: JobId) -> Result<Staged, StorageError>;
-
-    /// Stores the original, then the plan: from now on the job exists.
-    async fn create(&self, plan: &Plan, original: Staged) -> Result<(), StorageError>;
-
-    /// Stores a plan for the original of another job.
-    async fn create_from(&self, plan: &Plan, source: JobId) -> Result<(), StorageError>;
-
-    /// The ids of all jobs, oldest first.
-    async fn jobs(&self) -> Result<Vec<JobId>, StorageError>;
-
     /// The plan of a job.
     async fn plan(&self, job: JobId) -> Result<Plan, StorageError>;
-
-    /// The original of a job, open for reading.
-    async fn open_original(&self, job: JobId) -> Result<File, StorageError>;
 
     /// A place for the final image of a job.
     async fn stage_final(&self, plan: &Plan) -> Result<Staged, StorageError>;
@@ -184,17 +214,12 @@ pub trait Storage: Send + Sync {
     /// Stores the final image. Another's of the same job, which has the same bytes, is replaced.
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<(), StorageError>;
 
-    /// Removes the final image of a job that ended otherwise, or long ago. One that is not there is no error.
-    async fn remove_final(&self, plan: &Plan) -> Result<(), StorageError>;
-
-    /// The final image of a job, open for reading.
-    async fn open_final(&self, plan: &Plan) -> Result<File, StorageError>;
+    /// Removes the final image of a job that ended otherwise, or long ago, or is gone. One that is not
+    /// there is no error.
+    async fn remove_final(&self, job: JobId) -> Result<(), StorageError>;
 
     /// Keeps a small PNG of the result of a job, for people. It may be lost, and is not synced.
     async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<(), StorageError>;
-
-    /// The small PNG of the result of a job, if one was kept.
-    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>, StorageError>;
 
     /// Ends a job. Returns the outcome that stands, which is another if one was there already.
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome, StorageError>;
@@ -207,6 +232,31 @@ pub trait Storage: Send + Sync {
 
     /// Forgets the starts of `step`: it came to its end, well or not.
     async fn clear_starts(&self, job: JobId, step: Step) -> Result<(), StorageError>;
+}
+
+/// Where the files of jobs are kept.
+#[async_trait]
+pub trait Storage: ResultStorage {
+    /// A place for the original of a job that is about to be admitted.
+    async fn stage_original(&self, job: JobId) -> Result<Staged, StorageError>;
+
+    /// Stores the original, then the plan: from now on the job exists.
+    async fn create(&self, plan: &Plan, original: Staged) -> Result<(), StorageError>;
+
+    /// Stores a plan for the original of another job.
+    async fn create_from(&self, plan: &Plan, source: JobId) -> Result<(), StorageError>;
+
+    /// The ids of all jobs, oldest first.
+    async fn jobs(&self) -> Result<Vec<JobId>, StorageError>;
+
+    /// The original of a job, open for reading.
+    async fn open_original(&self, job: JobId) -> Result<File, StorageError>;
+
+    /// The final image of a job, open for reading.
+    async fn open_final(&self, plan: &Plan) -> Result<File, StorageError>;
+
+    /// The small PNG of the result of a job, if one was kept.
+    async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>, StorageError>;
 
     /// What there is of a job that takes room.
     async fn kept(&self, plan: &Plan) -> Result<Kept, StorageError>;

@@ -93,8 +93,6 @@ export function showQueue(queue) {
   at("missing").replaceChildren(...queue.missing.map((text) => make("span", {}, ...withCommands(text))));
 }
 
-const ROLES = { serve: "serves", collect: "collects", monitor: "monitors" };
-
 /** One process may play several roles: embedded, it plays all. */
 export function showProcesses(processes) {
   keep(at("processes"), processes, ({ role, id }) => `${role} ${id}`, createProcess, updateProcess);
@@ -105,5 +103,5 @@ const createProcess = () => make("li", {}, make("strong"), " ", make("span"));
 function updateProcess(item, { role, host, version }) {
   const [what, where] = item.children;
   say(what, role);
-  say(where, `${ROLES[role] ?? "runs"} on ${host}, ${version}`);
+  say(where, `on ${host}, ${version}`);
 }

@@ -18,6 +18,8 @@ let layers = {};
 /** A small picture of the result, seen until its tiles are there. */
 let preview = null;
 let asked = false;
+/** How far the server is with each image. */
+const making = new Map();
 
 export function startViewer() {
   new ResizeObserver(draw).observe(canvas);
@@ -50,6 +52,7 @@ export function openViewer(job) {
 export function closeViewer() {
   for (const layer of Object.values(layers)) layer.stop();
   [camera, layers, preview] = [null, {}, null];
+  making.clear();
   show(at("viewer-making"), false);
   say(at("viewer-said"), "");
 }
@@ -62,8 +65,6 @@ function loadPreview(path) {
   };
   image.src = path;
 }
-
-const making = new Map();
 
 function tell(image, { state, fraction, error }) {
   if (state === "failed") say(at("viewer-said"), `The ${image} cannot be shown here: ${error}. The download has it.`);
@@ -90,6 +91,8 @@ function drawNow() {
   const [width, height] = [clientWidth, clientHeight].map((side) => Math.max(1, Math.round(side * pixels)));
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   camera.resize(clientWidth, clientHeight);
+  // As long as all of the image is seen, a finger moves the page.
+  canvas.style.touchAction = camera.fitted ? "pan-y" : "none";
   context.clearRect(0, 0, width, height);
   const place = Math.round((width * divider.valueAsNumber) / 100);
   const parted = layers.original?.isSeen();

@@ -35,8 +35,39 @@ macro_rules! each_state_check {
     };
 }
 
+/// Hands the names of the checks of a whole storage to a macro.
+#[allow(unused_macros, reason = "each test program has its own port")]
+macro_rules! each_storage_check {
+    ($with:ident) => {
+        $with! {
+            a_created_job_has_its_plan_and_its_original,
+            a_plan_is_written_once,
+            jobs_are_listed_oldest_first,
+            what_is_kept_of_a_job_is_told,
+            another_jobs_original_outlives_that_job,
+            a_removed_job_is_gone_and_may_be_removed_again,
+        }
+    };
+}
+
+/// Hands the names of the checks of what a collector needs of a storage to a macro.
+#[allow(unused_macros, reason = "each test program has its own port")]
+macro_rules! each_result_check {
+    ($with:ident) => {
+        $with! {
+            a_collector_reads_the_plan_that_was_written,
+            what_is_not_there_is_not_found,
+            the_first_outcome_stands,
+            of_outcomes_at_the_same_time_one_stands_for_all,
+            a_final_image_is_seen_only_when_published,
+            a_final_image_of_a_job_that_is_gone_is_not_kept,
+            starts_are_counted_by_step_until_they_are_cleared,
+        }
+    };
+}
+
 #[allow(unused_imports, reason = "each test program has its own port")]
-pub(crate) use {each_queue_check, each_state_check};
+pub(crate) use {each_queue_check, each_result_check, each_state_check, each_storage_check};
 
 pub mod queue;
 pub mod state;

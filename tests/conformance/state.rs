@@ -20,7 +20,7 @@ const DEAD_AFTER: Duration = Duration::from_secs(15);
 fn process(role: Role, id: &str) -> Process {
     let text = |text: &str| text.to_owned();
     let storage = Some(StorageId("s".into()));
-    Process { role, id: text(id), host: text("h"), version: text("1"), storage }
+    Process { role, id: text(id), host: text("h"), version: text("1"), storage, collects: vec![1] }
 }
 
 /// Lets time pass while a monitor listens.

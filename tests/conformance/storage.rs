@@ -1,4 +1,6 @@
 //! What every storage adapter does. `announce` tells the adapter of a job before it is used.
+//!
+//! An adapter of the results alone is tried together with the storage whose results they are.
 
 use std::io::{Read, Write};
 
@@ -8,7 +10,7 @@ use tilemill::raster::decode::Container;
 use tilemill::raster::encode::{OutputFormat, OutputOptions};
 use tilemill::raster::grid::Size;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat};
-use tilemill::storage::{Kept, Staged, Storage, StorageError};
+use tilemill::storage::{Kept, ResultStorage, Staged, Storage, StorageError};
 
 /// A plan for an image of 30 × 20 pixels.
 pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
@@ -61,12 +63,27 @@ pub async fn a_created_job_has_its_plan_and_its_original(
     assert_eq!(storage.outcome(plan.id).await.unwrap(), None);
 }
 
-pub async fn what_is_not_there_is_not_found(storage: &dyn Storage, announce: impl Fn(JobId)) {
-    let unknown = storage.plan(JobId::generate()).await;
+pub async fn a_collector_reads_the_plan_that_was_written(
+    storage: &dyn Storage,
+    results: &dyn ResultStorage,
+    announce: impl Fn(JobId),
+) {
+    let plan = created(storage, &announce).await;
+    assert_eq!(results.plan(plan.id).await.unwrap().hash(), plan.hash());
+    assert_eq!(results.id(), storage.id());
+}
+
+pub async fn what_is_not_there_is_not_found(
+    storage: &dyn Storage,
+    results: &dyn ResultStorage,
+    announce: impl Fn(JobId),
+) {
+    let unknown = results.plan(JobId::generate()).await;
     assert!(matches!(unknown, Err(StorageError::NotFound(_, "plan"))));
     let plan = created(storage, &announce).await;
     assert!(storage.open_final(&plan).await.is_err());
-    let ended = storage.conclude(JobId::generate(), Outcome::cancelled()).await;
+    assert_eq!(results.outcome(JobId::generate()).await.unwrap(), None);
+    let ended = results.conclude(JobId::generate(), Outcome::cancelled()).await;
     assert!(matches!(ended, Err(StorageError::NotFound(..))));
 }
 
@@ -85,21 +102,29 @@ pub async fn jobs_are_listed_oldest_first(storage: &dyn Storage, announce: impl 
     assert_eq!(storage.jobs().await.unwrap(), ids);
 }
 
-pub async fn the_first_outcome_stands(storage: &dyn Storage, announce: impl Fn(JobId)) {
+pub async fn the_first_outcome_stands(
+    storage: &dyn Storage,
+    results: &dyn ResultStorage,
+    announce: impl Fn(JobId),
+) {
     let plan = created(storage, &announce).await;
     let first = Outcome::failed(Failure::of_job("first"));
-    assert_eq!(storage.conclude(plan.id, first.clone()).await.unwrap(), first);
-    assert_eq!(storage.conclude(plan.id, Outcome::cancelled()).await.unwrap(), first);
+    assert_eq!(results.outcome(plan.id).await.unwrap(), None);
+    assert_eq!(results.conclude(plan.id, first.clone()).await.unwrap(), first);
+    assert_eq!(results.conclude(plan.id, first.clone()).await.unwrap(), first);
+    assert_eq!(results.conclude(plan.id, Outcome::cancelled()).await.unwrap(), first);
+    assert_eq!(results.outcome(plan.id).await.unwrap(), Some(first.clone()));
     assert_eq!(storage.outcome(plan.id).await.unwrap(), Some(first));
 }
 
 pub async fn of_outcomes_at_the_same_time_one_stands_for_all(
     storage: &dyn Storage,
+    results: &dyn ResultStorage,
     announce: impl Fn(JobId),
 ) {
     let plan = created(storage, &announce).await;
     let outcomes = (0..8).map(|n| Outcome::failed(Failure::of_job(n.to_string())));
-    let ends = outcomes.map(|outcome| storage.conclude(plan.id, outcome));
+    let ends = outcomes.map(|outcome| results.conclude(plan.id, outcome));
     let stood = futures_util::future::try_join_all(ends).await.unwrap();
     let read = storage.outcome(plan.id).await.unwrap().unwrap();
     assert!(stood.iter().all(|outcome| *outcome == read), "{stood:?}");
@@ -107,14 +132,35 @@ pub async fn of_outcomes_at_the_same_time_one_stands_for_all(
 
 pub async fn a_final_image_is_seen_only_when_published(
     storage: &dyn Storage,
+    results: &dyn ResultStorage,
     announce: impl Fn(JobId),
 ) {
     let plan = created(storage, &announce).await;
-    drop(fill(storage.stage_final(&plan).await.unwrap(), b"half"));
-    let staged = fill(storage.stage_final(&plan).await.unwrap(), b"whole");
+    drop(fill(results.stage_final(&plan).await.unwrap(), b"half"));
+    let staged = fill(results.stage_final(&plan).await.unwrap(), b"whole");
     assert!(storage.open_final(&plan).await.is_err());
-    storage.publish_final(&plan, staged).await.unwrap();
+    results.publish_final(&plan, staged).await.unwrap();
     assert_eq!(read(storage.open_final(&plan).await.unwrap()), b"whole");
+    results.keep_thumbnail(plan.id, b"small".to_vec()).await.unwrap();
+    assert_eq!(storage.thumbnail(plan.id).await.unwrap(), Some(b"small".to_vec()));
+}
+
+pub async fn a_final_image_of_a_job_that_is_gone_is_not_kept(
+    storage: &dyn Storage,
+    results: &dyn ResultStorage,
+    announce: impl Fn(JobId),
+) {
+    let plan = created(storage, &announce).await;
+    let staged = fill(results.stage_final(&plan).await.unwrap(), b"late");
+    storage.remove(plan.id).await.unwrap();
+    // It may be stored or refused; the collector then hears that there is no job, and removes it.
+    let _ = results.publish_final(&plan, staged).await;
+    let ended = results.conclude(plan.id, Outcome::cancelled()).await;
+    assert!(matches!(ended, Err(StorageError::NotFound(..))));
+    for _ in 0..2 {
+        results.remove_final(plan.id).await.unwrap();
+    }
+    assert!(storage.open_final(&plan).await.is_err());
 }
 
 pub async fn what_is_kept_of_a_job_is_told(storage: &dyn Storage, announce: impl Fn(JobId)) {
@@ -129,15 +175,16 @@ pub async fn what_is_kept_of_a_job_is_told(storage: &dyn Storage, announce: impl
 
 pub async fn starts_are_counted_by_step_until_they_are_cleared(
     storage: &dyn Storage,
+    results: &dyn ResultStorage,
     announce: impl Fn(JobId),
 ) {
     let job = created(storage, &announce).await.id;
-    assert_eq!(storage.count_start(job, Step::Decode).await.unwrap(), 1);
-    assert_eq!(storage.count_start(job, Step::Decode).await.unwrap(), 2);
-    assert_eq!(storage.count_start(job, Step::Encode).await.unwrap(), 1);
-    storage.clear_starts(job, Step::Decode).await.unwrap();
-    storage.clear_starts(job, Step::Decode).await.unwrap();
-    assert_eq!(storage.count_start(job, Step::Decode).await.unwrap(), 1);
+    assert_eq!(results.count_start(job, Step::Decode).await.unwrap(), 1);
+    assert_eq!(results.count_start(job, Step::Decode).await.unwrap(), 2);
+    assert_eq!(results.count_start(job, Step::Encode).await.unwrap(), 1);
+    results.clear_starts(job, Step::Decode).await.unwrap();
+    results.clear_starts(job, Step::Decode).await.unwrap();
+    assert_eq!(results.count_start(job, Step::Decode).await.unwrap(), 1);
 }
 
 pub async fn another_jobs_original_outlives_that_job(

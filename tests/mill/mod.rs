@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::broker;
 use crate::store::Redis;
-use crate::support::{Process, Server, SharedTests, run_on, tilemill};
+use crate::support::{Process, Server, SharedTests, in_shell, run_on, tilemill};
 
 /// A test, which gets what all share.
 pub type Test = fn(&Services);
@@ -130,7 +130,12 @@ impl Mill {
     }
 
     pub fn collect(&self) -> Process {
-        let process = self.role(&["collect"], self.data.path());
+        self.collect_apart(&self.data)
+    }
+
+    /// A collector with files of its own.
+    pub fn collect_apart(&self, data: &TempDir) -> Process {
+        let process = self.role(&["collect"], data.path());
         process.log().wait_for("collecting");
         process
     }
@@ -143,6 +148,20 @@ impl Mill {
 
     pub fn work(&self, id: &str) -> Process {
         self.role(&["work", "--id", id], self.data.path())
+    }
+
+    /// A worker by a shell script that ends with `exec "$@"`.
+    pub fn work_in(&self, script: &str, id: &str) -> Process {
+        let mut command = in_shell(script, self.data.path());
+        command.args(["work", "--id", id]).envs(self.settings());
+        Process::start(&mut command)
+    }
+
+    /// The name of a topic, such as `RESULTS`.
+    pub fn topic(&self, which: &str) -> &str {
+        let key = format!("TILEMILL_TOPICS__{which}");
+        let named = self.settings().find(|(name, _)| *name == key);
+        named.expect("each topic has a name of its own").1
     }
 
     fn role(&self, line: &[&str], data: &Path) -> Process {

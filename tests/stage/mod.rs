@@ -23,7 +23,8 @@ use tilemill::service::dispatch::{Dispatcher, Ports};
 use tilemill::service::pool::Pool;
 use tilemill::service::stitch::{Collector, Preview, Rules};
 use tilemill::storage::local::{LocalStorage, Paths};
-use tilemill::storage::{Overwrite, Storage};
+use tilemill::storage::{Overwrite, ResultStorage, Storage};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take; nothing waits this long if all is well.
@@ -64,7 +65,8 @@ impl Mill {
         tokio::spawn(dispatcher.run(shutdown.clone()));
         let (state, files) = (Arc::clone(&app.state), Arc::clone(&app.storage));
         let scratch = Scratch::Unnamed(directory.path().to_owned());
-        let collector = Collector::new(state, files, scratch, pool, RULES);
+        let collector =
+            Collector::new(state, files, scratch, pool, RULES, watch::channel(Vec::new()).0);
         let (results, stop) = (Arc::clone(&app.topics.results), shutdown.clone());
         tokio::spawn(async move { collector.run("collector", results, stop).await.unwrap() });
         Self { app, storage, directory, shutdown }

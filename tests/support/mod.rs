@@ -213,11 +213,20 @@ impl Server {
         Self::start_by(in_shell(script, data.path()), data, settings)
     }
 
+    /// The same where the settings say on which address, such as that of a server that was there before.
+    pub fn start_again(data: &TempDir, settings: &[(&str, &str)]) -> Self {
+        let mut serve = tilemill(data.path());
+        serve.arg("serve");
+        Self::start_as(serve, data, settings)
+    }
+
     fn start_by(mut command: Command, data: &TempDir, settings: &[(&str, &str)]) -> Self {
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("TILEMILL_DATA_DIR", data.path().join("data"))
-            .envs(settings.iter().copied());
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start_as(command, data, settings)
+    }
+
+    fn start_as(mut command: Command, data: &TempDir, settings: &[(&str, &str)]) -> Self {
+        command.env("TILEMILL_DATA_DIR", data.path().join("data")).envs(settings.iter().copied());
         let process = Process::start(&mut command);
         let line = process.log.wait_for("listening on http://");
         let address = line.split("http://").nth(1).unwrap().trim().to_owned();
@@ -387,6 +396,13 @@ pub fn raw(address: &str, request: &[u8]) -> (u16, String, Value) {
     reader.read_exact(&mut body).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, head, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// How many files that end so a process has open.
+pub fn open_files(process: u32, end: &str) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    names.filter(|name| name.to_string_lossy().ends_with(end)).count()
 }
 
 /// All files below a directory, sorted.

@@ -1,21 +1,34 @@
-//! What `tilemill check` looks at in Kafka.
+//! What `tilemill check` looks at in a cluster: Kafka, Redis, and the server that has the files.
 
 use std::error::Error;
 
 use super::{Check, Finding};
 use crate::app;
 use crate::config::{Config, Kafka};
-use crate::queue::QueueError;
 use crate::queue::admin::{BrokerState, TopicAdmin, TopicState};
 use crate::roles::topics::plan::{self, Wanted};
 
 const BROKERS: &str = "kafka";
+const REDIS: &str = "redis";
+const STORAGE: &str = "storage";
 
-/// The brokers, then the topics if there is a broker to ask.
+/// Everything of a cluster that is configured.
 pub(super) async fn all(config: &Config) -> Vec<Check> {
-    let (Some(kafka), Some(admin)) = (&config.kafka, app::topic_admin(config)) else {
+    if config.kafka.is_none() && config.redis.is_none() {
         let text = "not configured: everything runs in one process";
         return vec![Check::ok("kafka, redis", text)];
+    }
+    let mut checks = kafka(config).await;
+    checks.push(redis(config).await);
+    checks.extend(storage(config).await);
+    checks
+}
+
+/// The brokers, then the topics if there is a broker to ask.
+async fn kafka(config: &Config) -> Vec<Check> {
+    let (Some(kafka), Some(admin)) = (&config.kafka, app::topic_admin(config)) else {
+        let text = "not configured, though redis is: a cluster needs both";
+        return vec![Check::bad(BROKERS, Finding::Failed, text, "set `kafka.brokers`")];
     };
     let mut checks = brokers(&*admin, kafka).await;
     if checks.iter().all(|check| check.result == Finding::Ok) {
@@ -24,6 +37,36 @@ pub(super) async fn all(config: &Config) -> Vec<Check> {
         }
     }
     checks
+}
+
+async fn redis(config: &Config) -> Check {
+    let Some(redis) = &config.redis else {
+        let text = "not configured: `tilemill work` needs none, but serve, collect and monitor do";
+        return Check::bad(REDIS, Finding::Warning, text, "set `redis.address`");
+    };
+    match app::redis_state(redis).await {
+        Ok(_) => Check::ok(REDIS, format!("{} answers", redis.address)),
+        Err(error) => {
+            let text = format!("{} cannot be used: {}", redis.address, causes(&error));
+            let remedy = "start it, or correct `redis.address` and the other keys beside it";
+            Check::bad(REDIS, Finding::Unreachable, text, remedy)
+        }
+    }
+}
+
+/// The server that a collector here would hand its images to.
+async fn storage(config: &Config) -> Option<Check> {
+    let url = config.storage.as_ref()?.url.as_ref()?;
+    let Err(error) = app::remote_storage(config)?.await else {
+        return Some(Check::ok(STORAGE, format!("{url} gives its files to collectors")));
+    };
+    let (result, remedy) = if error.is_unavailable() {
+        (Finding::Unreachable, "start `tilemill serve` there, or correct `storage.url`")
+    } else {
+        (Finding::Failed, "give server and collectors the same `storage.token`")
+    };
+    let text = format!("{url} cannot be used: {}", causes(&error));
+    Some(Check::bad(STORAGE, result, text, remedy))
 }
 
 async fn brokers(admin: &dyn TopicAdmin, kafka: &Kafka) -> Vec<Check> {
@@ -86,7 +129,7 @@ fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
 }
 
 /// What happened, and why.
-fn causes(error: &QueueError) -> String {
+fn causes(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |error: &&dyn Error| (*error).source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,7 +1,7 @@
 //! `tilemill check`: what is configured, and what is wrong with it.
 //!
 //! * `probe`: what is looked at on this machine.
-//! * `cluster`: what is looked at in Kafka.
+//! * `cluster`: what is looked at in a cluster.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -7,8 +7,9 @@ use std::path::Path;
 use indicatif::HumanBytes;
 
 use super::{Check, Finding};
+use crate::agent::url::ServerUrl;
 use crate::config::Config;
-use crate::roles::client::{Address, Client};
+use crate::roles::client::Client;
 use crate::service::space;
 use crate::telemetry;
 
@@ -21,7 +22,7 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
         threads(config),
         directory("data_dir", &config.data_dir, upload),
         directory("scratch_dir", &config.scratch_dir(), upload),
-        listen(config.server.listen),
+        listen(config),
     ]
 }
 
@@ -90,10 +91,17 @@ fn cause(error: &io::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn listen(address: SocketAddr) -> Check {
+fn listen(config: &Config) -> Check {
+    let address = config.server.listen;
     let Err(error) = TcpListener::bind(address) else {
         return Check::ok("listen", format!("{address} is free"));
     };
+    // In a cluster all machines have the same file, and one of them serves.
+    if error.kind() == io::ErrorKind::AddrNotAvailable && config.kafka.is_some() {
+        let text = format!("{address} is no address of this machine: `serve` cannot run here");
+        let remedy = "none is needed where `serve` runs elsewhere; else correct `server.listen`";
+        return Check::bad("listen", Finding::Warning, text, remedy);
+    }
     if error.kind() != io::ErrorKind::AddrInUse {
         let remedy = "choose an address of this machine and a port that this user may open, with \
                       `server.listen` or --listen";
@@ -114,6 +122,6 @@ fn is_tilemill(mut address: SocketAddr) -> bool {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    let address: Result<Address, _> = address.to_string().parse();
+    let address: Result<ServerUrl, _> = address.to_string().parse();
     address.is_ok_and(|address| Client::new(address).greet().is_ok())
 }

@@ -1,6 +1,5 @@
 //! The API of a server, seen from the other side. Everything here blocks.
 //!
-//! * `address`: where the server is.
 //! * `form`: an upload, as a stream.
 //! * `trouble`: what can go wrong between the two.
 
@@ -11,21 +10,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 use ureq::http::Response;
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
-pub(super) use self::address::Address;
 pub(super) use self::form::{Form, Source};
 pub(super) use self::trouble::{Result, Trouble};
+use crate::agent::agent;
+use crate::agent::url::ServerUrl;
 use crate::model::job::{JobId, Status};
 use crate::raster::grid::Size;
 
-mod address;
 mod form;
 mod trouble;
 
-/// How long it may take to open a connection.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may take to say that all is well.
 const GREETING: Duration = Duration::from_secs(10);
 /// How long a server may be silent. Event streams carry a sign of life every 15 seconds.
@@ -35,7 +31,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub(super) struct Client {
     agent: Agent,
-    address: Arc<Address>,
+    address: Arc<ServerUrl>,
 }
 
 /// What a client needs to know of a job.
@@ -83,25 +79,11 @@ impl Job {
 }
 
 impl Client {
-    pub(super) fn new(address: Address) -> Self {
-        let crypto = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(crypto)
-            .root_certs(RootCerts::PlatformVerifier);
-        let config = Agent::config_builder()
-            .tls_config(tls.build())
-            .http_status_as_error(false)
-            // An upload is read once, and cannot be sent to a second address.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("tilemill/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT))
-            .timeout_per_read(Some(SILENCE))
-            .timeout_per_write(Some(SILENCE));
-        Self { agent: config.build().new_agent(), address: Arc::new(address) }
+    pub(super) fn new(address: ServerUrl) -> Self {
+        Self { agent: agent(SILENCE), address: Arc::new(address) }
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &ServerUrl {
         &self.address
     }
 

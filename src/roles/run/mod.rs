@@ -23,8 +23,8 @@ use crate::refusal::{Code, Refusal};
 use crate::service;
 use crate::service::admit::{Admission, Candidate, Wishes};
 use crate::service::canvas::Scratch;
-use crate::storage::Storage;
 use crate::storage::local::{LocalStorage, Paths};
+use crate::storage::{ResultStorage, Storage};
 
 mod progress;
 

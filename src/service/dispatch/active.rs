@@ -18,6 +18,8 @@ use crate::state::ActiveJob;
 pub(super) struct Active {
     pub(super) plan: Arc<Plan>,
     filters: Arc<Chain>,
+    /// The partition of the result topic that its results come through for now.
+    pub(super) results_partition: u32,
     pub(super) image: Image,
     /// Why the job has to fail, until that is recorded.
     pub(super) failure: Option<Failure>,
@@ -63,9 +65,16 @@ impl Image {
 
 impl Active {
     pub(super) fn new(plan: Arc<Plan>) -> Self {
-        let filters = Arc::new(plan.filters.clone());
-        let (flights, window) = (Flights::new(plan.tiles()), Window::default());
-        Self { plan, filters, image: Image::Released, failure: None, board: None, flights, window }
+        Self {
+            filters: Arc::new(plan.filters.clone()),
+            results_partition: plan.results_partition,
+            image: Image::Released,
+            failure: None,
+            board: None,
+            flights: Flights::new(plan.tiles()),
+            window: Window::default(),
+            plan,
+        }
     }
 
     /// Whether the pixels of a tile are there.
@@ -81,13 +90,14 @@ impl Active {
     ) -> Option<impl FnOnce() -> io::Result<TileTask> + Send + use<>> {
         let source = self.image.source()?.clone();
         let (plan, filters) = (Arc::clone(&self.plan), Arc::clone(&self.filters));
+        let results_partition = self.results_partition;
         Some(move || {
             let window = plan.window(tile);
             Ok(TileTask {
                 job: plan.id,
                 tile,
                 attempt,
-                results_partition: plan.results_partition,
+                results_partition,
                 revision: plan.revision,
                 filters,
                 image: plan.size,
@@ -108,7 +118,7 @@ impl Active {
     pub(super) fn published(&self) -> ActiveJob {
         ActiveJob {
             id: self.plan.id,
-            results_partition: self.plan.results_partition,
+            results_partition: self.results_partition,
             storage: self.plan.storage.clone(),
         }
     }

@@ -25,7 +25,9 @@ pub struct Flight {
     pub put_off: u32,
     /// Bytes of its pixels.
     pub bytes: u64,
-    /// Once the task is committed: where the results partition ended after that.
+    /// The partition of the result topic that its result comes through.
+    pub results_partition: u32,
+    /// Once the task is committed: where that partition ended after that.
     pub results_end: Option<u64>,
 }
 
@@ -152,24 +154,26 @@ impl Flights {
         self.again.extend(over.map(|(tile, _)| tile));
     }
 
-    /// Notes which tasks are committed, where `results` is the progress of the job's results
-    /// partition, read after that of the tasks.
-    pub fn settle(&mut self, tasks: &[Progress], results: Progress) {
+    /// Notes which tasks are committed, where `results` is the progress of the result topic, read after
+    /// that of the tasks.
+    pub fn settle(&mut self, tasks: &[Progress], results: &[Progress]) {
         for flight in self.on_way.values_mut() {
             let task = tasks.get(flight.partition as usize);
             let committed = task.is_some_and(|progress| progress.committed > flight.offset);
             if committed && flight.results_end.is_none() {
-                flight.results_end = Some(results.end);
+                let results = results.get(flight.results_partition as usize);
+                flight.results_end = results.map(|progress| progress.end);
             }
         }
     }
 
     /// Takes in a board that was read after `results`: what the queue no longer holds and the board
     /// lacks is lost, and will be sent again. Returns how many tiles that are.
-    pub fn find_lost(&mut self, board: &Board, results: Progress) -> usize {
+    pub fn find_lost(&mut self, board: &Board, results: &[Progress]) -> usize {
         let lost = self.remove(|tile, flight| {
-            let answered = flight.results_end.is_some_and(|end| results.committed >= end);
-            answered && !board.has(tile)
+            let results = results.get(flight.results_partition as usize);
+            let passed = |end| results.is_some_and(|progress| progress.committed >= end);
+            flight.results_end.is_some_and(passed) && !board.has(tile)
         });
         let count = lost.len();
         self.again.extend(lost.into_iter().map(|(tile, _)| tile));
@@ -211,6 +215,7 @@ mod tests {
             attempt: 1,
             put_off: 0,
             bytes: 10,
+            results_partition: 0,
             results_end: None,
         }
     }
@@ -252,16 +257,16 @@ mod tests {
     #[test]
     fn a_tile_whose_task_is_not_committed_is_never_lost() {
         let (mut flights, board) = sent(1);
-        flights.settle(&[progress(0, 1)], progress(50, 50));
-        assert_eq!(flights.find_lost(&board, progress(50, 50)), 0);
+        flights.settle(&[progress(0, 1)], &[progress(50, 50)]);
+        assert_eq!(flights.find_lost(&board, &[progress(50, 50)]), 0);
     }
 
     #[test]
     fn a_tile_whose_result_may_still_be_in_the_queue_is_not_lost() {
         let (mut flights, board) = sent(1);
-        flights.settle(&[progress(1, 1)], progress(3, 5));
-        assert_eq!(flights.find_lost(&board, progress(4, 9)), 0);
-        assert_eq!(flights.find_lost(&board, progress(5, 9)), 1);
+        flights.settle(&[progress(1, 1)], &[progress(3, 5)]);
+        assert_eq!(flights.find_lost(&board, &[progress(4, 9)]), 0);
+        assert_eq!(flights.find_lost(&board, &[progress(5, 9)]), 1);
         assert_eq!(flights.take_next(&board), Some(0));
     }
 

@@ -3,6 +3,7 @@
 //! * [`window`]: how many tiles may be on their way.
 //! * [`flights`]: which are, and which have to be sent again.
 //! * `active`: one job in work.
+//! * `route`: which way its results take.
 //! * `send`: which tiles are sent next.
 //! * `source`: decoding of its original.
 //! * `news`: which jobs to look at.
@@ -20,6 +21,7 @@ use tracing::{info, warn};
 
 use self::active::{Active, Image};
 use self::news::News;
+use self::route::Routes;
 use self::source::Decoder;
 use self::window::Bounds;
 use super::PortError;
@@ -39,6 +41,7 @@ mod active;
 mod age;
 pub mod flights;
 mod news;
+mod route;
 mod send;
 mod source;
 pub mod window;
@@ -69,6 +72,7 @@ pub struct Dispatcher {
     active: Vec<Active>,
     /// Whose turn it is to send a tile.
     turn: usize,
+    routes: Routes,
     /// Jobs that may have begun or ended since the last look.
     news: News,
     decoder: Decoder,
@@ -99,6 +103,7 @@ impl Dispatcher {
             partitions: 1,
             active: Vec::new(),
             turn: 0,
+            routes: Routes::default(),
             news: News::Everything,
             decoder,
             decoded: mpsc::unbounded_channel(),
@@ -207,6 +212,7 @@ impl Dispatcher {
         info!(job = %plan.id, size = %plan.size, tiles = plan.tiles(), filters = %plan.filters, "begun");
         let mut active = Active::new(Arc::clone(&plan));
         active.failure = other_revision(&plan);
+        active.results_partition = self.routes.choose(plan.id, plan.results_partition);
         self.ports.state.activate(active.published()).await?;
         self.ports.state.signal(Look::Job(plan.id)).await?;
         if active.failure.is_none() {
@@ -287,14 +293,11 @@ impl Dispatcher {
         let tasks = self.ports.tasks.progress().await?;
         let results = self.ports.results.progress().await?;
         for active in &mut self.active {
-            let Some(results) = results.get(active.plan.results_partition as usize) else {
-                continue;
-            };
-            active.flights.settle(&tasks, *results);
+            active.flights.settle(&tasks, &results);
             let Some(board) = self.ports.state.board(active.plan.id).await? else {
                 continue;
             };
-            let lost = active.flights.find_lost(&board, *results);
+            let lost = active.flights.find_lost(&board, &results);
             if lost > 0 {
                 warn!(job = %active.plan.id, tiles = lost, "sending lost tiles again");
             }
@@ -327,11 +330,27 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Lets results come to collectors that see the files.
+    async fn route(&mut self) -> Result<(), PortError> {
+        let processes = self.ports.state.processes().await?;
+        self.routes = Routes::of(&processes, self.ports.storage.id());
+        for active in &mut self.active {
+            let partition = self.routes.choose(active.plan.id, active.results_partition);
+            if partition != active.results_partition {
+                let (job, from) = (active.plan.id, active.results_partition);
+                info!(%job, from, to = partition, "its results take another way");
+                active.results_partition = partition;
+            }
+        }
+        Ok(())
+    }
+
     /// Says that the jobs are active, and ends those that are too old.
     async fn publish(&mut self) -> Result<(), PortError> {
         self.news = News::Everything;
         self.measure_fleet().await?;
         self.keep_own().await?;
+        self.route().await?;
         let limit = self.config.job.max_age;
         for active in &mut self.active {
             self.ports.state.activate(active.published()).await?;

@@ -149,6 +149,7 @@ impl Dispatcher {
         pick: Pick,
     ) -> impl Future<Output = (Pick, Result<Flight, SendError>)> + use<> {
         let cut = self.active[pick.job].cut(pick.tile, pick.attempt);
+        let results_partition = self.active[pick.job].results_partition;
         let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.ports.tasks));
         async move {
             let cut = cut.expect("tiles are picked from jobs with an image");
@@ -165,6 +166,7 @@ impl Dispatcher {
                 attempt: pick.attempt,
                 put_off: pick.put_off,
                 bytes: pick.bytes,
+                results_partition,
                 results_end: None,
             });
             (pick, flight)

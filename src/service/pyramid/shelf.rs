@@ -2,7 +2,7 @@
 //! nothing is synced, and what cannot be removed is removed later.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use tracing::warn;
 use super::file::Pyramid;
 use super::{Key, Which};
 use crate::model::job::JobId;
-use crate::storage::{Overwrite, STAGED_PREFIX, Staged};
+use crate::storage::{Overwrite, Staged};
 
 /// A directory of pyramids.
 #[derive(Debug)]
@@ -58,11 +58,8 @@ impl Shelf {
     }
 
     pub(super) fn remove(&self, key: Key) {
-        self.remove_named(&name(key));
-    }
-
-    fn remove_named(&self, name: &str) {
-        if let Err(error) = fs::remove_file(self.directory.join(name))
+        let name = name(key);
+        if let Err(error) = fs::remove_file(self.directory.join(&name))
             && error.kind() != io::ErrorKind::NotFound
         {
             warn!(name, error = &error as &dyn std::error::Error, "could not remove a pyramid");
@@ -71,24 +68,22 @@ impl Shelf {
 
     /// The bytes of all, by job. What belongs to no image is removed.
     pub(super) fn sizes(&self, is_kept: impl Fn(JobId, Which) -> bool) -> HashMap<JobId, u64> {
+        if let Err(error) = Staged::sweep(&self.directory)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            warn!(error = &error as &dyn std::error::Error, "could not sweep the pyramids");
+        }
         let mut sizes = HashMap::new();
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            match key(&name).filter(|(job, which)| is_kept(*job, *which)) {
-                Some((job, _)) => {
-                    *sizes.entry(job).or_default() += entry.metadata().map_or(0, |file| file.len());
-                }
-                None if name.starts_with(STAGED_PREFIX) && self.is_held(&name) => {}
-                None => self.remove_named(&name),
+            let Some((job, which)) = key(&name) else { continue };
+            if is_kept(job, which) {
+                *sizes.entry(job).or_default() += entry.metadata().map_or(0, |file| file.len());
+            } else {
+                self.remove((job, which));
             }
         }
         sizes
-    }
-
-    /// Whether a staged file is still being written.
-    fn is_held(&self, name: &str) -> bool {
-        let locked = File::open(self.directory.join(name)).map(|file| file.try_lock());
-        matches!(locked, Ok(Err(TryLockError::WouldBlock)))
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
+use super::BACK_OFF;
 use super::mosaic::Painter;
 use crate::blocking;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
@@ -17,7 +18,7 @@ use crate::raster::encode::{EncodedBand, Encoder};
 use crate::service::PortError;
 use crate::service::canvas::Canvas;
 use crate::service::pool::Pool;
-use crate::storage::{Staged, Storage, StorageError};
+use crate::storage::{ResultStorage, Staged, StorageError};
 
 /// Bytes gathered before they are written to the final image.
 const WRITE_BUFFER: usize = 1 << 20;
@@ -27,7 +28,7 @@ pub(super) struct Finish {
     pub(super) plan: Arc<Plan>,
     pub(super) canvas: Arc<Canvas>,
     pub(super) painter: Option<Arc<Painter>>,
-    pub(super) storage: Arc<dyn Storage>,
+    pub(super) storage: Arc<dyn ResultStorage>,
     pub(super) pool: Arc<Pool>,
     pub(super) filtering_since: Option<Instant>,
 }
@@ -55,19 +56,36 @@ impl Finish {
             Ok(bytes) => self.complete(bytes, started),
             Err(failure) => Outcome::failed(failure),
         };
-        match self.storage.conclude(job, outcome).await {
+        match self.conclude(outcome).await {
             Err(StorageError::NotFound(..)) => {
                 // Removed in the meantime: what was stored since then goes the same way.
-                self.storage.remove(job).await?;
+                self.storage.remove_final(job).await?;
                 Ok(Outcome::cancelled())
             }
             Err(error) => Err(error.into()),
             Ok(stands) => {
                 if !matches!(stands, Outcome::Complete { .. }) {
-                    self.storage.remove_final(&self.plan).await?;
+                    self.storage.remove_final(job).await?;
                 }
                 self.storage.clear_starts(job, Step::Encode).await?;
                 Ok(stands)
+            }
+        }
+    }
+
+    /// The image is stored: an outcome that cannot be handed over now is worth waiting for.
+    async fn conclude(&self, outcome: Outcome) -> Result<Outcome, StorageError> {
+        loop {
+            match self.storage.conclude(self.plan.id, outcome.clone()).await {
+                Err(error) if error.is_unavailable() => {
+                    warn!(
+                        job = %self.plan.id,
+                        error = &error as &dyn std::error::Error,
+                        "the outcome cannot be handed over yet"
+                    );
+                    tokio::time::sleep(BACK_OFF).await;
+                }
+                concluded => return concluded,
             }
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -26,7 +27,7 @@ use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Delivery, Event, Topic};
 use crate::state::{REPUBLISH_EVERY, State};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{ResultStorage, StorageError};
 
 mod finish;
 mod mosaic;
@@ -40,11 +41,13 @@ const BATCH: usize = 64;
 /// A collector.
 pub struct Collector {
     state: Arc<dyn State>,
-    storage: Arc<dyn Storage>,
+    storage: Arc<dyn ResultStorage>,
     scratch: Scratch,
     pool: Arc<Pool>,
     rules: Rules,
     partitions: BTreeSet<u32>,
+    /// Where others are told of these.
+    told: watch::Sender<Vec<u32>>,
     open: BTreeMap<JobId, Open>,
     finishing: JoinSet<(JobId, Result<Outcome, PortError>)>,
     /// Jobs that have to fail, until that is recorded.
@@ -72,6 +75,8 @@ pub enum Preview {
 /// A job whose canvas is open.
 struct Open {
     plan: Arc<Plan>,
+    /// The partition that its results come through.
+    partition: u32,
     canvas: Arc<Canvas>,
     painter: Option<Arc<Painter>>,
     /// When the first tile was there.
@@ -80,13 +85,14 @@ struct Open {
 }
 
 impl Collector {
-    /// Collects into canvases in `scratch` and encodes in `pool`.
+    /// Collects into canvases in `scratch` and encodes in `pool`; `told` learns which partitions.
     pub fn new(
         state: Arc<dyn State>,
-        storage: Arc<dyn Storage>,
+        storage: Arc<dyn ResultStorage>,
         scratch: Scratch,
         pool: Arc<Pool>,
         rules: Rules,
+        told: watch::Sender<Vec<u32>>,
     ) -> Self {
         Self {
             state,
@@ -95,6 +101,7 @@ impl Collector {
             pool,
             rules,
             partitions: BTreeSet::new(),
+            told,
             open: BTreeMap::new(),
             finishing: JoinSet::new(),
             failures: BTreeMap::new(),
@@ -108,9 +115,7 @@ impl Collector {
         results: Arc<dyn Topic<TileResult>>,
         shutdown: CancellationToken,
     ) -> Result<(), PortError> {
-        if let Err(error) = self.sweep().await {
-            warn!(error = &error as &dyn std::error::Error, "could not look for old canvases");
-        }
+        self.sweep().await;
         let mut consumer = results.join(member).await?;
         let mut looks = self.state.looks();
         let mut clock = tokio::time::interval(REPUBLISH_EVERY);
@@ -140,22 +145,18 @@ impl Collector {
     }
 
     /// Deletes the canvases of jobs that have ended while nobody looked.
-    async fn sweep(&self) -> Result<(), PortError> {
-        let Scratch::Named(directory) = self.scratch.clone() else {
-            return Ok(());
-        };
-        let mut unfinished = BTreeSet::new();
-        for job in self.storage.jobs().await? {
-            // A canvas is kept as long as it is not certain that its job has ended.
-            if !matches!(self.storage.outcome(job).await, Ok(Some(_))) {
-                unfinished.insert(job);
+    async fn sweep(&self) {
+        let Scratch::Named(directory) = self.scratch.clone() else { return };
+        let listed = directory.clone();
+        for job in blocking::run(move || canvas::jobs(&listed)).await.unwrap_or_default() {
+            if !matches!(self.has_ended(job).await, Ok(true)) {
+                continue;
+            }
+            let directory = directory.clone();
+            if let Err(error) = blocking::run(move || canvas::sweep(&directory, job)).await {
+                warn!(%job, %error, "could not delete an old canvas");
             }
         }
-        let sweeping = move || canvas::sweep(&directory, |job| unfinished.contains(&job));
-        if let Err(error) = blocking::run(sweeping).await {
-            warn!(%error, "could not delete old canvases");
-        }
-        Ok(())
     }
 
     async fn look_again(&mut self) -> Result<(), PortError> {
@@ -164,27 +165,40 @@ impl Collector {
         self.publish(self.open.keys().copied().collect()).await
     }
 
-    /// Opens the canvases of active jobs, closes those of jobs that are active no more.
+    /// Opens the canvases of active jobs whose results come here, and closes others.
     async fn refresh(&mut self) -> Result<(), PortError> {
-        let active = self.state.active().await?;
-        let ours = active.into_iter().filter(|job| {
-            self.partitions.contains(&job.results_partition) && job.storage == *self.storage.id()
-        });
-        let ours: BTreeSet<JobId> = ours.map(|job| job.id).collect();
-        let gone: Vec<JobId> =
-            self.open.keys().copied().filter(|job| !ours.contains(job)).collect();
-        for job in gone {
-            self.drop_if_ended(job).await?;
-        }
-        for job in ours {
-            if !self.open.contains_key(&job) && !self.failures.contains_key(&job) {
-                self.open(job).await?;
+        let active = self.state.active().await?.into_iter();
+        let routes: BTreeMap<JobId, u32> = active
+            .filter(|job| job.storage == *self.storage.id())
+            .map(|job| (job.id, job.results_partition))
+            .collect();
+        self.let_go(&routes).await?;
+        for (job, partition) in routes {
+            let known = self.open.contains_key(&job) || self.failures.contains_key(&job);
+            if !known && self.partitions.contains(&partition) {
+                self.open(job, partition).await?;
             }
         }
         Ok(())
     }
 
-    async fn open(&mut self, job: JobId) -> Result<(), PortError> {
+    /// Closes the canvases of jobs that have ended or are gone, and of those whose results go to somebody
+    /// else now. A job that merely is not active any more, because the state forgot it, stays open.
+    async fn let_go(&mut self, routes: &BTreeMap<JobId, u32>) -> Result<(), PortError> {
+        for job in self.open.keys().copied().collect::<Vec<_>>() {
+            match routes.get(&job) {
+                None => self.drop_if_ended(job).await?,
+                Some(partition) if self.partitions.contains(partition) => {
+                    self.open.entry(job).and_modify(|open| open.partition = *partition);
+                }
+                // Whoever opens it next finds what it needs in the file, if it can see that.
+                Some(_) => drop(self.open.remove(&job)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self, job: JobId, partition: u32) -> Result<(), PortError> {
         if self.storage.outcome(job).await?.is_some() {
             return Ok(());
         }
@@ -196,7 +210,7 @@ impl Collector {
         let (scratch, wanted) = (self.scratch.clone(), Arc::clone(&plan));
         match blocking::run(move || Canvas::open(&scratch, &wanted)).await {
             Ok(canvas) => {
-                self.open.insert(job, Open::new(plan, canvas, self.rules.preview));
+                self.open.insert(job, Open::new(plan, partition, canvas, self.rules.preview));
                 self.publish(vec![job]).await
             }
             Err(error) => {
@@ -206,17 +220,19 @@ impl Collector {
         }
     }
 
-    /// Closes the canvas of a job that has ended or is gone. One that merely is not active any more,
-    /// because the state forgot it, stays open.
     async fn drop_if_ended(&mut self, job: JobId) -> Result<(), PortError> {
-        let ended = match self.storage.outcome(job).await? {
-            Some(_) => true,
-            None => matches!(self.storage.plan(job).await, Err(StorageError::NotFound(..))),
-        };
-        if ended {
+        if self.has_ended(job).await? {
             self.discard(job).await;
         }
         Ok(())
+    }
+
+    /// Whether it is certain that a job has ended, or is gone.
+    async fn has_ended(&self, job: JobId) -> Result<bool, PortError> {
+        Ok(match self.storage.outcome(job).await? {
+            Some(_) => true,
+            None => matches!(self.storage.plan(job).await, Err(StorageError::NotFound(..))),
+        })
     }
 
     async fn discard(&mut self, job: JobId) {
@@ -250,7 +266,8 @@ impl Collector {
         self.partitions = partitions.into_iter().collect();
         let partitions = &self.partitions;
         // Another collector has these now; it finds what it needs in the file, if it can see it.
-        self.open.retain(|_, open| partitions.contains(&open.plan.results_partition));
+        self.open.retain(|_, open| partitions.contains(&open.partition));
+        self.told.send_replace(partitions.iter().copied().collect());
         self.refresh().await
     }
 
@@ -374,9 +391,9 @@ impl Collector {
 }
 
 impl Open {
-    fn new(plan: Arc<Plan>, canvas: Canvas, preview: Preview) -> Self {
+    fn new(plan: Arc<Plan>, partition: u32, canvas: Canvas, preview: Preview) -> Self {
         let canvas = Arc::new(canvas);
         let painter = (preview == Preview::Painted).then(|| Painter::start(Arc::clone(&canvas)));
-        Self { plan, canvas, painter, filtering_since: None, finishing: false }
+        Self { plan, partition, canvas, painter, filtering_since: None, finishing: false }
     }
 }

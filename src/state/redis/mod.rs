@@ -1,7 +1,7 @@
 //! Soft state in Redis, for a cluster.
 //!
 //! ```text
-//! process:<role>:<id>   a process that runs                 10 s
+//! process:<role>:<id>   a process that runs                  6 s
 //! owner:<job>           the server that dispatches it       30 s
 //! active:<job>          a job whose tiles are on their way  30 s
 //! board:<job>           which of its tiles are there         1 min

@@ -1,13 +1,13 @@
 //! Which file is where, and what is done with it. Everything here blocks on the disk.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Result, record};
 use crate::model::job::{JobId, Outcome, Plan, Step};
 use crate::raster::encode::OutputFormat;
-use crate::storage::{Kept, StorageError};
+use crate::storage::{Kept, StorageError, absent_is_fine};
 
 /// The directories of a storage.
 #[derive(Debug)]
@@ -156,11 +156,16 @@ impl Layout {
 
     pub(super) fn remove(&self, job: JobId) -> Result<()> {
         // The plan goes first: from then on there is no job, however the rest ends.
-        let finals = OutputFormat::ALL.map(|format| self.final_of(job, format));
-        for path in [self.plan(job)].into_iter().chain(finals) {
-            remove(&path)?;
-        }
+        remove(&self.plan(job))?;
+        self.remove_final(job)?;
         remove_directory(&self.directory(job))
+    }
+
+    /// Removes the final image, whose format a plan that is gone would tell.
+    pub(super) fn remove_final(&self, job: JobId) -> Result<()> {
+        let finals = OutputFormat::ALL.map(|format| self.final_of(job, format));
+        finals.iter().try_for_each(|path| remove(path))?;
+        remove(&self.thumbnail(job))
     }
 }
 
@@ -201,11 +206,4 @@ pub(super) fn remove_directory(path: &Path) -> Result<()> {
         }
     }
     absent_is_fine(removed).map_err(StorageError::io("remove", path))
-}
-
-fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::layout::{Layout, remove};
-use super::{Kept, Staged, Storage, StorageError};
+use super::{Kept, ResultStorage, Staged, Storage, StorageError};
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 
@@ -64,11 +64,58 @@ impl FileStorage {
 }
 
 #[async_trait]
-impl Storage for FileStorage {
+impl ResultStorage for FileStorage {
     fn id(&self) -> &StorageId {
         &self.id
     }
 
+    async fn plan(&self, job: JobId) -> Result<Plan> {
+        self.blocking(move |layout| {
+            record::read(job, "plan", &layout.plan(job))?.ok_or(StorageError::NotFound(job, "plan"))
+        })
+        .await
+    }
+
+    async fn stage_final(&self, _plan: &Plan) -> Result<Staged> {
+        self.blocking(|layout| {
+            Staged::in_directory(&layout.finals)
+                .map_err(StorageError::io("write to", &layout.finals))
+        })
+        .await
+    }
+
+    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
+        let plan = plan.clone();
+        self.blocking(move |layout| record::persist(image, &layout.final_image(&plan))).await
+    }
+
+    async fn remove_final(&self, job: JobId) -> Result<()> {
+        self.blocking(move |layout| layout.remove_final(job)).await
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
+        self.blocking(move |layout| record::replace(&layout.thumbnail(job), &png)).await
+    }
+
+    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
+        self.blocking(move |layout| layout.conclude(job, &outcome)).await
+    }
+
+    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
+        self.blocking(move |layout| layout.read_outcome(job)).await
+    }
+
+    async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
+        self.blocking(move |layout| layout.count_start(job, step)).await
+    }
+
+    async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
+        self.blocking(move |layout| remove(&layout.starts(job, step))).await
+    }
+}
+
+#[async_trait]
+impl Storage for FileStorage {
     async fn stage_original(&self, _job: JobId) -> Result<Staged> {
         self.blocking(|layout| {
             Staged::in_directory(&layout.uploads)
@@ -101,37 +148,8 @@ impl Storage for FileStorage {
         self.blocking(Layout::jobs).await
     }
 
-    async fn plan(&self, job: JobId) -> Result<Plan> {
-        self.blocking(move |layout| {
-            record::read(job, "plan", &layout.plan(job))?.ok_or(StorageError::NotFound(job, "plan"))
-        })
-        .await
-    }
-
     async fn open_original(&self, job: JobId) -> Result<File> {
         self.blocking(move |layout| record::open(job, "original", &layout.original(job))).await
-    }
-
-    async fn stage_final(&self, _plan: &Plan) -> Result<Staged> {
-        self.blocking(|layout| {
-            Staged::in_directory(&layout.finals)
-                .map_err(StorageError::io("write to", &layout.finals))
-        })
-        .await
-    }
-
-    async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
-        let plan = plan.clone();
-        self.blocking(move |layout| record::persist(image, &layout.final_image(&plan))).await
-    }
-
-    async fn remove_final(&self, plan: &Plan) -> Result<()> {
-        let plan = plan.clone();
-        self.blocking(move |layout| {
-            remove(&layout.final_image(&plan))?;
-            remove(&layout.thumbnail(plan.id))
-        })
-        .await
     }
 
     async fn open_final(&self, plan: &Plan) -> Result<File> {
@@ -142,28 +160,8 @@ impl Storage for FileStorage {
         .await
     }
 
-    async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<()> {
-        self.blocking(move |layout| record::replace(&layout.thumbnail(job), &png)).await
-    }
-
     async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>> {
         self.blocking(move |layout| record::bytes(&layout.thumbnail(job))).await
-    }
-
-    async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome> {
-        self.blocking(move |layout| layout.conclude(job, &outcome)).await
-    }
-
-    async fn outcome(&self, job: JobId) -> Result<Option<Outcome>> {
-        self.blocking(move |layout| layout.read_outcome(job)).await
-    }
-
-    async fn count_start(&self, job: JobId, step: Step) -> Result<u32> {
-        self.blocking(move |layout| layout.count_start(job, step)).await
-    }
-
-    async fn clear_starts(&self, job: JobId, step: Step) -> Result<()> {
-        self.blocking(move |layout| remove(&layout.starts(job, step))).await
     }
 
     async fn kept(&self, plan: &Plan) -> Result<Kept> {

@@ -1,12 +1,12 @@
 //! What a process that was killed left behind: files that were never whole, or that belong to no job.
 
-use std::fs::{self, DirEntry, File, TryLockError};
+use std::fs::{self, DirEntry};
 use std::path::Path;
 
 use super::Result;
 use super::layout::{Layout, remove, remove_directory};
 use crate::model::job::{JobId, Outcome, Step};
-use crate::storage::{STAGED_PREFIX, StorageError};
+use crate::storage::{Staged, StorageError};
 
 /// Removes it all. Returns how many files and directories that were.
 pub(super) fn sweep(layout: &Layout) -> Result<u32> {
@@ -46,21 +46,7 @@ fn sweep_job(layout: &Layout, job: JobId) -> Result<u32> {
 }
 
 fn sweep_staged(directory: &Path) -> Result<u32> {
-    let mut removed = 0;
-    for entry in list(directory)? {
-        let is_staged = entry.file_name().to_string_lossy().starts_with(STAGED_PREFIX);
-        if is_staged && !is_held(&entry.path()) {
-            remove(&entry.path())?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
-}
-
-/// Whether a living process holds the file: a collector may be writing a result.
-fn is_held(path: &Path) -> bool {
-    let locked = File::open(path).map(|file| file.try_lock());
-    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+    Staged::sweep(directory).map_err(StorageError::io("sweep", directory))
 }
 
 /// Whether a final image belongs to a job: one that is complete, or is just being completed. An

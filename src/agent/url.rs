@@ -3,28 +3,45 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 
 use crate::refusal::{Code, Refusal};
 
 /// The address of a server, without a slash at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address(String);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServerUrl(String);
 
-impl Address {
+impl ServerUrl {
     /// The address of something on the server; `path` begins with a slash.
-    pub(super) fn path(&self, path: &str) -> String {
+    #[must_use]
+    pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl FromStr for Address {
+impl TryFrom<String> for ServerUrl {
+    type Error = Refusal;
+
+    fn try_from(text: String) -> Result<Self, Refusal> {
+        text.parse()
+    }
+}
+
+impl From<ServerUrl> for String {
+    fn from(url: ServerUrl) -> Self {
+        url.0
+    }
+}
+
+impl FromStr for ServerUrl {
     type Err = Refusal;
 
     /// Reads `https://host/prefix`, or `host:5001`, which means `http`.
@@ -53,7 +70,7 @@ impl FromStr for Address {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::ServerUrl;
 
     #[test]
     fn an_address_may_lack_its_scheme_and_may_have_a_prefix() {
@@ -62,14 +79,14 @@ mod tests {
             ("https://host/mill/", "https://host/mill/api/jobs"),
             ("[::1]:5001", "http://[::1]:5001/api/jobs"),
         ] {
-            assert_eq!(text.parse::<Address>().map(|a| a.path("/api/jobs")), Ok(jobs.into()));
+            assert_eq!(text.parse::<ServerUrl>().map(|a| a.path("/api/jobs")), Ok(jobs.into()));
         }
     }
 
     #[test]
     fn what_is_no_address_of_a_server_is_refused() {
         for text in ["", ":5001", "ftp://host", "http://", "http://me:secret@host", "host/?a=b"] {
-            assert!(text.parse::<Address>().is_err(), "{text:?}");
+            assert!(text.parse::<ServerUrl>().is_err(), "{text:?}");
         }
     }
 }

@@ -1,0 +1,16 @@
+//! The files of a server, for collectors on other machines.
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+use crate::agent::url::ServerUrl;
+
+/// How files travel between a server and collectors that do not see its `data_dir`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config.toml")]
+pub struct Storage {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<ServerUrl>,
+    pub token: Secret,
+}

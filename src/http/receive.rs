@@ -1,0 +1,79 @@
+//! A body on its way into a file: as fast as the disk takes it, as far as there is room.
+
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::sync::Arc;
+
+use actix_web::web;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
+use tokio::time::timeout;
+
+use super::Api;
+use super::error::ApiError;
+use crate::config::{Config, Seconds};
+use crate::refusal::{Code, Refusal};
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// Bytes of a body between two looks at the free space.
+const SPACE_EVERY: u64 = 16 << 20;
+
+/// Writes a body to a file, which is at its beginning again afterwards. Returns the bytes that it has;
+/// of more than `limit` none is kept. What arrives while the disk is busy waits in the client.
+pub(super) async fn into_file<E: Into<ApiError>>(
+    api: &Api,
+    file: File,
+    limit: Option<u64>,
+    body: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<u64> {
+    let config = &api.app.config;
+    let file = Arc::new(file);
+    let (mut bytes, mut look_at) = (0, SPACE_EVERY);
+    let mut body = std::pin::pin!(body);
+    while let Some(chunk) = within(config, body.try_next()).await? {
+        bytes += chunk.len() as u64;
+        if let Some(limit) = limit.filter(|limit| bytes > *limit) {
+            return Err(too_large(bytes, limit).into());
+        }
+        if bytes >= look_at {
+            look_at = bytes + SPACE_EVERY;
+            let space = api.space.clone();
+            web::block(move || space.check_upload(0)).await.map_err(ApiError::internal)??;
+        }
+        let writing = Arc::clone(&file);
+        blocking(move || (&*writing).write_all(&chunk)).await?;
+    }
+    blocking(move || (&*file).rewind()).await?;
+    Ok(bytes)
+}
+
+/// What comes from the client, unless it keeps us waiting too long.
+pub(super) async fn within<T, E: Into<ApiError>>(
+    config: &Config,
+    coming: impl Future<Output = Result<T, E>>,
+) -> Result<T> {
+    let limit = config.limits.upload_idle;
+    match timeout(limit.duration(), coming).await {
+        Ok(come) => come.map_err(Into::into),
+        Err(_) => Err(stalled(limit).into()),
+    }
+}
+
+fn stalled(limit: Seconds) -> Refusal {
+    Refusal::new(Code::Stalled, "the upload was given up, since nothing more of it came")
+        .value(format!("nothing for {limit}"))
+        .limit(limit, "limits.upload_idle")
+}
+
+pub(super) fn too_large(bytes: u64, limit: u64) -> Refusal {
+    Refusal::new(Code::TooLarge, "the upload is too large")
+        .value(format!("{bytes} bytes or more"))
+        .limit(format!("{limit} bytes"), "limits.max_upload")
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    web::block(work).await.map_err(ApiError::internal)?.map_err(ApiError::io)
+}

@@ -1,0 +1,68 @@
+//! Which partition of the result topic a job's results come through.
+//!
+//! A plan names one. Where mills with different storages share the topics, the collector whose it is may not see
+//! the job's files; then the results take another way, so that each storage needs but one collector.
+
+use std::collections::BTreeSet;
+
+use crate::model::job::{JobId, StorageId};
+use crate::model::process::{Process, Role};
+
+/// The partitions, by who collects them.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    /// By somebody who sees our files.
+    ours: BTreeSet<u32>,
+    /// By somebody who does not.
+    others: BTreeSet<u32>,
+}
+
+impl Routes {
+    /// What the collectors say that run now, to a server with the files of `storage`.
+    pub(super) fn of(processes: &[Process], storage: &StorageId) -> Self {
+        let mut routes = Self::default();
+        for process in processes.iter().filter(|process| process.role == Role::Collect) {
+            let sees = process.storage.as_ref() == Some(storage);
+            let partitions = if sees { &mut routes.ours } else { &mut routes.others };
+            partitions.extend(&process.collects);
+        }
+        routes
+    }
+
+    /// The partition for a job whose results come through `now`. That is left only where it is certain
+    /// that nobody collects it who could: while partitions change hands, nobody may for a moment.
+    pub(super) fn choose(&self, job: JobId, now: u32) -> u32 {
+        if self.ours.contains(&now) || !self.others.contains(&now) || self.ours.is_empty() {
+            return now;
+        }
+        let count = self.ours.len() as u64;
+        let index = usize::try_from(job.spread() % count).expect("it is below a length");
+        self.ours.iter().nth(index).copied().unwrap_or(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Routes;
+    use crate::model::job::{JobId, StorageId};
+    use crate::model::process::{Process, Role};
+
+    fn collector(storage: &str, collects: &[u32]) -> Process {
+        let [id, host, version] = ["c", "h", "1"].map(String::from);
+        let (role, storage) = (Role::Collect, Some(StorageId(storage.into())));
+        Process { role, id, host, version, storage, collects: collects.to_vec() }
+    }
+
+    #[test]
+    fn results_leave_a_partition_only_if_it_is_collected_by_somebody_who_does_not_see_the_files() {
+        let [ours, other] = ["a", "b"].map(|name| StorageId(name.into()));
+        let job = JobId::generate();
+        let both = [collector("a", &[0, 2]), collector("b", &[1])];
+        assert_eq!(Routes::of(&both, &ours).choose(job, 2), 2);
+        assert!([0, 2].contains(&Routes::of(&both, &ours).choose(job, 1)));
+        assert_eq!(Routes::of(&both, &other).choose(job, 0), 1);
+        for nobody_better in [vec![], vec![collector("a", &[0])], vec![collector("b", &[1])]] {
+            assert_eq!(Routes::of(&nobody_better, &ours).choose(job, 1), 1);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! One request to the server, and what its answer means. Everything here blocks.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use ureq::http::header::{AUTHORIZATION, IF_NONE_MATCH};
+use ureq::http::{HeaderName, Method, Request, Response, StatusCode};
+use ureq::{Agent, AsSendBody, Body};
+
+use super::{Result, paths};
+use crate::agent::agent;
+use crate::agent::url::ServerUrl;
+use crate::model::job::{JobId, Outcome, StorageId};
+use crate::storage::{Staged, StorageError};
+
+/// How long the server may be silent: it syncs a final image before it answers.
+const SILENCE: Duration = Duration::from_mins(5);
+/// How long an answer may take where the server has little to do.
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// The way to one server.
+#[derive(Debug)]
+pub(super) struct Link {
+    agent: Agent,
+    url: ServerUrl,
+    authorization: String,
+}
+
+/// What is sent along with a request.
+pub(super) trait Payload {
+    /// The body from its beginning.
+    fn body(&self) -> io::Result<impl AsSendBody>;
+    /// How long sending it and its answer may take, if there is a bound.
+    const LIMIT: Option<Duration> = Some(PROMPT);
+}
+
+impl Payload for () {
+    fn body(&self) -> io::Result<impl AsSendBody> {
+        Ok(())
+    }
+}
+
+impl Payload for Vec<u8> {
+    fn body(&self) -> io::Result<impl AsSendBody> {
+        Ok(self)
+    }
+}
+
+impl Payload for Staged {
+    fn body(&self) -> io::Result<impl AsSendBody> {
+        let mut file: File = self.file().try_clone()?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    const LIMIT: Option<Duration> = None;
+}
+
+/// Why a request came to nothing.
+enum Fault {
+    /// There is no such thing.
+    Missing,
+    /// The server's disk is full.
+    Full(String),
+    /// The server does not know the token.
+    Stranger(String),
+    /// It refuses, and will refuse again.
+    Refused(String),
+    /// It may work later.
+    Passing(Box<dyn Error + Send + Sync>),
+}
+
+/// The parts of a problem that are needed here.
+#[derive(Deserialize)]
+struct Problem {
+    code: String,
+    detail: String,
+}
+
+impl Link {
+    pub(super) fn new(url: ServerUrl, token: &str) -> Self {
+        Self { agent: agent(SILENCE), url, authorization: format!("Bearer {token}") }
+    }
+
+    /// The name of the server's storage. A wrong token is said once, here, and not waited for.
+    pub(super) fn introduce(&self) -> Result<StorageId> {
+        let asked = self.call(Method::GET, &paths::id(), None, &()).and_then(json);
+        asked.map_err(|fault| match fault {
+            Fault::Stranger(detail) => self.refused(detail),
+            Fault::Missing => self.refused("it is no server of this version of tilemill".into()),
+            other => self.error(other, JobId::generate(), "name"),
+        })
+    }
+
+    /// Reads a record of a job.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        job: JobId,
+        what: &'static str,
+        path: &str,
+    ) -> Result<T> {
+        let read = self.call(Method::GET, path, None, &()).and_then(json);
+        read.map_err(|fault| self.error(fault, job, what))
+    }
+
+    /// Sends something of which no answer is needed but that it was done.
+    pub(super) fn send(
+        &self,
+        job: JobId,
+        what: &'static str,
+        method: Method,
+        path: &str,
+        payload: &impl Payload,
+    ) -> Result<()> {
+        let sent = self.call(method, path, None, payload);
+        sent.map(drop).map_err(|fault| self.error(fault, job, what))
+    }
+
+    /// Writes an outcome unless there is one; returns the one that stands.
+    pub(super) fn conclude(&self, job: JobId, path: &str, outcome: &Outcome) -> Result<Outcome> {
+        let body = serde_json::to_vec(outcome).expect("records are plain data");
+        let exclusive = Some((IF_NONE_MATCH, "*"));
+        let stands = self.call(Method::PUT, path, exclusive, &body).and_then(json);
+        stands.map_err(|fault| self.error(fault, job, "plan"))
+    }
+
+    /// Counts one more start.
+    pub(super) fn count(&self, job: JobId, path: &str) -> Result<u32> {
+        let counted = self.call(Method::POST, path, None, &()).and_then(json);
+        counted.map_err(|fault| self.error(fault, job, "plan"))
+    }
+
+    fn call<P: Payload>(
+        &self,
+        method: Method,
+        path: &str,
+        condition: Option<(HeaderName, &str)>,
+        payload: &P,
+    ) -> Result<Response<Body>, Fault> {
+        let body = payload.body().map_err(|error| Fault::Passing(error.into()))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(self.url.path(path))
+            .header(AUTHORIZATION, &self.authorization);
+        let request = condition
+            .into_iter()
+            .fold(request, |request, (name, value)| request.header(name, value));
+        let request = request.body(body).map_err(|error| Fault::Refused(error.to_string()))?;
+        let request = self.agent.configure_request(request).timeout_global(P::LIMIT).build();
+        understand(self.agent.run(request).map_err(|error| Fault::Passing(error.into()))?)
+    }
+
+    fn refused(&self, detail: String) -> StorageError {
+        let action = format!("use the files of {} (`storage.url`)", self.url);
+        StorageError::Io { action, source: io::Error::other(detail) }
+    }
+
+    fn error(&self, fault: Fault, job: JobId, what: &'static str) -> StorageError {
+        match fault {
+            Fault::Missing => StorageError::NotFound(job, what),
+            Fault::Full(detail) => {
+                let source = io::Error::new(ErrorKind::StorageFull, detail);
+                StorageError::Io { action: format!("write to {}", self.url), source }
+            }
+            Fault::Refused(detail) => self.refused(detail),
+            // The server may be about to get the token that this process has.
+            Fault::Stranger(detail) => StorageError::Unavailable(detail.into()),
+            Fault::Passing(source) => StorageError::Unavailable(source),
+        }
+    }
+}
+
+/// An answer that is what was asked for, or the fault that it tells of.
+fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
+    let status = response.status();
+    // Another outcome stands, which comes with the answer.
+    if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
+        return Ok(response);
+    }
+    let problem: Option<Problem> = response.body_mut().read_json().ok();
+    let Some(Problem { code, detail }) = problem else {
+        // A proxy, or whatever has this address for now.
+        return Err(Fault::Passing(format!("what answers there says {status}").into()));
+    };
+    Err(match status {
+        StatusCode::NOT_FOUND if code == "not_found" => Fault::Missing,
+        StatusCode::INSUFFICIENT_STORAGE => Fault::Full(detail),
+        StatusCode::UNAUTHORIZED => Fault::Stranger(detail),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Fault::Passing(detail.into())
+        }
+        status if status.is_server_error() => Fault::Passing(detail.into()),
+        _ => Fault::Refused(detail),
+    })
+}
+
+fn json<T: DeserializeOwned>(mut response: Response<Body>) -> Result<T, Fault> {
+    response.body_mut().read_json().map_err(|error| Fault::Passing(error.into()))
+}
