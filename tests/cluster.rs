@@ -14,16 +14,24 @@ mod store;
 mod support;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
+use fred::interfaces::ServerInterface;
+use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
+use crate::store::Redis;
 use crate::support::{data, picture};
 
-const TESTS: [(&str, Test); 3] = [
+const TESTS: [(&str, Test); 6] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
     ("tiles_that_do_not_fit_into_a_message_are_cut_smaller", cut_smaller),
     ("what_is_missing_is_said_with_what_to_do", missing),
+    ("tiles_of_a_killed_worker_are_done_before_it_is_called_dead", done_before_dead),
+    ("a_monitor_that_is_stopped_makes_nobody_dead", monitor_stopped),
+    ("at_rest_nothing_is_left_but_what_expires", at_rest),
 ];
 
 fn main() -> ExitCode {
@@ -105,4 +113,102 @@ fn missing(services: &Services) {
     server.get_until("/api/queue", |queue| queue["missing"] == serde_json::json!([]));
     leave_all([worker, collector, monitor]);
     server.stop();
+}
+
+fn done_before_dead(services: &Services) {
+    let mill = mill(services, "liveness");
+    let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
+    let (killed, other) = (mill.work("killed"), mill.work("other"));
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 1450, 1001);
+    for id in ["killed", "other"] {
+        until_worker(&server, id, "live");
+    }
+    let job = server.accepted(&image, &[("filters", "blur:30"), ("tile_size", "64")]);
+    // Just after a heartbeat, so that it is called dead as late as may be.
+    server.get_until("/api/workers", |workers| {
+        let fresh = |worker: &Value| worker["id"] == "killed" && worker["last_seen"] == 0;
+        workers.as_array().unwrap().iter().any(fresh)
+    });
+    server.until(&job, |job| job["tiles_done"].as_u64() > Some(20));
+    killed.kill();
+    server.result(&job);
+    let (_, workers) = server.get("/api/workers");
+    let dead = |worker: &&Value| worker["state"] == "dead";
+    assert_eq!(workers.as_array().unwrap().iter().find(dead), None, "{workers}");
+    until_worker(&server, "killed", "dead");
+    // A clean exit is seen at once, and the dead stay in sight.
+    leave_all([other]);
+    server.get_until("/api/workers", |workers| {
+        let ids = workers.as_array().unwrap().iter().map(|worker| &worker["id"]);
+        ids.eq(["killed"])
+    });
+    leave_all([collector, monitor]);
+    server.stop();
+}
+
+fn monitor_stopped(services: &Services) {
+    let mill = mill(services, "monitor-stopped");
+    let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
+    let worker = mill.work("w");
+    until_worker(&server, "w", "live");
+    monitor.signal(Signal::STOP);
+    // Longer than a worker may be silent.
+    let silence = Duration::from_secs(17);
+    let is_well = || {
+        let (_, workers) = server.get("/api/workers");
+        assert_ne!(workers[0]["state"], "dead", "{workers}");
+    };
+    until(silence, is_well);
+    monitor.signal(Signal::CONT);
+    until(Duration::from_secs(2), is_well);
+    until_worker(&server, "w", "live");
+    leave_all([worker, collector, monitor]);
+    server.stop();
+}
+
+/// Looks all the time for so long.
+fn until(time: Duration, look: impl Fn()) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        look();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Jobs that complete, fail, are cancelled and deleted, and a worker that dies, leave nothing for ever.
+fn at_rest(services: &Services) {
+    let redis = Redis::start();
+    let mill = Mill::new(&services.kafka.address, &redis.address(), "rest");
+    let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
+    let (worker, dead) = (mill.work("w"), mill.work("dead"));
+    until_worker(&server, "w", "live");
+    until_worker(&server, "dead", "live");
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 700, 500);
+    for round in 0..5 {
+        let job = server.accepted(&image, &[("filters", "blur:3"), ("tile_size", "64")]);
+        match round {
+            0 => drop(server.post(&format!("/api/jobs/{job}/cancel"))),
+            1 => drop(server.delete(&format!("/api/jobs/{job}"))),
+            _ => drop(server.result(&job)),
+        }
+    }
+    dead.kill();
+    server.until_idle();
+    assert_eq!(canvases(&mill), Vec::<String>::new(), "scratch files are left");
+    leave_all([worker, collector, monitor]);
+    server.stop();
+    broker::block_on(async {
+        let client = redis.client().await;
+        let left: u64 = client.dbsize().await.unwrap();
+        assert!(left > 0, "the dead worker is remembered for a while");
+        redis.pass_for("*", Duration::from_mins(90)).await;
+        let left: u64 = client.dbsize().await.unwrap();
+        assert_eq!(left, 0, "keys are left that do not expire");
+    });
+}
+
+fn canvases(mill: &Mill) -> Vec<String> {
+    support::tree(&mill.data.path().join("data/processed"))
 }

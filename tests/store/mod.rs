@@ -105,14 +105,23 @@ impl Redis {
 
     /// Lets this much of the time pass that the keys behind a prefix have left.
     pub async fn pass(&self, prefix: &str, time: Duration) {
+        self.pass_for(&format!("{prefix}:*"), time).await;
+    }
+
+    /// The same for all keys that match a pattern. Those that never expire stay.
+    pub async fn pass_for(&self, pattern: &str, time: Duration) {
         const PASS: &str = "
-            for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do
-                local left = redis.call('PTTL', key) - ARGV[2]
-                if left > 0 then redis.call('PEXPIRE', key, left) else redis.call('DEL', key) end
+            for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
+                local left = redis.call('PTTL', key)
+                if left > tonumber(ARGV[2]) then
+                    redis.call('PEXPIRE', key, left - ARGV[2])
+                elseif left >= 0 then
+                    redis.call('DEL', key)
+                end
             end";
         let client = self.client().await;
         let millis = i64::try_from(time.as_millis()).unwrap();
-        let values: Vec<Value> = vec![prefix.into(), millis.into()];
+        let values: Vec<Value> = vec![pattern.into(), millis.into()];
         let _: () = client.eval(PASS, Vec::<String>::new(), values).await.unwrap();
         client.quit().await.unwrap();
     }
