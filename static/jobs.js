@@ -41,7 +41,8 @@ function create(job) {
   const time = make("time", { dateTime: job.created_at }, clock.format(new Date(job.created_at)));
   const link = make("a", { href: `#job=${job.id}` }, job.name);
   const progress = make("progress", { ariaLabel: `Tiles of ${job.name} done` });
-  const about = make("div", { className: "about" }, link, make("code"), make("span", { className: "state" }), progress, time);
+  const state = make("span", { className: "state" });
+  const about = make("div", { className: "about" }, link, make("code"), state, progress, time);
   const buttons = make(
     "div",
     { className: "buttons" },

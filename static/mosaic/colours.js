@@ -10,3 +10,6 @@ export function colourOf(number, alpha = 1) {
   const hue = (FIRST + TURN * (number - 1)) % 360;
   return `hsl(${hue.toFixed(1)} 85% ${number % 2 ? 55 : 45}% / ${alpha})`;
 }
+
+/** Over tiles that are not looked for in the legend. */
+export const DIM = "rgb(128 128 128 / 0.8)";

@@ -35,7 +35,8 @@ export class Mosaic {
     const length = HEAD + 4 * this.slot ** 2;
     for (let at = 0; at + length <= bytes.length; at += length) {
       const tile = view.getUint32(at, true);
-      this.#note(tile, numbers[view.getUint16(at + 4, true)], view.getUint16(at + 6, true), view.getUint32(at + 8, true));
+      const [worker, attempt] = [view.getUint16(at + 4, true), view.getUint16(at + 6, true)];
+      this.#note(tile, numbers[worker], attempt, view.getUint32(at + 8, true));
       this.#paint(tile, bytes.subarray(at + HEAD, at + length));
       changed.add(tile);
     }

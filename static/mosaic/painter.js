@@ -1,16 +1,11 @@
 // Draws a mosaic on a canvas: all of it when its size changes, else only the tiles that did.
 
-import { colourOf } from "./colours.js";
+import { DIM, colourOf } from "./colours.js";
+import { drawCorner, drawDimmed, drawEdge, drawEmpty, drawStripes } from "./marks.js";
 
 /** From this side on, in CSS pixels, a tile has an edge in its worker's colour; below it is tinted. */
 const EDGED = 14;
-/** The edge of a tile in CSS pixels: what is inside counts. */
-const EDGE = 2;
 const TINT = 0.3;
-/** What is not looked for in the legend. */
-const DIMMED = 0.2;
-/** The edge of a tile that is not back. */
-const EMPTY = "rgb(128 128 128 / 0.35)";
 /** Milliseconds that a tile glows after it came, and how many do so at a time. */
 const [GLOW, GLOWING] = [700, 200];
 
@@ -174,64 +169,21 @@ export class Painter {
     return (side / width) * this.#canvas.clientWidth >= EDGED;
   }
 
-  /** The edge of a tile, its past, and whether it is looked for. */
+  /** What is told of a tile by colour, where it is large enough. */
   #drawMarks(tile) {
     const mosaic = this.#mosaic;
     const place = this.place(tile);
-    const { left, top, width, height } = place;
     const worker = mosaic.worker[tile];
     if (!mosaic.back[tile]) {
-      if (mosaic.failed.has(tile)) this.#drawFailed(place, mosaic.before(tile));
-      else this.#drawEmpty(place);
-      return;
+      if (mosaic.failed.has(tile)) drawStripes(this.#context, place, mosaic.before(tile));
+      else drawEmpty(this.#context, place);
+    } else if (this.#coloured && this.#wanted && worker !== this.#wanted) {
+      drawDimmed(this.#context, place);
+    } else if (this.#coloured) {
+      drawEdge(this.#context, place, worker, this.#pixels());
+      const before = mosaic.before(tile);
+      if (before) drawCorner(this.#context, place, before);
     }
-    if (!this.#coloured) return;
-    if (this.#wanted && worker !== this.#wanted) {
-      this.#context.fillStyle = `rgb(128 128 128 / ${1 - DIMMED})`;
-      this.#context.fillRect(left, top, width, height);
-      return;
-    }
-    const line = EDGE * this.#pixels();
-    this.#context.strokeStyle = colourOf(worker);
-    this.#context.lineWidth = line;
-    this.#context.strokeRect(left + line / 2, top + line / 2, width - line, height - line);
-    const before = mosaic.before(tile);
-    if (before) this.#drawCorner(place, before);
-  }
-
-  #drawEmpty({ left, top, width, height }) {
-    this.#context.strokeStyle = EMPTY;
-    this.#context.lineWidth = 1;
-    this.#context.strokeRect(left + 0.5, top + 0.5, width, height);
-  }
-
-  /** A tile that was tried in vain: stripes in the colour of who tried. */
-  #drawFailed({ left, top, width, height }, before) {
-    const context = this.#context;
-    context.save();
-    context.beginPath();
-    context.rect(left, top, width, height);
-    context.clip();
-    context.strokeStyle = colourOf(before);
-    context.lineWidth = 3;
-    for (let x = -height; x < width; x += 9) {
-      context.beginPath();
-      context.moveTo(left + x, top + height);
-      context.lineTo(left + x + height, top);
-      context.stroke();
-    }
-    context.restore();
-  }
-
-  /** A tile that changed hands: a corner in the colour of who had it before. */
-  #drawCorner({ left, top, width, height }, before) {
-    const side = Math.max(5, Math.min(width, height) / 3);
-    this.#context.fillStyle = colourOf(before);
-    this.#context.beginPath();
-    this.#context.moveTo(left + width, top);
-    this.#context.lineTo(left + width, top + side);
-    this.#context.lineTo(left + width - side, top);
-    this.#context.fill();
   }
 
   #drawGlow(tile, strength) {
@@ -252,7 +204,7 @@ export class Painter {
   #tintOf(tile) {
     const worker = this.#mosaic.worker[tile];
     if (!this.#wanted) return colourOf(worker);
-    return worker === this.#wanted ? colourOf(worker, TINT) : `rgb(128 128 128 / ${1 - DIMMED})`;
+    return worker === this.#wanted ? colourOf(worker, TINT) : DIM;
   }
 
   #paintTint(tile) {

@@ -42,7 +42,9 @@ export function openViewer(job) {
   const label = `${job.name} before and after ${job.filters || "no filter"}`;
   canvas.setAttribute("aria-label", `${label}: arrow keys move, plus and minus zoom, 0 fits, 1 is full size`);
   const images = job.links.original ? ["original", "result"] : ["result"];
-  for (const image of images) layers[image] = new Layer(job, image, { onChange: draw, onState: (view) => tell(image, view) });
+  for (const image of images) {
+    layers[image] = new Layer(job, image, { onChange: draw, onState: (view) => tell(image, view) });
+  }
   for (const id of ["divider-field", "before", "after"]) show(at(id), Boolean(layers.original));
   if (job.links.thumbnail) loadPreview(job.links.thumbnail);
   draw();
