@@ -10,7 +10,7 @@ const EMPTY = "rgb(128 128 128 / 0.35)";
 export function drawEmpty(context, { left, top, width, height }) {
   context.strokeStyle = EMPTY;
   context.lineWidth = 1;
-  context.strokeRect(left + 0.5, top + 0.5, width, height);
+  context.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
 }
 
 /** A tile that is not looked for. */
