@@ -30,7 +30,8 @@ use crate::service::mill::Mill;
 use crate::service::monitor;
 use crate::service::pool::Pool;
 use crate::service::presence;
-use crate::service::retention;
+use crate::service::pyramid::Pyramids;
+use crate::service::retention::{self, Holders};
 use crate::service::stitch::{Collector, Preview, Rules};
 use crate::state::embedded::EmbeddedState;
 use crate::state::redis::{RedisOptions, RedisState};
@@ -123,6 +124,7 @@ pub struct App {
     pub state: Arc<dyn State>,
     pub storage: Arc<dyn Storage>,
     pub ledger: Arc<Ledger>,
+    pub pyramids: Pyramids,
     pub server: ServerId,
 }
 
@@ -143,8 +145,9 @@ impl App {
         Backends { topics, state }: Backends,
     ) -> Result<Self, StorageError> {
         let ledger = Arc::new(Ledger::load(Arc::clone(&storage)).await?);
+        let pyramids = Pyramids::new(&config, Arc::clone(&storage));
         let server = ServerId(unique_id());
-        Ok(Self { config, topics, state, storage, ledger, server })
+        Ok(Self { config, topics, state, storage, ledger, pyramids, server })
     }
 
     /// Starts what a server of a cluster does. It runs until `shutdown`; a service that ends with an
@@ -199,9 +202,10 @@ impl App {
 
     /// Starts to remove what is kept no longer, beside `services`.
     pub fn start_retention(&self, services: &Services, shutdown: &CancellationToken) {
-        let (ledger, state) = (Arc::clone(&self.ledger), Arc::clone(&self.state));
-        let limits = self.config.retention.clone();
-        let retention = retention::run(ledger, state, limits, shutdown.clone());
+        let (ledger, pyramids) = (Arc::clone(&self.ledger), self.pyramids.clone());
+        let (state, limits) = (Arc::clone(&self.state), self.config.retention.clone());
+        let holders = Holders { ledger, pyramids };
+        let retention = retention::run(holders, state, limits, shutdown.clone());
         services.spawn("retention", async move {
             retention.await;
             Ok(())

@@ -56,6 +56,9 @@ pub struct ServeArgs {
     /// Name of the worker in this process [default: host name and a random suffix]
     #[arg(long, env = "WORKER_ID", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub id: Option<String>,
+    /// Serve the files of the page from this directory, for those who work on them
+    #[arg(long, value_name = "DIRECTORY")]
+    pub static_dir: Option<PathBuf>,
 }
 
 /// Options of `work`.

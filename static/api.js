@@ -16,9 +16,11 @@ const BROKE_OFF =
 /** The server's clock minus this one's, in milliseconds. */
 let skew = 0;
 
+/** The time as the server has it, in milliseconds. */
+export const serverNow = () => Date.now() + skew;
+
 /** Seconds since a time that the server gave. */
-export const secondsSince = (timestamp) =>
-  Math.max(0, (Date.now() + skew - Date.parse(timestamp)) / 1000);
+export const secondsSince = (timestamp) => Math.max(0, (serverNow() - Date.parse(timestamp)) / 1000);
 
 /** Sends a request; returns the JSON of the answer, null when there is none. */
 export async function request(method, path) {
@@ -35,7 +37,7 @@ export async function request(method, path) {
 }
 
 /**
- * Creates a job. `onProgress` is told the fraction that was sent. An `AbortSignal` stops it.
+ * Creates a job. `onProgress` is told the bytes that were sent, and all. An `AbortSignal` stops it.
  * fetch cannot tell how far an upload is, so this is an XMLHttpRequest.
  */
 export function createJob(fields, { onProgress, signal }) {
@@ -45,7 +47,7 @@ export function createJob(fields, { onProgress, signal }) {
   signal.addEventListener("abort", () => xhr.abort());
   return new Promise((resolve, reject) => {
     xhr.upload.onprogress = (event) => {
-      if (event.lengthComputable) onProgress(event.loaded / event.total);
+      if (event.lengthComputable) onProgress(event.loaded, event.total);
     };
     xhr.onload = () => {
       try {

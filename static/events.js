@@ -1,21 +1,27 @@
-// The one event stream of the page: opened, followed, and mended when it breaks.
+// What happens, as it happens: one event stream, mended when it breaks; where none comes through, questions.
 
 import { request } from "./api.js";
+import { createPoll } from "./poll.js";
 
-const EVENTS = ["jobs", "workers", "queue", "job"];
+const EVENTS = ["jobs", "workers", "processes", "queue", "job", "tiles"];
 /** Milliseconds until the first try to mend the stream, and at most between two tries. */
 const [FIRST, MOST] = [500, 8000];
+/** Milliseconds after which a stream that has said nothing is taken for blocked. */
+const SILENT = 6000;
+/** Tries in vain after which the server is asked instead, while the tries go on. */
+const TRIES = 2;
 
 /**
- * Tells `onEvent(name, value)` what happens, `onState("connecting" | "open" | "lost")` how the
- * stream is, and `onGone(id)` when the followed job is not there any more.
- * It is closed while nobody sees the page: a browser allows few connections to one server.
+ * Tells `onEvent(name, value)` what happens, `onState("connecting" | "open" | "polling" | "lost")` how
+ * it is heard of, and `onGone(id)` when the followed job is not there any more.
+ * Nothing is open while nobody sees the page: a browser allows few connections to one server.
  */
 export function createStream({ onEvent, onState, onGone }) {
   let job = null;
   let source = null;
   let timer = null;
-  let delay = FIRST;
+  let failures = 0;
+  const poll = createPoll({ onEvent, onState });
 
   function close() {
     clearTimeout(timer);
@@ -28,27 +34,33 @@ export function createStream({ onEvent, onState, onGone }) {
     if (document.hidden) return;
     const opened = new EventSource(job ? `/api/events?job=${job}` : "/api/events");
     source = opened;
-    opened.onopen = () => {
-      delay = FIRST;
-      onState("open");
-    };
+    timer = setTimeout(() => poll.start(job), SILENT);
     opened.onerror = lost;
     opened.addEventListener("gone", ({ data }) => {
       if (source === opened) onGone(JSON.parse(data).id);
     });
     for (const name of EVENTS) {
       opened.addEventListener(name, ({ data }) => {
-        if (source === opened) onEvent(name, JSON.parse(data));
+        if (source === opened) heard(name, JSON.parse(data));
       });
     }
+  }
+
+  function heard(name, value) {
+    clearTimeout(timer);
+    poll.stop();
+    failures = 0;
+    onState("open");
+    onEvent(name, value);
   }
 
   // The browser's own retry gives up for good on an error status, such as a proxy's 502.
   function lost() {
     close();
-    onState("lost");
-    timer = setTimeout(mend, delay);
-    delay = Math.min(2 * delay, MOST);
+    failures += 1;
+    if (failures > TRIES) poll.start(job);
+    if (!poll.works()) onState("lost");
+    timer = setTimeout(mend, Math.min(FIRST * 2 ** (failures - 1), MOST));
   }
 
   async function mend() {
@@ -60,7 +72,14 @@ export function createStream({ onEvent, onState, onGone }) {
     open();
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      close();
+      poll.stop();
+    } else {
+      open();
+    }
+  });
   onState("connecting");
 
   return {
@@ -68,6 +87,7 @@ export function createStream({ onEvent, onState, onGone }) {
     follow(id) {
       if (source && id === job) return;
       job = id;
+      if (poll.works()) poll.start(job);
       open();
     },
   };

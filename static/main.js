@@ -1,20 +1,22 @@
 // The page: which job is shown, and who is told what happens to it.
 
 import { ApiError, request } from "./api.js";
-import { startBuilder } from "./chain.js";
+import { startBuilder } from "./chain/builder.js";
 import { at, say } from "./dom.js";
 import { createStream, isGone } from "./events.js";
-import { markJob, showJobs } from "./jobs.js";
+import { showProcesses, showQueue, showWorkers, startWorkers } from "./fleet/workers.js";
+import { markJob, showJobs, startJobs } from "./jobs.js";
+import { noteWorkers, paintMosaic, paintTiles, showMosaic, startMosaic } from "./mosaic/live.js";
 import { showJob, showNoJob, startProgress } from "./progress.js";
 import { showResult, startResult } from "./result.js";
 import { offerAgain, startForm } from "./upload.js";
 import { ended, title } from "./words.js";
-import { showQueue, showWorkers, startWorkers } from "./workers.js";
 
 const NO_JOB = "No job is chosen. Process an image, or choose one of the recent jobs.";
 const CONNECTION = {
   connecting: "Connecting…",
   open: "✓ Connected",
+  polling: "✓ Connected, asking every two seconds: the event stream does not come through",
   lost: "✕ Connection lost, trying again: what you see may be out of date",
 };
 /** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
@@ -25,23 +27,32 @@ let wanted = null;
 let job = null;
 let uploading = null;
 
+const TOLD = {
+  workers(workers) {
+    showWorkers(workers);
+    noteWorkers(workers);
+  },
+  processes: showProcesses,
+  queue: showQueue,
+  jobs: listed,
+  job: (now) => now.id === wanted && setJob(now),
+  tiles: paintTiles,
+  mosaic: paintMosaic,
+};
+
 const stream = createStream({
   onState: (state) => {
     say(at("connection"), CONNECTION[state]);
     at("connection").className = state;
   },
   onGone: gone,
-  onEvent: (name, value) => {
-    if (name === "workers") showWorkers(value);
-    else if (name === "queue") showQueue(value);
-    else if (name === "jobs") listed(value);
-    else if (value.id === wanted) setJob(value);
-  },
+  onEvent: (name, value) => TOLD[name](value),
 });
 
 function setJob(now) {
   job = now;
   showJob(job);
+  showMosaic(job);
   showResult(job);
   showTitle();
 }
@@ -49,12 +60,25 @@ function setJob(now) {
 function setNoJob(text) {
   job = null;
   showNoJob(text);
+  showMosaic(null);
   showResult(null);
   showTitle();
 }
 
 function showTitle() {
   document.title = uploading ?? title(job);
+}
+
+/** Not wanted any more from the start: the stream may tell of the end before the answer does. */
+function leave() {
+  wanted = null;
+  showResult(null);
+}
+
+/** It could not be removed. */
+function stay(kept) {
+  wanted = kept.id;
+  showResult(kept);
 }
 
 /** A job may be deleted elsewhere; a list made a moment before the job does not have it yet. */
@@ -95,16 +119,10 @@ const goTo = (id) => {
   location.hash = id ? `job=${id}` : "";
 };
 
-/** Not wanted any more from the start: the stream may tell of the end before the answer does. */
-async function remove({ id }) {
-  wanted = null;
-  try {
-    await request("DELETE", `/api/jobs/${id}`);
-    goTo(null);
-  } catch (error) {
-    wanted = id;
-    throw error;
-  }
+/** On a narrow page the job is out of sight where it was chosen. */
+function reveal(heading) {
+  const { top } = heading.getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.7) heading.scrollIntoView();
 }
 
 setInterval(async () => {
@@ -123,10 +141,16 @@ startForm({
 startProgress({
   onChange: (changed) => changed.id === wanted && setJob(changed),
   onJob: (created) => goTo(created.id),
-  remove,
+  onRemoving: leave,
+  onRemoved: (kept) => (kept ? stay(kept) : goTo(null)),
 });
+startJobs((created) => goTo(created.id));
+startMosaic();
 startResult(offerAgain);
 startWorkers();
 startBuilder();
-addEventListener("hashchange", navigate);
+addEventListener("hashchange", () => {
+  navigate();
+  if (wanted) reveal(at("job-heading"));
+});
 navigate();

@@ -1,27 +1,32 @@
 // Job Progress: one job as it is now, and what can be done with it.
 
-import { request, secondsSince } from "./api.js";
-import { at, say, show } from "./dom.js";
+import { secondsSince } from "./api.js";
+import { cancel, remove, retry, withCommands } from "./actions.js";
+import { at, make, say, show } from "./dom.js";
+import { paceOf } from "./pace.js";
+import { showPhases } from "./phases.js";
 import * as words from "./words.js";
 
 let job = null;
-/** When the page saw the first tiles of this job, and how many: what the time left is told by. */
-let seen = null;
 
 /**
  * Calls `onChange(job)` with what became of this job, `onJob(job)` with one that takes its place,
- * `remove(job)` to delete it.
+ * `onRemoving()` and `onRemoved(error)` around its end.
  */
-export function startProgress({ onChange, onJob, remove }) {
+export function startProgress({ onChange, onJob, onRemoving, onRemoved }) {
   const act = (id, action) => at(id).addEventListener("click", () => attempt(action));
-  act("cancel", async () => onChange(await request("POST", `/api/jobs/${job.id}/cancel`)));
-  act("retry", async () => onJob(await request("POST", `/api/jobs/${job.id}/retry`)));
+  act("cancel", async () => onChange(await cancel(job)));
+  act("retry", async () => onJob(await retry(job)));
   act("delete", async () => {
     const doomed = job;
-    const question = `Delete ${doomed.name}, its original and its result?`;
-    if (await confirmed(question)) await remove(doomed);
+    try {
+      if (await remove(doomed, onRemoving)) onRemoved();
+    } catch (error) {
+      onRemoved(doomed);
+      throw error;
+    }
   });
-  setInterval(() => job && !words.ended(job) && say(at("job-time"), timeOf(job)), 1000);
+  setInterval(() => job && !words.ended(job) && showTimes(), 1000);
 }
 
 async function attempt(action) {
@@ -33,17 +38,6 @@ async function attempt(action) {
   }
 }
 
-function confirmed(question) {
-  const dialog = at("confirm");
-  say(at("confirm-text"), question);
-  dialog.returnValue = "keep";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    const answer = () => resolve(dialog.returnValue === "delete");
-    dialog.addEventListener("close", answer, { once: true });
-  });
-}
-
 /** Shows that there is no job, and why. */
 export function showNoJob(text) {
   job = null;
@@ -52,15 +46,14 @@ export function showNoJob(text) {
 }
 
 export function showJob(now) {
-  if (now.id !== job?.id) {
-    say(at("job-action-error"), "");
-    seen = null;
-  }
+  if (now.id !== job?.id) say(at("job-action-error"), "");
   job = now;
-  if (job.status === "processing") seen ??= { at: performance.now(), done: job.tiles_done };
+  at("job").dataset.status = job.status;
   say(at("job-status"), words.statusSentence(job));
   showTiles();
+  showTrouble();
   showFacts();
+  showTimes();
   showActions();
   show(at("job-body"), true);
 }
@@ -75,16 +68,32 @@ function showTiles() {
   const tiles = `${words.count(done)} of ${words.plural(total, "tile")} done`;
   const sides = `${words.count(side)} pixels a side`;
   say(at("job-tiles"), `${words.percent(done, total)}: ${tiles}, ${sides}${again}`);
-  const trouble = job.error?.text ?? job.obstacle;
-  say(at("job-error"), trouble ?? "");
-  show(at("job-error"), Boolean(trouble));
+}
+
+/** What a job waits for is told in the words of the server, with the command that helps. */
+function showTrouble() {
+  const { error, obstacle } = job;
+  const lines = error ? words.failure(job) : obstacle ? [`Waiting: ${obstacle}`] : [];
+  const text = lines.join("\n");
+  show(at("job-error"), lines.length > 0);
+  if (at("job-error").dataset.text === text) return;
+  at("job-error").dataset.text = text;
+  at("job-error").replaceChildren(...lines.map((line) => make("span", {}, ...withCommands(line))));
 }
 
 function showFacts() {
   say(at("job-name"), job.name);
   say(at("job-size"), words.size(job.width, job.height));
   say(at("job-filters"), job.filters || "none, the image is only written anew");
+}
+
+function showTimes() {
+  showPhases(job);
   say(at("job-time"), timeOf(job));
+  const pace = paceOf(job);
+  const left = pace && `about ${words.seconds(Math.ceil(pace.left))} until the tiles are done`;
+  show(at("job-pace"), !words.ended(job));
+  say(at("job-pace"), pace ? `${words.rate(pace.rate)} tiles/s, ${left}` : "");
 }
 
 function showActions() {
@@ -94,26 +103,8 @@ function showActions() {
   show(at("delete"), ended);
 }
 
-function timeOf({ status, timings, created_at, finished_at }) {
-  if (timings) {
-    const { split, filter, stitch } = timings;
-    const parts = [["waiting and decoding", split], ["filtering", filter], ["writing", stitch]];
-    const told = parts.map(([what, time]) => `${what} ${words.seconds(time)}`).join(", ");
-    return `${words.seconds(split + filter + stitch)}: ${told}`;
-  }
-  if (finished_at) {
-    const spent = (Date.parse(finished_at) - Date.parse(created_at)) / 1000;
-    return `ended after ${words.seconds(spent)}`;
-  }
-  const left = status === "processing" ? timeLeft() : "";
-  return `${words.seconds(Math.floor(secondsSince(created_at)))} so far${left}`;
-}
-
-/** Told by the tiles that were done while the page looked on, as soon as that says something. */
-function timeLeft() {
-  const done = job.tiles_done - seen.done;
-  const spent = (performance.now() - seen.at) / 1000;
-  if (spent < 2 || done < 3) return "";
-  const left = Math.ceil(((job.tiles_total - job.tiles_done) / done) * spent);
-  return `, about ${words.seconds(left)} until the tiles are done`;
+function timeOf({ timings, created_at, finished_at }) {
+  if (timings) return words.seconds(timings.split + timings.filter + timings.stitch);
+  if (!finished_at) return `${words.seconds(Math.floor(secondsSince(created_at)))} so far`;
+  return `ended after ${words.seconds((Date.parse(finished_at) - Date.parse(created_at)) / 1000)}`;
 }

@@ -1,6 +1,7 @@
-// Which image: chosen, dropped or pasted files, or the image of an earlier job.
+// Which image: chosen, dropped or pasted files, the sample, or the image of an earlier job.
 
 import { at, make, say, show } from "./dom.js";
+import { paintSample } from "./sample.js";
 import { bytes } from "./words.js";
 
 const input = at("file");
@@ -21,18 +22,22 @@ export function chooseEarlier(job) {
 
 /** Leaves only these of the chosen images. */
 export function keepImages(images) {
-  const transfer = new DataTransfer();
-  const files = images.map(({ field: [, value] }) => value).filter((value) => value instanceof File);
-  for (const file of files) transfer.items.add(file);
-  input.files = transfer.files;
+  const files = images.map(({ field: [, value] }) => value);
+  setFiles(files.filter((value) => value instanceof File));
   if (!images.length) earlier = null;
   render();
+}
+
+function setFiles(files) {
+  const transfer = new DataTransfer();
+  for (const file of files) transfer.items.add(file);
+  input.files = transfer.files;
 }
 
 /** Calls `onChoice` after each choice. */
 export function startSelecting(onChoice) {
   const take = (files) => {
-    if (files.length) input.files = files;
+    if (files.length) setFiles(files);
     earlier = null;
     render();
     onChoice();
@@ -44,9 +49,9 @@ export function startSelecting(onChoice) {
     event.preventDefault();
     take(files);
   });
-  at("unchoose").addEventListener("click", () => {
-    keepImages([]);
-    input.focus();
+  at("sample").addEventListener("click", async () => {
+    take([await paintSample()]);
+    at("process").focus();
   });
   startDropping(take);
   // A browser may restore the choice when the page is reloaded.
@@ -74,10 +79,19 @@ function startDropping(take) {
 }
 
 function render() {
-  const lines = earlier
-    ? [`${earlier.name}, the image of an earlier job`]
-    : [...input.files].map((file) => `${file.name}, ${bytes(file.size)}`);
-  at("chosen").replaceChildren(...lines.map((line) => make("li", {}, line)));
-  show(at("choice"), lines.length > 0);
-  say(at("process"), lines.length > 1 ? `Process ${lines.length} Images` : "Process Image");
+  const images = chosenImages();
+  at("chosen").replaceChildren(...images.map(chosenItem));
+  show(at("chosen"), images.length > 0);
+  say(at("process"), images.length > 1 ? `Process ${images.length} Images` : "Process Image");
+}
+
+function chosenItem({ name, field: [, value] }, index, images) {
+  const size = earlier ? "the image of an earlier job" : bytes(value.size);
+  const remove = make("button", { type: "button", className: "small", title: `Remove ${name}` }, "✕");
+  remove.setAttribute("aria-label", `Remove ${name}`);
+  remove.addEventListener("click", () => {
+    keepImages(images.toSpliced(index, 1));
+    (at("chosen").querySelector("button") ?? input).focus();
+  });
+  return make("li", {}, make("span", {}, `${name}, ${size}`), remove);
 }

@@ -1,17 +1,18 @@
 // The form: sends what was chosen, one job after another, and says how far it is.
 
 import { createJob } from "./api.js";
-import { chain, setChain } from "./chain.js";
+import { chain, setChain } from "./chain/builder.js";
 import { at, make, say, show } from "./dom.js";
+import { noteUpload } from "./phases.js";
 import { chooseEarlier, chosenImages, keepImages, startSelecting } from "./select.js";
-import { percent } from "./words.js";
+import { bytes, percent, seconds } from "./words.js";
 
 /** What stops the upload that runs, if one does. */
 let running = null;
 
 /** Calls `onJob(job)` for the first job of each sending, `onProgress(text)` while it is sent. */
 export function startForm({ onJob, onProgress }) {
-  startSelecting(() => say(at("form-error"), ""));
+  startSelecting(() => tellErrors([]));
   at("stop").addEventListener("click", () => running?.abort());
   at("form").addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -29,7 +30,7 @@ export function startForm({ onJob, onProgress }) {
 export function offerAgain(job) {
   chooseEarlier(job);
   setChain(job.filters);
-  say(at("form-error"), "");
+  tellErrors([]);
   at("filters").focus();
   at("filters").select();
 }
@@ -54,15 +55,31 @@ async function sendAll(images, { onJob, onProgress }) {
   keepImages([...left]);
 }
 
-function send({ name, field }, place, onProgress) {
-  const tell = (fraction) => {
-    at("upload-bar").value = fraction;
-    const text = fraction < 1 ? `Uploading ${name}` : `Sent ${name}, waiting for the answer`;
-    say(at("upload-said"), `${text}${place}: ${percent(fraction, 1)}`);
-    onProgress(`↑ ${percent(fraction, 1)} · ${name} · tilemill`);
+async function send({ name, field }, place, onProgress) {
+  const began = performance.now();
+  const tell = (sent, total) => {
+    const part = percent(sent, total);
+    at("upload-bar").value = sent / total;
+    const spent = (performance.now() - began) / 1000;
+    say(at("upload-said"), `${sentence(name, place, sent, total)}${pace(sent, total, spent)}`);
+    onProgress(`↑ ${part} · ${name} · tilemill`);
   };
-  tell(0);
-  return createJob([...options(), field], { onProgress: tell, signal: running.signal });
+  tell(0, 1);
+  const job = await createJob([...options(), field], { onProgress: tell, signal: running.signal });
+  noteUpload(job, (performance.now() - began) / 1000);
+  return job;
+}
+
+function sentence(name, place, sent, total) {
+  const doing = sent < total ? `Uploading ${name}` : `Sent ${name}, waiting for the answer`;
+  return `${doing}${place}: ${percent(sent, total)}`;
+}
+
+/** How fast it is, as soon as that says something. */
+function pace(sent, total, spent) {
+  if (spent < 1 || sent === 0 || sent === total) return "";
+  const rate = sent / spent;
+  return `, ${bytes(rate)}/s, about ${seconds(Math.ceil((total - sent) / rate))} left`;
 }
 
 /** The fields beside the image: what was left empty is left to the server. */

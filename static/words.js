@@ -56,12 +56,23 @@ export const ended = (job) => ["complete", "failed", "cancelled"].includes(job.s
 
 const WORKER = {
   live: "● live",
-  late: "◐ late: a heartbeat is missing",
-  dead: "✕ dead: not heard of any more",
-  leaving: "◌ leaving: finishes its tiles",
+  late: "◐ late",
+  dead: "✕ dead",
+  leaving: "◌ leaving",
 };
 
 export const workerState = (worker) => WORKER[worker.state] ?? worker.state;
+
+/** Why a job failed, and what to do, as lines. */
+export function failure({ error, tile_size: side, width }) {
+  const cause = `Cause: ${error.text}`;
+  if (error.tile === undefined) return [cause, "Choose a mended image, or retry the job once the cause is gone."];
+  const columns = Math.ceil(width / side);
+  const [row, column] = [Math.floor(error.tile / columns) + 1, (error.tile % columns) + 1];
+  const where = `Tile ${error.tile} is in row ${row}, column ${column} of the image.`;
+  const log = error.worker ? `look into the log of ${error.worker}` : "look into the log of the server";
+  return [cause, `${where} Retry the job; if it fails at the same tile again, ${log}.`];
+}
 
 /** The title of the window while this job is shown. */
 export function title(job) {

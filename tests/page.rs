@@ -21,26 +21,40 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::line::Line;
-use crate::browser::{Browser, Driver, ENTER, SPACE, TAB};
-use crate::support::{Server, run_on};
+use crate::browser::{Browser, DOWN, Driver, END, ENTER, HOME, RIGHT, SPACE, TAB, axe};
+use crate::support::{Server, is_all_required, run_on};
 
 type Test = fn(&Page);
 
-const TESTS: [(&str, Test); 14] = [
+const TESTS: [(&str, Test); 28] = [
     ("a_chosen_file_is_uploaded_and_its_grey_result_is_shown", chosen_file),
     ("a_dropped_file_is_processed", dropped_file),
     ("a_pasted_image_is_chosen", pasted_image),
+    ("the_sample_picture_is_processed", sample),
     ("several_files_become_one_job_each", several_files),
     ("a_filter_that_does_not_exist_is_told_in_the_words_of_the_api", unknown_filter),
     ("a_file_that_is_no_image_is_told_in_words", no_image),
     ("nothing_chosen_is_told_in_words", nothing_chosen),
-    ("the_builder_writes_the_chain", builder),
+    ("the_builder_and_the_text_write_the_same_chain", builder),
+    ("every_filter_of_the_server_can_be_added_and_is_accepted", all_filters),
     ("the_whole_flow_works_by_keyboard_alone", keyboard),
+    ("tiles_appear_in_their_finished_pixels_and_tell_who_made_them", mosaic),
+    ("the_tiles_of_a_job_that_ends_at_once_are_all_there", quick_mosaic),
+    ("a_tile_that_changes_hands_shows_both", other_hands),
+    ("a_legend_shows_the_tiles_of_one_worker", legend),
     ("a_reload_shows_the_same_job_while_it_runs_and_after", reload),
+    ("phases_are_told_with_their_times", phases),
+    ("before_and_after_are_parted_by_keyboard_and_zoomed_together", before_and_after),
+    ("a_part_of_a_large_image_is_seen_in_all_its_pixels", deep_zoom),
+    ("copies_for_viewing_go_with_their_job", copies_go),
     ("a_running_job_is_cancelled_tried_again_and_deleted", cancel_retry_delete),
-    ("a_tiff_is_offered_for_download_and_processed_again_as_another_format", tiff_then_png),
+    ("jobs_are_stopped_and_deleted_in_the_list", job_list),
+    ("a_job_that_fails_tells_its_cause_and_what_to_do", failure),
+    ("a_tiff_is_shown_and_processed_again_as_another_format", tiff_then_png),
+    ("workers_are_sorted_and_stay_where_they_are", workers),
     ("a_broken_connection_is_told_and_mended", broken_connection),
-    ("the_page_fits_its_window_and_can_be_read_in_light_and_dark", widths_and_colours),
+    ("a_page_asks_where_no_stream_comes_through_and_is_silent_while_hidden", streams),
+    ("the_page_fits_its_window_and_can_be_used_in_light_and_dark", widths_and_colours),
 ];
 
 /// Filters slow enough to be seen at work, in tiles small enough to be stopped at once.
@@ -62,8 +76,8 @@ fn run(driver: &Driver, test: Test) {
     let folder = TempDir::new().unwrap();
     let server = Server::start_with(&folder, &[("TILEMILL_WORKER__THREADS", "1")]);
     let page = Page { browser: Browser::open(driver), server, folder };
-    page.browser.go(&page.server.url("/"));
-    page.until_says("#connection", "Connected");
+    page.calm();
+    page.open();
     test(&page);
     assert_eq!(page.console(), Vec::<String>::new(), "the console is not clean");
     let Page { browser, server, .. } = page;
@@ -86,6 +100,19 @@ impl std::ops::Deref for Page {
 }
 
 impl Page {
+    fn open(&self) {
+        self.before_each_page(READ);
+        self.browser.go(&self.server.url("/"));
+        self.until_says("#connection", "Connected");
+    }
+
+    /// A PNG of one colour.
+    fn plain(&self, name: &str, side: u32, colour: [u8; 3]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        RgbImage::from_pixel(side, side, Rgb(colour)).save(&path).unwrap();
+        path
+    }
+
     /// A colourful PNG.
     fn picture(&self, name: &str, width: u32, height: u32) -> PathBuf {
         let path = self.folder.path().join(name);
@@ -116,34 +143,75 @@ impl Page {
         self.until_says("#job-tiles", "100 %");
     }
 
-    /// Waits for the result and returns its width, its height, whether each of its pixels is grey,
-    /// and the difference between its darkest and its brightest.
-    fn shown(&self) -> (Value, Value, Value, u64) {
-        self.until("document.querySelector('#result-image').checkVisibility()");
-        let seen = self.run(
-            "const image = document.querySelector('#result-image');
-             const { naturalWidth: width, naturalHeight: height } = image;
-             const canvas = Object.assign(document.createElement('canvas'), { width, height });
-             const context = canvas.getContext('2d');
-             context.drawImage(image, 0, 0);
-             const { data } = context.getImageData(0, 0, width, height);
-             let [grey, least, most] = [true, 255, 0];
-             for (let at = 0; at < data.length; at += 4) {
-               grey &&= data[at] === data[at + 1] && data[at] === data[at + 2];
-               least = Math.min(least, data[at]);
-               most = Math.max(most, data[at]);
-             }
-             return { width, height, grey, range: most - least };",
-            &json!([]),
+    /// Takes the line between before and after to this part of the width, in percent.
+    fn divide_at(&self, percent: u32) {
+        self.until("document.querySelector('#viewer').checkVisibility()");
+        self.until("document.querySelector('#viewer-making').hidden");
+        self.run(
+            "const divider = document.querySelector('#divider');
+             divider.value = arguments[0];
+             divider.dispatchEvent(new Event('input'));",
+            &json!([percent]),
         );
-        let [width, height, grey] = ["width", "height", "grey"].map(|key| seen[key].clone());
-        (width, height, grey, seen["range"].as_u64().unwrap())
     }
 
+    /// What is seen of the images: how many pixels, whether each of them is grey, and the difference
+    /// between the darkest and the brightest.
+    fn viewed(&self) -> Value {
+        self.value(
+            "(() => {
+               const { canvas } = read('#viewer');
+               const { data } = read('#viewer').getImageData(0, 0, canvas.width, canvas.height);
+               let [seen, grey, least, most] = [0, true, 255, 0];
+               for (let at = 0; at < data.length; at += 4) {
+                 if (data[at + 3] < 255) continue;
+                 seen += 1;
+                 grey &&= data[at] === data[at + 1] && data[at] === data[at + 2];
+                 least = Math.min(least, data[at]);
+                 most = Math.max(most, data[at]);
+               }
+               return { seen, grey, range: most - least };
+             })()",
+        )
+    }
+
+    /// Waits for the result, as large as it is, and looks at nothing else.
     fn assert_shows_grey(&self, width: u32, height: u32) {
-        let (w, h, grey, range) = self.shown();
-        assert_eq!((w, h, grey), (width.into(), height.into(), true.into()));
-        assert!(range > 100, "the result is nearly of one colour");
+        self.divide_at(0);
+        let whole = width * height;
+        self.until(&format!(
+            "(() => {{
+               const {{ canvas }} = read('#viewer');
+               const {{ data }} = read('#viewer').getImageData(0, 0, canvas.width, canvas.height);
+               let [seen, grey] = [0, true];
+               const {{ width, height }} = canvas;
+               const line = 16 * devicePixelRatio;
+               for (let y = 0; y < height; y += 1) for (let x = line; x < width; x += 1) {{
+                 const at = 4 * (y * width + x);
+                 if (data[at + 3] < 255) continue;
+                 seen += 1;
+                 grey &&= data[at] === data[at + 1] && data[at] === data[at + 2];
+               }}
+               return grey && seen >= {whole} * 0.9;
+             }})()"
+        ));
+        assert!(self.viewed()["range"].as_u64().unwrap() > 100, "it is nearly of one colour");
+        let size = format!("{width} × {height} pixels");
+        self.until_says("#result-facts", &size);
+    }
+
+    /// The colour in the middle of a tile of the mosaic.
+    fn tile_colour(&self, tile: u32, columns: u32, rows: u32) -> [i64; 4] {
+        let place = [tile % columns, tile / columns, columns, rows];
+        let colour = self.run(
+            "const [column, row, columns, rows] = arguments;
+             const { canvas } = read('#mosaic');
+             const x = Math.floor(((column + 0.5) * canvas.width) / columns);
+             const y = Math.floor(((row + 0.5) * canvas.height) / rows);
+             return [...read('#mosaic').getImageData(x, y, 1, 1).data];",
+            &json!(place),
+        );
+        std::array::from_fn(|part| colour[part].as_i64().unwrap())
     }
 
     /// Takes this one message off the console, where the browser writes each refused request.
@@ -169,6 +237,15 @@ impl Page {
     }
 }
 
+/// A copy of a canvas to read from: reading from the canvas itself would change how it is drawn.
+const READ: &str = "
+    window.read ??= (css) => {
+      const { width, height } = document.querySelector(css);
+      const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+      if (width && height) context.drawImage(document.querySelector(css), 0, 0);
+      return context;
+    };";
+
 fn chosen_file(page: &Page) {
     page.choose("#file", &[&page.picture("flower.png", 300, 200)]);
     page.until_says("#chosen", "flower.png, ");
@@ -179,9 +256,14 @@ fn chosen_file(page: &Page) {
     assert_eq!(page.text("#job-filters"), "grayscale");
     assert!(page.text("#result-facts").starts_with("PNG, 300 × 200 pixels, "));
     assert_eq!(page.value("document.title"), "✓ Complete · flower.png · tilemill");
+    assert!(page.text("#phases").contains("Upload"));
+    page.until("/Upload\\s+[0-9.]+ s/.test(document.querySelector('#phases').innerText)");
     page.until_says("#worker-rows", "● live");
     page.until_says("#job-list", "flower.png");
-    page.until_says("#queue", "0 tiles waiting");
+    page.until("document.querySelector('#waiting-count').innerText === '0'");
+    for role in ["serve", "collect", "monitor"] {
+        page.until_says("#processes", role);
+    }
 }
 
 /// Gives the page a file by an event, as the system does when one is dropped or pasted.
@@ -209,8 +291,19 @@ fn dropped_file(page: &Page) {
 
 fn pasted_image(page: &Page) {
     give(page, "pasted.png", "document.body.dispatchEvent(new ClipboardEvent('paste', how));");
-    page.click("#unchoose");
-    page.until("!document.querySelector('#choice').checkVisibility()");
+    page.click("#chosen button");
+    page.until("!document.querySelector('#chosen').checkVisibility()");
+}
+
+fn sample(page: &Page) {
+    page.click("#sample");
+    page.until_says("#chosen", "sample.jpg, ");
+    page.until("document.activeElement.id === 'process'");
+    page.press(ENTER);
+    page.until_complete();
+    assert_eq!(page.text("#job-size"), "3,600 × 2,400 pixels");
+    page.divide_at(0);
+    page.until("document.querySelector('#zoom').innerText !== ''");
 }
 
 fn several_files(page: &Page) {
@@ -254,7 +347,7 @@ fn no_image(page: &Page) {
     assert_eq!(page.text("#job-name"), "flower.png");
     // Only what was not accepted is still there.
     page.until_says("#process", "Process Image");
-    assert_eq!(page.text("#chosen"), "letter.png, 17 bytes");
+    assert_eq!(page.text("#chosen span"), "letter.png, 17 bytes");
     page.expect_refusal(415);
 }
 
@@ -265,21 +358,62 @@ fn nothing_chosen(page: &Page) {
 
 fn builder(page: &Page) {
     let chain = || page.value("document.querySelector('#filters').value");
+    let type_chain = |text: &str| page.fill("#filters", text);
     page.until("document.querySelectorAll('#filter option').length > 1");
-    page.fill("#parameter-sigma", "1000");
+    page.until_says("#steps", "grayscale");
+    page.run("document.querySelector('#filter').value = 'blur'", &json!([]));
     page.click("#add");
-    page.until_says("#builder-said", "sigma must be a number from 0.1 to 100 pixels");
-    page.fill("#parameter-sigma", "2.5");
-    page.click("#add");
+    assert_eq!(chain(), "grayscale,blur");
+    page.fill("#steps li:nth-child(2) [type=number]", "2.5");
     assert_eq!(chain(), "grayscale,blur:2.5");
-    page.click("#remove-last");
-    assert_eq!(chain(), "grayscale");
-    page.click("#clear");
+    page.fill("#steps li:nth-child(2) [type=number]", "1000");
+    page.until("document.querySelector('#steps [aria-invalid=true]')");
+    // The last that was allowed on the way to it.
+    assert_eq!(chain(), "grayscale,blur:100");
+    // By the slider, whose ends are those of the range.
+    page.run("document.querySelector('#steps [type=range]').focus()", &json!([]));
+    page.press(END);
+    assert_eq!(chain(), "grayscale,blur:100");
+    page.press(HOME);
+    assert_eq!(chain(), "grayscale,blur:0.1");
+    page.click("[aria-label='Move blur up']");
+    assert_eq!(chain(), "blur:0.1,grayscale");
+    page.click("[aria-label='Remove grayscale']");
+    assert_eq!(chain(), "blur:0.1");
+    // What is typed is read.
+    type_chain("invert,blur:sigma=7");
+    page.until("document.querySelectorAll('#steps > li').length === 2");
+    assert_eq!(page.value("document.querySelector('#steps [type=number]').value"), "7");
+    type_chain("invert,blurr");
+    page.until_says("#chain-said", "There is no filter “blurr”");
+    type_chain("blur:1000");
+    page.until_says("#chain-said", "sigma must be a number from 0.1 to 100 pixels");
+    type_chain("blur");
+    assert_eq!(page.text("#chain-said"), "");
+    page.click("[aria-label='Remove blur']");
     assert_eq!(chain(), "");
-    page.fill("#parameter-sigma", "2");
-    page.press(ENTER);
-    assert_eq!(chain(), "blur");
     assert_eq!(page.text("#form-error"), "");
+}
+
+fn all_filters(page: &Page) {
+    page.until("document.querySelectorAll('#filter option').length > 1");
+    let image = page.picture("flower.png", 30, 20);
+    let names =
+        page.value("[...document.querySelectorAll('#filter option')].map(({ value }) => value)");
+    for name in names.as_array().unwrap() {
+        page.fill("#filters", "x");
+        page.run(
+            "const text = document.querySelector('#filters');
+             text.value = '';
+             text.dispatchEvent(new Event('input'));
+             document.querySelector('#filter').value = arguments[0];",
+            &json!([name]),
+        );
+        page.click("#add");
+        let chain = page.value("document.querySelector('#filters').value");
+        let (status, answer) = page.server.submit(&image, &[("filters", chain.as_str().unwrap())]);
+        assert_eq!(status, 201, "{name}: {answer}");
+    }
 }
 
 fn keyboard(page: &Page) {
@@ -287,6 +421,7 @@ fn keyboard(page: &Page) {
     page.choose("#file", &[&page.picture("keys.png", 60, 40)]);
     page.until_says("#chosen", "keys.png");
     page.tab_to("filters");
+    page.run("document.activeElement.select()", &json!([]));
     page.press("grayscale,invert");
     page.tab_to("process");
     page.press(SPACE);
@@ -309,6 +444,134 @@ fn keyboard(page: &Page) {
     assert_eq!(page.active(), "job-heading");
 }
 
+/// A red picture, inverted: red becomes cyan, whatever else is done to it.
+fn follow_red_job(page: &Page) -> u32 {
+    let fields = [("filters", "blur:30,blur:30,invert"), ("tile_size", "32")];
+    let job = page.server.accepted(&page.plain("red.png", 1600, [255, 0, 0]), &fields);
+    page.run("location.hash = arguments[0]", &json!([format!("job={job}")]));
+    page.until_says("#job-name", "red.png");
+    1600 / 32
+}
+
+fn mosaic(page: &Page) {
+    let side = follow_red_job(page);
+    let colour = || page.tile_colour(0, side, side);
+    page.until("document.querySelector('#job-bar').value > 2");
+    page.until_says("#legend", ": ");
+    page.click("#coloured");
+    let worker = page.text("#worker-rows td");
+    page.run("document.querySelector('#mosaic').focus()", &json!([]));
+    page.until_says("#tile-said", &format!("Tile 0 (row 1, column 1): {worker}, attempt 1, "));
+    assert_eq!(colour(), [0, 255, 255, 255]);
+    assert_eq!(page.tile_colour(side * side - 1, side, side)[3], 0, "the last tile is not back");
+    page.press(&format!("{RIGHT}{DOWN}"));
+    page.until_says("#tile-said", &format!("Tile {} (row 2, column 2)", side + 1));
+    page.press(END);
+    page.until_says("#tile-said", &format!("(row 2, column {side})"));
+    // In the colour of its worker it is another.
+    page.click("#coloured");
+    page.until("document.querySelector('#coloured').checked");
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    while colour() == [0, 255, 255, 255] {
+        assert!(std::time::Instant::now() < deadline, "tiles are not told apart by worker");
+    }
+    page.click("#cancel");
+    page.until_says("#job-status", "Cancelled");
+    // What was seen stays to be looked at.
+    assert_eq!(colour()[3], 255);
+}
+
+fn quick_mosaic(page: &Page) {
+    page.fill("#filters", "invert");
+    page.choose("#file", &[&page.plain("quick.png", 96, [255, 0, 0])]);
+    page.click("summary");
+    page.fill("#tile-size", "32");
+    page.click("#process");
+    page.until_complete();
+    // The job may have ended before the page followed it: then there is its result, and no mosaic.
+    if page.value("document.querySelector('#mosaic').checkVisibility()") == false {
+        return;
+    }
+    page.click("#coloured");
+    let cyan = "(() => {
+        const context = read('#mosaic');
+        const { width, height } = context.canvas;
+        return [1, 3, 5].every((x) => [1, 3, 5].every((y) => {
+          const at = [x, y].map((part, index) => Math.floor((part * [width, height][index]) / 6));
+          return context.getImageData(...at, 1, 1).data.join() === '0,255,255,255';
+        }));
+      })()";
+    page.until(cyan);
+}
+
+/// Tells the page of a job of four tiles, as its stream would: of those that failed, and of those that
+/// are back, each with its worker and attempt, in white.
+const TELL_TILES: &str = "
+    const { showMosaic, paintTiles } = await import('/mosaic/live.js');
+    document.querySelector('#job-body').hidden = false;
+    showMosaic({ id: 'x', width: 1024, height: 1024, tile_size: 512, status: 'processing', links: {} });
+    const slot = 128;
+    const bytes = new Uint8Array(back.length * (12 + 4 * slot * slot)).fill(255);
+    const workers = back.map(({ worker }) => worker);
+    back.forEach(({ tile, attempt }, index) => {
+      const view = new DataView(bytes.buffer, index * (12 + 4 * slot * slot));
+      view.setUint32(0, tile, true);
+      view.setUint16(4, index + 1, true);
+      view.setUint16(6, attempt, true);
+      view.setUint32(8, 70, true);
+    });
+    const packed = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
+    paintTiles({ job: 'x', columns: 2, rows: 2, slot, workers, failed, packed });
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));";
+
+fn other_hands(page: &Page) {
+    let tell = |failed: &Value, back: &Value| {
+        let script =
+            format!("const [failed, back] = arguments; return (async () => {{ {TELL_TILES} }})();");
+        page.run(&script, &json!([failed, back]))
+    };
+    // What differs from white and from nothing in the first tile, by colour.
+    let colours = "(() => {
+        const context = read('#mosaic');
+        const side = Math.floor(context.canvas.width / 2);
+        const { data } = context.getImageData(0, 0, side, side);
+        const seen = new Map();
+        for (let at = 0; at < data.length; at += 4) {
+          const colour = [...data.slice(at, at + 4)].join();
+          seen.set(colour, (seen.get(colour) ?? 0) + 1);
+        }
+        return [...seen].filter(([colour, count]) => count > 200 && !colour.endsWith(',0'))
+          .map(([colour]) => colour).filter((colour) => colour !== '255,255,255,255').sort();
+      })()";
+    let failed = json!([{ "tile": 0, "worker": "first", "attempt": 1, "cause": "too hard" }]);
+    tell(&failed, &json!([]));
+    let stripes = page.value(colours);
+    assert_eq!(
+        stripes.as_array().unwrap().len(),
+        1,
+        "stripes in the colour of who tried: {stripes}"
+    );
+    page.run("document.querySelector('#mosaic').focus()", &json!([]));
+    page.until_says("#tile-said", "not back yet; attempt 1 failed on first: too hard");
+    tell(&json!([]), &json!([{ "tile": 0, "worker": "second", "attempt": 2 }]));
+    let both = page.value(colours);
+    assert_eq!(both.as_array().unwrap().len(), 2, "an edge and a corner: {both}");
+    assert!(both.as_array().unwrap().contains(&stripes[0]), "{both} has not {stripes}");
+    page.until_says("#tile-said", "second, attempt 2, 70 milliseconds; attempt 1 failed on first");
+}
+
+fn legend(page: &Page) {
+    follow_red_job(page);
+    page.until_says("#legend", "tile");
+    let worker = page.text("#worker-rows td");
+    page.until_says("#legend", &worker);
+    page.click("#legend button");
+    page.until("document.querySelector('#legend [aria-pressed=true]')");
+    page.click("#legend button");
+    page.until("document.querySelector('#legend [aria-pressed=false]')");
+    page.click("#cancel");
+}
+
 fn reload(page: &Page) {
     let job = page.follow_slow_job();
     page.until_says("#job-status", "Processing");
@@ -324,6 +587,78 @@ fn reload(page: &Page) {
     page.reload();
     page.until_says("#job-status", "Cancelled");
     page.until("document.querySelector('#job-list [aria-current]')");
+}
+
+fn phases(page: &Page) {
+    page.follow_slow_job();
+    page.until("document.querySelector('#phases [aria-current]').innerText.startsWith('Filter')");
+    page.until("/[0-9.]+ tiles\\/s, about .* until the tiles are done/.test(document.querySelector('#job-pace').innerText)");
+    page.until("/Split\\s+[0-9.]+ s/.test(document.querySelector('#phases').innerText)");
+    page.reload();
+    page.until("/Split\\s+[0-9.]+ s\\s+Filter\\s+[0-9.]+ s/.test(document.querySelector('#phases').innerText)");
+    page.click("#cancel");
+    page.until_says("#job-status", "Cancelled");
+}
+
+/// A job that is complete, shown on the page.
+fn show_complete(page: &Page, image: &Path, fields: &[(&str, &str)]) -> String {
+    let job = page.server.accepted(image, fields);
+    page.run("location.hash = arguments[0]", &json!([format!("job={job}")]));
+    page.until_complete();
+    job
+}
+
+fn before_and_after(page: &Page) {
+    show_complete(page, &page.picture("flower.png", 300, 200), &[]);
+    page.divide_at(50);
+    page.run("document.querySelector('#divider').focus()", &json!([]));
+    page.press(END);
+    page.until("document.querySelector('#divider').value === '100'");
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    while page.viewed()["grey"] == true {
+        assert!(std::time::Instant::now() < deadline, "the original is never seen");
+    }
+    page.press(HOME);
+    page.assert_shows_grey(300, 200);
+    page.press(RIGHT);
+    page.until("document.querySelector('#divider').value === '1'");
+    page.run("document.querySelector('#viewer').focus()", &json!([]));
+    page.press("+++");
+    page.until("parseFloat(document.querySelector('#zoom').innerText) > 300");
+    page.press("0");
+    page.until_says("#zoom", "100 %");
+    page.click("#zoom-in");
+    page.until_says("#zoom", "150 %");
+    page.click("#zoom-fit");
+    page.until_says("#zoom", "100 %");
+}
+
+fn deep_zoom(page: &Page) {
+    show_complete(page, &page.picture("wide.png", 3000, 1000), &[("filters", "invert")]);
+    page.divide_at(50);
+    let fetched = |path: &str| {
+        format!(
+            "performance.getEntriesByType('resource').some(({{ name }}) => name.includes('/pyramid/{path}'))"
+        )
+    };
+    page.until(&fetched("result/2/0/0"));
+    assert_eq!(page.value(&fetched("result/0/")), false, "no more is fetched than is seen");
+    page.click("#zoom-full");
+    page.until_says("#zoom", "100 %");
+    page.until(&fetched("result/0/"));
+    page.until(&fetched("original/0/"));
+    assert_eq!(page.value(&fetched("result/0/0/0")), false, "what is out of sight is not fetched");
+}
+
+fn copies_go(page: &Page) {
+    let job = show_complete(page, &page.picture("flower.png", 300, 200), &[]);
+    page.divide_at(0);
+    let folder = page.folder.path().join("data/pyramids");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+    assert_eq!(page.server.delete(&format!("/api/jobs/{job}")).0, 204);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+    page.until_says("#job-status", "not there any more");
+    page.console();
 }
 
 fn cancel_retry_delete(page: &Page) {
@@ -345,9 +680,43 @@ fn cancel_retry_delete(page: &Page) {
     // Deleted by somebody else while it is shown.
     page.click("#job-list a");
     page.until_says("#job-status", "Cancelled");
+    page.until("document.querySelector('#job-list [aria-current]')");
     assert_eq!(page.server.delete(&format!("/api/jobs/{job}")).0, 204);
     page.until_says("#job-status", "not there any more");
     page.expect_refusal(404);
+}
+
+fn job_list(page: &Page) {
+    page.server.accepted(&page.picture("slow.png", 3000, 3000), &SLOW);
+    page.until_says("#job-list", "Processing");
+    page.click("[aria-label='Cancel slow.png']");
+    page.until_says("#job-list", "Cancelled");
+    page.click("[aria-label='Delete slow.png']");
+    page.until_says("#confirm-text", "Delete slow.png");
+    page.click("#confirm [value=keep]");
+    page.until_says("#job-list", "Cancelled");
+    page.click("[aria-label='Delete slow.png']");
+    page.click("#confirm-delete");
+    page.until_says("#jobs-said", "There are no jobs yet");
+    let job = show_complete(page, &page.picture("flower.png", 300, 200), &[]);
+    page.until("document.querySelector('#job-list img').naturalWidth === 256");
+    page.click("[aria-label='Retry flower.png']");
+    page.until(&format!("!location.hash.includes({job:?})"));
+    page.until_complete();
+}
+
+fn failure(page: &Page) {
+    let broken = page.folder.path().join("broken.png");
+    let whole = std::fs::read(page.picture("whole.png", 300, 200)).unwrap();
+    std::fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
+    let job = page.server.accepted(&broken, &[]);
+    page.run("location.hash = arguments[0]", &json!([format!("job={job}")]));
+    page.until_says("#job-status", "Failed");
+    let (_, told) = page.server.get(&format!("/api/jobs/{job}"));
+    page.until_says("#job-error", told["error"]["text"].as_str().unwrap());
+    page.until_says("#job-error", "Choose a mended image, or retry the job");
+    page.until_says("#result-said", "the job failed");
+    keep_screenshots(page, "failed");
 }
 
 fn tiff_then_png(page: &Page) {
@@ -355,8 +724,8 @@ fn tiff_then_png(page: &Page) {
     page.click("summary");
     page.run("document.querySelector('#format').value = 'tiff'", &json!([]));
     page.click("#process");
-    page.until_says("#result-said", "Browsers cannot show TIFF");
     page.until_says("#result-facts", "TIFF, 50 × 40 pixels");
+    page.assert_shows_grey(50, 40);
     let link = page.value("document.querySelector('#download').pathname");
     assert!(link.as_str().unwrap().ends_with("/result"), "{link}");
     page.click("#again");
@@ -367,6 +736,33 @@ fn tiff_then_png(page: &Page) {
     page.until_says("#job-filters", "grayscale,blur:1");
     page.until_complete();
     page.assert_shows_grey(50, 40);
+}
+
+/// Tells the page of workers as its stream would, with these rates, and then presses the head of the
+/// column of rates. In one go: the stream tells of the real worker every second.
+const TELL: &str = "
+    const { showWorkers } = await import('/fleet/workers.js');
+    showWorkers(Object.entries(rates).map(([id, rate]) => ({
+      id, rate, host: 'h', threads: 2, in_flight: 0, done: 0, failed: 0, version: '1',
+      state: id === 'c' ? 'dead' : 'live', last_seen: 1 })));
+    if (press) document.querySelector('#worker-head th:nth-child(9) button').click();
+    const rows = [...document.querySelectorAll('#worker-rows tr')];
+    return rows.map((row) => row.dataset.key + (row.className === 'dead' ? '✕' : '')).join('');";
+
+fn workers(page: &Page) {
+    let order = |rates: Value, press: bool| {
+        let script =
+            format!("const [rates, press] = arguments; return (async () => {{ {TELL} }})();");
+        page.run(&script, &json!([rates, press]))
+    };
+    let first = json!({ "a": 1, "b": 3, "c": 2 });
+    assert_eq!(order(first.clone(), true), "ac✕b");
+    assert_eq!(order(first, true), "bc✕a");
+    // Others are faster now, and one has come: nobody moves under the reader's hand.
+    let later = json!({ "a": 9, "b": 1, "c": 2, "d": 5 });
+    assert_eq!(order(later.clone(), false), "bc✕ad");
+    assert_eq!(order(later, true), "bc✕da");
+    page.until_says("#worker-rows", "● live");
 }
 
 fn broken_connection(page: &Page) {
@@ -385,28 +781,103 @@ fn broken_connection(page: &Page) {
     assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
 }
 
+/// Notes each stream that a page opens.
+const NOTE_STREAMS: &str = "
+    window.streams = [];
+    window.EventSource = class extends EventSource {
+      constructor(...given) {
+        super(...given);
+        window.streams.push(this);
+      }
+    };
+    window.hide = (hidden) => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    };";
+
+fn streams(page: &Page) {
+    let open = "streams.filter(({ readyState }) => readyState < 2).length";
+    page.before_each_page(NOTE_STREAMS);
+    page.open();
+    let job = page.follow_slow_job();
+    page.until(&format!("{open} === 1"));
+    page.run("hide(true)", &json!([]));
+    page.until(&format!("{open} === 0"));
+    page.run("hide(false)", &json!([]));
+    page.until(&format!("{open} === 1"));
+    // From now on no stream comes through.
+    page.tools("Network.enable", &json!({}));
+    page.tools("Network.setBlockedURLs", &json!({ "urls": ["*/api/events*"] }));
+    page.reload();
+    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#job-status", "Processing");
+    page.until_says("#legend", "tile");
+    page.until("document.querySelector('#mosaic').checkVisibility()");
+    page.server.post(&format!("/api/jobs/{job}/cancel"));
+    page.until_says("#job-status", "Cancelled");
+    let console = page.console();
+    let expected = |line: &String| line.contains("net::ERR_") || line.contains("status of 409");
+    assert!(console.iter().all(expected), "{console:#?}");
+}
+
+/// Widths and colours at which each state is looked at.
+const LOOKS: [(u32, &str); 6] = [
+    (360, "light"),
+    (360, "dark"),
+    (768, "light"),
+    (1280, "light"),
+    (1280, "dark"),
+    (2560, "light"),
+];
+
 fn widths_and_colours(page: &Page) {
-    page.choose(
-        "#file",
-        &[&page.picture("a photograph with a rather long name, from the summer.png", 1200, 800)],
-    );
+    assert_usable(page, "empty");
+    page.follow_slow_job();
+    page.until("document.querySelector('#job-bar').value > 50");
+    page.until_says("#legend", "tile");
+    assert_usable(page, "running");
+    page.click("#cancel");
+    page.until_says("#job-status", "Cancelled");
+    assert_usable(page, "cancelled");
+    let name = "a photograph with a rather long name, from the summer.png";
+    page.choose("#file", &[&page.picture(name, 1200, 800)]);
+    page.fill("#filters", "blur:3,grayscale");
     page.click("#process");
+    page.until_says("#job-name", name);
     page.until_complete();
-    page.shown();
+    page.divide_at(50);
     page.choose("#file", &[&page.picture("another.png", 30, 20)]);
     page.run("document.querySelector('#form-error').textContent = 'so and so'", &json!([]));
     page.click("summary");
-    for (width, scheme) in
-        [(360, "light"), (360, "dark"), (768, "light"), (1280, "light"), (1280, "dark")]
-    {
+    assert_usable(page, "complete");
+    page.click("#delete");
+    page.until("document.querySelector('#confirm').open");
+    assert_usable(page, "confirming");
+}
+
+/// Nothing is cut off, too pale, or out of reach, whatever the width and the colours.
+fn assert_usable(page: &Page, state: &str) {
+    for (width, scheme) in LOOKS {
         page.look_as(width, scheme);
         page.until(&format!("innerWidth === {width}"));
         let wide = page.value("document.documentElement.scrollWidth");
-        assert!(wide.as_u64().unwrap() <= width.into(), "{wide} pixels wide at {width}");
-        assert_eq!(page.run(HARD_TO_READ, &json!([])), json!([]), "{width} {scheme}");
-        keep_screenshot(page, &format!("{width}-{scheme}.png"));
+        assert!(wide.as_u64().unwrap() <= width.into(), "{state}: {wide} pixels wide at {width}");
+        assert_eq!(page.value(CUT_OFF), json!([]), "{state} {width} {scheme}");
+        assert_eq!(page.run(HARD_TO_READ, &json!([])), json!([]), "{state} {width} {scheme}");
     }
+    match axe::find() {
+        Ok(script) => assert_eq!(axe::violations(page, &script), [""; 0], "{state}"),
+        Err(missing) if is_all_required() => panic!("{missing}"),
+        Err(missing) => eprintln!("skipped: {missing}"),
+    }
+    keep_screenshots(page, state);
 }
+
+/// Parts that are wider than what shows them.
+const CUT_OFF: &str = "\
+    [...document.querySelectorAll('section, .table-frame, #steps, #job-list')]
+      .filter((part) => part.scrollWidth > part.clientWidth)
+      .map(({ id, className, scrollWidth, clientWidth }) => `${id} ${className}: ${scrollWidth} in ${clientWidth}`)";
 
 /// Texts whose contrast is below the 4.5 to 1 of WCAG 2.2, success criterion 1.4.3.
 const HARD_TO_READ: &str = "
@@ -423,15 +894,19 @@ const HARD_TO_READ: &str = "
     };
     const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     return [...document.body.querySelectorAll('*')]
-      .filter((element) => hasText(element) && element.checkVisibility() && contrast(element) < 4.5)
+      .filter((element) => hasText(element) && element.checkVisibility() && !element.disabled && contrast(element) < 4.5)
       .map((element) => `${element.textContent.trim()}: ${contrast(element)}`);";
 
-fn keep_screenshot(page: &Page, name: &str) {
+/// Keeps pictures of what is seen, for those who look at them with their own eyes.
+fn keep_screenshots(page: &Page, state: &str) {
     let Some(folder) = std::env::var_os("TILEMILL_TEST_SCREENSHOTS") else {
         return;
     };
     std::fs::create_dir_all(&folder).unwrap();
-    let path = Path::new(&folder).join(name);
-    std::fs::write(&path, page.screenshot()).unwrap();
-    eprintln!("screenshot: {}", path.display());
+    for (width, scheme) in LOOKS {
+        page.look_as(width, scheme);
+        let path = Path::new(&folder).join(format!("{state}-{width}-{scheme}.png"));
+        std::fs::write(&path, page.screenshot()).unwrap();
+        eprintln!("screenshot: {}", path.display());
+    }
 }

@@ -27,7 +27,7 @@ as_root() {
 
 # program:package, for what the tests use beside cargo
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
-  java:openjdk-17-jre-headless ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
+  java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
   systemd-analyze:systemd nsenter:util-linux
   python3:python3 venv:python3-venv setpriv:util-linux)
 
@@ -105,6 +105,12 @@ fetch_kafka() {
   [ "$require" != all ]
 }
 
+fetch_axe() {
+  if command -v npm >/dev/null && bash tests/browser/fetch.sh; then return; fi
+  echo "axe-core could not be fetched" >&2
+  [ "$require" != all ]
+}
+
 # Brokers of the version before, too.
 try_older_kafka() {
   local version=3.9.1
@@ -115,6 +121,7 @@ try_older_kafka() {
 
 install_tools
 [ -n "${TILEMILL_TEST_KAFKA:-}" ] || { step "Apache Kafka"; fetch_kafka; }
+step "axe-core"; fetch_axe
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings

@@ -1,10 +1,13 @@
 //! What happens, as a stream of server-sent events: a snapshot first, then changes.
 //!
-//! Each event carries the whole of what it is about (`jobs`, `workers`, `queue`, `job`), so nothing
-//! has to be resumed: who reconnects gets everything again. A followed job that is deleted is `gone`.
+//! Each event carries the whole of what it is about (`jobs`, `workers`, `processes`, `queue`, `job`), and
+//! `tiles` what a client does not know of a mosaic, so nothing has to be resumed: who reconnects gets
+//! everything again. A followed job that is deleted is `gone`. Events are made once for all clients.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -21,8 +24,10 @@ use utoipa::IntoParams;
 use super::Api;
 use super::description::{Internal, Malformed, NotFound};
 use super::error::ApiError;
+use super::live::Live;
 use super::view;
 use crate::app::App;
+use crate::model::job::JobId;
 use crate::service::PortError;
 
 /// Changes are told at most this often.
@@ -45,13 +50,24 @@ pub struct Hub {
     frames: watch::Sender<Frame>,
     /// One look at a time, so that a later frame never shows something older.
     looking: Arc<Mutex<()>>,
+    followed: Followed,
     shutdown: CancellationToken,
 }
 
-/// What every listener is told, as JSON, by name of the event.
+/// What is told, as events, each of which stays the same as long as there is nothing new.
 #[derive(Clone, Default)]
 struct Frame {
-    parts: Vec<(&'static str, Arc<str>)>,
+    /// To everybody.
+    common: Vec<Arc<str>>,
+    /// To those who follow a job.
+    jobs: BTreeMap<JobId, JobFrame>,
+}
+
+/// What is told of one job.
+#[derive(Clone, Default)]
+struct JobFrame {
+    about: Option<Arc<str>>,
+    live: Option<Arc<Live>>,
 }
 
 impl Hub {
@@ -59,7 +75,7 @@ impl Hub {
     #[must_use]
     pub fn new(shutdown: CancellationToken) -> Self {
         let frames = watch::Sender::new(Frame::default());
-        Self { frames, looking: Arc::default(), shutdown }
+        Self { frames, looking: Arc::default(), followed: Followed::default(), shutdown }
     }
 
     /// Looks as often as there is something to see, as long as somebody listens.
@@ -86,22 +102,109 @@ impl Hub {
 
     async fn look(&self, app: &App) -> Result<(), PortError> {
         let _turn = self.looking.lock().await;
-        self.frames.send_replace(frame(app).await?);
+        let before = self.frames.borrow().clone();
+        let mut frame = Frame { common: common(app).await?, jobs: BTreeMap::new() };
+        for (now, old) in frame.common.iter_mut().zip(&before.common) {
+            stay(now, old);
+        }
+        for job in self.followed.jobs() {
+            let known = before.jobs.get(&job).cloned().unwrap_or_default();
+            frame.jobs.insert(job, follow(app, job, known).await?);
+        }
+        self.frames.send_replace(frame);
         Ok(())
     }
 }
 
-async fn frame(app: &App) -> Result<Frame, PortError> {
-    let (jobs, total) = view::jobs(app, 0, JOBS).await?;
-    let workers = app.state.workers(late_after(app)).await?;
-    let queue = view::queue(app).await?;
-    let jobs = serde_json::json!({ "jobs": jobs, "total": total });
-    let parts = vec![("jobs", json(&jobs)), ("workers", json(&workers)), ("queue", json(&queue))];
-    Ok(Frame { parts })
+/// Leaves what is the same the same, so that listeners see it by its address.
+fn stay(now: &mut Arc<str>, old: &Arc<str>) {
+    if now == old {
+        *now = Arc::clone(old);
+    }
 }
 
-fn json(value: &impl Serialize) -> Arc<str> {
-    serde_json::to_string(value).expect("views are plain data").into()
+async fn common(app: &App) -> Result<Vec<Arc<str>>, PortError> {
+    let (jobs, total) = view::jobs(app, 0, JOBS).await?;
+    let workers = app.state.workers(late_after(app)).await?;
+    Ok(vec![
+        event("jobs", &serde_json::json!({ "jobs": jobs, "total": total })),
+        event("workers", &workers),
+        event("processes", &app.state.processes().await?),
+        event("queue", &view::queue(app).await?),
+    ])
+}
+
+async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, PortError> {
+    let Some(entry) = app.ledger.get(job) else {
+        let gone = event("gone", &serde_json::json!({ "id": job }));
+        return Ok(JobFrame { about: Some(gone), live: None });
+    };
+    let view = view::job(app, &entry).await?;
+    let is_told = |live: &Arc<Live>| live.tells(view.tiles_done, view.attempts);
+    let mut about = event("job", &view);
+    if let Some(old) = &known.about {
+        stay(&mut about, old);
+    }
+    let live = if known.live.as_ref().is_some_and(is_told) || entry.outcome.is_some() {
+        known.live
+    } else {
+        live(app, job, known.live).await?
+    };
+    Ok(JobFrame { about: Some(about), live })
+}
+
+/// The mosaic now; the one before as long as none is published.
+async fn live(
+    app: &App,
+    job: JobId,
+    known: Option<Arc<Live>>,
+) -> Result<Option<Arc<Live>>, PortError> {
+    let Some(mosaic) = app.state.mosaic(job).await? else { return Ok(known) };
+    let board = app.state.board(job).await?;
+    Ok(Some(Live::follow(job, known.as_ref(), mosaic, board.as_ref())))
+}
+
+/// An event as it is sent.
+pub(super) fn event(name: &str, value: &impl Serialize) -> Arc<str> {
+    let json = serde_json::to_string(value).expect("views are plain data");
+    format!("event: {name}\ndata: {json}\n\n").into()
+}
+
+/// The jobs that somebody follows.
+#[derive(Clone, Default)]
+struct Followed(Arc<std::sync::Mutex<BTreeMap<JobId, usize>>>);
+
+impl Followed {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, usize>> {
+        // Nothing that can panic runs under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        self.lock().keys().copied().collect()
+    }
+
+    fn add(&self, job: JobId) -> Follower {
+        *self.lock().entry(job).or_default() += 1;
+        Follower { job, followed: self.clone() }
+    }
+}
+
+/// Somebody who follows a job, until this is dropped.
+struct Follower {
+    job: JobId,
+    followed: Followed,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.followed.lock().entry(self.job) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 /// Which job a client wants to follow.
@@ -115,8 +218,9 @@ pub struct Follow {
 /// What happens, as it happens.
 ///
 /// Server-sent events, each with the whole of what it is about: `jobs` (the newest, as in
-/// `/api/jobs`), `workers`, `queue`, and `job` for the one that was asked for. First comes
-/// everything, then what has changed. Nothing has to be resumed: who reconnects gets everything again.
+/// `/api/jobs`), `workers`, `processes`, `queue`, and `job` for the one that was asked for, with its
+/// `tiles` as they come back: small pixels in base64, for the page. First comes everything, then what
+/// has changed. Nothing has to be resumed: who reconnects gets everything again.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -134,9 +238,8 @@ pub async fn stream(
     follow: Result<web::Query<Follow>, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
     let follow = follow.map_err(|error| ApiError::Malformed(error.to_string()))?;
-    if let Some(job) = &follow.job {
-        api.find(job)?;
-    }
+    let job = follow.into_inner().job.map(|job| Ok::<_, ApiError>(api.find(&job)?.plan.id));
+    let job = job.transpose()?.map(|job| api.hub.followed.add(job));
     let mut frames = api.hub.frames.subscribe();
     // The last frame may be from before anybody listened. A browser does not come back to a stream that
     // was refused, so one begins even while the mill cannot be looked at.
@@ -144,8 +247,8 @@ pub async fn stream(
         warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
     }
     frames.mark_changed();
-    let job = follow.into_inner().job;
-    let listener = Listener { api, job, frames, told: Frame::default() };
+    let shutdown = api.hub.shutdown.clone();
+    let listener = Listener { shutdown, job, frames, told: Vec::new(), seen: 0 };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -155,11 +258,13 @@ pub async fn stream(
 
 /// One client.
 struct Listener {
-    api: web::Data<Api>,
-    job: Option<String>,
+    shutdown: CancellationToken,
+    job: Option<Follower>,
     frames: watch::Receiver<Frame>,
-    /// What it knows.
-    told: Frame,
+    /// The events that it knows.
+    told: Vec<Arc<str>>,
+    /// The revision of the mosaic that it knows.
+    seen: u32,
 }
 
 impl Listener {
@@ -172,7 +277,7 @@ impl Listener {
 
     /// The next events as text; `None` when the server stops.
     async fn next(&mut self) -> Option<String> {
-        let shutdown = self.api.hub.shutdown.clone();
+        let shutdown = self.shutdown.clone();
         loop {
             let changed = tokio::select! {
                 () = shutdown.cancelled() => return None,
@@ -183,7 +288,7 @@ impl Listener {
             };
             changed.ok()?;
             let frame = self.frames.borrow_and_update().clone();
-            let text = self.news(frame).await;
+            let text = self.news(frame);
             if !text.is_empty() {
                 return Some(text);
             }
@@ -191,20 +296,18 @@ impl Listener {
     }
 
     /// The events that tell what the client does not know yet.
-    async fn news(&mut self, mut frame: Frame) -> String {
-        frame.parts.extend(self.followed().await);
-        let new = frame.parts.iter().filter(|part| !self.told.parts.contains(part));
-        let text = new.map(|(name, json)| format!("event: {name}\ndata: {json}\n\n")).collect();
-        self.told = frame;
-        text
-    }
-
-    async fn followed(&self) -> Option<(&'static str, Arc<str>)> {
-        let job = self.job.as_ref()?;
-        let Ok(entry) = self.api.find(job) else {
-            return Some(("gone", json(&serde_json::json!({ "id": job }))));
-        };
-        let view = view::job(&self.api.app, &entry).await.ok()?;
-        Some(("job", json(&view)))
+    fn news(&mut self, mut frame: Frame) -> String {
+        let job = self.job.as_ref().map(|follower| follower.job);
+        let followed = job.and_then(|job| frame.jobs.remove(&job)).unwrap_or_default();
+        let mut now = frame.common;
+        now.extend(followed.about);
+        let is_told = |event: &Arc<str>| self.told.iter().any(|told| Arc::ptr_eq(told, event));
+        let mut news: Vec<_> = now.iter().filter(|event| !is_told(event)).cloned().collect();
+        if let (Some(job), Some(live)) = (job, &followed.live) {
+            news.extend(live.news(job, self.seen));
+            self.seen = live.revision();
+        }
+        self.told = now;
+        news.iter().map(|event| &**event).collect()
     }
 }

@@ -8,12 +8,14 @@
 //! * `receive`: a body on its way into a file.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
+//! * [`pyramid`]: originals and results for those who look at them.
 //! * [`events`]: what happens, as a stream.
+//! * `live`: the mosaic of a followed job, as events.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
 //! * `files`: the files of jobs, for collectors on other machines.
 //! * [`description`]: the API described for machines, gathered from the handlers.
-//! * [`page`]: the files of the page, which are in the executable.
+//! * [`page`]: the files of the page.
 
 use std::io;
 use std::net::TcpListener;
@@ -28,6 +30,7 @@ use tracing::debug;
 use self::door::Door;
 use self::error::ApiError;
 use self::events::Hub;
+use self::page::Page;
 use self::site::Site;
 use crate::app::App;
 use crate::model::event::Look;
@@ -44,8 +47,10 @@ pub mod error;
 pub mod events;
 mod files;
 mod form;
+mod live;
 pub mod mosaic;
 pub mod page;
+pub mod pyramid;
 mod receive;
 pub mod routes;
 mod site;
@@ -66,6 +71,7 @@ pub struct Api {
     space: Space,
     door: Door,
     site: Site,
+    page: Page,
     hub: Hub,
 }
 
@@ -94,10 +100,11 @@ impl Api {
     }
 }
 
-/// Answers requests on `listener` until `shutdown`, then finishes those in hand for at most `grace`.
+/// Answers requests on `listener`, with `page` for people, until `shutdown`, then finishes those in hand for at most `grace`.
 pub async fn serve(
     app: App,
     listener: TcpListener,
+    page: Page,
     grace: Duration,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
@@ -112,7 +119,7 @@ pub async fn serve(
     let space = Space::new(&app.config);
     let door = Door::new(&app.config, Arc::clone(&app.ledger));
     let site = Site::new(listener.local_addr()?, &app.config.server);
-    let api = web::Data::new(Api { app, admission, space, door, site, hub });
+    let api = web::Data::new(Api { app, admission, space, door, site, page, hub });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())

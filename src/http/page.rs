@@ -1,15 +1,30 @@
-//! The files of the page, which are in the executable.
+//! The files of the page: those in the executable, or those of a directory that somebody works on.
 
+use std::path::{Component, Path, PathBuf};
+
+use actix_files::NamedFile;
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::Api;
+use crate::blocking;
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
 struct Files;
 
+/// Where the files of the page are.
+#[derive(Debug, Clone)]
+pub enum Page {
+    /// In the executable.
+    Embedded,
+    /// In this directory, as they are now.
+    Directory(PathBuf),
+}
+
 /// `/` and everything that is neither the API nor a health check.
-pub async fn file(request: HttpRequest) -> HttpResponse {
+pub async fn file(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return HttpResponse::MethodNotAllowed().finish();
     }
@@ -17,14 +32,17 @@ pub async fn file(request: HttpRequest) -> HttpResponse {
         "/" => "index.html",
         path => path.trim_start_matches('/'),
     };
-    match Files::get(path) {
-        Some(file) => respond(&request, file),
-        None => HttpResponse::NotFound().content_type("text/plain").body("there is no such page\n"),
-    }
+    let found = match &api.page {
+        Page::Embedded => Files::get(path).map(|file| embedded(&request, file)),
+        Page::Directory(directory) => current(&request, directory, path).await,
+    };
+    found.unwrap_or_else(|| {
+        HttpResponse::NotFound().content_type("text/plain").body("there is no such page\n")
+    })
 }
 
 /// Clients ask each time whether a file is the same, so that an upgrade is seen at once.
-fn respond(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
+fn embedded(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
     let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()));
     let known = request.headers().get(header::IF_NONE_MATCH);
     let same = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
@@ -35,6 +53,17 @@ fn respond(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type(file.metadata.mimetype());
     if same { response.finish() } else { response.body(file.data.into_owned()) }
+}
+
+/// A file as it is now, if the path leads to one inside the directory.
+async fn current(request: &HttpRequest, directory: &Path, path: &str) -> Option<HttpResponse> {
+    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let file = directory.join(path);
+    let file = blocking::run(move || NamedFile::open(file)).await.ok().filter(|_| inside)?;
+    let mut response = file.into_response(request);
+    let uncached = header::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, uncached);
+    Some(response)
 }
 
 fn hex(bytes: &[u8]) -> String {

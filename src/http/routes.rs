@@ -9,9 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
 use super::error::ApiError;
 use super::view::{self, FilterView, JobView, QueueView};
-use super::{Api, description, download, events, mosaic, page, upload};
+use super::{Api, description, download, events, mosaic, page, pyramid, upload};
 use crate::model::event::Look;
 use crate::model::job::Outcome;
+use crate::model::process::Process;
 use crate::model::worker::WorkerView;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -38,8 +39,14 @@ pub fn configure(routes: &mut web::ServiceConfig) {
                 .service(resource("/jobs/{id}/thumbnail").route(read().to(mosaic::thumbnail)))
                 .service(resource("/jobs/{id}/mosaic").route(read().to(mosaic::mosaic)))
                 .service(resource("/jobs/{id}/tiles").route(read().to(mosaic::tiles)))
+                .service(resource("/jobs/{id}/pyramid/{image}").route(read().to(pyramid::show)))
+                .service(
+                    resource("/jobs/{id}/pyramid/{image}/{level}/{column}/{row}")
+                        .route(read().to(pyramid::tile)),
+                )
                 .service(resource("/events").route(web::get().to(events::stream)))
                 .service(resource("/workers").route(read().to(workers)))
+                .service(resource("/processes").route(read().to(processes)))
                 .service(resource("/queue").route(read().to(queue)))
                 .service(resource("/filters").route(read().to(list_filters)))
                 .service(resource("/openapi.json").route(read().to(description::describe)))
@@ -148,6 +155,7 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
         _ => {}
     }
     api.app.ledger.remove(job).await?;
+    api.app.pyramids.remove_both(job).await;
     if let Err(error) = api.app.state.forget(job).await {
         // Without anybody who publishes it again, it expires.
         debug!(%job, error = &error as &dyn std::error::Error, "the state keeps a job that is gone");
@@ -165,6 +173,17 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
 )]
 pub(super) async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerView>>> {
     Ok(web::Json(api.app.state.workers(events::late_after(&api.app)).await?))
+}
+
+/// Which processes run beside the workers: those that serve, collect and monitor.
+#[utoipa::path(
+    get,
+    path = "/api/processes",
+    tag = "fleet",
+    responses((status = 200, description = "The processes.", body = [Process]), Internal),
+)]
+pub(super) async fn processes(api: web::Data<Api>) -> Result<web::Json<Vec<Process>>> {
+    Ok(web::Json(api.app.state.processes().await.map_err(ApiError::from)?))
 }
 
 /// What is on its way through the mill.

@@ -44,6 +44,8 @@ pub struct JobView {
     pub attempts: u32,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// When its first tile was done, of a job in work, if that is known.
+    pub filtering_since: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
     /// Where the time went, of a complete job.
@@ -228,6 +230,7 @@ fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
         tiles_done: done,
         attempts: board.map_or(1, Board::attempts),
         created_at: plan.created_at,
+        filtering_since: board.and_then(Board::began),
         finished_at: outcome.map(Outcome::finished_at),
         timings: None,
         error: None,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::worker::WorkerId;
@@ -35,6 +36,8 @@ pub struct Board {
     attempts: u32,
     failed: BTreeMap<u32, FailedAttempt>,
     put_off: BTreeMap<u32, PutOff>,
+    /// When the first tile was done; unknown of a canvas that another process had begun.
+    began: Option<Timestamp>,
 }
 
 impl Board {
@@ -47,7 +50,7 @@ impl Board {
 
     fn of(tiles: u32, done: u32, bits: Vec<u8>) -> Self {
         let (failed, put_off) = (BTreeMap::new(), BTreeMap::new());
-        Self { tiles, done, bits, attempts: 1, failed, put_off }
+        Self { tiles, done, bits, attempts: 1, failed, put_off, began: None }
     }
 
     /// A board from its bits, tile 0 in the lowest bit of the first byte.
@@ -102,6 +105,9 @@ impl Board {
             return false;
         }
         self.bits[(tile / 8) as usize] |= 1 << (tile % 8);
+        if self.done == 0 {
+            self.began = Some(Timestamp::now());
+        }
         self.done += 1;
         self.failed.remove(&tile);
         self.put_off.remove(&tile);
@@ -143,10 +149,21 @@ impl Board {
         self.put_off.values().next().map(|put_off| put_off.cause.as_str())
     }
 
+    /// When the first tile was done, if that is known.
+    #[must_use]
+    pub const fn began(&self) -> Option<Timestamp> {
+        self.began
+    }
+
     /// The most attempts that any one tile has needed so far, at least 1.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    /// The tiles that are not done and whose last attempt failed.
+    pub fn failed(&self) -> impl Iterator<Item = (u32, &FailedAttempt)> {
+        self.failed.iter().map(|(tile, failed)| (*tile, failed))
     }
 
     /// The number of the next attempt at `tile`, from 1.

@@ -113,6 +113,30 @@ impl Mosaic {
         self.marks.get(tile as usize).is_some_and(|mark| *mark != Mark::Clear)
     }
 
+    /// The tiles that are not as they were in an earlier state of this mosaic.
+    pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = u32> + 'a {
+        let tiles = (0..).zip(&self.marks);
+        tiles.filter(|(tile, mark)| !self.is_same(**mark, before, *tile)).map(|(tile, _)| tile)
+    }
+
+    /// Workers are compared by name: where a mosaic was written down meanwhile, their order may be another.
+    fn is_same(&self, mark: Mark, before: &Self, tile: u32) -> bool {
+        let name = |mosaic: &'_ Self, mark| match mark {
+            Mark::Made { worker, .. } => mosaic.workers.get(usize::from(worker)).cloned(),
+            Mark::Clear | Mark::Found => None,
+        };
+        match (mark, before.marks.get(tile as usize).copied()) {
+            (
+                Mark::Made { attempt, millis, .. },
+                Some(old @ Mark::Made { attempt: old_attempt, millis: old_millis, .. }),
+            ) => {
+                (attempt, millis) == (old_attempt, old_millis)
+                    && name(self, mark) == name(before, old)
+            }
+            (mark, old) => Some(mark) == old,
+        }
+    }
+
     /// Puts a tile in its slot. One that does not fit this mosaic is left out.
     pub fn paint(&mut self, slot: Slot) {
         let (tile, length) = (slot.tile as usize, self.slot_pixels());

@@ -6,6 +6,7 @@
 //! - [`grid`]: sizes, regions and the tiles of an image
 //! - [`orientation`]: the eight ways a stored image may be turned
 //! - [`preview`]: small pictures of large ones
+//! - [`pyramid`]: ever smaller copies of a picture, in tiles
 //! - [`source`]: a decoded image, cut into windows in viewing orientation
 //! - [`decode`]: files to sources, with limits checked before memory is taken
 //! - [`filter`]: the filters, their parameters and chains of them
@@ -19,6 +20,7 @@ pub mod grid;
 pub mod orientation;
 pub mod pixels;
 pub mod preview;
+pub mod pyramid;
 pub mod sample;
 pub mod source;
 

@@ -1,7 +1,7 @@
 //! `tilemill serve`: the page, the API, and a mill.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,6 +14,7 @@ use crate::app::{self, App, Backends, Services};
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
 use crate::http;
+use crate::http::page::Page;
 use crate::model::process::Role;
 use crate::service::canvas::Scratch;
 use crate::storage::files::FileStorage;
@@ -25,6 +26,7 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let listener = listen(args.listen.unwrap_or(config.server.listen))?;
     let address = listener.local_addr().context("read the address of the listener")?;
+    let page = page(args.static_dir)?;
     let config = Arc::new(config);
     let _locks = lock_directories(&config)?;
     let storage = open_storage(&config).await?;
@@ -64,9 +66,16 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     info!("listening on http://{address}");
     lifetime::tell(NotifyState::Ready);
     let grace = config.shutdown_timeout.duration();
-    http::serve(app, listener, grace, requests).await.context("serve requests")?;
+    http::serve(app, listener, page, grace, requests).await.context("serve requests")?;
     services.cancel();
     Ok(lifetime::finish(&running, grace, "it is done again at the next start").await)
+}
+
+fn page(directory: Option<PathBuf>) -> anyhow::Result<Page> {
+    let Some(directory) = directory else { return Ok(Page::Embedded) };
+    let is_page = directory.join("index.html").is_file();
+    anyhow::ensure!(is_page, "{} has no index.html (--static-dir)", directory.display());
+    Ok(Page::Directory(directory))
 }
 
 /// Joins the cluster that is configured; none is configured where this process does everything.

@@ -5,21 +5,25 @@
 //! * [`mill`]: a task becomes a result.
 //! * [`stitch`]: results become a canvas, a full canvas the final image.
 //! * [`canvas`]: the scratch file that holds the tiles which are back.
+//! * `keep`: where decoded images are.
 //! * [`ledger`]: what a server knows of its jobs.
 //! * [`monitor`]: heartbeats become a view of the fleet.
 //! * [`pool`]: the threads that compute.
 //! * [`presence`]: says that a process runs.
+//! * [`pyramid`]: originals and results in ever smaller copies, for those who look at them.
 //! * [`retention`]: how long the files of jobs that have ended are kept.
 //! * [`space`]: how much of the disks stays free.
 
 pub mod admit;
 pub mod canvas;
 pub mod dispatch;
+mod keep;
 pub mod ledger;
 pub mod mill;
 pub mod monitor;
 pub mod pool;
 pub mod presence;
+pub mod pyramid;
 pub mod retention;
 pub mod space;
 pub mod stitch;

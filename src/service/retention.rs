@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::PortError;
 use super::ledger::{Entry, Ledger};
+use super::pyramid::{Pyramids, Which};
 use crate::config::{Retention, Seconds};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
@@ -37,11 +38,27 @@ struct Ended {
     plan: Arc<Plan>,
     age: Duration,
     kept: Kept,
+    /// Bytes of the pyramids of its images, which go with them.
+    pyramids: u64,
+}
+
+impl Ended {
+    fn bytes(&self) -> u64 {
+        self.kept.bytes() + self.pyramids
+    }
+}
+
+/// What holds the files.
+pub struct Holders {
+    /// Knows the jobs, and holds their images.
+    pub ledger: Arc<Ledger>,
+    /// Holds what was made of the images.
+    pub pyramids: Pyramids,
 }
 
 /// Removes what is kept no longer, at once and every so often, until `shutdown`.
 pub async fn run(
-    ledger: Arc<Ledger>,
+    holders: Holders,
     state: Arc<dyn State>,
     limits: Retention,
     shutdown: CancellationToken,
@@ -54,13 +71,16 @@ pub async fn run(
             _ = clock.tick() => {}
             () = shutdown.cancelled() => return,
         }
-        if let Err(error) = apply(&ledger, &*state, &limits).await {
+        if let Err(error) = apply(&holders, &*state, &limits).await {
             warn!(error = &error as &dyn std::error::Error, "could not remove old files");
         }
     }
 }
 
-async fn apply(ledger: &Ledger, state: &dyn State, limits: &Retention) -> Result<(), PortError> {
+async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Result<(), PortError> {
+    let ledger = &holders.ledger;
+    let known = Arc::clone(ledger);
+    let sizes = holders.pyramids.sizes(move |job, which| has(&known, job, which)).await;
     let mut jobs = Vec::new();
     for Entry { plan, outcome, mut kept } in ledger.ended() {
         let Some(outcome) = outcome else { continue };
@@ -70,11 +90,12 @@ async fn apply(ledger: &Ledger, state: &dyn State, limits: &Retention) -> Result
                 Err(error) => say(&plan, &error),
             }
         }
-        jobs.push(Ended { plan, age: age(outcome.finished_at()), kept });
+        let pyramids = sizes.get(&plan.id).copied().unwrap_or(0);
+        jobs.push(Ended { plan, age: age(outcome.finished_at()), kept, pyramids });
     }
     for (plan, removal) in due(jobs, limits) {
         // What cannot be removed is tried again, and keeps nobody else's files from being removed.
-        if let Err(error) = remove(ledger, &plan, removal).await {
+        if let Err(error) = remove(holders, &plan, removal).await {
             say(&plan, &error);
             continue;
         }
@@ -88,11 +109,31 @@ fn say(plan: &Plan, error: &(dyn std::error::Error + 'static)) {
     warn!(job = %plan.id, error, "could not remove old files");
 }
 
-async fn remove(ledger: &Ledger, plan: &Plan, removal: Removal) -> Result<(), PortError> {
+fn has(ledger: &Ledger, job: JobId, which: Which) -> bool {
+    ledger.get(job).is_some_and(|entry| match which {
+        Which::Original => entry.kept.original.is_some(),
+        Which::Result => entry.kept.result.is_some(),
+    })
+}
+
+async fn remove(
+    Holders { ledger, pyramids }: &Holders,
+    plan: &Plan,
+    removal: Removal,
+) -> Result<(), PortError> {
     match removal {
-        Removal::Original => ledger.remove_original(plan.id).await?,
-        Removal::Result => ledger.remove_result(plan).await?,
-        Removal::Record => ledger.remove(plan.id).await?,
+        Removal::Original => {
+            ledger.remove_original(plan.id).await?;
+            pyramids.remove(plan.id, Which::Original).await;
+        }
+        Removal::Result => {
+            ledger.remove_result(plan).await?;
+            pyramids.remove(plan.id, Which::Result).await;
+        }
+        Removal::Record => {
+            ledger.remove(plan.id).await?;
+            pyramids.remove_both(plan.id).await;
+        }
     }
     Ok(())
 }
@@ -106,12 +147,12 @@ fn age(then: Timestamp) -> Duration {
 fn due(mut jobs: Vec<Ended>, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
     jobs.sort_by_key(|job| Reverse(job.age));
     let mut removals: Vec<_> = jobs.iter_mut().flat_map(|job| too_old(job, limits)).collect();
-    let mut bytes: u64 = jobs.iter().map(|job| job.kept.bytes()).sum();
+    let mut bytes: u64 = jobs.iter().map(Ended::bytes).sum();
     for mut job in jobs {
         if bytes <= limits.max_bytes.get() {
             break;
         }
-        bytes -= job.kept.bytes();
+        bytes -= job.bytes();
         removals.extend(take_files(&mut job, [true; 2]));
     }
     removals
@@ -119,7 +160,7 @@ fn due(mut jobs: Vec<Ended>, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
 
 fn too_old(job: &mut Ended, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
     if job.age > limits.records.duration() {
-        job.kept = Kept::default();
+        (job.kept, job.pyramids) = (Kept::default(), 0);
         return vec![(Arc::clone(&job.plan), Removal::Record)];
     }
     let old = [limits.originals, limits.results].map(|limit| job.age > limit.duration());
@@ -188,7 +229,8 @@ mod tests {
     fn ended(age: u64, original: u64, result: u64) -> Ended {
         let kept = [original, result].map(|bytes| (bytes > 0).then_some(bytes));
         let [original, result] = kept;
-        Ended { plan: plan(), age: Duration::from_secs(age), kept: Kept { original, result } }
+        let (age, kept) = (Duration::from_secs(age), Kept { original, result });
+        Ended { plan: plan(), age, kept, pyramids: 0 }
     }
 
     fn limits(max_bytes: u64) -> Retention {
@@ -228,5 +270,13 @@ mod tests {
         assert_eq!(removals(&jobs, 29), [vec![], both.clone(), vec![]]);
         assert_eq!(removals(&jobs, 19), [vec![], both.clone(), vec![Removal::Result]]);
         assert_eq!(removals(&jobs, 0), [both.clone(), both, vec![Removal::Result]]);
+    }
+
+    #[test]
+    fn pyramids_count_as_much_as_images_and_go_with_them() {
+        let mut jobs = [ended(3, 0, 5), ended(1, 0, 5)];
+        jobs[0].pyramids = 10;
+        assert_eq!(removals(&jobs, 20), [vec![], vec![]]);
+        assert_eq!(removals(&jobs, 19), [vec![Removal::Result], vec![]]);
     }
 }

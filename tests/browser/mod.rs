@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::PATIENCE;
 
+pub mod axe;
 pub mod line;
 
 /// How often a condition is looked at.
@@ -39,6 +40,10 @@ const FLAGS: [&str; 11] = [
 pub const TAB: &str = "\u{E004}";
 pub const ENTER: &str = "\u{E007}";
 pub const SPACE: &str = " ";
+pub const HOME: &str = "\u{E011}";
+pub const END: &str = "\u{E010}";
+pub const RIGHT: &str = "\u{E014}";
+pub const DOWN: &str = "\u{E015}";
 
 /// A running `chromedriver`; all browsers are its.
 pub struct Driver {
@@ -184,13 +189,24 @@ impl Browser {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": given }))
     }
 
-    /// Lays the page out for this width, in this colour scheme.
+    /// Lays the page out for this width, in this colour scheme, with nothing that moves.
     pub fn look_as(&self, width: u32, scheme: &str) {
         let size =
             json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
         self.tools("Emulation.setDeviceMetricsOverride", &size);
         let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         self.tools("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
+    }
+
+    /// Lets the page believe that its reader wants nothing to move.
+    pub fn calm(&self) {
+        let calm = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }]);
+        self.tools("Emulation.setEmulatedMedia", &json!({ "features": calm }));
+    }
+
+    /// Runs a script before those of each page that is opened from now on.
+    pub fn before_each_page(&self, script: &str) {
+        self.tools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script }));
     }
 
     /// The whole page as a PNG.

@@ -61,7 +61,7 @@ pub(super) fn convert(
 }
 
 /// `value` / 65,535 of 255, rounded to the nearest.
-fn to_eight(value: u16) -> u8 {
+pub(in crate::raster) fn to_eight(value: u16) -> u8 {
     let rounded = (u32::from(value) * 255 + 32_767) / 65_535;
     u8::try_from(rounded).expect("65,535 becomes 255")
 }

@@ -20,7 +20,7 @@ use super::pixels::{PixelFormat, Pixels};
 
 mod checksum;
 mod codec;
-mod convert;
+pub(in crate::raster) mod convert;
 pub mod error;
 mod jpeg;
 pub mod options;

@@ -6,7 +6,6 @@
 //! * `route`: which way its results take.
 //! * `send`: which tiles are sent next.
 //! * `source`: decoding of its original.
-//! * `keep`: where decoded images are.
 //! * `news`: which jobs to look at.
 //! * `age`: jobs that have not ended in time.
 //!
@@ -41,7 +40,6 @@ use crate::storage::Storage;
 mod active;
 mod age;
 pub mod flights;
-mod keep;
 mod news;
 mod route;
 mod send;

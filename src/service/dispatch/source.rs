@@ -8,7 +8,6 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::keep::{Keep, Kept};
 use crate::blocking;
 use crate::config::Config;
 use crate::model::job::{Failure, JobId, Plan, Step};
@@ -17,6 +16,7 @@ use crate::raster::pixels::Pixels;
 use crate::raster::source::{Raster, Rows, Source};
 use crate::refusal::Refusal;
 use crate::service::admit;
+use crate::service::keep::{Keep, Kept};
 use crate::storage::{Storage, StorageError};
 
 /// What the dispatcher hears of an image that is being decoded.

@@ -1,0 +1,251 @@
+//! The mosaic of a followed job, as events: each tile once, in its finished pixels, with who made it.
+//!
+//! Made once for all who follow the job. An event `tiles` carries the grid, the names of workers, tiles
+//! whose last attempt failed, and, in base64, for each tile: its index (u32), the number of its worker in
+//! the list from 1, or 0 (u16), the attempt (u16), milliseconds (u32), all little-endian, and the pixels
+//! of its slot, row by row, four bytes each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::events::event;
+use crate::model::board::Board;
+use crate::model::job::JobId;
+use crate::model::mosaic::{Mosaic, Slot};
+
+/// An event carries about so many bytes at most, so that no page is busy with one for long.
+const EVENT_BYTES: usize = 48 << 10;
+/// Failed tiles that are told of at most.
+const FAILED: usize = 100;
+
+/// A mosaic, and what to tell those who know an earlier state of it.
+pub(super) struct Live {
+    mosaic: Mosaic,
+    failed: Vec<FailedTile>,
+    /// At which revision each tile became what it is; 0 for those that are not back.
+    since: Vec<u32>,
+    /// Tiles that are back.
+    done: u32,
+    /// The most attempts at one tile.
+    attempts: u32,
+    revision: u32,
+    /// What leads from the revision before to this one: what nearly everybody needs.
+    latest: Vec<Arc<str>>,
+}
+
+/// A tile that was tried in vain and is not back yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct FailedTile {
+    tile: u32,
+    worker: String,
+    attempt: u32,
+    cause: String,
+}
+
+#[derive(Serialize)]
+struct TilesEvent<'a> {
+    job: JobId,
+    columns: u32,
+    rows: u32,
+    /// Side of a tile's slot, in pixels.
+    slot: u32,
+    workers: Vec<String>,
+    failed: &'a [FailedTile],
+    packed: String,
+}
+
+impl Live {
+    /// The state after `before`. Returns `before` itself if nothing is new.
+    pub(super) fn follow(
+        job: JobId,
+        before: Option<&Arc<Self>>,
+        mosaic: Mosaic,
+        board: Option<&Board>,
+    ) -> Arc<Self> {
+        let failed = board.map_or_else(Vec::new, failed_tiles);
+        let tiles = usize::try_from(mosaic.grid().len()).unwrap_or(usize::MAX);
+        let known = before.filter(|known| known.since.len() == tiles);
+        let changed: Vec<u32> = match known {
+            Some(known) => mosaic.changed_since(&known.mosaic).collect(),
+            None => (0..).take(tiles).filter(|tile| mosaic.has(*tile)).collect(),
+        };
+        if let Some(known) = known.filter(|known| changed.is_empty() && known.failed == failed) {
+            return Arc::clone(known);
+        }
+        let revision = before.map_or(0, |before| before.revision) + 1;
+        let mut since = known.map_or_else(|| vec![0; tiles], |known| known.since.clone());
+        for tile in &changed {
+            since[*tile as usize] = revision;
+        }
+        let done = u32::try_from(since.iter().filter(|since| **since > 0).count());
+        let (done, attempts) = (done.unwrap_or(u32::MAX), board.map_or(1, Board::attempts));
+        let latest = Vec::new();
+        let mut live = Self { mosaic, failed, since, done, attempts, revision, latest };
+        live.latest = live.events(job, changed.into_iter());
+        Arc::new(live)
+    }
+
+    /// Whether a job of which so much is done has nothing new to show.
+    pub(super) fn tells(&self, done: u32, attempts: u32) -> bool {
+        (self.done, self.attempts) == (done, attempts)
+    }
+
+    pub(super) fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// The events for somebody who knows the revision `seen`; 0 for somebody who knows nothing.
+    pub(super) fn news(&self, job: JobId, seen: u32) -> Vec<Arc<str>> {
+        match self.revision - seen.min(self.revision) {
+            0 => Vec::new(),
+            1 => self.latest.clone(),
+            _ => {
+                let tiles = (0..).zip(&self.since).filter(|(_, since)| **since > seen);
+                self.events(job, tiles.map(|(tile, _)| tile))
+            }
+        }
+    }
+
+    fn events(&self, job: JobId, tiles: impl Iterator<Item = u32>) -> Vec<Arc<str>> {
+        let mut events = Vec::new();
+        let mut packed = Packed::default();
+        for slot in tiles.filter_map(|tile| self.mosaic.slot(tile)) {
+            packed.push(&slot);
+            if packed.bytes.len() >= EVENT_BYTES {
+                events.push(self.event(job, std::mem::take(&mut packed)));
+            }
+        }
+        if events.is_empty() || !packed.bytes.is_empty() {
+            events.push(self.event(job, packed));
+        }
+        events
+    }
+
+    fn event(&self, job: JobId, Packed { workers, bytes, .. }: Packed) -> Arc<str> {
+        let (grid, slot) = (self.mosaic.grid(), self.mosaic.slot_side());
+        let (columns, rows, failed) = (grid.columns(), grid.rows(), &*self.failed);
+        let packed = STANDARD.encode(bytes);
+        event("tiles", &TilesEvent { job, columns, rows, slot, workers, failed, packed })
+    }
+}
+
+fn failed_tiles(board: &Board) -> Vec<FailedTile> {
+    let failed = board.failed().take(FAILED);
+    failed
+        .map(|(tile, failed)| FailedTile {
+            tile,
+            worker: failed.worker.to_string(),
+            attempt: failed.attempt,
+            cause: failed.cause.clone(),
+        })
+        .collect()
+}
+
+/// Tiles as bytes, and the workers that they name.
+#[derive(Default)]
+struct Packed {
+    workers: Vec<String>,
+    numbers: HashMap<String, u16>,
+    bytes: Vec<u8>,
+}
+
+impl Packed {
+    fn push(&mut self, slot: &Slot) {
+        let maker = slot.maker.as_ref();
+        let worker = maker.map_or(0, |maker| self.number(maker.worker.as_str()));
+        let attempt = maker.map_or(0, |maker| u16::try_from(maker.attempt).unwrap_or(u16::MAX));
+        self.bytes.extend_from_slice(&slot.tile.to_le_bytes());
+        self.bytes.extend_from_slice(&worker.to_le_bytes());
+        self.bytes.extend_from_slice(&attempt.to_le_bytes());
+        self.bytes.extend_from_slice(&maker.map_or(0, |maker| maker.millis).to_le_bytes());
+        self.bytes.extend_from_slice(slot.pixels.as_flattened());
+    }
+
+    fn number(&mut self, worker: &str) -> u16 {
+        if let Some(number) = self.numbers.get(worker) {
+            return *number;
+        }
+        self.workers.push(worker.to_owned());
+        let number = u16::try_from(self.workers.len()).unwrap_or(0);
+        self.numbers.insert(worker.to_owned(), number);
+        number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::board::FailedAttempt;
+    use crate::model::mosaic::Maker;
+    use crate::model::worker::WorkerId;
+    use crate::raster::grid::Size;
+
+    fn painted(mosaic: &mut Mosaic, tile: u32, worker: &str) {
+        let side = mosaic.slot_side() as usize;
+        let maker = Maker { worker: WorkerId::new(worker), attempt: 1, millis: 7 };
+        mosaic.paint(Slot { tile, pixels: vec![[9; 4]; side * side], maker: Some(maker) });
+    }
+
+    /// The tiles that events tell of, each with its worker.
+    fn told(events: &[Arc<str>]) -> Vec<(u32, String)> {
+        let mut told = Vec::new();
+        for text in events {
+            let json = text.strip_prefix("event: tiles\ndata: ").unwrap();
+            let event: serde_json::Value = serde_json::from_str(json).unwrap();
+            let bytes = STANDARD.decode(event["packed"].as_str().unwrap()).unwrap();
+            let slot = usize::try_from(event["slot"].as_u64().unwrap()).unwrap();
+            for tile in bytes.chunks_exact(12 + 4 * slot * slot) {
+                let worker = usize::from(tile[4]) - 1;
+                let name = event["workers"][worker].as_str().unwrap();
+                told.push((u32::from(tile[0]), name.to_owned()));
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn each_tile_is_told_once_and_everything_to_those_who_know_nothing() {
+        let job = JobId::generate();
+        let mut mosaic = Mosaic::new(Size::new(40, 10), 10);
+        painted(&mut mosaic, 2, "a");
+        let first = Live::follow(job, None, mosaic.clone(), None);
+        painted(&mut mosaic, 0, "b");
+        let second = Live::follow(job, Some(&first), mosaic.clone(), None);
+        painted(&mut mosaic, 0, "a");
+        let third = Live::follow(job, Some(&second), mosaic.clone(), None);
+        assert!(Arc::ptr_eq(&third, &Live::follow(job, Some(&third), mosaic, None)));
+        let tile = |tile, worker: &str| (tile, worker.to_owned());
+        assert_eq!(told(&third.news(job, 2)), [tile(0, "a")]);
+        assert_eq!(told(&third.news(job, 1)), [tile(0, "a")]);
+        assert_eq!(told(&third.news(job, 0)), [tile(0, "a"), tile(2, "a")]);
+        assert_eq!(told(&second.news(job, 1)), [tile(0, "b")]);
+        assert!(third.news(job, 3).is_empty());
+    }
+
+    #[test]
+    fn many_tiles_are_told_in_several_events() {
+        let mut mosaic = Mosaic::new(Size::new(100, 100), 1);
+        (0..10_000).for_each(|tile| painted(&mut mosaic, tile, "w"));
+        let live = Live::follow(JobId::generate(), None, mosaic, None);
+        let events = live.news(JobId::generate(), 0);
+        assert!(events.len() > 10, "{}", events.len());
+        assert_eq!(told(&events).len(), 10_000);
+    }
+
+    #[test]
+    fn failed_tiles_are_told_even_if_no_tile_is_back() {
+        let job = JobId::generate();
+        let mosaic = Mosaic::new(Size::new(40, 10), 10);
+        let mut board = Board::new(4);
+        let before = Live::follow(job, None, mosaic.clone(), Some(&board));
+        let cause = "too hard".to_owned();
+        board.fail(3, FailedAttempt { attempt: 1, worker: WorkerId::new("w"), cause });
+        let after = Live::follow(job, Some(&before), mosaic, Some(&board));
+        let [event] = &after.news(job, before.revision())[..] else { panic!("one event") };
+        assert!(event.contains(r#""failed":[{"tile":3,"worker":"w","attempt":1,"#), "{event}");
+    }
+}

@@ -1,0 +1,181 @@
+//! Originals and results for those who look at them: any part, at any size, however large the image is.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::description::{Gone, Internal, NotFound, WrongStatus};
+use super::error::ApiError;
+use super::view;
+use crate::model::job::{Outcome, Plan};
+use crate::raster::pyramid::{self, Levels, Place};
+use crate::service::ledger::Entry;
+use crate::service::pyramid::file::Pyramid;
+use crate::service::pyramid::{Status, Which};
+use crate::service::retention;
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+/// A path that may lead nowhere.
+type Given<T> = Result<web::Path<T>, actix_web::Error>;
+
+/// An image of a job in ever smaller copies, each cut into tiles.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PyramidView {
+    /// Whether its tiles can be fetched, or are being made, or cannot be made.
+    state: StateView,
+    /// How far the making is, from 0 to 1.
+    fraction: f64,
+    /// Why it cannot be made, in words.
+    error: Option<String>,
+    /// Width of the image in pixels, upright.
+    width: u32,
+    /// Height of the image in pixels, upright.
+    height: u32,
+    /// Side of a tile in pixels.
+    tile: u32,
+    /// How many copies there are: level 0 is the image, each further one has half the size.
+    levels: u32,
+}
+
+/// How it is with a pyramid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StateView {
+    /// It is being made.
+    Making,
+    /// Its tiles can be fetched.
+    Ready,
+    /// It cannot be made.
+    Failed,
+}
+
+/// Which image a path means.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct OneImage {
+    /// The job.
+    id: String,
+    /// Its original or its result.
+    #[param(inline)]
+    image: Which,
+}
+
+/// Which tile a path means.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct OneTile {
+    /// The job.
+    id: String,
+    /// Its original or its result.
+    #[param(inline)]
+    image: Which,
+    /// The copy, 0 for the image itself.
+    level: u32,
+    /// Column of the tile.
+    column: u32,
+    /// Row of the tile.
+    row: u32,
+}
+
+/// An image of a complete job, for those who look at it. Who asks first lets its copies be made.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/pyramid/{image}",
+    operation_id = "get_pyramid",
+    tag = "images",
+    params(OneImage),
+    responses(
+        (status = 200, description = "The copies.", body = PyramidView),
+        NotFound, WrongStatus, Gone, Internal,
+    ),
+)]
+pub async fn show(api: web::Data<Api>, path: Given<OneImage>) -> Result<web::Json<PyramidView>> {
+    let path = path.map_err(|_| nowhere())?;
+    let plan = find(&api, &path.id, path.image).await?;
+    let status = api.app.pyramids.look(&plan, path.image).await;
+    Ok(web::Json(PyramidView::of(&plan, &status)))
+}
+
+/// A tile of an image, 8 bits a sample.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/pyramid/{image}/{level}/{column}/{row}",
+    operation_id = "get_pyramid_tile",
+    tag = "images",
+    params(OneTile),
+    responses(
+        (status = 200, description = "The tile; PNG where the image has alpha.", content(
+            (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
+        )),
+        NotFound, WrongStatus, Gone, Internal,
+    ),
+)]
+pub async fn tile(api: web::Data<Api>, path: Given<OneTile>) -> Result<HttpResponse> {
+    let path = path.map_err(|_| nowhere())?;
+    let OneTile { ref id, image, level, column, row } = *path;
+    let plan = find(&api, id, image).await?;
+    let Status::Ready(pyramid) = api.app.pyramids.look(&plan, image).await else {
+        return Err(ApiError::NotFound(format!("tile of job {id} yet: its copies are being made")));
+    };
+    let found = read(Arc::clone(&pyramid), Place { level, column, row }).await?;
+    let missing = || ApiError::NotFound(format!("tile {level}/{column}/{row} of job {id}"));
+    Ok(HttpResponse::Ok()
+        .content_type(pyramid.format().mime())
+        .insert_header((header::CACHE_CONTROL, "max-age=31536000, immutable"))
+        .body(found.ok_or_else(missing)?))
+}
+
+fn nowhere() -> ApiError {
+    ApiError::NotFound("such image or tile".into())
+}
+
+async fn read(pyramid: Arc<Pyramid>, place: Place) -> Result<Option<Vec<u8>>> {
+    let read = web::block(move || pyramid.tile(place)).await;
+    read.map_err(ApiError::internal)?.map_err(ApiError::internal)
+}
+
+/// The plan of a job whose image is there. Only of complete jobs: no image is decoded here that could
+/// not be decoded before.
+async fn find(api: &Api, id: &str, image: Which) -> Result<Arc<Plan>> {
+    let entry = api.find(id)?;
+    if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
+        let status = view::job(&api.app, &entry).await?.status;
+        let needs = "only the images of a complete job can be looked at";
+        return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
+    }
+    gone(&entry, image, api).map_or(Ok(entry.plan), Err)
+}
+
+fn gone(entry: &Entry, image: Which, api: &Api) -> Option<ApiError> {
+    let limits = &api.app.config.retention;
+    let refusal = match image {
+        Which::Original if entry.kept.original.is_none() => retention::original_gone(entry, limits),
+        Which::Result if entry.kept.result.is_none() => retention::result_gone(entry, limits),
+        Which::Original | Which::Result => return None,
+    };
+    Some(refusal.into())
+}
+
+impl PyramidView {
+    fn of(plan: &Plan, status: &Status) -> Self {
+        let (state, fraction, error) = match status {
+            Status::Making(fraction) => (StateView::Making, *fraction, None),
+            Status::Ready(_) => (StateView::Ready, 1.0, None),
+            Status::Failed(why) => (StateView::Failed, 0.0, Some(why.clone())),
+        };
+        let levels = Levels::new(plan.size);
+        Self {
+            state,
+            fraction,
+            error,
+            width: plan.size.width,
+            height: plan.size.height,
+            tile: pyramid::SIDE,
+            levels: levels.count(),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Originals and results in ever smaller copies, for those who look at them: made when somebody does,
+//! and kept as long as the image is, as far as the quota goes.
+//!
+//! * [`file`]: a pyramid as one file.
+//! * `build`: a picture into tiles.
+//! * `shelf`: the files in a directory.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tracing::warn;
+use utoipa::ToSchema;
+
+use self::file::{Pyramid, Writer};
+use self::shelf::Shelf;
+use super::admit;
+use super::keep::{Keep, Kept};
+use super::space::Space;
+use crate::blocking;
+use crate::config::Config;
+use crate::model::job::{JobId, Plan};
+use crate::raster::decode::{self, Colours, Limits};
+use crate::raster::pixels::Pixels;
+use crate::raster::pyramid::Levels;
+use crate::raster::source::{Raster, Rows, Source};
+use crate::refusal::Refusal;
+use crate::storage::{Storage, StorageError};
+
+mod build;
+pub mod file;
+mod shelf;
+
+/// Pyramids that are made at a time.
+const PLACES: usize = 2;
+/// Pyramids that are kept open; others are opened again when they are needed.
+const OPEN: usize = 64;
+/// Decoding is this part of the work, as people wait for it.
+const DECODING: f64 = 0.3;
+
+/// Which image of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Which {
+    /// The image as it was uploaded.
+    Original,
+    /// The final image.
+    Result,
+}
+
+/// One image of one job.
+type Key = (JobId, Which);
+
+/// How it is with a pyramid.
+#[derive(Debug, Clone)]
+pub enum Status {
+    /// It is being made; how far it is, from 0 to 1.
+    Making(f64),
+    /// It is there.
+    Ready(Arc<Pyramid>),
+    /// It cannot be made: why, in words.
+    Failed(String),
+}
+
+/// How far the making of a pyramid is.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Parts of a thousand that are decoded.
+    decoded: AtomicU32,
+    /// Tiles that are made.
+    tiles: AtomicU32,
+    /// Tiles in all; none as long as that is not known.
+    total: AtomicU32,
+}
+
+impl Progress {
+    fn tile_made(&self, levels: Levels) {
+        let total = u32::try_from(levels.tiles()).unwrap_or(u32::MAX);
+        self.total.store(total, Ordering::Relaxed);
+        self.tiles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn fraction(&self) -> f64 {
+        let decoded = f64::from(self.decoded.load(Ordering::Relaxed)) / 1000.0;
+        let total = self.total.load(Ordering::Relaxed).max(1);
+        let made = f64::from(self.tiles.load(Ordering::Relaxed)) / f64::from(total);
+        DECODING * decoded + (1.0 - DECODING) * made
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Entry {
+    Making(Arc<Progress>),
+    Ready(Arc<Pyramid>),
+    Failed(String),
+}
+
+impl Entry {
+    fn status(&self) -> Status {
+        match self {
+            Self::Making(progress) => Status::Making(progress.fraction()),
+            Self::Ready(pyramid) => Status::Ready(Arc::clone(pyramid)),
+            Self::Failed(why) => Status::Failed(why.clone()),
+        }
+    }
+}
+
+/// The pyramids of a server. Cheap to clone.
+#[derive(Clone)]
+pub struct Pyramids {
+    storage: Arc<dyn Storage>,
+    shelf: Arc<Shelf>,
+    limits: Limits,
+    space: Space,
+    scratch: PathBuf,
+    threads: usize,
+    places: Arc<Semaphore>,
+    /// One image is decoded at a time: memory is bounded by what one may take.
+    decoding: Arc<tokio::sync::Mutex<()>>,
+    entries: Arc<Mutex<HashMap<Key, Entry>>>,
+}
+
+impl Pyramids {
+    /// Pyramids of what is in `storage`. Nothing is touched before somebody looks.
+    #[must_use]
+    pub fn new(config: &Config, storage: Arc<dyn Storage>) -> Self {
+        Self {
+            storage,
+            shelf: Arc::new(Shelf::new(config.data_dir.join("pyramids"))),
+            limits: admit::decode_limits(config),
+            space: Space::new(config),
+            scratch: config.scratch_dir(),
+            threads: config.worker.threads().get(),
+            places: Arc::new(Semaphore::new(PLACES)),
+            decoding: Arc::default(),
+            entries: Arc::default(),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+        // Nothing that can panic runs under the lock.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it is with the pyramid of an image that is there. If there is none, it is made from now on.
+    pub async fn look(&self, plan: &Arc<Plan>, which: Which) -> Status {
+        let key = (plan.id, which);
+        if let Some(entry) = self.entries().get(&key) {
+            return entry.status();
+        }
+        let shelf = Arc::clone(&self.shelf);
+        let found = blocking::run(move || shelf.open(key)).await;
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get(&key) {
+            return entry.status();
+        }
+        let entry = match found {
+            Some(pyramid) => Entry::Ready(Arc::new(pyramid)),
+            None => self.start(Arc::clone(plan), which),
+        };
+        let status = entry.status();
+        make_room(&mut entries);
+        entries.insert(key, entry);
+        status
+    }
+
+    fn start(&self, plan: Arc<Plan>, which: Which) -> Entry {
+        let progress = Arc::<Progress>::default();
+        let (pyramids, told) = (self.clone(), Arc::clone(&progress));
+        tokio::spawn(async move {
+            let key = (plan.id, which);
+            let made = pyramids.make(&plan, which, told).await;
+            let entry = match made {
+                Ok(pyramid) => Entry::Ready(Arc::new(pyramid)),
+                Err(error) => {
+                    warn!(job = %plan.id, ?which, error = &error as &dyn std::error::Error, "no pyramid");
+                    Entry::Failed(error.to_string())
+                }
+            };
+            // An image that was removed meanwhile has none.
+            let wanted = pyramids.entries().get_mut(&key).map(|making| *making = entry).is_some();
+            if !wanted {
+                blocking::run(move || pyramids.shelf.remove(key)).await;
+            }
+        });
+        Entry::Making(progress)
+    }
+
+    async fn make(
+        &self,
+        plan: &Plan,
+        which: Which,
+        progress: Arc<Progress>,
+    ) -> Result<Pyramid, Unmade> {
+        let _place = self.places.acquire().await;
+        let image = match which {
+            Which::Original => self.storage.open_original(plan.id).await?,
+            Which::Result => self.storage.open_final(plan).await?,
+        };
+        let (space, checked) = (self.space.clone(), plan.clone());
+        blocking::run(move || space.check_job(&checked)).await?;
+        let source = self.decode(image, Arc::clone(&progress)).await?;
+        let (levels, format) = (Levels::new(source.size()), build::format_for(source.format()));
+        let shelf = Arc::clone(&self.shelf);
+        let writer = blocking::run(move || Writer::new(shelf.stage()?, levels, format)).await?;
+        let staged = build::build(source, writer, self.threads, progress).await?;
+        let (shelf, key) = (Arc::clone(&self.shelf), (plan.id, which));
+        Ok(blocking::run(move || shelf.keep(key, staged)).await?)
+    }
+
+    /// Decodes into a scratch file without a name, from which windows are cut in any order.
+    async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Source, Unmade> {
+        let _turn = self.decoding.lock().await;
+        let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
+        let decoded = blocking::caught(move || {
+            let opened = decode::open(BufReader::new(image), &limits).map_err(Refusal::from)?;
+            let header = *opened.header();
+            let kept = Arc::new(keep.place(header.stored_size(), header.format)?);
+            let mut sink = Sink { kept: Arc::clone(&kept), progress };
+            opened.read(Colours::All, &mut sink).map_err(Refusal::from)?;
+            Ok::<_, Unmade>(Source::new(kept as Arc<dyn Raster>, header.orientation))
+        });
+        decoded.await.unwrap_or_else(|_| Err(io::Error::other("the decoder gave up").into()))
+    }
+
+    /// Forgets the pyramid of an image that is removed.
+    pub async fn remove(&self, job: JobId, which: Which) {
+        self.entries().remove(&(job, which));
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || shelf.remove((job, which))).await;
+    }
+
+    /// The same for both images of a job.
+    pub async fn remove_both(&self, job: JobId) {
+        self.remove(job, Which::Original).await;
+        self.remove(job, Which::Result).await;
+    }
+
+    /// The bytes of all pyramids, by job. Those of which `is_kept` knows no image are removed.
+    pub async fn sizes(
+        &self,
+        is_kept: impl Fn(JobId, Which) -> bool + Send + 'static,
+    ) -> HashMap<JobId, u64> {
+        let shelf = Arc::clone(&self.shelf);
+        blocking::run(move || shelf.sizes(is_kept)).await
+    }
+}
+
+/// Lets go of one that is not being made, if there are many.
+fn make_room(entries: &mut HashMap<Key, Entry>) {
+    if entries.len() >= OPEN {
+        let idle = entries.iter().find(|(_, entry)| !matches!(entry, Entry::Making(_)));
+        if let Some(key) = idle.map(|(key, _)| *key) {
+            entries.remove(&key);
+        }
+    }
+}
+
+/// Why there is no pyramid.
+#[derive(Debug, thiserror::Error)]
+enum Unmade {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("the image cannot be read")]
+    Storage(#[from] StorageError),
+    #[error("the copies cannot be made or written")]
+    Io(#[from] io::Error),
+}
+
+/// Takes the rows of one image.
+struct Sink {
+    kept: Arc<Kept>,
+    progress: Arc<Progress>,
+}
+
+impl Rows for Sink {
+    fn push(&mut self, rows: Pixels) -> io::Result<()> {
+        self.kept.push(rows)?;
+        let (there, all) = (u64::from(self.kept.rows()), u64::from(self.kept.size().height));
+        let thousandths = u32::try_from(1000 * there / all.max(1)).unwrap_or(1000);
+        self.progress.decoded.store(thousandths, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+// The chain of filters: a text that is the truth, and the same as a list of steps to work on.
+
+import { request } from "../api.js";
+import { at, make, say } from "../dom.js";
+import { parameterField } from "./field.js";
+import { defaultStep, format, parse } from "./text.js";
+
+const text = at("filters");
+const list = at("steps");
+let filters = [];
+let steps = [];
+
+/** The chain as the server reads it. */
+export const chain = () => text.value.trim();
+
+/** Puts a chain into the text, and into the list. */
+export function setChain(value) {
+  text.value = value;
+  read();
+}
+
+/** Asks the server for its filters and makes the list work. */
+export async function startBuilder() {
+  text.addEventListener("input", read);
+  at("add").addEventListener("click", add);
+  at("filter").addEventListener("change", () => say(at("filter-about"), chosen().summary));
+  try {
+    filters = await request("GET", "/api/filters");
+  } catch (error) {
+    at("builder").disabled = true;
+    say(at("chain-said"), `The list of filters is missing. ${error.message}`);
+    return;
+  }
+  at("filter").append(...filters.map(({ name }) => make("option", { value: name }, name)));
+  say(at("filter-about"), chosen().summary);
+  read();
+}
+
+const chosen = () => filters.find(({ name }) => name === at("filter").value);
+
+/** Takes the steps from the text; what cannot be read is said, and the list stays as it was. */
+function read() {
+  if (!filters.length) return;
+  let wrong = "";
+  try {
+    steps = parse(text.value, filters);
+    showSteps();
+  } catch (error) {
+    wrong = error.message;
+  }
+  list.classList.toggle("stale", wrong !== "");
+  say(at("chain-said"), wrong);
+}
+
+function write() {
+  text.value = format(steps);
+  list.classList.remove("stale");
+  say(at("chain-said"), "");
+}
+
+function showSteps() {
+  list.replaceChildren(...steps.map(stepItem));
+}
+
+function stepItem(step, index) {
+  const { filter, values } = step;
+  const fields = filter.params.map((param, place) =>
+    parameterField(param, values[place], (value) => {
+      values[place] = value;
+      write();
+    }),
+  );
+  const head = make(
+    "div",
+    { className: "step-head" },
+    make("strong", { title: filter.summary }, filter.name),
+    button("↑", `Move ${filter.name} up`, index === 0, () => move(index, index - 1, "↑")),
+    button("↓", `Move ${filter.name} down`, index === steps.length - 1, () => move(index, index + 1, "↓")),
+    button("✕", `Remove ${filter.name}`, false, () => remove(index)),
+  );
+  return make("li", {}, head, ...fields);
+}
+
+function button(sign, label, disabled, onClick) {
+  const button = make("button", { type: "button", className: "small", disabled, title: label }, sign);
+  button.setAttribute("aria-label", label);
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+function add() {
+  steps.push(defaultStep(chosen()));
+  changed(`${chosen().name} is added as step ${steps.length}.`);
+}
+
+function remove(index) {
+  const [gone] = steps.splice(index, 1);
+  changed(`${gone.filter.name} is removed.`);
+  const next = list.children[Math.min(index, steps.length - 1)];
+  (next?.querySelector("button:last-of-type") ?? at("filter")).focus();
+}
+
+/** The button that was pressed keeps the focus, or the other one at an end of the list. */
+function move(from, to, sign) {
+  steps.splice(to, 0, ...steps.splice(from, 1));
+  changed(`${steps[to].filter.name} is step ${to + 1} now.`);
+  const buttons = [...list.children[to].querySelectorAll("button:enabled")];
+  (buttons.find((button) => button.textContent === sign) ?? buttons[0]).focus();
+}
+
+function changed(said) {
+  write();
+  showSteps();
+  say(at("builder-said"), said);
+}

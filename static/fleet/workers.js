@@ -1,0 +1,107 @@
+// Worker Status: who works, what is on its way, and what is missing.
+
+import { withCommands } from "../actions.js";
+import { at, keep, make, say, show } from "../dom.js";
+import * as words from "../words.js";
+import { COLUMNS, textOf } from "./columns.js";
+import { createOrder } from "./order.js";
+import { createSparkline, drawSparkline, noteRates } from "./sparkline.js";
+
+const order = createOrder();
+let workers = [];
+let sorted = { column: COLUMNS[0], descending: false };
+
+export function startWorkers() {
+  at("worker-head").append(...COLUMNS.map(heading));
+  at("worker-filter").addEventListener("input", render);
+}
+
+/** The roles are said because a narrow page lays the table out as blocks. */
+function heading(column) {
+  const button = make("button", { type: "button" }, column.title);
+  button.addEventListener("click", () => sortBy(column));
+  const cell = make("th", { scope: "col" }, button);
+  cell.setAttribute("role", "columnheader");
+  return cell;
+}
+
+function sortBy(column) {
+  sorted = { column, descending: column === sorted.column && !sorted.descending };
+  order.sort(workers, column, sorted.descending);
+  COLUMNS.forEach((each, index) => {
+    const cell = at("worker-head").children[index];
+    if (each === column) cell.setAttribute("aria-sort", sorted.descending ? "descending" : "ascending");
+    else cell.removeAttribute("aria-sort");
+  });
+  render();
+}
+
+export function showWorkers(now) {
+  workers = now;
+  noteRates(workers);
+  render();
+}
+
+function render() {
+  const wanted = at("worker-filter").value.trim().toLowerCase();
+  const matches = (worker) =>
+    [worker.id, worker.host, worker.state, worker.version].some((text) => text.toLowerCase().includes(wanted));
+  const shown = order.apply(workers).filter(matches);
+  const none = workers.length ? `No worker matches “${wanted}”.` : "No worker has been heard of.";
+  say(at("no-workers"), none);
+  show(at("no-workers"), shown.length === 0);
+  show(at("worker-table"), shown.length > 0);
+  show(at("worker-filter-field"), workers.length > 5 || wanted !== "");
+  keep(at("worker-rows"), shown, (worker) => worker.id, createRow, updateRow);
+}
+
+function createRow() {
+  const cells = COLUMNS.map(({ title, graph }) => {
+    const cell = make("td", {}, make("span"));
+    if (graph) cell.append(createSparkline());
+    cell.dataset.label = title;
+    cell.setAttribute("role", "cell");
+    return cell;
+  });
+  const row = make("tr", {}, ...cells);
+  row.setAttribute("role", "row");
+  return row;
+}
+
+function updateRow(row, worker) {
+  row.className = worker.state;
+  COLUMNS.forEach((column, index) => {
+    const [text, graph] = row.children[index].children;
+    say(text, textOf(column, worker));
+    if (column.graph) drawSparkline(graph, worker);
+  });
+}
+
+/** What is missing is said only when it is another: a live region speaks each time. */
+export function showQueue(queue) {
+  say(at("waiting-count"), words.count(queue.tiles_waiting));
+  say(at("waiting-word"), queue.tiles_waiting === 1 ? "tile waiting" : "tiles waiting");
+  const parts = [
+    `${words.count(queue.tiles_in_flight)} in flight`,
+    `${words.plural(queue.jobs_active, "job")} in work`,
+    `${words.count(queue.jobs_queued)} queued`,
+  ];
+  say(at("queue"), parts.join(" · "));
+  const missing = queue.missing.join("\n");
+  if (at("missing").dataset.text === missing) return;
+  at("missing").dataset.text = missing;
+  at("missing").replaceChildren(...queue.missing.map((text) => make("span", {}, ...withCommands(text))));
+}
+
+/** One process may play several roles: embedded, it plays all. */
+export function showProcesses(processes) {
+  keep(at("processes"), processes, ({ role, id }) => `${role} ${id}`, createProcess, updateProcess);
+}
+
+const createProcess = () => make("li", {}, make("strong"), " ", make("span"));
+
+function updateProcess(item, { role, host, version }) {
+  const [what, where] = item.children;
+  say(what, role);
+  say(where, `on ${host}, ${version}`);
+}

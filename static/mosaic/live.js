@@ -1,0 +1,101 @@
+// The live mosaic of the job that is shown: its tiles appear in their finished pixels as they come back.
+
+import { at, say, show } from "../dom.js";
+import { ended } from "../words.js";
+import { createInspector, describe } from "./inspector.js";
+import { createLegend } from "./legend.js";
+import { Mosaic } from "./model.js";
+import { Painter } from "./painter.js";
+
+const canvas = at("mosaic");
+const painter = new Painter(canvas);
+const inspector = createInspector(canvas, showTile);
+const legend = createLegend(at("legend"), (wanted) => painter.emphasise({ wanted }));
+/** Milliseconds between two counts of everybody's tiles. */
+const COUNT_EVERY = 250;
+
+let mosaic = null;
+let states = new Map();
+let counting = null;
+
+export function startMosaic() {
+  const coloured = at("coloured");
+  coloured.addEventListener("change", () => painter.emphasise({ coloured: coloured.checked }));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => painter.redraw());
+}
+
+/** Shows the tiles of this job, or none. One that had ended before it was looked at shows its result only. */
+export function showMosaic(job) {
+  if (!job || (ended(job) && !isSeen(job))) return hide();
+  if (job.id !== mosaic?.id) begin(job);
+  if (job.status === "complete" && mosaic.done < mosaic.count) fill(job);
+}
+
+/** Whether there are tiles to look at, now or as soon as the result lends them. */
+const isSeen = ({ id, status }) => id === mosaic?.id && (mosaic.done > 0 || status === "complete");
+
+function hide() {
+  mosaic = null;
+  show(at("mosaic-figure"), false);
+}
+
+function begin(job) {
+  mosaic = new Mosaic(job);
+  canvas.style.aspectRatio = `${job.width} / ${job.height}`;
+  canvas.style.setProperty("--ratio", job.width / job.height);
+  show(at("mosaic-figure"), true);
+  legend.reset();
+  painter.show(mosaic);
+  inspector.show(mosaic);
+  countShares();
+}
+
+/** Takes an event of the followed job. */
+export function paintTiles(event) {
+  if (event.job === mosaic?.id) changed(mosaic.apply(event));
+}
+
+/** Takes the whole mosaic of the followed job. */
+export function paintMosaic(event) {
+  if (event.job === mosaic?.id) changed(mosaic.applyWhole(event));
+}
+
+/** The state of each worker, which the legend tells, too. */
+export function noteWorkers(workers) {
+  states = new Map(workers.map(({ id, state }) => [id, state]));
+  if (mosaic) countShares();
+}
+
+function changed(tiles) {
+  painter.update(tiles);
+  if (tiles.has(inspector.chosen())) showTile(inspector.chosen());
+  countShares();
+}
+
+function countShares() {
+  counting ??= setTimeout(() => {
+    counting = null;
+    if (mosaic) legend.show(mosaic, states);
+  }, COUNT_EVERY);
+}
+
+function fill({ id, links }) {
+  if (!links.thumbnail) return;
+  const image = new Image();
+  image.onload = () => id === mosaic?.id && changed(mosaic.complete(image));
+  image.src = links.thumbnail;
+}
+
+function showTile(tile) {
+  const cursor = at("tile-cursor");
+  show(cursor, tile !== null);
+  if (tile === null) {
+    say(at("tile-said"), "Point at a tile, tap it, or use the arrow keys to see who made it.");
+    return;
+  }
+  say(at("tile-said"), describe(mosaic, tile));
+  const { left, top, width, height } = painter.place(tile);
+  const scale = canvas.clientWidth / canvas.width;
+  const pixels = { left, top, width, height };
+  for (const [side, value] of Object.entries(pixels)) cursor.style[side] = `${value * scale}px`;
+}

@@ -1,0 +1,60 @@
+// The phases of a job, each with its time: as the server measures it, and as far as this page knows until then.
+
+import { serverNow } from "./api.js";
+import { at, make, say } from "./dom.js";
+import { seconds } from "./words.js";
+
+const PHASES = ["Upload", "Split", "Filter", "Stitch"];
+const ORDER = ["queued", "processing", "stitching", "complete"];
+
+/** What this tab has seen of a job survives a reload: seconds of its upload, the time of its last tile. */
+const key = (id) => `phases:${id}`;
+const recall = (id) => JSON.parse(sessionStorage.getItem(key(id)) ?? "{}");
+const note = (id, seen) => sessionStorage.setItem(key(id), JSON.stringify({ ...recall(id), ...seen }));
+
+/** Notes how long the image of a job took to get here. */
+export const noteUpload = ({ id }, upload) => note(id, { upload });
+
+/** Shows the phases of a job. */
+export function showPhases(job) {
+  noteMoments(job);
+  const times = timesOf(job);
+  const current = currentPhase(job);
+  if (!at("phases").children.length) at("phases").append(...PHASES.map(phaseItem));
+  PHASES.forEach((name, index) => {
+    const item = at("phases").children[index];
+    item.className = index < current ? "done" : "";
+    if (index === current) item.setAttribute("aria-current", "step");
+    else item.removeAttribute("aria-current");
+    say(item.lastElementChild, times[index] === null ? "" : seconds(times[index]));
+  });
+}
+
+const phaseItem = (name) => make("li", {}, make("span", {}, name), " ", make("small"));
+
+/** What the server tells of a job in work only. */
+function noteMoments({ id, status, filtering_since: filtering }) {
+  const seen = recall(id);
+  if (filtering && seen.filtering !== filtering) note(id, { filtering });
+  if (status === "stitching" && !seen.stitching) note(id, { stitching: serverNow() });
+}
+
+function timesOf({ id, created_at, timings, finished_at }) {
+  const { upload = null, filtering, stitching = null } = recall(id);
+  if (timings) return [upload, timings.split, timings.filter, timings.stitch];
+  const until = finished_at ? Date.parse(finished_at) : serverNow();
+  const began = Date.parse(created_at);
+  const first = filtering ? Date.parse(filtering) : null;
+  const between = (from, to) => (from === null ? null : Math.max(0, (to - from) / 1000));
+  return [upload, between(began, first ?? until), between(first, stitching ?? until), between(stitching, until)];
+}
+
+/** How many phases are over; a job that failed or was cancelled stays where the page saw it. */
+function currentPhase({ id, status, tiles_done: done }) {
+  if (status === "complete") return PHASES.length;
+  if (status === "processing") return done > 0 ? 2 : 1;
+  const reached = ORDER.indexOf(status);
+  if (reached >= 0) return reached + 1;
+  const { filtering, stitching } = recall(id);
+  return stitching ? 3 : filtering ? 2 : 1;
+}

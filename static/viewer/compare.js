@@ -1,0 +1,148 @@
+// Before and after, one over the other in one view: what is left of the line is the original.
+
+import { at, say, show } from "../dom.js";
+import { percent } from "../words.js";
+import { Camera } from "./camera.js";
+import { ZOOM, listen } from "./gestures.js";
+import { Layer } from "./layer.js";
+
+/** From how far the line can be taken, in CSS pixels. */
+const REACH = 24;
+
+const canvas = at("viewer");
+const context = canvas.getContext("2d");
+const divider = at("divider");
+
+let camera = null;
+let layers = {};
+/** A small picture of the result, seen until its tiles are there. */
+let preview = null;
+let asked = false;
+/** How far the server is with each image. */
+const making = new Map();
+
+export function startViewer() {
+  new ResizeObserver(draw).observe(canvas);
+  divider.addEventListener("input", draw);
+  listen(canvas, { camera: () => camera, onMove: draw, grab: takeLine });
+  const press = (id, action) => at(id).addEventListener("click", () => { action(); draw(); });
+  press("zoom-in", () => camera.zoomTo(camera.scale * ZOOM));
+  press("zoom-out", () => camera.zoomTo(camera.scale / ZOOM));
+  press("zoom-fit", () => camera.fit());
+  press("zoom-full", () => camera.zoomTo(1));
+  press("full-screen", toggleFullScreen);
+  show(at("full-screen"), document.fullscreenEnabled);
+}
+
+/** Shows the images of a complete job. */
+export function openViewer(job) {
+  closeViewer();
+  camera = new Camera(job.width, job.height);
+  canvas.style.aspectRatio = `${job.width} / ${job.height}`;
+  const label = `${job.name} before and after ${job.filters || "no filter"}`;
+  canvas.setAttribute("aria-label", `${label}: arrow keys move, plus and minus zoom, 0 fits, 1 is full size`);
+  const images = job.links.original ? ["original", "result"] : ["result"];
+  for (const image of images) {
+    layers[image] = new Layer(job, image, { onChange: draw, onState: (view) => tell(image, view) });
+  }
+  for (const id of ["divider-field", "before", "after"]) show(at(id), Boolean(layers.original));
+  if (job.links.thumbnail) loadPreview(job.links.thumbnail);
+  draw();
+}
+
+/** Shows nothing any more. */
+export function closeViewer() {
+  for (const layer of Object.values(layers)) layer.stop();
+  [camera, layers, preview] = [null, {}, null];
+  making.clear();
+  show(at("viewer-making"), false);
+  say(at("viewer-said"), "");
+}
+
+function loadPreview(path) {
+  const image = new Image();
+  image.onload = () => {
+    preview = image;
+    draw();
+  };
+  image.src = path;
+}
+
+function tell(image, { state, fraction, error }) {
+  if (state === "failed") say(at("viewer-said"), `The ${image} cannot be shown here: ${error}. The download has it.`);
+  making.set(image, state === "making" ? fraction : 1);
+  const known = Object.keys(layers).map((name) => making.get(name) ?? 0);
+  const done = known.reduce((sum, part) => sum + part, 0) / known.length;
+  show(at("viewer-making"), done < 1);
+  at("making-bar").value = done;
+  say(at("making-said"), `Preparing the view: ${percent(done, 1)}`);
+}
+
+function draw() {
+  if (asked || !camera) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    if (camera) drawNow();
+  });
+}
+
+function drawNow() {
+  const { clientWidth, clientHeight } = canvas;
+  const pixels = Math.min(devicePixelRatio, 2);
+  const [width, height] = [clientWidth, clientHeight].map((side) => Math.max(1, Math.round(side * pixels)));
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  camera.resize(clientWidth, clientHeight);
+  // As long as all of the image is seen, a finger moves the page.
+  canvas.style.touchAction = camera.fitted ? "pan-y" : "none";
+  context.clearRect(0, 0, width, height);
+  const place = Math.round((width * divider.valueAsNumber) / 100);
+  const parted = layers.original?.isSeen();
+  const line = parted ? place : 0;
+  if (!layers.result.isSeen() && preview) drawPreview(pixels);
+  layers.original?.draw(context, camera, pixels, [0, place]);
+  layers.result.draw(context, camera, pixels, [line, width]);
+  if (parted) drawLine(line, pixels);
+  say(at("zoom"), percent(camera.scale, 1));
+}
+
+function drawPreview(pixels) {
+  const [left, top] = camera.toScreen([0, 0]);
+  const [right, bottom] = camera.toScreen([camera.width, camera.height]);
+  const place = [left, top, right - left, bottom - top].map((side) => side * pixels);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(preview, ...place);
+}
+
+/** Light with a dark rim: seen on any picture. */
+function drawLine(line, pixels) {
+  const middle = canvas.height / 2;
+  for (const [colour, wide] of [["#000000", 4], ["#ffffff", 2]]) {
+    context.fillStyle = context.strokeStyle = colour;
+    context.fillRect(line - (wide * pixels) / 2, 0, wide * pixels, canvas.height);
+    context.lineWidth = wide * pixels;
+    context.beginPath();
+    context.arc(line, middle, 12 * pixels, 0, 2 * Math.PI);
+    context.stroke();
+  }
+}
+
+/** Whether a pointer took the line; then it follows until it is lifted. */
+function takeLine(event) {
+  const at = (canvas.clientWidth * divider.valueAsNumber) / 100;
+  if (!layers.original || Math.abs(event.offsetX - at) > REACH) return false;
+  const follow = ({ offsetX }) => {
+    divider.value = (100 * offsetX) / canvas.clientWidth;
+    draw();
+  };
+  canvas.setPointerCapture(event.pointerId);
+  canvas.addEventListener("pointermove", follow);
+  const release = () => canvas.removeEventListener("pointermove", follow);
+  canvas.addEventListener("lostpointercapture", release, { once: true });
+  return true;
+}
+
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else at("viewer-figure").requestFullscreen();
+}

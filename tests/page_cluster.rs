@@ -1,0 +1,86 @@
+//! The page of a cluster: two workers, of which one is killed in the middle of a job.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "modules that test programs share have no crate to be public in"
+)]
+
+mod broker;
+mod browser;
+mod mill;
+mod store;
+mod support;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use serde_json::json;
+
+use crate::browser::{Browser, Driver};
+use crate::mill::{Mill, Services, leave_all, until_worker};
+use crate::support::{SharedTests, picture, run_on};
+
+/// So many tiles that a job takes some seconds.
+const FIELDS: [(&str, &str); 3] =
+    [("filters", "blur:30,blur:30"), ("format", "png"), ("tile_size", "64")];
+
+/// What the tests share.
+struct Shared {
+    services: Services,
+    driver: Driver,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let tests: SharedTests<Shared> =
+        vec![("a_page_shows_who_dies_and_who_takes_over".into(), Box::new(worker_killed))];
+    let shared = match (Services::find(), Driver::start()) {
+        _ if arguments.list => Err("not started to list the tests".to_owned()),
+        (Ok(kafka), Ok(driver)) => Ok(Shared { services: Services::start(kafka), driver }),
+        (Err(missing), _) | (_, Err(missing)) => Err(missing),
+    };
+    run_on(&arguments, shared, tests)
+}
+
+fn worker_killed(Shared { services, driver }: &Shared) {
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let mill = Mill::new(kafka, &redis, "page");
+    let server = mill.serve();
+    let page = Browser::open(driver);
+    page.calm();
+    page.go(&server.url("/"));
+    page.until_says("#missing", "no monitor is running: start tilemill monitor");
+    page.until_says("#missing", "no collector is running: start tilemill collect");
+    let (monitor, collector) = (mill.monitor(), mill.collect());
+    page.until_says("#missing", "no worker is running: start tilemill work");
+    let image = picture(mill.data.path(), "in.png", 1450, 1001);
+    let job = server.accepted(&image, &FIELDS);
+    page.run("location.hash = arguments[0]", &json!([format!("job={job}")]));
+    page.until_says("#job-error", "Waiting: no worker is running: start tilemill work");
+    let [dying, staying] = ["dying", "staying"].map(|name| mill.work(name));
+    for name in ["dying", "staying"] {
+        until_worker(&server, name, "live");
+        page.until_says("#legend", name);
+    }
+    for role in ["serve", "collect", "monitor"] {
+        page.until_says("#processes", role);
+    }
+    dying.kill();
+    assert!(page.value("document.querySelector('#job-bar').position < 1") == true);
+    page.until_says("#job-status", "Complete");
+    page.until_says("#job-tiles", "100 %");
+    page.until("document.querySelector('tr[data-key=dying].dead')");
+    page.until_says("#legend", "dead");
+    // Every tile of the mosaic is back, and what the dead one left is the other's.
+    page.run("document.querySelector('#mosaic').focus()", &json!([]));
+    page.until("/Tile 0 .*: (dying|staying), attempt 1, /.test(document.querySelector('#tile-said').innerText)");
+    server.until_idle();
+    leave_all([staying]);
+    page.until("!document.querySelector('tr[data-key=staying]')");
+    assert_eq!(page.console(), Vec::<String>::new());
+    drop(page);
+    leave_all([monitor, collector]);
+    server.stop();
+}
