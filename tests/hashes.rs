@@ -12,7 +12,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tilemill::raster::decode::{Colours, Limits, decode, probe};
 use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
-use tilemill::raster::filter::{Chain, filters};
+use tilemill::raster::filter::{Chain, Histogram, filters};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
@@ -25,8 +25,49 @@ type Hashes = BTreeMap<String, String>;
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
 
 /// Chains that together run every filter, at small and large radii.
-const CHAINS: [&str; 7] =
-    ["", "blur", "blur:0.3", "blur:25", "grayscale", "invert", "blur:1.5,grayscale,invert,blur:4"];
+const CHAINS: [&str; 41] = [
+    "",
+    "autolevels",
+    "autolevels:5,blur",
+    "blur",
+    "blur:0.3",
+    "blur:25",
+    "blur:1.5,grayscale,invert,blur:4",
+    "box",
+    "box:9",
+    "brightness",
+    "brightness:0.7",
+    "contrast",
+    "contrast:0.4",
+    "denoise:8:3:1",
+    "denoise:30:5:2",
+    "denoise:2:2:0",
+    "edges",
+    "emboss",
+    "equalize",
+    "equalize,median",
+    "gamma",
+    "gamma:0.45",
+    "gamma:2.2,saturation:0.3,sharpen:2:3:4",
+    "grayscale",
+    "grayscale:bt709",
+    "grayscale,sepia,edges",
+    "invert",
+    "median",
+    "median:2",
+    "median:3",
+    "median:7",
+    "pixelate:7",
+    "pixelate",
+    "posterize",
+    "posterize:13",
+    "saturation",
+    "sepia",
+    "sepia:0.4",
+    "sharpen",
+    "sharpen:1.2:2:3",
+    "threshold",
+];
 
 fn formats() -> impl Iterator<Item = PixelFormat> {
     let channels = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba];
@@ -110,7 +151,9 @@ fn filtered() -> Hashes {
         .map(|(text, format)| {
             let chain: Chain = text.parse().unwrap();
             let all = Region::of(size);
-            let pixels = chain.apply(&synthetic(size, format), all, all, size);
+            let image = synthetic(size, format);
+            let chain = chain.informed(&Histogram::of(&image));
+            let pixels = chain.apply(&image, all, all, size);
             (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
         })
         .collect()

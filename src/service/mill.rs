@@ -224,6 +224,10 @@ fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure
         let cause = "the tile's pixels do not have the size of its window".into();
         return Err(TileFailure { cause, retry: Retry::Futile });
     }
+    if task.filters.surveys() {
+        let cause = format!("{} was sent without what it has to know of the image", task.filters);
+        return Err(TileFailure { cause, retry: Retry::Futile });
+    }
     Ok(task.filters.apply(&task.pixels, task.window, task.keep, task.image))
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::options::{OutputFormat, OutputOptions};
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::raster::sample::{Mix, Sample};
 
 /// The format of the pixels in the file for pixels of format `input`.
 pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> PixelFormat {
