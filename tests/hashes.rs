@@ -11,7 +11,9 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use tilemill::raster::decode::{Colours, Limits, decode, probe};
-use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
+use tilemill::raster::encode::{
+    Encoder, OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression,
+};
 use tilemill::raster::filter::{Chain, Histogram, filters};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
@@ -181,8 +183,36 @@ fn several_bands(output: OutputFormat, format: PixelFormat) -> Size {
     Size::new(803, (2_300_000 / bytes).max(900))
 }
 
+/// Ways to write that are not the usual ones.
+fn encoded_otherwise() -> Hashes {
+    let [jpeg, png, tiff] =
+        [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Tiff].map(OutputOptions::new);
+    let half = OutputOptions { subsampling: Subsampling::Half, ..jpeg };
+    let quarter = OutputOptions { subsampling: Subsampling::Quarter, ..jpeg };
+    let small = OutputOptions { png_speed: PngSpeed::Small, ..png };
+    let balanced = OutputOptions { png_speed: PngSpeed::Balanced, ..png };
+    let deflated = OutputOptions { tiff_compression: TiffCompression::Deflate, ..tiff };
+    let ways = [
+        ("JPEG 4:2:2", half),
+        ("JPEG 4:2:0", quarter),
+        ("PNG small", small),
+        ("PNG balanced", balanced),
+        ("TIFF deflate", deflated),
+    ];
+    let formats = [Depth::Eight, Depth::Sixteen].map(|d| PixelFormat::new(Channels::Rgb, d));
+    let cases = formats.into_iter().flat_map(|format| ways.map(|way| (format, way)));
+    cases
+        .map(|(format, (name, options))| {
+            let image = synthetic(Size::new(403, 600), format);
+            let encoder = Encoder::new(options, image.size(), format).unwrap();
+            let file = encoder.encode(&image, Cursor::new(Vec::new())).unwrap().into_inner();
+            (format!("encode {name} {format}"), hash(&file))
+        })
+        .collect()
+}
+
 fn encode(format: OutputFormat, quality: u8, pixels: &Pixels) -> Vec<u8> {
-    let options = OutputOptions { format, quality, background: [30, 60, 90] };
+    let options = OutputOptions { quality, background: [30, 60, 90], ..OutputOptions::new(format) };
     let encoder = Encoder::new(options, pixels.size(), pixels.format()).unwrap();
     assert!(encoder.band_count() > 1 || format == OutputFormat::WebP);
     encoder.encode(pixels, Cursor::new(Vec::new())).unwrap().into_inner()
@@ -203,6 +233,7 @@ fn bytes_are_those_written_down() {
     hashes.extend(lumas());
     hashes.append(&mut filtered());
     hashes.append(&mut encoded());
+    hashes.append(&mut encoded_otherwise());
     let lines: Vec<String> = hashes.iter().map(|(name, hash)| format!("{name} {hash}")).collect();
     let text = lines.join("\n") + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hashes.txt");

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use jpeg_encoder::SamplingFactor;
 use proptest::prelude::*;
 use tilemill::raster::decode::{Colours, Limits, decode};
-use tilemill::raster::encode::{EncodedBand, Encoder, OutputFormat, OutputOptions};
+use tilemill::raster::encode::{
+    EncodedBand, Encoder, OutputFormat, OutputOptions, PngSpeed, TiffCompression,
+};
 use tilemill::raster::filter::{Chain, FilterSpec, Histogram, ParamKind, filters};
 use tilemill::raster::grid::{Grid, Region, Size};
 use tilemill::raster::orientation::Orientation;
@@ -59,10 +61,9 @@ fn noise(size: Size, format: PixelFormat, seed: u64) -> Pixels {
 /// A filter with any legal values, though not with such as take a test for ever.
 fn any_values(spec: &'static FilterSpec) -> BoxedStrategy<String> {
     let value = |kind: ParamKind| match kind {
-        ParamKind::Number { min, max, step, .. } => {
-            let (least, most) = ((min / step).ceil(), (max / step).floor().min(min / step + 120.0));
-            (least as i64..=most as i64).prop_map(move |n| format!("{}", n as f64 * step)).boxed()
-        }
+        ParamKind::Number { min, max, step, .. } => (0..=120_u32)
+            .prop_map(move |n| (min + f64::from(n) * step).min(max).to_string())
+            .boxed(),
         ParamKind::Integer { min, max, .. } => {
             (min..=max.min(min + 9)).prop_map(|n| n.to_string()).boxed()
         }
@@ -164,8 +165,19 @@ fn band(encoder: &Encoder, pixels: &Pixels, index: u32) -> EncodedBand {
 }
 
 fn encoder(format: OutputFormat, quality: u8, pixels: &Pixels) -> Encoder {
-    let options = OutputOptions { format, quality, background: [255; 3] };
+    let options = OutputOptions { quality, ..OutputOptions::new(format) };
     Encoder::new(options, pixels.size(), pixels.format()).unwrap()
+}
+
+/// Every way to write a PNG or a TIFF.
+fn lossless() -> impl Iterator<Item = OutputOptions> {
+    let speeds = [PngSpeed::Fast, PngSpeed::Balanced, PngSpeed::Small];
+    let png = OutputOptions::new(OutputFormat::Png);
+    let tiff = OutputOptions::new(OutputFormat::Tiff);
+    let compressions = [TiffCompression::None, TiffCompression::Deflate];
+    let pngs = speeds.map(|png_speed| OutputOptions { png_speed, ..png });
+    let tiffs = compressions.map(|tiff_compression| OutputOptions { tiff_compression, ..tiff });
+    pngs.into_iter().chain(tiffs)
 }
 
 fn decoded(file: &[u8]) -> Pixels {
@@ -306,9 +318,9 @@ proptest! {
 
     #[test]
     fn a_lossless_file_decodes_to_the_same_pixels(image in any_image()) {
-        for format in [OutputFormat::Png, OutputFormat::Tiff] {
-            let file = encode(&encoder(format, 0, &image), &image, false);
-            prop_assert!(decoded(&file) == image, "{format}");
+        for options in lossless() {
+            let encoder = Encoder::new(options, image.size(), image.format()).unwrap();
+            prop_assert!(decoded(&encode(&encoder, &image, false)) == image, "{options:?}");
         }
     }
 

@@ -164,7 +164,7 @@ mix!(u16, between u32 = u32(u32), drop 0 then 32);
 mix!(u32, between u32 = u32(u32), drop 16 then 16);
 
 macro_rules! sample {
-    ($value:ty, $variant:ident, $depth:ident, product $product:ty, root in $float:ty) => {
+    ($value:ty, $variant:ident, $depth:ident, product $product:ty) => {
         impl Sample for $value {
             const MAX: $value = <$value>::MAX;
             const DEPTH: Depth = Depth::$depth;
@@ -197,19 +197,13 @@ macro_rules! sample {
                 value.clamp(0, i64::from(Self::MAX)) as $value
             }
 
-            // Squares and their sum are exact in this type, and a root is rounded alike everywhere.
+            // Squares and their sum are exact, and a root is rounded alike on every processor.
             #[inline]
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                clippy::cast_lossless,
-                reason = "gradients are small, and a result is limited before it is narrowed"
-            )]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limited")]
             fn steepness(across: i32, down: i32) -> $value {
-                let (across, down) = (across as $float, down as $float);
+                let (across, down) = (f64::from(across), f64::from(down));
                 let quarter = (across * across + down * down).sqrt() * 0.25 + 0.5;
-                quarter.min(Self::MAX as $float) as $value
+                quarter.min(f64::from(Self::MAX)) as $value
             }
 
             fn wrap(samples: Vec<$value>) -> Samples {
@@ -226,5 +220,5 @@ macro_rules! sample {
     };
 }
 
-sample!(u8, U8, Eight, product u16, root in f32);
-sample!(u16, U16, Sixteen, product u32, root in f64);
+sample!(u8, U8, Eight, product u16);
+sample!(u16, U16, Sixteen, product u32);

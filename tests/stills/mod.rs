@@ -5,10 +5,11 @@
 use std::path::Path;
 
 /// One of each kind that can be decoded.
-pub const STILLS: [&str; 20] = [
+pub const STILLS: [&str; 21] = [
     "baseline-420.jpg",
     "baseline-444.jpg",
     "bilevel.png",
+    "cmyk.tif",
     "grey-16.tif",
     "grey-8.png",
     "grey.jpg",

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::options::{OutputFormat, OutputOptions};
+use crate::raster::colour::Model;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
 use crate::raster::sample::{Mix, Sample};
 
@@ -22,6 +23,12 @@ pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> Pixel
             PixelFormat::new(channels, Depth::Eight)
         }
     }
+}
+
+/// The kind of colours that a file of such pixels holds.
+pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Model {
+    // WebP knows no grey: its decoders give RGB.
+    if format == OutputFormat::WebP { Model::Rgb } else { Model::of(stored.channels) }
 }
 
 /// What is lost on the way, in sentences.

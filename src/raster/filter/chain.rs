@@ -223,7 +223,7 @@ mod tests {
         let text = serde_json::to_string(&informed).unwrap();
         assert_eq!(text, r#""autolevels:0,blur#000a0028""#);
         assert_eq!(serde_json::from_str::<Chain>(&text).unwrap(), informed);
-        for text in [r##""blur#0000""##, r##""autolevels#0000""##, r##""autolevels#xyz""##] {
+        for text in [r#""blur#0000""#, r#""autolevels#0000""#, r#""autolevels#xyz""#] {
             assert!(serde_json::from_str::<Chain>(text).is_err(), "{text}");
         }
         assert!(Chain::parse("autolevels:0#000a0028").is_err());

@@ -53,7 +53,7 @@ impl fmt::Debug for Curve {
 
 /// The sample nearest to a share of full intensity, half up.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to MAX")]
-pub(super) fn nearest<S: Sample>(share: f64) -> S {
+pub(in crate::raster) fn nearest<S: Sample>(share: f64) -> S {
     S::from_u32((share.clamp(0.0, 1.0) * f64::from(S::MAX.to_u32()) + 0.5) as u32)
 }
 

@@ -171,7 +171,9 @@ impl<T: Total> Means<T> {
                 let columns = &self.columns[reach..reach + self.width];
                 own.iter_mut().zip(columns).for_each(|(sum, column)| *sum += column);
             }
-            own.iter_mut().for_each(|sum| *sum = weights.of(*sum));
+            for sum in &mut own {
+                *sum = weights.of(*sum);
+            }
             self.add_row(field, &own, y, dx, dy);
         }
     }

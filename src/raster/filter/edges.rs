@@ -45,7 +45,7 @@ impl Filter for Edges {
 
 fn edges<S: Sample>(samples: &[S], grey: &Pixels, window: &Window<'_>) -> Pixels {
     let channels = grey.channels();
-    let mut edges = Vec::with_capacity(window.keep.size().pixels() as usize * channels.count());
+    let mut edges = Vec::with_capacity(window.wanted(channels));
     let threes = Threes::new(samples, channels.count(), window);
     if channels.has_alpha() {
         threes.for_each(|rows| push_clear(rows, &mut edges));

@@ -35,7 +35,7 @@ impl Filter for Emboss {
 
 fn emboss<S: Sample>(samples: &[S], window: &Window<'_>) -> Pixels {
     let channels = window.pixels.channels();
-    let mut relief = Vec::with_capacity(window.keep.size().pixels() as usize * channels.count());
+    let mut relief = Vec::with_capacity(window.wanted(channels));
     let threes = Threes::new(samples, channels.count(), window);
     match channels {
         Channels::Grey | Channels::Rgb => {

@@ -10,31 +10,19 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "equalize",
     summary: "Spreads brightness evenly, by the whole image; first in a chain only.",
     params: &[],
-    build: |_| Box::new(Equalize { curve: None }),
+    build: |_| Box::new(Equalize { curve: Curve::new() }),
 };
 
-/// Knots of the curve at most, so that it fits beside a tile.
-const MOST_STEPS: u32 = 2048;
-
 /// Histogram equalisation: the share of pixels whose luma is not above a value, those of the darkest
-/// value left out, is what the value becomes, as in `equalizeHist` of OpenCV. One curve, that of the
+/// value left out, is what the value becomes, as in `equalizeHist` of `OpenCV`. One curve, that of the
 /// luma, serves all colours, so that greys stay grey.
-///
-/// With 8 bits the curve has a knot for every value; with 16 it may have one for every 32nd, and is
-/// straight between.
 #[derive(Debug)]
 struct Equalize {
-    curve: Option<Curve>,
+    curve: Curve,
 }
 
-#[derive(Clone, Debug)]
-struct Curve {
-    /// The values at the first knot and at the last.
-    low: u32,
-    high: u32,
-    /// What values at evenly spaced knots become.
-    knots: Vec<u16>,
-}
+/// A value and what it becomes, in the order of values; straight between them.
+type Curve = Vec<[u16; 2]>;
 
 impl Filter for Equalize {
     fn surveys(&self) -> bool {
@@ -42,77 +30,99 @@ impl Filter for Equalize {
     }
 
     fn survey(&self, histogram: &Histogram) -> Option<Levels> {
-        Some(Levels(levels(histogram.luma(), histogram.depth())))
+        let curve = curve(histogram.luma(), histogram.depth());
+        Some(Levels(curve.into_iter().flatten().collect()))
     }
 
     fn informed(&self, Levels(levels): &Levels) -> Option<Box<dyn Filter>> {
-        let curve = match levels[..] {
-            [low, high, ref knots @ ..] if low < high && knots.len() > 1 => {
-                Curve { low: low.into(), high: high.into(), knots: knots.to_vec() }
-            }
-            // An image of one brightness.
-            [] => return Some(Box::new(Equalize { curve: None })),
-            _ => return None,
-        };
-        Some(Box::new(Equalize { curve: Some(curve) }))
+        let (curve, rest) = levels.as_chunks::<2>();
+        let rises = curve.is_sorted_by(|[one, _], [other, _]| one < other);
+        (rises && rest.is_empty())
+            .then(|| Box::new(Equalize { curve: curve.to_vec() }) as Box<dyn Filter>)
     }
 
     fn apply(&self, window: Window<'_>) -> Pixels {
         let mut pixels = window.pixels.into_owned();
         let channels = pixels.channels();
-        if let Some(curve) = &self.curve {
-            match pixels.samples_mut() {
-                SamplesMut::U8(samples) => curve.apply(samples, channels),
-                SamplesMut::U16(samples) => curve.apply(samples, channels),
-            }
+        match pixels.samples_mut() {
+            SamplesMut::U8(samples) => equalize(samples, channels, &self.curve),
+            SamplesMut::U16(samples) => equalize(samples, channels, &self.curve),
         }
         pixels
     }
 }
 
-/// The ends of the curve and its knots; nothing for an image of one brightness.
-fn levels(counts: &[u64], depth: Depth) -> Vec<u16> {
-    let used = |value: &usize| counts[*value] > 0;
-    let low = (0..counts.len()).find(used).unwrap_or(0);
-    let high = (0..counts.len()).rfind(used).unwrap_or(0);
+/// How far the curve may rise between two knots: exact with 8 bits, and with 16 within a thousandth
+/// in a text that fits beside a tile.
+fn step(depth: Depth) -> u16 {
+    match depth {
+        Depth::Eight => 1,
+        Depth::Sixteen => 64,
+    }
+}
+
+/// The knots of the curve; none for an image of one brightness, which stays.
+fn curve(counts: &[u64], depth: Depth) -> Curve {
+    let used = counts.iter().position(|&count| count > 0);
+    let low = used.unwrap_or(0);
     let above: u64 = counts[low + 1..].iter().sum();
     if above == 0 {
         return Vec::new();
     }
     let max = (1_u128 << depth.bits()) - 1;
     let mut passed = 0_u64;
-    let shares = counts[low + 1..=high].iter().map(|count| {
+    let mut curve = vec![[narrow(low), 0]];
+    let mut before = [narrow(low), 0];
+    for (value, count) in counts.iter().enumerate().skip(low + 1).filter(|(_, count)| **count > 0) {
         passed += count;
         let share = (u128::from(passed) * max * 2 + u128::from(above)) / (2 * u128::from(above));
-        narrow(share)
-    });
-    let curve: Vec<u16> = std::iter::once(0).chain(shares).collect();
-    let steps = curve.len().min(MOST_STEPS as usize + 1) - 1;
-    let knot = |index: usize| curve[(index * (curve.len() - 1) + steps / 2) / steps];
-    [narrow(low as u128), narrow(high as u128)].into_iter().chain((0..=steps).map(knot)).collect()
+        let knot = [narrow(value), u16::try_from(share).expect("a share of the largest value")];
+        let last = curve[curve.len() - 1];
+        if knot[1] - last[1] >= step(depth) || passed == above {
+            // Only the leap itself is steep, not what leads up to it.
+            if before != last && knot[1] - before[1] >= step(depth) {
+                curve.push(before);
+            }
+            curve.push(knot);
+        }
+        before = knot;
+    }
+    curve
 }
 
-fn narrow(value: u128) -> u16 {
+fn narrow(value: usize) -> u16 {
     u16::try_from(value).expect("samples have 16 bits at most")
 }
 
-impl Curve {
-    fn apply<S: Sample>(&self, samples: &mut [S], channels: Channels) {
-        let table: Vec<S> = (0..=S::MAX.to_u32()).map(|value| self.at(value)).collect();
-        for_each_colour(samples, channels, |v| *v = table[v.to_u32() as usize]);
+fn equalize<S: Sample>(samples: &mut [S], channels: Channels, curve: &Curve) {
+    if curve.is_empty() {
+        return;
     }
+    let table: Vec<S> = (0..=S::MAX.to_u32()).map(|value| at(curve, value)).collect();
+    for_each_colour(samples, channels, |v| *v = table[v.to_u32() as usize]);
+}
 
-    /// What a value becomes: straight between knots, rounded half up.
-    fn at<S: Sample>(&self, value: u32) -> S {
-        let steps = self.knots.len() as u64 - 1;
-        let length = u64::from(self.high - self.low);
-        let way = u64::from(value.clamp(self.low, self.high) - self.low) * steps;
-        let (knot, part) = (way / length, way % length);
-        let at = |knot: u64| {
-            let knot = usize::try_from(knot.min(steps)).unwrap_or(usize::MAX);
-            u64::from(self.knots[knot])
-        };
-        let sum = at(knot) * (length - part) + at(knot + 1) * part;
-        S::clamped(i64::try_from((sum + length / 2) / length).unwrap_or(i64::MAX))
+/// What a value becomes, rounded half up.
+fn at<S: Sample>(curve: &Curve, value: u32) -> S {
+    let end = curve.partition_point(|[knot, _]| u32::from(*knot) < value);
+    let [after, before] = [end.min(curve.len() - 1), end.saturating_sub(1)];
+    let ([x0, y0], [x1, y1]) = (curve[before].map(i64::from), curve[after].map(i64::from));
+    let part = (i64::from(value) - x0).clamp(0, x1 - x0);
+    let rise = (2 * part * (y1 - y0) + (x1 - x0)).checked_div(2 * (x1 - x0)).unwrap_or(0);
+    S::clamped(y0 + rise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curve_goes_through_every_share_and_leaps_where_the_image_does() {
+        let mut counts = vec![0_u64; 65_536];
+        (100..200).for_each(|value| counts[value] = 1);
+        counts[200] = 900;
+        let curve = curve(&counts, Depth::Sixteen);
+        assert_eq!([0, 100, 150].map(|value| at::<u16>(&curve, value)), [0, 0, 3280]);
+        assert_eq!([199, 200, 9000].map(|value| at::<u16>(&curve, value)), [6494, 65_535, 65_535]);
     }
 }

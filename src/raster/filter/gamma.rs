@@ -18,7 +18,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The power law of photographic tone, v^(1/γ) of values from 0 to 1, as `-gamma` of ImageMagick.
+/// The power law of photographic tone, v^(1/γ) of values from 0 to 1, as `-gamma` of `ImageMagick`.
 #[derive(Debug)]
 struct Gamma {
     curve: Curve,

@@ -45,7 +45,7 @@ impl Median {
     fn filter<S: Sample>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
         let channels = window.pixels.channels();
         let count = channels.count();
-        let mut medians = vec![S::default(); window.keep.size().pixels() as usize * count];
+        let mut medians = vec![S::default(); window.wanted(channels)];
         for channel in 0..count {
             let weighs = channels.has_alpha() && channel + 1 < count;
             let square = Square { radius: self.radius, samples, count, channel, window };

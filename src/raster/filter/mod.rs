@@ -20,7 +20,7 @@ use std::fmt::Debug;
 use serde::Serialize;
 
 use super::grid::{Region, Size};
-use super::pixels::{Colours, PixelFormat, Pixels};
+use super::pixels::{Channels, Colours, PixelFormat, Pixels};
 
 mod alpha;
 mod around;
@@ -36,6 +36,7 @@ pub mod statistics;
 mod step;
 
 pub use chain::Chain;
+pub(super) use curve::nearest;
 pub use error::ChainError;
 pub use param::{ParamKind, ParamSpec, Value, Values};
 pub use statistics::{Histogram, Levels};
@@ -126,4 +127,11 @@ pub struct Window<'a> {
     pub keep: Region,
     /// The size of the whole image.
     pub image: Size,
+}
+
+impl Window<'_> {
+    /// How many samples the region to be made has.
+    fn wanted(&self, channels: Channels) -> usize {
+        self.keep.width as usize * self.keep.height as usize * channels.count()
+    }
 }

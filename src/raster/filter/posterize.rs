@@ -18,7 +18,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// Levels k / (n - 1), each value to the nearest of them, half up, as `-posterize` of ImageMagick.
+/// Levels k / (n - 1), each value to the nearest of them, half up, as `-posterize` of `ImageMagick`.
 #[derive(Debug)]
 struct Posterize {
     curve: Curve,

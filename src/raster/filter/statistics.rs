@@ -86,7 +86,7 @@ impl Histogram {
 pub struct Levels(pub Vec<u16>);
 
 /// More numbers than any filter takes.
-const MOST_LEVELS: usize = 4096;
+const MOST_LEVELS: usize = 8192;
 
 impl Levels {
     /// Reads what [`fmt::Display`] wrote; `None` for any other text.

@@ -115,8 +115,8 @@ impl Decoder {
         let original = Arc::new(original.map_err(|error| unreadable(&error))?);
         let (file, limits) = (Arc::clone(&original), self.limits);
         let header = caught(move || decode::probe(BufReader::new(&*file), &limits)).await?;
-        let colours = plan.filters.reads();
-        if (header.size, header.format_for(colours)) != (plan.size, plan.format) {
+        let wanted = plan.wanted();
+        if (header.size, header.format_for(wanted)) != (plan.size, plan.format) {
             return Err(Failure::of_job("the original is not the image that was accepted"));
         }
         // More than there is in all was refused at the door.
@@ -128,7 +128,7 @@ impl Decoder {
         let histogram = plan.filters.surveys().then(|| Histogram::new(plan.format));
         let (job, told, stop) = (plan.id, listener.clone(), stop.clone());
         let mut rows = Sink { kept, job, listener: told, stop, histogram };
-        let read = move || rows.fill(&original, &limits, header, colours).map(|()| rows.histogram);
+        let read = move || rows.fill(&original, &limits, header, wanted).map(|()| rows.histogram);
         if let Some(histogram) = caught(read).await? {
             let informed = plan.filters.informed(&histogram);
             let _ = listener.send((job, Arrival::Surveyed(informed)));
@@ -153,11 +153,11 @@ impl Sink {
         original: &File,
         limits: &Limits,
         header: Header,
-        colours: decode::Colours,
+        wanted: decode::Wanted,
     ) -> Result<(), DecodeError> {
         let image = decode::open(BufReader::new(original), limits)?;
         debug_assert_eq!(*image.header(), header);
-        image.read(colours, self)
+        image.read(wanted, self)
     }
 }
 
