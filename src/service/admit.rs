@@ -192,7 +192,7 @@ fn wanted_pixels(
     let wanted = decode::Wanted::from(filters.reads());
     let format = filters.output_format(header.format_for(wanted));
     let model = Encoder::new(output, header.size, format)?.model();
-    let carried = output.metadata != Policy::None && header.profile == Some(model);
+    let carried = output.metadata != Policy::None && header.profile == model;
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
 

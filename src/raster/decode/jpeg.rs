@@ -70,10 +70,12 @@ pub(super) fn open<'r>(
 fn to_inks(samples: &mut [u8], colours: ColorSpace, adobe: bool) {
     for pixel in samples.as_chunks_mut::<4>().0 {
         let [c, m, y, k] = *pixel;
-        // Of YCCK the first three are YCbCr of the light that the inks let through.
-        let light = if colours == ColorSpace::YCCK { to_rgb([c, m, y]) } else { [c, m, y] };
-        let stored_as_light = adobe && colours == ColorSpace::CMYK;
-        let [c, m, y] = if stored_as_light { light.map(|v| 255 - v) } else { light };
+        // Adobe stores the light that inks let through; in YCCK it has been turned round already.
+        let [c, m, y] = match colours {
+            ColorSpace::YCCK => to_rgb([c, m, y]),
+            _ if adobe => [c, m, y].map(|light| 255 - light),
+            _ => [c, m, y],
+        };
         *pixel = [c, m, y, if adobe { 255 - k } else { k }];
     }
 }

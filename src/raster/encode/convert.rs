@@ -25,10 +25,12 @@ pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> Pixel
     }
 }
 
-/// The kind of colours that a file of such pixels holds.
-pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Model {
+/// The kind of colours that a profile in a file of such pixels is for; `None` if it would be taken for
+/// another kind.
+pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Option<Model> {
     // WebP knows no grey: its decoders give RGB.
-    if format == OutputFormat::WebP { Model::Rgb } else { Model::of(stored.channels) }
+    let model = Model::of(stored.channels);
+    (format != OutputFormat::WebP || model == Model::Rgb).then_some(model)
 }
 
 /// What is lost on the way, in sentences.

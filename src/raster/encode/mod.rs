@@ -78,9 +78,9 @@ impl Encoder {
         Ok(Encoder { options, size, input, stored, codec })
     }
 
-    /// The kind of colours that the file holds, and that a profile in it must be for.
+    /// The kind of colours that a profile in the file must be for; `None` if there can be no profile.
     #[must_use]
-    pub fn model(&self) -> Model {
+    pub fn model(&self) -> Option<Model> {
         convert::model(self.options.format, self.stored)
     }
 

@@ -59,8 +59,8 @@ impl Metadata {
 
     /// The same, its profile only if that is one for pixels of `model`.
     #[must_use]
-    pub fn with_profile_for(mut self, model: Model) -> Metadata {
-        self.icc = self.icc.filter(|icc| colour::model_of(icc) == Some(model));
+    pub fn with_profile_for(mut self, model: Option<Model>) -> Metadata {
+        self.icc = self.icc.filter(|icc| model.is_some() && colour::model_of(icc) == model);
         self
     }
 
