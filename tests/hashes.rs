@@ -10,7 +10,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tilemill::raster::decode::{Colours, Limits, decode, probe};
+use tilemill::raster::decode::{Colours, Limits, Wanted, decode, probe};
 use tilemill::raster::encode::{
     Encoder, OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression,
 };
@@ -131,6 +131,22 @@ fn decodes() -> Hashes {
     STILLS.map(decode).into()
 }
 
+/// What means something else than sRGB, in sRGB.
+fn converted() -> Hashes {
+    let files = STILLS.map(|name| (name, read(name)));
+    let others = files
+        .iter()
+        .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().profile.is_some());
+    others
+        .map(|(name, file)| {
+            let wanted = Wanted::from(Colours::All).in_srgb();
+            let source = decode(Cursor::new(file), &LIMITS, wanted).unwrap();
+            let pixels = source.window(Region::of(source.size())).unwrap();
+            (format!("sRGB {name}"), hash_pixels(&pixels))
+        })
+        .collect()
+}
+
 /// What can be decoded to luma alone.
 fn lumas() -> Hashes {
     let files = STILLS.map(|name| (name, read(name)));
@@ -231,6 +247,7 @@ fn every_filter_is_in_a_chain_that_is_hashed() {
 fn bytes_are_those_written_down() {
     let mut hashes = decodes();
     hashes.extend(lumas());
+    hashes.extend(converted());
     hashes.append(&mut filtered());
     hashes.append(&mut encoded());
     hashes.append(&mut encoded_otherwise());

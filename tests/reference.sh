@@ -9,8 +9,10 @@ cd "$(dirname "$0")/.."
 packages=(numpy==2.4.6 pillow==13.0.0 opencv-python-headless==5.0.0.93 scikit-image==0.26.0 tifffile==2026.3.3)
 venv=$PWD/target/reference-$(printf '%s ' "${packages[@]}" | cksum | cut -d' ' -f1)
 if [ ! -f "$venv/complete" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet "${packages[@]}"
+  if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet "${packages[@]}"; }; then
+    echo "skipped: ${packages[*]} cannot be installed" >&2
+    exit 77
+  fi
   touch "$venv/complete"
 fi
 # As the tests build it, so that it is not built twice.

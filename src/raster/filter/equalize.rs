@@ -1,6 +1,6 @@
 //! `equalize`: every brightness equally often.
 
-use super::curve::for_each_colour;
+use super::luma::{BT601, luma};
 use super::statistics::{Histogram, Levels};
 use super::{Filter, FilterSpec, Window};
 use crate::raster::pixels::{Channels, Depth, Pixels, SamplesMut};
@@ -8,14 +8,14 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "equalize",
-    summary: "Spreads brightness evenly, by the whole image; first in a chain only.",
+    summary: "Spreads luma evenly, by the whole image; first in a chain only.",
     params: &[],
     build: |_| Box::new(Equalize { curve: Curve::new() }),
 };
 
 /// Histogram equalisation: the share of pixels whose luma is not above a value, those of the darkest
-/// value left out, is what the value becomes, as in `equalizeHist` of `OpenCV`. One curve, that of the
-/// luma, serves all colours, so that greys stay grey.
+/// value left out, is what the value becomes, as in `equalizeHist` of `OpenCV`. Only luma changes: a
+/// colour moves as far as its luma does, which leaves its `YCbCr` chroma as it is.
 #[derive(Debug)]
 struct Equalize {
     curve: Curve,
@@ -99,7 +99,15 @@ fn equalize<S: Sample>(samples: &mut [S], channels: Channels, curve: &Curve) {
         return;
     }
     let table: Vec<S> = (0..=S::MAX.to_u32()).map(|value| at(curve, value)).collect();
-    for_each_colour(samples, channels, |v| *v = table[v.to_u32() as usize]);
+    for pixel in samples.chunks_exact_mut(channels.count()) {
+        if let [r, g, b, ..] = pixel {
+            let luma = luma([*r, *g, *b], BT601).to_u32();
+            let moved = i64::from(table[luma as usize].to_u32()) - i64::from(luma);
+            [*r, *g, *b] = [*r, *g, *b].map(|v| S::clamped(i64::from(v.to_u32()) + moved));
+        } else {
+            pixel[0] = table[pixel[0].to_u32() as usize];
+        }
+    }
 }
 
 /// What a value becomes, rounded half up.
