@@ -4,8 +4,12 @@
 
 use std::io::Cursor;
 
-use tilemill::raster::decode::{self, Colours, Container, DecodeError, Header, Limits, probe};
+use tilemill::raster::colour::Model;
+use tilemill::raster::decode::{
+    self, Colours, Container, DecodeError, Header, Limits, Wanted, probe,
+};
 use tilemill::raster::grid::{Region, Size};
+use tilemill::raster::pixels::Channels;
 use tilemill::raster::source::Source;
 
 use stills::{STILLS, read};
@@ -92,7 +96,6 @@ fn several_images_in_one_file_are_refused() {
     assert_eq!(refusal("animated.webp"), format!("WebP with an animation {end}"));
     assert_eq!(refusal("animated.png"), format!("PNG with an animation {end}"));
     assert_eq!(refusal("pages.tif"), format!("TIFF with 3 pages {end}"));
-    assert_eq!(refusal("cmyk.tif"), format!("TIFF with CMYK colours {end}"));
     assert!(refusal("float.tif").ends_with(end));
 }
 
@@ -162,6 +165,39 @@ fn a_huge_size_in_a_small_file_is_refused_by_its_header() {
             matches!(refused, DecodeError::TooLarge { value: 3_600_000_000, .. }),
             "{refused:?}"
         );
+    }
+}
+
+#[test]
+fn the_largest_jpeg_there_can_be_is_refused_by_its_header() {
+    let mut jpeg = read("baseline-420.jpg");
+    let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 5..frame + 9].fill(0xFF);
+    let usual = Limits { max_pixels: 1_100_000_000, max_side: 65_535, max_bytes: 4 << 30 };
+    let refused = |limits: &Limits| decode(&jpeg, limits).unwrap_err().to_string();
+    let pixels = "the image has 4294836225 pixels, the limit is 1100000000 (limits.max_megapixels)";
+    assert_eq!(refused(&usual), pixels);
+    let room = refused(&Limits { max_pixels: u64::MAX, ..usual });
+    assert!(room.contains("1288") && room.ends_with("4294967296 (limits.decode_memory)"), "{room}");
+}
+
+#[test]
+fn pixels_mean_what_the_profile_says_or_srgb() {
+    let window = |name: &str, wanted: Wanted| {
+        let source = decode::decode(Cursor::new(read(name)), &LIMITS, wanted).unwrap();
+        source.window(Region::of(source.size())).unwrap()
+    };
+    let stored = Wanted::from(Colours::All);
+    for name in ["wide-16.png", "wide-alpha.png"] {
+        assert_eq!(header(name).profile, Some(Model::Rgb));
+        let converted = window(name, stored.in_srgb());
+        assert_eq!(converted.format(), header(name).format);
+        assert!(converted != window(name, stored), "{name}");
+    }
+    // Inks are RGB for everybody, and a file without a profile is sRGB already.
+    for name in ["inks.jpg", "inks-16.tif", "ycck.jpg", "cmyk.tif", "rgb-16.png"] {
+        assert_eq!((header(name).profile, header(name).format.channels), (None, Channels::Rgb));
+        assert!(window(name, stored) == window(name, stored.in_srgb()), "{name}");
     }
 }
 

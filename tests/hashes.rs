@@ -10,9 +10,11 @@ use std::io::Cursor;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tilemill::raster::decode::{Colours, Limits, decode, probe};
-use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
-use tilemill::raster::filter::{Chain, filters};
+use tilemill::raster::decode::{Colours, Limits, Wanted, decode, probe};
+use tilemill::raster::encode::{
+    Encoder, OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression,
+};
+use tilemill::raster::filter::{Chain, Histogram, filters};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
@@ -25,8 +27,49 @@ type Hashes = BTreeMap<String, String>;
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
 
 /// Chains that together run every filter, at small and large radii.
-const CHAINS: [&str; 7] =
-    ["", "blur", "blur:0.3", "blur:25", "grayscale", "invert", "blur:1.5,grayscale,invert,blur:4"];
+const CHAINS: [&str; 41] = [
+    "",
+    "autolevels",
+    "autolevels:5,blur",
+    "blur",
+    "blur:0.3",
+    "blur:25",
+    "blur:1.5,grayscale,invert,blur:4",
+    "box",
+    "box:9",
+    "brightness",
+    "brightness:0.7",
+    "contrast",
+    "contrast:0.4",
+    "denoise:8:3:1",
+    "denoise:30:5:2",
+    "denoise:2:2:0",
+    "edges",
+    "emboss",
+    "equalize",
+    "equalize,median",
+    "gamma",
+    "gamma:0.45",
+    "gamma:2.2,saturation:0.3,sharpen:2:3:4",
+    "grayscale",
+    "grayscale:bt709",
+    "grayscale,sepia,edges",
+    "invert",
+    "median",
+    "median:2",
+    "median:3",
+    "median:7",
+    "pixelate:7",
+    "pixelate",
+    "posterize",
+    "posterize:13",
+    "saturation",
+    "sepia",
+    "sepia:0.4",
+    "sharpen",
+    "sharpen:1.2:2:3",
+    "threshold",
+];
 
 fn formats() -> impl Iterator<Item = PixelFormat> {
     let channels = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba];
@@ -88,6 +131,22 @@ fn decodes() -> Hashes {
     STILLS.map(decode).into()
 }
 
+/// What means something else than sRGB, in sRGB.
+fn converted() -> Hashes {
+    let files = STILLS.map(|name| (name, read(name)));
+    let others = files
+        .iter()
+        .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().profile.is_some());
+    others
+        .map(|(name, file)| {
+            let wanted = Wanted::from(Colours::All).in_srgb();
+            let source = decode(Cursor::new(file), &LIMITS, wanted).unwrap();
+            let pixels = source.window(Region::of(source.size())).unwrap();
+            (format!("sRGB {name}"), hash_pixels(&pixels))
+        })
+        .collect()
+}
+
 /// What can be decoded to luma alone.
 fn lumas() -> Hashes {
     let files = STILLS.map(|name| (name, read(name)));
@@ -110,7 +169,9 @@ fn filtered() -> Hashes {
         .map(|(text, format)| {
             let chain: Chain = text.parse().unwrap();
             let all = Region::of(size);
-            let pixels = chain.apply(&synthetic(size, format), all, all, size);
+            let image = synthetic(size, format);
+            let chain = chain.informed(&Histogram::of(&image));
+            let pixels = chain.apply(&image, all, all, size);
             (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
         })
         .collect()
@@ -138,8 +199,36 @@ fn several_bands(output: OutputFormat, format: PixelFormat) -> Size {
     Size::new(803, (2_300_000 / bytes).max(900))
 }
 
+/// Ways to write that are not the usual ones.
+fn encoded_otherwise() -> Hashes {
+    let [jpeg, png, tiff] =
+        [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Tiff].map(OutputOptions::new);
+    let half = OutputOptions { subsampling: Subsampling::Half, ..jpeg };
+    let quarter = OutputOptions { subsampling: Subsampling::Quarter, ..jpeg };
+    let small = OutputOptions { png_speed: PngSpeed::Small, ..png };
+    let balanced = OutputOptions { png_speed: PngSpeed::Balanced, ..png };
+    let deflated = OutputOptions { tiff_compression: TiffCompression::Deflate, ..tiff };
+    let ways = [
+        ("JPEG 4:2:2", half),
+        ("JPEG 4:2:0", quarter),
+        ("PNG small", small),
+        ("PNG balanced", balanced),
+        ("TIFF deflate", deflated),
+    ];
+    let formats = [Depth::Eight, Depth::Sixteen].map(|d| PixelFormat::new(Channels::Rgb, d));
+    let cases = formats.into_iter().flat_map(|format| ways.map(|way| (format, way)));
+    cases
+        .map(|(format, (name, options))| {
+            let image = synthetic(Size::new(403, 600), format);
+            let encoder = Encoder::new(options, image.size(), format).unwrap();
+            let file = encoder.encode(&image, Cursor::new(Vec::new())).unwrap().into_inner();
+            (format!("encode {name} {format}"), hash(&file))
+        })
+        .collect()
+}
+
 fn encode(format: OutputFormat, quality: u8, pixels: &Pixels) -> Vec<u8> {
-    let options = OutputOptions { format, quality, background: [30, 60, 90] };
+    let options = OutputOptions { quality, background: [30, 60, 90], ..OutputOptions::new(format) };
     let encoder = Encoder::new(options, pixels.size(), pixels.format()).unwrap();
     assert!(encoder.band_count() > 1 || format == OutputFormat::WebP);
     encoder.encode(pixels, Cursor::new(Vec::new())).unwrap().into_inner()
@@ -158,8 +247,10 @@ fn every_filter_is_in_a_chain_that_is_hashed() {
 fn bytes_are_those_written_down() {
     let mut hashes = decodes();
     hashes.extend(lumas());
+    hashes.extend(converted());
     hashes.append(&mut filtered());
     hashes.append(&mut encoded());
+    hashes.append(&mut encoded_otherwise());
     let lines: Vec<String> = hashes.iter().map(|(name, hash)| format!("{name} {hash}")).collect();
     let text = lines.join("\n") + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hashes.txt");

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use jpeg_encoder::SamplingFactor;
 use proptest::prelude::*;
 use tilemill::raster::decode::{Colours, Limits, decode};
-use tilemill::raster::encode::{EncodedBand, Encoder, OutputFormat, OutputOptions};
-use tilemill::raster::filter::Chain;
+use tilemill::raster::encode::{
+    EncodedBand, Encoder, OutputFormat, OutputOptions, PngSpeed, TiffCompression,
+};
+use tilemill::raster::filter::{Chain, FilterSpec, Histogram, ParamKind, filters};
 use tilemill::raster::grid::{Grid, Region, Size};
 use tilemill::raster::orientation::Orientation;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
@@ -56,21 +58,59 @@ fn noise(size: Size, format: PixelFormat, seed: u64) -> Pixels {
     pixels
 }
 
+/// A filter with any legal values, though not with such as take a test for ever.
+fn any_values(spec: &'static FilterSpec) -> BoxedStrategy<String> {
+    let value = |kind: ParamKind| match kind {
+        ParamKind::Number { min, max, step, .. } => (0..=120_u32)
+            .prop_map(move |n| (min + f64::from(n) * step).min(max).to_string())
+            .boxed(),
+        ParamKind::Integer { min, max, .. } => {
+            (min..=max.min(min + 9)).prop_map(|n| n.to_string()).boxed()
+        }
+        ParamKind::Choice { choices, .. } => {
+            proptest::sample::select(choices).prop_map(str::to_owned).boxed()
+        }
+    };
+    let values: Vec<_> = spec.params.iter().map(|param| value(param.kind)).collect();
+    values.prop_map(|values| [&[spec.name.to_owned()], &values[..]].concat().join(":")).boxed()
+}
+
+/// Filters that go by the whole image, and so stand first.
+const FIRST: [&str; 2] = ["autolevels", "equalize"];
+
+fn any_filter(first: bool) -> impl Strategy<Value = String> {
+    let specs = filters().iter().filter(move |spec| first == FIRST.contains(&spec.name));
+    proptest::sample::select(specs.collect::<Vec<_>>()).prop_flat_map(any_values)
+}
+
 fn any_chain() -> impl Strategy<Value = Chain> {
-    let small = (1..=30_u32).prop_map(|tenths| format!("blur:{}", f64::from(tenths) / 10.0));
-    let large = (30..=400_u32).prop_map(|tenths| format!("blur:{}", f64::from(tenths) / 10.0));
-    let filter = prop_oneof![Just("grayscale".to_owned()), Just("invert".to_owned()), small, large];
-    proptest::collection::vec(filter, 0..=4)
-        .prop_map(|filters| filters.join(",").parse().expect("the text is a chain"))
+    let first = proptest::option::weighted(0.2, any_filter(true));
+    let others = proptest::collection::vec(any_filter(false), 0..=4);
+    (first, others).prop_map(|(first, others)| {
+        let all: Vec<String> = first.into_iter().chain(others).collect();
+        all.join(",").parse().expect("the text is a chain")
+    })
+}
+
+/// Every filter, each with some values.
+fn every_filter() -> impl Strategy<Value = Vec<Chain>> {
+    let one = |spec| any_values(spec).prop_map(|text| text.parse().expect("the text is a chain"));
+    filters().iter().map(one).collect::<Vec<_>>()
+}
+
+/// The chain, informed of the image where it has to be.
+fn informed(chain: &Chain, source: &Source) -> Chain {
+    let image = source.window(Region::of(source.size())).unwrap();
+    chain.informed(&Histogram::of(&image))
 }
 
 fn whole(source: &Source, chain: &Chain) -> Pixels {
     let (size, all) = (source.size(), Region::of(source.size()));
-    chain.apply(&source.window(all).unwrap(), all, all, size)
+    informed(chain, source).apply(&source.window(all).unwrap(), all, all, size)
 }
 
 fn tiled(source: &Source, chain: &Chain, tile: u32) -> Pixels {
-    let size = source.size();
+    let (size, chain) = (source.size(), informed(chain, source));
     let mut result = Pixels::zeroed(size, chain.output_format(source.format()));
     for keep in Grid::new(size, tile).regions() {
         let at = keep.grow(chain.radius(), size);
@@ -78,6 +118,27 @@ fn tiled(source: &Source, chain: &Chain, tile: u32) -> Pixels {
         result.paste(keep.x, keep.y, &part);
     }
     result
+}
+
+/// The image, the colours of its clear pixels replaced by those of another one.
+fn with_other_hidden_colours(image: &Pixels, other: &Pixels) -> Pixels {
+    let (mut changed, bytes) = (image.clone(), image.format().bytes_per_pixel());
+    let alpha = bytes - usize::from(image.format().depth.bits() / 8);
+    let pairs =
+        changed.as_bytes_mut().chunks_exact_mut(bytes).zip(other.as_bytes().chunks_exact(bytes));
+    for (pixel, other) in pairs.filter(|(pixel, _)| pixel[alpha..].iter().all(|byte| *byte == 0)) {
+        pixel[..alpha].copy_from_slice(&other[..alpha]);
+    }
+    changed
+}
+
+/// Whether two images differ at most in the colours of clear pixels.
+fn same_where_seen(one: &Pixels, other: &Pixels) -> bool {
+    let bytes = one.format().bytes_per_pixel();
+    let alpha = bytes - usize::from(one.format().depth.bits() / 8);
+    let mut pairs = one.as_bytes().chunks_exact(bytes).zip(other.as_bytes().chunks_exact(bytes));
+    let clear = |pixel: &[u8]| pixel[alpha..].iter().all(|byte| *byte == 0);
+    pairs.all(|(one, other)| one == other || clear(one) && clear(other))
 }
 
 /// The file, its bands encoded from the last to the first when `backwards`.
@@ -104,8 +165,19 @@ fn band(encoder: &Encoder, pixels: &Pixels, index: u32) -> EncodedBand {
 }
 
 fn encoder(format: OutputFormat, quality: u8, pixels: &Pixels) -> Encoder {
-    let options = OutputOptions { format, quality, background: [255; 3] };
+    let options = OutputOptions { quality, ..OutputOptions::new(format) };
     Encoder::new(options, pixels.size(), pixels.format()).unwrap()
+}
+
+/// Every way to write a PNG or a TIFF.
+fn lossless() -> impl Iterator<Item = OutputOptions> {
+    let speeds = [PngSpeed::Fast, PngSpeed::Balanced, PngSpeed::Small];
+    let png = OutputOptions::new(OutputFormat::Png);
+    let tiff = OutputOptions::new(OutputFormat::Tiff);
+    let compressions = [TiffCompression::None, TiffCompression::Deflate];
+    let pngs = speeds.map(|png_speed| OutputOptions { png_speed, ..png });
+    let tiffs = compressions.map(|tiff_compression| OutputOptions { tiff_compression, ..tiff });
+    pngs.into_iter().chain(tiffs)
 }
 
 fn decoded(file: &[u8]) -> Pixels {
@@ -177,9 +249,34 @@ proptest! {
     }
 
     #[test]
+    fn tiles_make_the_whole_under_every_filter(
+        image in any_image(), chains in every_filter(), tile in 1..=80_u32
+    ) {
+        let source = Source::from(image);
+        for chain in chains {
+            let tile = tile.max(chain.radius() / 6);
+            prop_assert!(tiled(&source, &chain, tile) == whole(&source, &chain), "chain {chain}, tile {tile}");
+        }
+    }
+
+    #[test]
     fn tiles_of_one_pixel_make_the_whole(seed: u64, format in any_format(), chain in any_chain()) {
         let source = Source::from(noise(Size::new(9, 7), format, seed));
         prop_assert!(tiled(&source, &chain, 1) == whole(&source, &chain), "chain {chain}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_changes_nothing_that_can(
+        size in any_size(), sixteen: bool, seed: u64, other: u64, chains in every_filter()
+    ) {
+        let depth = if sixteen { Depth::Sixteen } else { Depth::Eight };
+        let format = PixelFormat::new(Channels::Rgba, depth);
+        let image = noise(size, format, seed);
+        let changed = with_other_hidden_colours(&image, &noise(size, format, other));
+        for chain in chains {
+            let [one, other] = [&image, &changed].map(|i| whole(&Source::from(i.clone()), &chain));
+            prop_assert!(same_where_seen(&one, &other), "{chain}");
+        }
     }
 
     #[test]
@@ -221,9 +318,9 @@ proptest! {
 
     #[test]
     fn a_lossless_file_decodes_to_the_same_pixels(image in any_image()) {
-        for format in [OutputFormat::Png, OutputFormat::Tiff] {
-            let file = encode(&encoder(format, 0, &image), &image, false);
-            prop_assert!(decoded(&file) == image, "{format}");
+        for options in lossless() {
+            let encoder = Encoder::new(options, image.size(), image.format()).unwrap();
+            prop_assert!(decoded(&encode(&encoder, &image, false)) == image, "{options:?}");
         }
     }
 

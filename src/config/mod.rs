@@ -34,6 +34,9 @@ pub use self::setting::Setting;
 pub use self::storage::Storage;
 pub use unit::{Bytes, Colour, Seconds};
 
+use crate::raster::encode::{PngSpeed, Subsampling, TiffCompression};
+use crate::raster::metadata::Policy;
+
 /// Everything that can be configured. The keys are documented in `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,6 +106,10 @@ pub struct Tile {
 pub struct Output {
     pub quality: u8,
     pub background: Colour,
+    pub metadata: Policy,
+    pub subsampling: Subsampling,
+    pub png_speed: PngSpeed,
+    pub tiff_compression: TiffCompression,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,7 +181,14 @@ impl Default for Config {
             server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), hosts: Vec::new() },
             log: Log { level: "info".into(), format: LogFormat::Text },
             tile: Tile { size: 512, timeout: Seconds::new(15 * 60) },
-            output: Output { quality: 90, background: Colour([255; 3]) },
+            output: Output {
+                quality: 90,
+                background: Colour([255; 3]),
+                metadata: Policy::Safe,
+                subsampling: Subsampling::Auto,
+                png_speed: PngSpeed::Fast,
+                tiff_compression: TiffCompression::None,
+            },
             job: Job { max_attempts: 3, max_age: Seconds::days(7) },
             jobs: Jobs { active: 4, queued: 1000 },
             limits: Limits {

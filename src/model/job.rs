@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::worker::WorkerId;
-use crate::raster::decode::Container;
+use crate::raster::colour::Space;
+use crate::raster::decode::{Container, Wanted};
 use crate::raster::encode::OutputOptions;
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Region, Size};
@@ -109,6 +110,9 @@ pub struct Plan {
     pub size: Size,
     /// Pixel format of the decoded original.
     pub format: PixelFormat,
+    /// What its pixels mean when they are filtered.
+    #[serde(default)]
+    pub space: Space,
     /// The filters, in order.
     pub filters: Chain,
     /// Side of a tile in pixels, without its halo.
@@ -131,6 +135,12 @@ impl Plan {
     #[must_use]
     pub fn grid(&self) -> Grid {
         Grid::new(self.size, self.tile_size)
+    }
+
+    /// Which pixels of the original are filtered.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        Wanted { colours: self.filters.reads(), space: self.space }
     }
 
     /// How many tiles there are.

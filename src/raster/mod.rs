@@ -4,6 +4,8 @@
 //! - [`mod@format`]: which samples a pixel has
 //! - [`pixels`]: a rectangle of pixels in memory
 //! - [`grid`]: sizes, regions and the tiles of an image
+//! - [`colour`]: colour profiles, and the way to sRGB
+//! - [`metadata`]: what files say beside their pixels
 //! - [`orientation`]: the eight ways a stored image may be turned
 //! - [`preview`]: small pictures of large ones
 //! - [`pyramid`]: ever smaller copies of a picture, in tiles
@@ -12,11 +14,13 @@
 //! - [`filter`]: the filters, their parameters and chains of them
 //! - [`encode`]: pixels to files, in bands that can be encoded in any order
 
+pub mod colour;
 pub mod decode;
 pub mod encode;
 pub mod filter;
 pub mod format;
 pub mod grid;
+pub mod metadata;
 pub mod orientation;
 pub mod pixels;
 pub mod preview;
@@ -26,4 +30,4 @@ pub mod source;
 
 /// The revision of the bytes this core makes: it rises only when the same image, chain and output
 /// options would give other bytes than before.
-pub const REVISION: u32 = 2;
+pub const REVISION: u32 = 3;

@@ -28,7 +28,7 @@ pub fn shrink(pixels: &Pixels, size: Size) -> Vec<Rgba> {
 
 /// A picture as a PNG file.
 pub fn png(picture: &Pixels) -> Result<Vec<u8>, EncodeError> {
-    let options = OutputOptions { format: OutputFormat::Png, quality: 100, background: [255; 3] };
+    let options = OutputOptions::new(OutputFormat::Png);
     let encoder = Encoder::new(options, picture.size(), picture.format())?;
     Ok(encoder.encode(picture, Cursor::new(Vec::new()))?.into_inner())
 }

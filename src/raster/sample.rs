@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::{AddAssign, SubAssign};
 
-use super::pixels::{Depth, Samples};
+use super::pixels::{Depth, Samples, SamplesMut};
 
 /// One channel of one pixel: `u8` or `u16`, linear from 0 to [`Sample::MAX`].
 pub trait Sample: Copy + Debug + Default + Eq + Mix + bytemuck::Pod + Send + Sync {
@@ -27,11 +27,18 @@ pub trait Sample: Copy + Debug + Default + Eq + Mix + bytemuck::Pod + Send + Syn
     /// A `value` that the caller knows to be at most [`Sample::MAX`].
     fn from_u32(value: u32) -> Self;
 
-    /// A `value` that the caller knows to be at most [`Sample::MAX`].
-    fn from_u64(value: u64) -> Self;
+    /// The nearest sample to a `value` of any size.
+    fn clamped(value: i64) -> Self;
+
+    /// A quarter of the length of a gradient, at most [`Sample::MAX`], rounded half up. No part of
+    /// it exceeds four times [`Sample::MAX`].
+    fn steepness(across: i32, down: i32) -> Self;
 
     /// Wraps a buffer of this type.
     fn wrap(samples: Vec<Self>) -> Samples;
+
+    /// Samples that the caller knows to be of this type.
+    fn of(samples: SamplesMut<'_>) -> &mut [Self];
 }
 
 /// A value that can be blurred: a weighted mean along rows, then one along columns, where the
@@ -45,18 +52,24 @@ pub trait Mix: Term + Default {
     /// The same value, wider.
     fn to_u64(self) -> u64;
 
+    /// A `value` that the caller knows to fit.
+    fn from_u64(value: u64) -> Self;
+
     /// The mean after the first direction.
     fn between(sum: Self::Sum) -> Self::Between;
 
     /// The mean after the second direction, rounded half up.
     fn mean(sum: Self::Sum) -> Self;
+
+    /// The same in 256ths.
+    fn fine(sum: Self::Sum) -> Self::Sum;
 }
 
 /// A term of a weighted sum. Factors stay within 16 bits where they can, because products of 16
 /// bits are what every vector unit has.
 pub trait Term: Copy {
     /// Holds a whole weighted sum.
-    type Sum: Copy + AddAssign + SubAssign;
+    type Sum: Copy + Default + AddAssign + SubAssign + Into<u64>;
 
     /// Its share when all of the weight, 65,536, is its own.
     fn whole(self) -> Self::Sum;
@@ -124,6 +137,11 @@ macro_rules! mix {
             }
 
             #[inline]
+            fn from_u64(value: u64) -> $value {
+                value as $value
+            }
+
+            #[inline]
             fn between(sum: Self::Sum) -> $between {
                 $wrap::from(((sum + ((1 << $first) >> 1)) >> $first) as $inner)
             }
@@ -131,6 +149,11 @@ macro_rules! mix {
             #[inline]
             fn mean(sum: Self::Sum) -> $value {
                 ((sum + ((1 << $second) >> 1)) >> $second) as $value
+            }
+
+            #[inline]
+            fn fine(sum: Self::Sum) -> Self::Sum {
+                (sum + ((1 << ($second - 8)) >> 1)) >> ($second - 8)
             }
         }
     };
@@ -169,13 +192,29 @@ macro_rules! sample {
             }
 
             #[inline]
-            #[expect(clippy::cast_possible_truncation, reason = "the caller keeps to the range")]
-            fn from_u64(value: u64) -> $value {
-                value as $value
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+            fn clamped(value: i64) -> $value {
+                value.clamp(0, i64::from(Self::MAX)) as $value
+            }
+
+            // Squares and their sum are exact, and a root is rounded alike on every processor.
+            #[inline]
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limited")]
+            fn steepness(across: i32, down: i32) -> $value {
+                let (across, down) = (f64::from(across), f64::from(down));
+                let quarter = (across * across + down * down).sqrt() * 0.25 + 0.5;
+                quarter.min(f64::from(Self::MAX)) as $value
             }
 
             fn wrap(samples: Vec<$value>) -> Samples {
                 Samples::$variant(samples)
+            }
+
+            fn of(samples: SamplesMut<'_>) -> &mut [$value] {
+                match samples {
+                    SamplesMut::$variant(samples) => samples,
+                    other => unreachable!("{other:?} are not of {}", Self::DEPTH.bits()),
+                }
             }
         }
     };

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use crate::config::Config;
 use crate::model::job::{JobId, Plan, StorageId};
 use crate::raster;
+use crate::raster::colour::Space;
 use crate::raster::decode::{self, Container, Header};
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Size};
+use crate::raster::metadata::Policy;
 use crate::raster::pixels::PixelFormat;
 use crate::refusal::{Code, Refusal};
 
@@ -86,12 +88,15 @@ impl Admission {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let wanted = tile_size(wishes, &self.config)?;
         let Header { container, size, .. } = image.header;
-        let format = image.header.format_for(filters.reads());
+        let output = self.output(wishes, container)?;
+        let pixels = wanted_pixels(&image.header, &filters, output)?;
+        let format = image.header.format_for(pixels);
         let tile_size = self.fit(wanted, size, format, &filters)?;
         self.check_tile_count(size, tile_size)?;
-        let output = self.output(wishes, container)?;
         let encoder = Encoder::new(output, size, filters.output_format(format))?;
         let mut notes = encoder.notes();
+        let converted = pixels.space == Space::Srgb;
+        notes.extend(converted.then(|| "colours were converted to sRGB".to_owned()));
         notes.extend((tile_size < wanted).then(|| {
             format!(
                 "tiles are {tile_size} pixels a side, not {wanted}, so that they fit into messages \
@@ -108,6 +113,7 @@ impl Admission {
             original_bytes: image.bytes,
             size,
             format,
+            space: pixels.space,
             filters,
             tile_size,
             output,
@@ -163,8 +169,31 @@ impl Admission {
     fn output(&self, wishes: &Wishes, container: Container) -> Result<OutputOptions, Refusal> {
         let quality = quality(wishes, &self.config)?;
         let format = wishes.format.unwrap_or_else(|| same_format(container));
-        Ok(OutputOptions { format, quality, background: self.config.output.background.0 })
+        let output = &self.config.output;
+        Ok(OutputOptions {
+            format,
+            quality,
+            background: output.background.0,
+            subsampling: output.subsampling,
+            png_speed: output.png_speed,
+            tiff_compression: output.tiff_compression,
+            metadata: output.metadata,
+        })
     }
+}
+
+/// The pixels to filter: in the colours of the image's profile if the result can carry that, else in
+/// sRGB, which needs none.
+fn wanted_pixels(
+    header: &Header,
+    filters: &Chain,
+    output: OutputOptions,
+) -> Result<decode::Wanted, Refusal> {
+    let wanted = decode::Wanted::from(filters.reads());
+    let format = filters.output_format(header.format_for(wanted));
+    let model = Encoder::new(output, header.size, format)?.model();
+    let carried = output.metadata != Policy::None && header.profile == model;
+    Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
 
 /// Refuses wishes that no image could fulfil.

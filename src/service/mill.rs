@@ -224,6 +224,10 @@ fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure
         let cause = "the tile's pixels do not have the size of its window".into();
         return Err(TileFailure { cause, retry: Retry::Futile });
     }
+    if task.filters.surveys() {
+        let cause = format!("{} was sent without what it has to know of the image", task.filters);
+        return Err(TileFailure { cause, retry: Retry::Futile });
+    }
     Ok(task.filters.apply(&task.pixels, task.window, task.keep, task.image))
 }
 
@@ -238,4 +242,34 @@ fn other_revision(needed: u32, worker: &WorkerId) -> Option<String> {
     Some(format!(
         "worker {worker}, revision {own}, is too {age} for a job of revision {needed}: finish the upgrade"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::job::JobId;
+    use crate::raster::grid::{Region, Size};
+    use crate::raster::pixels::{Channels, Depth, PixelFormat};
+
+    #[test]
+    fn a_tile_whose_chain_was_not_told_of_its_image_is_a_failure_and_no_guess() {
+        let (size, format) = (Size::new(4, 3), PixelFormat::new(Channels::Grey, Depth::Eight));
+        let task = TileTask {
+            job: JobId::generate(),
+            tile: 0,
+            attempt: 1,
+            results_partition: 0,
+            revision: raster::REVISION,
+            filters: Arc::new("equalize".parse().unwrap()),
+            image: size,
+            window: Region::of(size),
+            keep: Region::of(size),
+            pixels: Pixels::zeroed(size, format),
+        };
+        let failure = filter_tile(&task, &WorkerId::new("w")).unwrap_err();
+        assert_eq!(failure.retry, Retry::Futile);
+        let histogram = raster::filter::Histogram::of(&task.pixels);
+        let filters = Arc::new(task.filters.informed(&histogram));
+        assert!(filter_tile(&TileTask { filters, ..task }, &WorkerId::new("w")).is_ok());
+    }
 }

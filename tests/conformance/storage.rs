@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 
 use jiff::Timestamp;
 use tilemill::model::job::{Failure, JobId, Outcome, Plan, Step};
+use tilemill::raster::colour::Space;
 use tilemill::raster::decode::Container;
 use tilemill::raster::encode::{OutputFormat, OutputOptions};
 use tilemill::raster::grid::Size;
@@ -24,9 +25,10 @@ pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
         original_bytes: 3,
         size: Size::new(30, 20),
         format: PixelFormat::new(Channels::Rgb, Depth::Eight),
+        space: Space::Stored,
         filters: "grayscale".parse().unwrap(),
         tile_size: 8,
-        output: OutputOptions { format: OutputFormat::Png, quality: 90, background: [255; 3] },
+        output: OutputOptions::new(OutputFormat::Png),
         notes: Vec::new(),
         results_partition: 1,
         revision: 1,

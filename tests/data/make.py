@@ -1,4 +1,4 @@
-"""Makes the small images beside it. Needs Pillow (made with 13.0) and NumPy.
+"""Makes the small images beside it. Needs Pillow (made with 13.0), NumPy and tifffile.
 
 The files are committed, because other versions of Pillow write other bytes.
 """
@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 HERE = Path(__file__).parent
@@ -40,7 +41,7 @@ def adam7(array):
     return [array[y::down, x::across] for x, y, across, down in passes]
 
 
-def png(name, array, colour, depth, interlaced=False):
+def png(name, array, colour, depth, interlaced=False, extra=b""):
     """Pillow writes neither interlaced PNGs nor colours of 16 bits."""
     parts = adam7(array) if interlaced else [array]
     raw = b"".join(
@@ -50,7 +51,7 @@ def png(name, array, colour, depth, interlaced=False):
         for row in part
     )
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, colour, 0, 0, int(interlaced))
-    data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
+    data = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
     (HERE / name).write_bytes(b"\x89PNG\r\n\x1a\n" + data)
 
 
@@ -85,6 +86,65 @@ def tiled_tiff(name, array, side):
     (HERE / name).write_bytes(file)
 
 
+def fixed(*numbers):
+    return struct.pack(f">{len(numbers)}i", *[round(number * 65536) for number in numbers])
+
+
+def profile(space, pcs, tags):
+    """A colour profile of these tags (ICC.1:2010)."""
+    text = b"tilemill test\0"
+    desc = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78)
+    white = b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249)
+    tags = {b"desc": desc, b"cprt": b"text" + bytes(4) + text, b"wtpt": white, **tags}
+    table, body = b"", b""
+    for name, data in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    kind = b"prtr" if space == b"CMYK" else b"mntr"
+    size = 132 + len(table) + len(body)
+    head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02400000, kind, space, pcs) + bytes(12) + b"acsp"
+    head = (head + bytes(28) + fixed(0.9642, 1, 0.8249)).ljust(128, b"\0")
+    return head + struct.pack(">I", len(tags)) + table + body
+
+
+def wide_profile():
+    """The primaries of Adobe RGB, gamma 2.2."""
+    curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, round(2.2 * 256), 0)
+    colours = [(0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)]
+    tags = {name + b"XYZ": b"XYZ " + bytes(4) + fixed(*xyz) for name, xyz in zip((b"r", b"g", b"b"), colours)}
+    return profile(b"RGB ", b"XYZ ", {**tags, b"rTRC": curve, b"gTRC": curve, b"bTRC": curve})
+
+
+def inks_profile():
+    """A table of 4 steps for each ink, to Lab, about as inks on paper look."""
+    steps = np.stack(np.meshgrid(*[np.linspace(0, 1, 4)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    light = (1 - steps[:, :3] * [0.9, 0.85, 0.8]) * (1 - 0.9 * steps[:, 3:])
+    lightness = 100 * np.cbrt(light.mean(axis=1))
+    a, b = 90 * (light[:, 0] - light[:, 1]), 70 * (light[:, 1] - light[:, 2])
+    lab = np.clip(np.rint(np.stack([lightness * 2.55, a + 128, b + 128], axis=-1)), 0, 255).astype(np.uint8)
+    ramp = bytes(range(256))
+    head = b"mft1" + bytes(4) + bytes([4, 3, 4, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    return profile(b"CMYK", b"Lab ", {b"A2B0": head + ramp * 4 + lab.tobytes() + ramp * 3})
+
+
+def profiled():
+    """Colours that mean something else than sRGB."""
+    icc = chunk(b"iCCP", b"wide\0\0" + zlib.compress(wide_profile()))
+    png("wide-16.png", picture(3, 65535), 2, 16, extra=icc)
+    Image.fromarray(picture(4, 255)).save(HERE / "wide-alpha.png", icc_profile=wide_profile())
+    Image.fromarray(picture(4, 255), mode="CMYK").save(HERE / "inks.jpg", quality=85, icc_profile=inks_profile())
+    # What Adobe calls transform 2: YCbCr of three inks, and black.
+    file = bytearray((HERE / "inks.jpg").read_bytes())
+    file[file.index(b"Adobe") + 11] = 2
+    (HERE / "ycck.jpg").write_bytes(file)
+    tifffile.imwrite(
+        HERE / "inks-16.tif", picture(4, 65535), photometric="separated", compression="deflate",
+        iccprofile=inks_profile(), metadata=None,
+    )
+    tifffile.imwrite(HERE / "big.tif", picture(3, 255), bigtiff=True, tile=(32, 16), metadata=None)
+    Image.fromarray(picture(3, 255)).save(HERE / "packbits.tif", compression="packbits")
+
+
 def main():
     rgb = Image.fromarray(picture(3, 255))
     rgba = Image.fromarray(picture(4, 255))
@@ -113,6 +173,8 @@ def main():
     rgb.convert("CMYK").save(HERE / "cmyk.tif", compression="tiff_lzw")
     grey.convert("F").save(HERE / "float.tif", compression="tiff_adobe_deflate")
     grey.save(HERE / "pages.tif", compression="tiff_lzw", save_all=True, append_images=[grey, grey])
+
+    profiled()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)
 

@@ -5,16 +5,21 @@
 use std::path::Path;
 
 /// One of each kind that can be decoded.
-pub const STILLS: [&str; 20] = [
+pub const STILLS: [&str; 28] = [
     "baseline-420.jpg",
     "baseline-444.jpg",
+    "big.tif",
     "bilevel.png",
+    "cmyk.tif",
     "grey-16.tif",
     "grey-8.png",
     "grey.jpg",
+    "inks-16.tif",
+    "inks.jpg",
     "interlaced.png",
     "lossless.webp",
     "lossy.webp",
+    "packbits.tif",
     "palette.png",
     "progressive.jpg",
     "rgb-16.png",
@@ -26,6 +31,9 @@ pub const STILLS: [&str; 20] = [
     "still.gif",
     "tiled-16.tif",
     "turned.jpg",
+    "wide-16.png",
+    "wide-alpha.png",
+    "ycck.jpg",
 ];
 
 pub fn read(name: &str) -> Vec<u8> {

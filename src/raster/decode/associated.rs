@@ -5,6 +5,7 @@ use std::io;
 use super::error::DecodeError;
 use super::{Decoder, Stored};
 use crate::raster::format::Colours;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Pixels, SamplesMut};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
@@ -19,6 +20,10 @@ impl Decoder for Associated<'_> {
 
     fn memory(&self) -> u64 {
         self.0.memory()
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        self.0.metadata()
     }
 
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {

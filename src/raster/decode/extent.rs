@@ -14,6 +14,7 @@ const LONE_MARKERS: [std::ops::RangeInclusive<u8>; 2] = [0x00..=0x01, 0xD0..=0xD
 /// Baseline, extended and progressive frames; the others are of kinds that nobody uses.
 const START_OF_FRAME: std::ops::RangeInclusive<u8> = 0xC0..=0xC2;
 const PROGRESSIVE: u8 = 0xC2;
+const APP14: u8 = 0xEE;
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
 /// The segment that opens a scan is at most this long, in bytes.
@@ -25,6 +26,8 @@ pub(super) struct Frame {
     pub(super) size: Size,
     pub(super) components: u8,
     pub(super) progressive: bool,
+    /// Whether a segment says that Adobe wrote it, whose inks are stored as the light they let through.
+    pub(super) adobe: bool,
     /// Horizontal and vertical sampling of the first three components, a nibble each.
     sampling: [u8; 3],
 }
@@ -58,13 +61,14 @@ pub(super) fn extent<R: BufRead + Seek>(reader: &mut R) -> Result<Extent, Decode
 }
 
 fn walk<R: BufRead + Seek>(reader: &mut R) -> io::Result<Extent> {
-    let (mut header, mut frame) = (None, None);
+    let (mut header, mut frame, mut adobe) = (None, None, false);
     loop {
         let marker = next_marker(reader)?;
         match marker {
             END_OF_IMAGE => {
                 let lacks = |what| move || io::Error::new(io::ErrorKind::InvalidData, what);
-                let frame = frame.ok_or_else(lacks("it has no frame that can be read"))?;
+                let frame: Frame = frame.ok_or_else(lacks("it has no frame that can be read"))?;
+                let frame = Frame { adobe, ..frame };
                 let header = header.ok_or_else(lacks("it has no scan"))?;
                 return Ok(Extent { frame, header, image: reader.stream_position()? });
             }
@@ -72,6 +76,7 @@ fn walk<R: BufRead + Seek>(reader: &mut R) -> io::Result<Extent> {
             START_OF_SCAN if header.is_none() => {
                 header = Some(reader.stream_position()? + MAX_SCAN_HEADER);
             }
+            APP14 => adobe = true,
             _ => {}
         }
         let start = reader.stream_position()?;
@@ -94,7 +99,8 @@ fn read_frame<R: BufRead>(reader: &mut R, marker: u8) -> io::Result<Frame> {
     let [width, height] = [[w1, w0], [h1, h0]].map(u16::from_be_bytes);
     let size = Size::new(width.into(), height.into());
     let progressive = marker == PROGRESSIVE;
-    Ok(Frame { size, components, progressive, sampling: [first, second, third] })
+    let sampling = [first, second, third];
+    Ok(Frame { size, components, progressive, adobe: false, sampling })
 }
 
 /// The code of the next marker; compressed data and stray bytes are stepped over.

@@ -16,7 +16,9 @@ use super::whole::from_exif_block;
 use super::{Decoder, Input, Purpose, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
 
 struct Jpeg {
@@ -50,10 +52,41 @@ pub(super) fn open<'r>(
     let size = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     let size = Size::new(size[0], size[1]);
     limits.check_size(size)?;
-    let channels = if colours == ColorSpace::Luma { Channels::Grey } else { Channels::Rgb };
+    let (channels, inks) = match colours {
+        ColorSpace::Luma => (Channels::Grey, false),
+        ColorSpace::CMYK | ColorSpace::YCCK => (Channels::Rgba, true),
+        ColorSpace::YCbCr | ColorSpace::RGB => (Channels::Rgb, false),
+        _ => {
+            return Err(DecodeError::unsupported(Container::Jpeg, "neither 1, 3 nor 4 components"));
+        }
+    };
     let orientation = from_exif_block(decoder.exif().map(Vec::as_slice));
-    let stored = Stored { size, format: PixelFormat::new(channels, Depth::Eight), orientation };
+    let format = PixelFormat::new(channels, Depth::Eight);
+    let stored = Stored { size, format, orientation, inks };
     Ok(Box::new(Jpeg { decoder, extent, stored, colours }))
+}
+
+/// Four samples of each pixel as inks, from 0 for none to 255.
+fn to_inks(samples: &mut [u8], colours: ColorSpace, adobe: bool) {
+    for pixel in samples.as_chunks_mut::<4>().0 {
+        let [c, m, y, k] = *pixel;
+        // Adobe stores the light that inks let through; in YCCK it has been turned round already.
+        let [c, m, y] = match colours {
+            ColorSpace::YCCK => to_rgb([c, m, y]),
+            _ if adobe => [c, m, y].map(|light| 255 - light),
+            _ => [c, m, y],
+        };
+        *pixel = [c, m, y, if adobe { 255 - k } else { k }];
+    }
+}
+
+/// JFIF's colours in RGB, in 65,536ths, rounded half up.
+fn to_rgb(ycc: [u8; 3]) -> [u8; 3] {
+    let [y, cb, cr] = ycc.map(i32::from);
+    let (cb, cr) = (cb - 128, cr - 128);
+    let rgb =
+        [(y << 16) + 91_881 * cr, (y << 16) - 22_554 * cb - 46_802 * cr, (y << 16) + 116_130 * cb];
+    rgb.map(|sum| u8::clamped(i64::from((sum + 32_768) >> 16)))
 }
 
 /// Damaged data are shown as far as they go, as everybody does; the limits were checked before.
@@ -88,6 +121,14 @@ impl Decoder for Jpeg {
         self.colours == ColorSpace::YCbCr && self.extent.frame.samples_luma_fully()
     }
 
+    fn metadata(&mut self) -> Metadata {
+        Metadata {
+            icc: self.decoder.icc_profile(),
+            exif: self.decoder.exif().cloned(),
+            xmp: self.decoder.xmp().cloned(),
+        }
+    }
+
     fn memory(&self) -> u64 {
         let Frame { progressive, components, .. } = self.extent.frame;
         // Of a progressive file all coefficients are kept, 16 bits each, until the last scan.
@@ -100,11 +141,15 @@ impl Decoder for Jpeg {
         let (given, channels) = match colours {
             Colours::Luma if self.has_luma() => (ColorSpace::Luma, Channels::Grey),
             _ if self.colours == ColorSpace::Luma => (ColorSpace::Luma, Channels::Grey),
+            _ if self.stored.inks => (self.colours, Channels::Rgba),
             _ => (ColorSpace::RGB, Channels::Rgb),
         };
         self.decoder.set_options(options(given));
         let mut pixels = Pixels::zeroed(self.stored.size, PixelFormat::new(channels, Depth::Eight));
         self.decoder.decode_into(pixels.as_bytes_mut()).map_err(broken)?;
+        if self.stored.inks {
+            to_inks(pixels.as_bytes_mut(), self.colours, self.extent.frame.adobe);
+        }
         rows.push(pixels).map_err(DecodeError::keep)
     }
 }

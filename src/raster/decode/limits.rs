@@ -16,6 +16,10 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// For a file that has passed other limits already.
+    pub const NONE: Limits =
+        Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
+
     /// Checks a size as soon as it is known.
     pub(super) fn check_size(&self, size: Size) -> Result<(), DecodeError> {
         if size.is_empty() {

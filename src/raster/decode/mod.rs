@@ -6,6 +6,7 @@
 //! - `jpeg`, `png`, `tiff`: decoders of one format, the latter two row by row
 //! - `associated`: TIFF whose colours are multiplied by alpha
 //! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
+//! - `tags`: what TIFF says beside its pixels
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
 //! - `gif`: whether a GIF file holds one image
@@ -13,8 +14,10 @@
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
 
+use super::colour::{Conversion, Converted, Model, Profile, Space};
 pub use super::format::Colours;
 use super::grid::Size;
+use super::metadata::Metadata;
 use super::orientation::Orientation;
 use super::pixels::{Channels, PixelFormat};
 use super::source::{MemoryRaster, Rows, Source};
@@ -28,6 +31,7 @@ mod jpeg;
 pub mod limits;
 mod png;
 mod strips;
+mod tags;
 mod tiff;
 mod whole;
 
@@ -46,6 +50,8 @@ pub struct Header {
     pub format: PixelFormat,
     /// Whether its luma can be decoded without its other colours.
     pub has_luma: bool,
+    /// What the pixels mean if that is not sRGB: the kind of colours that the file's profile is for.
+    pub profile: Option<Model>,
     /// How the stored pixels are turned for viewing.
     pub orientation: Orientation,
     /// Bytes of memory that decoding takes, beside the rows that it has given away.
@@ -53,21 +59,48 @@ pub struct Header {
 }
 
 impl Header {
-    /// The format of the decoded pixels for somebody who needs `colours`.
+    /// The format of the decoded pixels for somebody who wants these.
     #[must_use]
-    pub fn format_for(&self, colours: Colours) -> PixelFormat {
-        match colours {
-            Colours::Luma if self.has_luma => {
-                PixelFormat { channels: Channels::Grey, ..self.format }
-            }
-            Colours::Luma | Colours::All => self.format,
+    pub fn format_for(&self, wanted: impl Into<Wanted>) -> PixelFormat {
+        let wanted = wanted.into();
+        if wanted.colours == Colours::Luma && self.has_luma && !self.converts(wanted) {
+            return PixelFormat { channels: Channels::Grey, ..self.format };
         }
+        self.format
+    }
+
+    /// Whether pixels have to be converted for somebody who wants these.
+    fn converts(&self, wanted: Wanted) -> bool {
+        self.profile.is_some() && wanted.space == Space::Srgb
     }
 
     /// Width and height as stored.
     #[must_use]
     pub fn stored_size(&self) -> Size {
         self.orientation.size(self.size)
+    }
+}
+
+/// Which pixels somebody wants of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which of their colours.
+    pub colours: Colours,
+    /// What their numbers shall mean.
+    pub space: Space,
+}
+
+impl Wanted {
+    /// The same in sRGB.
+    #[must_use]
+    pub fn in_srgb(self) -> Wanted {
+        Wanted { space: Space::Srgb, ..self }
+    }
+}
+
+impl From<Colours> for Wanted {
+    fn from(colours: Colours) -> Wanted {
+        Wanted { colours, space: Space::Stored }
     }
 }
 
@@ -86,6 +119,8 @@ struct Stored {
     size: Size,
     format: PixelFormat,
     orientation: Orientation,
+    /// Whether the four samples of a pixel are cyan, magenta, yellow and black, and no RGBA.
+    inks: bool,
 }
 
 /// A file that is being read.
@@ -109,6 +144,11 @@ trait Decoder {
     /// Bytes of memory that decoding takes, beside the rows that were given away.
     fn memory(&self) -> u64;
 
+    /// What the file says beside its pixels.
+    fn metadata(&mut self) -> Metadata {
+        Metadata::default()
+    }
+
     /// Gives all rows away. The last of them are held back until the file is known to be good.
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError>;
 }
@@ -116,6 +156,9 @@ trait Decoder {
 /// An image whose header has passed the limits.
 pub struct Image<'r> {
     header: Header,
+    metadata: Metadata,
+    /// What the pixels mean, if not sRGB.
+    profile: Option<Profile>,
     decoder: Box<dyn Decoder + 'r>,
 }
 
@@ -126,16 +169,36 @@ impl Image<'_> {
         &self.header
     }
 
-    /// Gives all rows as stored, in [`Header::format_for`] of `colours`, to `rows`. The last of
+    /// What the file says beside its pixels.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Gives all rows as stored, in [`Header::format_for`] of `wanted`, to `rows`. The last of
     /// them come when the file is known to be good.
-    pub fn read(self, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        self.decoder.read(colours, rows)
+    pub fn read(self, wanted: impl Into<Wanted>, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let wanted = wanted.into();
+        let inks = self.decoder.stored().inks;
+        let profile = self.profile.filter(|_| inks || self.header.converts(wanted));
+        let conversion = profile.and_then(|profile| profile.conversion(self.header.format));
+        match conversion.or(inks.then_some(Conversion::Plain)) {
+            None => self.decoder.read(wanted.colours, rows),
+            Some(conversion) => {
+                self.decoder.read(Colours::All, &mut Converted { rows, conversion, inks })
+            }
+        }
     }
 }
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
 pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
     Ok(opened(Box::new(reader), limits, Purpose::Probe)?.header)
+}
+
+/// What the image at the start of `reader` says beside its pixels.
+pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
+    Ok(opened(Box::new(reader), limits, Purpose::Probe)?.metadata)
 }
 
 /// Opens the image at the start of `reader` for decoding. No memory is taken for its pixels before
@@ -151,12 +214,13 @@ pub fn open<'r, R: BufRead + Seek + 'r>(
 pub fn decode<R: BufRead + Seek>(
     reader: R,
     limits: &Limits,
-    colours: Colours,
+    wanted: impl Into<Wanted>,
 ) -> Result<Source, DecodeError> {
+    let wanted = wanted.into();
     let image = open(reader, limits)?;
     let header = *image.header();
-    let raster = MemoryRaster::new(header.stored_size(), header.format_for(colours));
-    image.read(colours, &mut &raster)?;
+    let raster = MemoryRaster::new(header.stored_size(), header.format_for(wanted));
+    image.read(wanted, &mut &raster)?;
     Ok(Source::new(Arc::new(raster), header.orientation))
 }
 
@@ -166,7 +230,7 @@ fn opened<'r>(
     purpose: Purpose,
 ) -> Result<Image<'r>, DecodeError> {
     let container = Container::sniff(&mut reader)?;
-    let decoder = match container {
+    let mut decoder = match container {
         Container::Jpeg => jpeg::open(reader, limits, purpose)?,
         Container::Png => png::open(reader, limits)?,
         Container::Tiff => tiff::open(reader, limits)?,
@@ -174,18 +238,24 @@ fn opened<'r>(
         Container::WebP => whole::open_webp(reader, limits)?,
         Container::Bmp => whole::open_bmp(reader, limits)?,
     };
-    let header = header(container, &*decoder);
+    let metadata = decoder.metadata();
+    let Stored { format, inks, .. } = decoder.stored();
+    let model = if inks { Model::Inks } else { Model::of(format.channels) };
+    let profile = Profile::of(metadata.icc.as_deref(), model);
+    let header = header(container, &*decoder, profile.as_ref().map(|_| model));
     limits.check_memory(header.memory)?;
-    Ok(Image { header, decoder })
+    Ok(Image { header, metadata, profile, decoder })
 }
 
-fn header(container: Container, decoder: &dyn Decoder) -> Header {
-    let Stored { size, format, orientation } = decoder.stored();
+/// Inks become RGB whatever somebody wants, so that there are none beyond this.
+fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -> Header {
+    let Stored { size, format, orientation, inks } = decoder.stored();
     Header {
         container,
         size: orientation.size(size),
-        format,
+        format: if inks { PixelFormat { channels: Channels::Rgb, ..format } } else { format },
         has_luma: decoder.has_luma(),
+        profile: profile.filter(|_| !inks),
         orientation,
         memory: decoder.memory(),
     }

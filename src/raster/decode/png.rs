@@ -2,7 +2,7 @@
 
 use std::io::{Seek, SeekFrom};
 
-use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
+use png::{BitDepth, ColorType, DecodingError, Info, Reader, Transformations};
 
 use super::container::Container;
 use super::error::DecodeError;
@@ -11,12 +11,17 @@ use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 use crate::raster::source::Rows;
+
+/// XMP specification, part 3, 1.1.5.
+const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
 
 struct Png<'r> {
     reader: Reader<Input<'r>>,
     stored: Stored,
+    metadata: Metadata,
 }
 
 fn broken(error: DecodingError) -> DecodeError {
@@ -45,8 +50,19 @@ pub(super) fn open<'r>(
         return Err(DecodeError::animated(Container::Png));
     }
     let format = pixel_format(reader.output_color_type())?;
-    let orientation = from_exif_block(reader.info().exif_metadata.as_deref());
-    Ok(Box::new(Png { reader, stored: Stored { size, format, orientation } }))
+    let metadata = metadata(reader.info());
+    let orientation = from_exif_block(metadata.exif.as_deref());
+    let stored = Stored { size, format, orientation, inks: false };
+    Ok(Box::new(Png { reader, stored, metadata }))
+}
+
+fn metadata(info: &Info<'_>) -> Metadata {
+    let xmp = info.utf8_text.iter().find(|text| text.keyword == XMP_KEYWORD);
+    Metadata {
+        icc: info.icc_profile.as_ref().map(|icc| icc.to_vec()),
+        exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()),
+        xmp: xmp.and_then(|text| text.get_text().ok()).map(String::into_bytes),
+    }
 }
 
 fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeError> {
@@ -66,6 +82,10 @@ fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeErro
 impl Decoder for Png<'_> {
     fn stored(&self) -> Stored {
         self.stored
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        std::mem::take(&mut self.metadata)
     }
 
     fn memory(&self) -> u64 {

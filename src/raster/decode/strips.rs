@@ -13,6 +13,7 @@ use super::limits::{band_rows, raster_bytes};
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
@@ -55,6 +56,7 @@ pub(super) struct Strips<'r> {
     pub(super) file: Input<'r>,
     pub(super) layout: Layout,
     pub(super) stored: Stored,
+    pub(super) metadata: Metadata,
 }
 
 impl Strips<'_> {
@@ -106,6 +108,10 @@ impl Strips<'_> {
 impl Decoder for Strips<'_> {
     fn stored(&self) -> Stored {
         self.stored
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        std::mem::take(&mut self.metadata)
     }
 
     fn memory(&self) -> u64 {

@@ -13,9 +13,10 @@ use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
 use super::strips::{self, Strips};
 use super::whole::Whole;
-use super::{Decoder, Input, Stored};
+use super::{Decoder, Input, Stored, tags};
 use crate::raster::format::Colours;
 use crate::raster::grid::{Region, Size};
+use crate::raster::metadata::Metadata;
 use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
@@ -28,6 +29,9 @@ const REDUCED: u32 = 1;
 
 const BLACK_IS_ZERO: u16 = 1;
 const RGB: u16 = 2;
+const SEPARATED: u16 = 5;
+const INK_SET: u16 = 332;
+const INKS_ARE_CMYK: u16 = 1;
 const INTERLEAVED: u16 = 1;
 const UNSIGNED: u16 = 1;
 const ASSOCIATED_ALPHA: u16 = 1;
@@ -55,11 +59,12 @@ pub(super) fn open<'r>(
     }
     reader.seek(SeekFrom::Start(0))?;
     let mut header = Reader::new(&mut reader).map_err(broken)?;
-    let plain = plain_format(&mut header).map_err(broken)?;
+    let plain = plain_layout(&mut header).map_err(broken)?;
     let associated = has_associated_alpha(&mut header).map_err(broken)?;
+    let metadata = tags::metadata(&mut header);
     reader.seek(SeekFrom::Start(0))?;
-    if let Some(format) = plain {
-        let decoder = open_plain(reader, format, limits)?;
+    if let Some(layout) = plain {
+        let decoder = open_plain(reader, layout, metadata, limits)?;
         return Ok(if associated { Box::new(Associated(decoder)) } else { decoder });
     }
     if associated {
@@ -74,7 +79,8 @@ pub(super) fn open<'r>(
 /// A decoder for samples that lie as ours do.
 fn open_plain<'r>(
     mut file: Input<'r>,
-    format: PixelFormat,
+    Plain { format, inks }: Plain,
+    metadata: Metadata,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let mut reader = Reader::new(&mut file).map_err(broken)?;
@@ -83,9 +89,9 @@ fn open_plain<'r>(
     limits.check_size(size)?;
     let tag = reader.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
     let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
-    let stored = Stored { size, format, orientation };
+    let stored = Stored { size, format, orientation, inks };
     if let Some(layout) = strips::layout(&mut reader).map_err(broken)? {
-        return Ok(Box::new(Strips { file, layout, stored }));
+        return Ok(Box::new(Strips { file, layout, stored, metadata }));
     }
     file.seek(SeekFrom::Start(0))?;
     let reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
@@ -95,7 +101,7 @@ fn open_plain<'r>(
         ChunkType::Strip => Size { width: size.width, ..chunk },
         ChunkType::Tile => chunk,
     };
-    Ok(Box::new(Chunks { reader, stored, chunk }))
+    Ok(Box::new(Chunks { reader, stored, chunk, metadata }))
 }
 
 /// The number of pages, at least 1 and at most [`MOST_PAGES`]; smaller copies do not count.
@@ -119,15 +125,24 @@ fn has_associated_alpha<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<b
     Ok(extra.is_some_and(|extra| extra.contains(&ASSOCIATED_ALPHA)))
 }
 
-/// The pixel format of a file of interleaved, unsigned grey or RGB; `None` for any other file.
-fn plain_format<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<PixelFormat>> {
+/// Samples that lie as ours do.
+#[derive(Clone, Copy, Debug)]
+struct Plain {
+    format: PixelFormat,
+    /// Whether they are four inks.
+    inks: bool,
+}
+
+/// The samples of a file of interleaved, unsigned grey, RGB or CMYK; `None` for any other file.
+fn plain_layout<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<Plain>> {
+    let inks = matches!(decoder.colortype()?, ColorType::CMYK(_));
     let (channels, bits) = match decoder.colortype()? {
         ColorType::Gray(bits) => (Channels::Grey, bits),
         ColorType::GrayA(bits) | ColorType::Multiband { bit_depth: bits, num_samples: 2 } => {
             (Channels::GreyAlpha, bits)
         }
         ColorType::RGB(bits) => (Channels::Rgb, bits),
-        ColorType::RGBA(bits) => (Channels::Rgba, bits),
+        ColorType::RGBA(bits) | ColorType::CMYK(bits) => (Channels::Rgba, bits),
         _ => return Ok(None),
     };
     let depth = match bits {
@@ -135,14 +150,20 @@ fn plain_format<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<Pi
         16 => Depth::Sixteen,
         _ => return Ok(None),
     };
-    let meant = if channels.colours() == 1 { BLACK_IS_ZERO } else { RGB };
+    let meant = match channels.colours() {
+        _ if inks => SEPARATED,
+        1 => BLACK_IS_ZERO,
+        _ => RGB,
+    };
+    let set = decoder.find_tag_unsigned(Tag::Unknown(INK_SET))?.unwrap_or(INKS_ARE_CMYK);
     let photometric: Option<u16> = decoder.find_tag_unsigned(Tag::PhotometricInterpretation)?;
     let layout = decoder.find_tag_unsigned(Tag::PlanarConfiguration)?.unwrap_or(INTERLEAVED);
     let formats: Option<Vec<u16>> = decoder.find_tag_unsigned_vec(Tag::SampleFormat)?;
     let plain = photometric == Some(meant)
+        && set == INKS_ARE_CMYK
         && layout == INTERLEAVED
         && formats.is_none_or(|formats| formats.iter().all(|&format| format == UNSIGNED));
-    Ok(plain.then_some(PixelFormat { channels, depth }))
+    Ok(plain.then_some(Plain { format: PixelFormat { channels, depth }, inks }))
 }
 
 /// Compressed strips, or tiles, of plain samples, a row of them at a time.
@@ -151,6 +172,7 @@ struct Chunks<'r> {
     stored: Stored,
     /// Full size of a chunk.
     chunk: Size,
+    metadata: Metadata,
 }
 
 impl Chunks<'_> {
@@ -190,6 +212,10 @@ fn reader_limits(limits: &Limits) -> ReaderLimits {
 impl Decoder for Chunks<'_> {
     fn stored(&self) -> Stored {
         self.stored
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        std::mem::take(&mut self.metadata)
     }
 
     fn memory(&self) -> u64 {

@@ -12,6 +12,7 @@ use super::limits::{Limits, raster_bytes};
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
@@ -21,6 +22,7 @@ pub(super) struct Whole<D> {
     container: Container,
     decoder: D,
     stored: Stored,
+    metadata: Metadata,
 }
 
 impl<D: ImageDecoder> Whole<D> {
@@ -38,7 +40,14 @@ impl<D: ImageDecoder> Whole<D> {
         limits.check_memory(raster_bytes(size, format))?;
         decoder.set_limits(limits.for_library()).map_err(damaged)?;
         let orientation = from_library(decoder.orientation().map_err(damaged)?);
-        Ok(Whole { container, decoder, stored: Stored { size, format, orientation } })
+        // What cannot be read of it is no part of the image.
+        let metadata = Metadata {
+            icc: decoder.icc_profile().ok().flatten(),
+            exif: decoder.exif_metadata().ok().flatten(),
+            xmp: decoder.xmp_metadata().ok().flatten(),
+        };
+        let stored = Stored { size, format, orientation, inks: false };
+        Ok(Whole { container, decoder, stored, metadata })
     }
 }
 
@@ -49,6 +58,10 @@ impl<D: ImageDecoder> Decoder for Whole<D> {
 
     fn memory(&self) -> u64 {
         raster_bytes(self.stored.size, self.stored.format)
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        std::mem::take(&mut self.metadata)
     }
 
     fn read(self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
@@ -75,10 +88,11 @@ fn pixel_format(
     container: Container,
     decoder: &impl ImageDecoder,
 ) -> Result<PixelFormat, DecodeError> {
-    // The library would turn these inks into colours without their profile, that is wrongly.
+    // The library would turn these inks into colours without their profile, that is wrongly. Those
+    // that lie as usual do not come here.
     let inks = [ExtendedColorType::Cmyk8, ExtendedColorType::Cmyk16];
     if inks.contains(&decoder.original_color_type()) {
-        return Err(DecodeError::unsupported(container, "CMYK colours"));
+        return Err(DecodeError::unsupported(container, "CMYK colours in planes or with alpha"));
     }
     let (channels, depth) = match decoder.color_type() {
         ColorType::L8 => (Channels::Grey, Depth::Eight),

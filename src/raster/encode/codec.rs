@@ -21,8 +21,8 @@ pub(super) trait Codec: Debug + Send + Sync {
         0
     }
 
-    /// The bytes of a band, and the checksum of what it holds where the format needs one.
-    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError>;
+    /// The bytes of a band.
+    fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError>;
 
     /// What stands before the first band.
     fn head(&self) -> Result<Vec<u8>, EncodeError> {
@@ -34,10 +34,40 @@ pub(super) trait Codec: Debug + Send + Sync {
         &[]
     }
 
-    /// What stands after the last band, given the checksum over all of them.
-    fn tail(&self, _checksum: Adler32) -> Vec<u8> {
+    /// What stands after the last band.
+    fn tail(&self, _joined: &Joined) -> Vec<u8> {
         Vec::new()
     }
+
+    /// What stands where in the head instead of what was written there first.
+    fn correction(&self, _joined: &Joined) -> Option<(u64, Vec<u8>)> {
+        None
+    }
+}
+
+/// One band, encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Encoded {
+    pub(super) bytes: Vec<u8>,
+    /// Of what it holds, where the format needs one.
+    pub(super) checksum: Adler32,
+    /// The lengths of its parts, where the format needs them.
+    pub(super) parts: Vec<u32>,
+}
+
+impl From<Vec<u8>> for Encoded {
+    fn from(bytes: Vec<u8>) -> Encoded {
+        Encoded { bytes, checksum: Adler32::EMPTY, parts: Vec::new() }
+    }
+}
+
+/// What is known of all bands when they are joined.
+#[derive(Clone, Debug)]
+pub(super) struct Joined {
+    pub(super) checksum: Adler32,
+    pub(super) parts: Vec<u32>,
+    /// Bytes of the head and of all bands.
+    pub(super) length: u64,
 }
 
 /// The rows of one band, in the format that the file holds.

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use super::options::{OutputFormat, OutputOptions};
+use crate::raster::colour::Model;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::raster::sample::{Mix, Sample};
 
 /// The format of the pixels in the file for pixels of format `input`.
 pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> PixelFormat {
@@ -22,6 +23,14 @@ pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> Pixel
             PixelFormat::new(channels, Depth::Eight)
         }
     }
+}
+
+/// The kind of colours that a profile in a file of such pixels is for; `None` if it would be taken for
+/// another kind.
+pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Option<Model> {
+    // WebP knows no grey: its decoders give RGB.
+    let model = Model::of(stored.channels);
+    (format != OutputFormat::WebP || model == Model::Rgb).then_some(model)
 }
 
 /// What is lost on the way, in sentences.

@@ -24,19 +24,6 @@ pub enum EncodeError {
         others: String,
     },
 
-    /// The file would be larger than the format allows.
-    #[error("{bytes} bytes do not fit in {format}, which ends at {limit}; use {others}")]
-    TooManyBytes {
-        /// The output format.
-        format: OutputFormat,
-        /// The size of the file in bytes.
-        bytes: u64,
-        /// The largest file of the format in bytes.
-        limit: u64,
-        /// The formats that can hold the image, in words.
-        others: String,
-    },
-
     /// An image without pixels.
     #[error("an image of {size} pixels is empty and cannot be written")]
     Empty {
@@ -121,7 +108,7 @@ fn fits(format: OutputFormat, size: Size) -> bool {
 }
 
 /// The other formats whose sides are long enough: "JPEG, PNG or TIFF".
-pub(super) fn others(format: OutputFormat, size: Size) -> String {
+fn others(format: OutputFormat, size: Size) -> String {
     let all = OutputFormat::ALL.into_iter();
     let others = all.filter(|&other| other != format && fits(other, size));
     let names: Vec<_> = others.map(|other| other.to_string()).collect();

@@ -8,16 +8,26 @@ use std::ops::Range;
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use super::checksum::Adler32;
-use super::codec::{Band, Codec, rows_per_band};
+use super::codec::{Band, Codec, Encoded, Joined, rows_per_band};
 use super::error::EncodeError;
-use super::options::OutputFormat;
+use super::options::{OutputFormat, OutputOptions, Subsampling};
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, PixelFormat, Pixels};
 
 /// From this quality on the chroma keeps its full resolution.
 const FULL_CHROMA: u8 = 90;
 
+const EXIF: &[u8] = b"Exif\0\0";
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+const ICC: &[u8] = b"ICC_PROFILE\0";
+
+/// Bytes that fit in a segment.
+const LONGEST: usize = 65_533;
+
+const APP0: u8 = 0xE0;
+const APP1: u8 = 0xE1;
+const APP2: u8 = 0xE2;
 const RESTART_7: [u8; 2] = [0xFF, 0xD7];
 const START_OF_SCAN: u8 = 0xDA;
 const START_OF_FRAME: u8 = 0xC0;
@@ -28,30 +38,69 @@ pub(super) struct Jpeg {
     size: Size,
     format: PixelFormat,
     quality: u8,
+    subsampling: Subsampling,
+    metadata: Metadata,
 }
 
 impl Jpeg {
-    pub(super) fn new(size: Size, format: PixelFormat, quality: u8) -> Jpeg {
-        Jpeg { size, format, quality }
+    pub(super) fn new(
+        size: Size,
+        format: PixelFormat,
+        options: OutputOptions,
+        metadata: Metadata,
+    ) -> Jpeg {
+        let quality = options.quality;
+        let subsampling = match options.subsampling {
+            _ if format.channels != Channels::Rgb => Subsampling::Full,
+            Subsampling::Auto if quality >= FULL_CHROMA => Subsampling::Full,
+            Subsampling::Auto => Subsampling::Quarter,
+            told => told,
+        };
+        Jpeg { size, format, quality, subsampling, metadata }
     }
 
-    fn halves_chroma(&self) -> bool {
-        self.format.channels == Channels::Rgb && self.quality < FULL_CHROMA
+    /// The pixels that are coded together (MCU).
+    fn block(&self) -> Size {
+        match self.subsampling {
+            Subsampling::Quarter => Size::new(16, 16),
+            Subsampling::Half => Size::new(16, 8),
+            Subsampling::Full | Subsampling::Auto => Size::new(8, 8),
+        }
     }
 
-    /// The side in pixels of the squares that are coded together (MCU).
-    fn block(&self) -> u32 {
-        if self.halves_chroma() { 16 } else { 8 }
+    fn sampling_factor(&self) -> SamplingFactor {
+        match self.subsampling {
+            Subsampling::Quarter => SamplingFactor::F_2_2,
+            Subsampling::Half => SamplingFactor::F_2_1,
+            Subsampling::Full | Subsampling::Auto => SamplingFactor::F_1_1,
+        }
+    }
+
+    /// The segments that say something beside the pixels. What does not fit into them is left out.
+    fn application_segments(&self) -> Vec<u8> {
+        let Metadata { icc, exif, xmp } = &self.metadata;
+        let mut segments = Vec::new();
+        for (name, data) in [(EXIF, exif), (XMP, xmp)] {
+            if let Some(data) = data.as_ref().filter(|data| name.len() + data.len() <= LONGEST) {
+                push_segment(&mut segments, APP1, &[name, data]);
+            }
+        }
+        let room = LONGEST - ICC.len() - 2;
+        let icc = icc.as_ref().filter(|icc| icc.len().div_ceil(room) <= 255);
+        let parts: Vec<&[u8]> = icc.map_or_else(Vec::new, |icc| icc.chunks(room).collect());
+        for (number, part) in (1..).zip(&parts) {
+            let numbers = [number, u8::try_from(parts.len()).expect("255 at most")];
+            push_segment(&mut segments, APP2, &[ICC, &numbers, part]);
+        }
+        segments
     }
 
     fn encode_alone(&self, pixels: &Pixels) -> Result<Vec<u8>, EncodeError> {
         let failed = |error| EncodeError::codec(OutputFormat::Jpeg, error);
         let mut file = Vec::with_capacity(pixels.as_bytes().len() / 4 + 1024);
         let mut encoder = Encoder::new(&mut file, self.quality);
-        let chroma =
-            if self.halves_chroma() { SamplingFactor::F_2_2 } else { SamplingFactor::F_1_1 };
-        encoder.set_sampling_factor(chroma);
-        encoder.set_restart_interval(narrow(self.size.width.div_ceil(self.block())));
+        encoder.set_sampling_factor(self.sampling_factor());
+        encoder.set_restart_interval(narrow(self.size.width.div_ceil(self.block().width)));
         let colours = match self.format.channels {
             Channels::Grey => ColorType::Luma,
             _ => ColorType::Rgb,
@@ -64,14 +113,14 @@ impl Jpeg {
 
 impl Codec for Jpeg {
     fn rows_per_band(&self) -> u32 {
-        rows_per_band(self.size, self.format, 8 * self.block())
+        rows_per_band(self.size, self.format, 8 * self.block().height)
     }
 
-    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
+    fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError> {
         let mut file = self.encode_alone(band.pixels)?;
         file.truncate(file.len() - END_OF_IMAGE.len());
         file.drain(..segment(&file, START_OF_SCAN).end);
-        Ok((file, Adler32::EMPTY))
+        Ok(file.into())
     }
 
     fn head(&self) -> Result<Vec<u8>, EncodeError> {
@@ -81,6 +130,9 @@ impl Codec for Jpeg {
         // A frame header is marker, length, precision, then height and width (T.81, B.2.2).
         let height = segment(&head, START_OF_FRAME).start + 5;
         head[height..height + 2].copy_from_slice(&narrow(self.size.height).to_be_bytes());
+        // Behind the segment of JFIF, which comes first.
+        let place = segment(&head, APP0).end;
+        head.splice(place..place, self.application_segments());
         Ok(head)
     }
 
@@ -88,13 +140,22 @@ impl Codec for Jpeg {
         &RESTART_7
     }
 
-    fn tail(&self, _checksum: Adler32) -> Vec<u8> {
+    fn tail(&self, _joined: &Joined) -> Vec<u8> {
         END_OF_IMAGE.to_vec()
     }
 }
 
 fn narrow(length: u32) -> u16 {
     u16::try_from(length).expect("sides were checked against the format's limit")
+}
+
+fn push_segment(segments: &mut Vec<u8>, code: u8, parts: &[&[u8]]) {
+    let length = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
+    segments.extend([0xFF, code]);
+    segments.extend(u16::try_from(length).expect("it was found to fit").to_be_bytes());
+    for part in parts {
+        segments.extend_from_slice(part);
+    }
 }
 
 /// Where the segment with this marker code lies in a file that our encoder wrote.

@@ -15,7 +15,9 @@ use std::io::{Seek, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::colour::Model;
 use super::grid::{Region, Size};
+use super::metadata::Metadata;
 use super::pixels::{PixelFormat, Pixels};
 
 mod checksum;
@@ -32,7 +34,7 @@ pub mod writer;
 
 use codec::{Band, Codec};
 pub use error::EncodeError;
-pub use options::{OutputFormat, OutputOptions};
+pub use options::{OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression};
 pub use writer::{BandWriter, EncodedBand};
 
 /// Encodes one image. Cheap to clone, and usable from any number of threads.
@@ -52,15 +54,34 @@ impl Encoder {
         size: Size,
         input: PixelFormat,
     ) -> Result<Encoder, EncodeError> {
+        Encoder::with(options, size, input, &Metadata::default())
+    }
+
+    /// The same, of a file that says this beside its pixels: what `options.metadata` lets it, a
+    /// profile only if it is one for the colours of the file.
+    pub fn with(
+        options: OutputOptions,
+        size: Size,
+        input: PixelFormat,
+        metadata: &Metadata,
+    ) -> Result<Encoder, EncodeError> {
         error::check(options, size)?;
         let stored = convert::stored_format(options, input);
+        let metadata = metadata.kept(options.metadata);
+        let metadata = metadata.with_profile_for(convert::model(options.format, stored));
         let codec: Arc<dyn Codec> = match options.format {
-            OutputFormat::Jpeg => Arc::new(jpeg::Jpeg::new(size, stored, options.quality)),
-            OutputFormat::Png => Arc::new(png::Png::new(size, stored)),
-            OutputFormat::Tiff => Arc::new(tiff::Tiff::new(size, stored)?),
-            OutputFormat::WebP => Arc::new(webp::WebP::new(size)),
+            OutputFormat::Jpeg => Arc::new(jpeg::Jpeg::new(size, stored, options, metadata)),
+            OutputFormat::Png => Arc::new(png::Png::new(size, stored, options, metadata)),
+            OutputFormat::Tiff => Arc::new(tiff::Tiff::new(size, stored, options, &metadata)),
+            OutputFormat::WebP => Arc::new(webp::WebP::new(size, metadata)),
         };
         Ok(Encoder { options, size, input, stored, codec })
+    }
+
+    /// The kind of colours that a profile in the file must be for; `None` if there can be no profile.
+    #[must_use]
+    pub fn model(&self) -> Option<Model> {
+        convert::model(self.options.format, self.stored)
     }
 
     /// What the file does not hold of the image, in sentences; empty when it holds everything.
@@ -104,8 +125,7 @@ impl Encoder {
             first: index == 0,
             last: index + 1 == self.band_count(),
         };
-        let (bytes, checksum) = self.codec.encode(&band)?;
-        Ok(EncodedBand { index, bytes, checksum })
+        Ok(EncodedBand { index, encoded: self.codec.encode(&band)? })
     }
 
     /// Encodes a whole image that is in memory, one band after the other.

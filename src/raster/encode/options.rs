@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use utoipa::ToSchema;
 
+use crate::raster::metadata::Policy;
+
 /// A format that can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputFormat {
-    /// Baseline JPEG, 8 bit, without alpha. Chroma is halved both ways (4:2:0) below quality 90,
-    /// and whole (4:4:4) from 90.
+    /// Baseline JPEG, 8 bit, without alpha.
     Jpeg,
     /// PNG, lossless, 8 and 16 bit.
     Png,
-    /// Baseline TIFF, uncompressed, 8 and 16 bit, up to 4 GiB.
+    /// TIFF in tiles, 8 and 16 bit; from 4 GB of pixels on `BigTIFF`.
     Tiff,
     /// WebP, lossless, 8 bit.
     WebP,
@@ -100,6 +101,48 @@ impl FromStr for OutputFormat {
     }
 }
 
+/// How much of its chroma a JPEG keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+pub enum Subsampling {
+    /// All of it from quality 90 on, below it a quarter.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// All of it.
+    #[serde(rename = "4:4:4")]
+    Full,
+    /// Half: every second column.
+    #[serde(rename = "4:2:2")]
+    Half,
+    /// A quarter: every second column of every second row.
+    #[serde(rename = "4:2:0")]
+    Quarter,
+}
+
+/// How long is looked for a smaller PNG.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PngSpeed {
+    /// Not at all; on photographs hardly larger than the others.
+    #[default]
+    Fast,
+    /// About three times as long.
+    Balanced,
+    /// As long as it takes.
+    Small,
+}
+
+/// How the tiles of a TIFF are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TiffCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// By differences of neighbours, then deflate.
+    Deflate,
+}
+
 /// How an image is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OutputOptions {
@@ -109,4 +152,32 @@ pub struct OutputOptions {
     pub quality: u8,
     /// The colour, as red, green, blue, over which an image with alpha is laid in a format without.
     pub background: [u8; 3],
+    /// How much of its chroma a JPEG keeps.
+    #[serde(default)]
+    pub subsampling: Subsampling,
+    /// How long is looked for a smaller PNG.
+    #[serde(default)]
+    pub png_speed: PngSpeed,
+    /// How the tiles of a TIFF are compressed.
+    #[serde(default)]
+    pub tiff_compression: TiffCompression,
+    /// What is kept of the original's metadata.
+    #[serde(default)]
+    pub metadata: Policy,
+}
+
+impl OutputOptions {
+    /// A format, all else as it is unless somebody wants it otherwise.
+    #[must_use]
+    pub fn new(format: OutputFormat) -> OutputOptions {
+        OutputOptions {
+            format,
+            quality: 90,
+            background: [255; 3],
+            subsampling: Subsampling::default(),
+            png_speed: PngSpeed::default(),
+            tiff_compression: TiffCompression::default(),
+            metadata: Policy::default(),
+        }
+    }
 }

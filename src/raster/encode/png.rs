@@ -1,13 +1,17 @@
 //! PNG: every band is one chunk of deflated rows, ended by a sync flush so that chunks can be joined.
 
+use std::io::Write;
+
+use flate2::write::ZlibEncoder;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 use super::checksum::Adler32;
-use super::codec::{Band, Codec, rows_per_band};
+use super::codec::{Band, Codec, Encoded, Joined, rows_per_band};
 use super::error::EncodeError;
-use super::options::OutputFormat;
+use super::options::{OutputFormat, OutputOptions, PngSpeed};
 use super::rows;
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, PixelFormat};
 
 const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
@@ -19,11 +23,41 @@ const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
 pub(super) struct Png {
     size: Size,
     format: PixelFormat,
+    speed: PngSpeed,
+    metadata: Metadata,
 }
 
 impl Png {
-    pub(super) fn new(size: Size, format: PixelFormat) -> Png {
-        Png { size, format }
+    pub(super) fn new(
+        size: Size,
+        format: PixelFormat,
+        options: OutputOptions,
+        metadata: Metadata,
+    ) -> Png {
+        Png { size, format, speed: options.png_speed, metadata }
+    }
+
+    /// The chunks that say something beside the pixels, which stand before them.
+    fn ancillary(&self) -> Result<Vec<u8>, EncodeError> {
+        let Metadata { icc, exif, xmp } = &self.metadata;
+        let mut chunks = Vec::new();
+        if let Some(icc) = icc {
+            // A name, and the one method of compression there is.
+            let mut data = b"ICC profile\0\0".to_vec();
+            let mut zlib = ZlibEncoder::new(&mut data, Compression::new(LEVEL));
+            zlib.write_all(icc).and_then(|()| zlib.try_finish())?;
+            drop(zlib);
+            chunks.extend(chunk(*b"iCCP", &data));
+        }
+        if let Some(exif) = exif {
+            chunks.extend(chunk(*b"eXIf", exif));
+        }
+        if let Some(xmp) = xmp {
+            // Not compressed, in no language, not translated.
+            let data = [&b"XML:com.adobe.xmp\0\0\0\0\0"[..], xmp].concat();
+            chunks.extend(chunk(*b"iTXt", &data));
+        }
+        Ok(chunks)
     }
 
     fn header(&self) -> Vec<u8> {
@@ -48,19 +82,21 @@ impl Codec for Png {
         1
     }
 
-    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
+    fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError> {
         let filtered = rows::filter(band.pixels, band.context);
         let mut data = if band.first { ZLIB_HEADER.to_vec() } else { Vec::new() };
-        deflate(&filtered, band.last, &mut data)?;
-        Ok((chunk(*b"IDAT", &data), Adler32::of(&filtered)))
+        deflate(&filtered, level(self.speed), band.last, &mut data)?;
+        let (bytes, checksum) = (chunk(*b"IDAT", &data), Adler32::of(&filtered));
+        Ok(Encoded { checksum, ..bytes.into() })
     }
 
     fn head(&self) -> Result<Vec<u8>, EncodeError> {
-        Ok([&SIGNATURE[..], &chunk(*b"IHDR", &self.header())].concat())
+        let header = chunk(*b"IHDR", &self.header());
+        Ok([&SIGNATURE[..], &header, &self.ancillary()?].concat())
     }
 
-    fn tail(&self, checksum: Adler32) -> Vec<u8> {
-        let end = chunk(*b"IDAT", &checksum.value().to_be_bytes());
+    fn tail(&self, joined: &Joined) -> Vec<u8> {
+        let end = chunk(*b"IDAT", &joined.checksum.value().to_be_bytes());
         [end, chunk(*b"IEND", &[])].concat()
     }
 }
@@ -69,11 +105,19 @@ impl Codec for Png {
 /// and on smooth ones only a tenth more than the next two, which take 1.5 to 3 times as long.
 const LEVEL: u32 = 1;
 
+fn level(speed: PngSpeed) -> u32 {
+    match speed {
+        PngSpeed::Fast => LEVEL,
+        PngSpeed::Balanced => 6,
+        PngSpeed::Small => 9,
+    }
+}
+
 /// Appends `bytes`, deflated; the output ends on a byte boundary, and as the last block if `last`.
-fn deflate(bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+fn deflate(bytes: &[u8], level: u32, last: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let failed = |error| EncodeError::codec(OutputFormat::Png, error);
     let flush = if last { FlushCompress::Finish } else { FlushCompress::Sync };
-    let mut deflater = Compress::new(Compression::new(LEVEL), false);
+    let mut deflater = Compress::new(Compression::new(level), false);
     out.reserve(bytes.len() / 2 + 64);
     loop {
         let done = usize::try_from(deflater.total_in()).expect("it was given a slice");
@@ -88,7 +132,7 @@ fn deflate(bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), EncodeErro
 }
 
 fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(data.len()).expect("a band is about a row or a mebibyte");
+    let length = u32::try_from(data.len()).expect("bands and metadata have some mebibytes");
     let mut crc = Crc::new();
     crc.update(&name);
     crc.update(data);

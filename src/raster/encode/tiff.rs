@@ -1,155 +1,247 @@
-//! Baseline TIFF 6.0, uncompressed: the directory stands first, then one strip for each band.
+//! TIFF 6.0 in tiles, of which a row is a band; the directory stands at the end. `BigTIFF`, whose
+//! offsets have 64 bits, where 32 may not do.
 
-use super::checksum::Adler32;
-use super::codec::{Band, Codec, rows_per_band};
-use super::error::{EncodeError, others};
-use super::options::OutputFormat;
-use crate::raster::grid::Size;
-use crate::raster::pixels::{PixelFormat, Samples};
+use std::io::Write;
 
-/// Offsets in the file have 32 bits.
-const MAX_BYTES: u64 = u32::MAX as u64;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 
-/// Byte order, the number 42, and the offset of the directory.
-const HEADER: [u8; 8] = [b'I', b'I', 42, 0, 8, 0, 0, 0];
+use super::codec::{Band, Codec, Encoded, Joined};
+use super::error::EncodeError;
+use super::options::{OutputOptions, TiffCompression};
+use crate::raster::grid::{Region, Size};
+use crate::raster::metadata::Metadata;
+use crate::raster::metadata::exif::Exif;
+use crate::raster::metadata::ifd::{Entry, Width};
+use crate::raster::pixels::{Depth, PixelFormat, Pixels, Samples};
+use crate::raster::sample::Sample;
 
-/// Tags, with the types of their values.
-const IMAGE_WIDTH: (u16, Type) = (256, Type::Long);
-const IMAGE_LENGTH: (u16, Type) = (257, Type::Long);
-const BITS_PER_SAMPLE: (u16, Type) = (258, Type::Short);
-const COMPRESSION: (u16, Type) = (259, Type::Short);
-const PHOTOMETRIC: (u16, Type) = (262, Type::Short);
-const STRIP_OFFSETS: (u16, Type) = (273, Type::Long);
-const SAMPLES_PER_PIXEL: (u16, Type) = (277, Type::Short);
-const ROWS_PER_STRIP: (u16, Type) = (278, Type::Long);
-const STRIP_BYTE_COUNTS: (u16, Type) = (279, Type::Long);
-const EXTRA_SAMPLES: (u16, Type) = (338, Type::Short);
+/// From so many bytes of pixels on offsets may need more than 32 bits.
+const BIG: u128 = 4_000_000_000;
 
-const UNCOMPRESSED: u32 = 1;
-const BLACK_IS_ZERO: u32 = 1;
-const RGB: u32 = 2;
-const UNASSOCIATED_ALPHA: u32 = 2;
+/// The largest side of a tile, and the unit of sides (TIFF 6.0, section 15).
+const LARGEST_TILE: u32 = 256;
+const UNIT: u32 = 16;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
-    Short = 3,
-    Long = 4,
-}
+/// A band of wide images is a row of lower tiles, so that memory stays bounded.
+const BAND_BYTES: u64 = 16 << 20;
 
-impl Type {
-    fn bytes(self, value: u32) -> Vec<u8> {
-        let bytes = value.to_le_bytes();
-        match self {
-            Type::Short => bytes[..2].to_vec(),
-            Type::Long => bytes.to_vec(),
-        }
-    }
-}
+/// What comes before the pixels: byte order, version, and where the directory is.
+const CLASSIC_HEADER: [u8; 8] = [b'I', b'I', 42, 0, 0, 0, 0, 0];
+const BIG_HEADER: [u8; 16] = [b'I', b'I', 43, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A tag and its values.
-type Entry = ((u16, Type), Vec<u32>);
+const UNCOMPRESSED: u16 = 1;
+const DEFLATE: u16 = 8;
+const BLACK_IS_ZERO: u16 = 1;
+const RGB: u16 = 2;
+const HORIZONTAL_DIFFERENCES: u16 = 2;
+const UNASSOCIATED_ALPHA: u16 = 2;
+
+/// On photographs hardly larger than by higher levels.
+const LEVEL: u32 = 1;
 
 #[derive(Debug)]
 pub(super) struct Tiff {
     size: Size,
     format: PixelFormat,
-    rows_per_strip: u32,
+    tile: Size,
+    compression: TiffCompression,
+    width: Width,
+    exif: Exif,
+    /// The profile and the packet of XMP, with their tags.
+    blocks: Vec<Entry>,
 }
 
 impl Tiff {
-    pub(super) fn new(size: Size, format: PixelFormat) -> Result<Tiff, EncodeError> {
-        let tiff = Tiff { size, format, rows_per_strip: rows_per_band(size, format, 1) };
-        let head = tiff.directory_length() + HEADER.len() as u64;
-        let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX).saturating_add(head);
-        if bytes > MAX_BYTES {
-            let (format, others) = (OutputFormat::Tiff, others(OutputFormat::Tiff, size));
-            return Err(EncodeError::TooManyBytes { format, bytes, limit: MAX_BYTES, others });
+    pub(super) fn new(
+        size: Size,
+        format: PixelFormat,
+        options: OutputOptions,
+        metadata: &Metadata,
+    ) -> Tiff {
+        let exif = metadata.exif.as_deref().map(Exif::read).unwrap_or_default();
+        let xmp = metadata.xmp.iter().map(|xmp| Entry::undefined(700, xmp));
+        let icc = metadata.icc.iter().map(|icc| Entry::undefined(34_675, icc));
+        Tiff {
+            size,
+            format,
+            tile: tile(size, format),
+            compression: options.tiff_compression,
+            width: if stored_bytes(size, format) < BIG { Width::Classic } else { Width::Big },
+            exif,
+            blocks: xmp.chain(icc).collect(),
         }
-        Ok(tiff)
     }
 
-    /// An upper bound: 10 entries, and at most 8 bytes for each strip and for each channel.
-    fn directory_length(&self) -> u64 {
-        256 + 8 * u64::from(self.size.height.div_ceil(self.rows_per_strip))
-    }
-
-    fn entries(&self, first_strip: u32) -> Vec<Entry> {
-        let lengths = self.strip_lengths();
-        let offsets = lengths.iter().scan(first_strip, |next, length| {
+    fn entries(&self, parts: &[u32]) -> Vec<Entry> {
+        let lengths: Vec<u64> = parts.iter().map(|length| u64::from(*length)).collect();
+        let offsets = lengths.iter().scan(self.header().len() as u64, |next, length| {
             let offset = *next;
             *next += length;
             Some(offset)
         });
+        let offsets: Vec<u64> = offsets.collect();
         let channels = self.format.channel_count();
-        let photometric = if self.format.channels.colours() == 1 { BLACK_IS_ZERO } else { RGB };
+        let grey = self.format.channels.colours() == 1;
+        let deflated = self.compression == TiffCompression::Deflate;
         let mut entries = vec![
-            (IMAGE_WIDTH, vec![self.size.width]),
-            (IMAGE_LENGTH, vec![self.size.height]),
-            (BITS_PER_SAMPLE, vec![u32::from(self.format.depth.bits()); channels]),
-            (COMPRESSION, vec![UNCOMPRESSED]),
-            (PHOTOMETRIC, vec![photometric]),
-            (STRIP_OFFSETS, offsets.collect()),
-            (SAMPLES_PER_PIXEL, vec![narrow(channels)]),
-            (ROWS_PER_STRIP, vec![self.rows_per_strip.min(self.size.height)]),
-            (STRIP_BYTE_COUNTS, lengths),
+            Entry::long(256, self.size.width),
+            Entry::long(257, self.size.height),
+            Entry::shorts(258, &vec![u16::from(self.format.depth.bits()); channels]),
+            Entry::shorts(259, &[if deflated { DEFLATE } else { UNCOMPRESSED }]),
+            Entry::shorts(262, &[if grey { BLACK_IS_ZERO } else { RGB }]),
+            Entry::shorts(277, &[u16::try_from(channels).expect("4 at most")]),
+            Entry::long(322, self.tile.width),
+            Entry::long(323, self.tile.height),
+            Entry::places(324, &offsets, self.width),
+            Entry::places(325, &lengths, self.width),
         ];
-        if self.format.has_alpha() {
-            entries.push((EXTRA_SAMPLES, vec![UNASSOCIATED_ALPHA]));
-        }
+        entries.extend(deflated.then(|| Entry::shorts(317, &[HORIZONTAL_DIFFERENCES])));
+        entries.extend(self.format.has_alpha().then(|| Entry::shorts(338, &[UNASSOCIATED_ALPHA])));
+        entries.extend(self.blocks.iter().cloned());
         entries
     }
 
-    fn strip_lengths(&self) -> Vec<u32> {
-        let row = narrow(self.size.width as usize * self.format.bytes_per_pixel());
-        let starts = (0..self.size.height).step_by(self.rows_per_strip as usize);
-        starts.map(|start| (self.size.height - start).min(self.rows_per_strip) * row).collect()
+    fn header(&self) -> &'static [u8] {
+        match self.width {
+            Width::Classic => &CLASSIC_HEADER,
+            Width::Big => &BIG_HEADER,
+        }
     }
+
+    /// Where the directory begins: offsets are even.
+    fn directory_at(joined: &Joined) -> u64 {
+        joined.length.next_multiple_of(2)
+    }
+
+    fn compress(&self, tile: Pixels) -> Result<Vec<u8>, EncodeError> {
+        match self.compression {
+            TiffCompression::None => Ok(little_endian(&tile)),
+            TiffCompression::Deflate => {
+                let differences = differences(tile);
+                let mut zlib = ZlibEncoder::new(Vec::new(), Compression::new(LEVEL));
+                zlib.write_all(&little_endian(&differences))?;
+                Ok(zlib.finish()?)
+            }
+        }
+    }
+}
+
+/// The size of tiles: squares, except where the image is smaller or a row of them would be too much.
+fn tile(size: Size, format: PixelFormat) -> Size {
+    let needed = |length: u32| length.div_ceil(UNIT).saturating_mul(UNIT).min(LARGEST_TILE);
+    let row = u64::from(size.width) * format.bytes_per_pixel() as u64;
+    let heights = std::iter::successors(Some(LARGEST_TILE), |side| Some(side / 2));
+    let mut fitting = heights.take_while(|side| *side > UNIT);
+    let height = fitting.find(|side| row * u64::from(*side) <= BAND_BYTES).unwrap_or(UNIT);
+    Size::new(needed(size.width), needed(size.height).min(height))
+}
+
+/// Bytes of all tiles, uncompressed, with what lies beyond the image.
+fn stored_bytes(size: Size, format: PixelFormat) -> u128 {
+    let tile = tile(size, format);
+    let whole = |length: u32, side: u32| u64::from(length.div_ceil(side)) * u64::from(side);
+    let pixels = whole(size.width, tile.width) * whole(size.height, tile.height);
+    u128::from(pixels) * format.bytes_per_pixel() as u128
 }
 
 impl Codec for Tiff {
     fn rows_per_band(&self) -> u32 {
-        self.rows_per_strip
+        self.tile.height
     }
 
-    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
-        let bytes = match band.pixels.samples() {
-            Samples::U8(samples) => samples.clone(),
-            Samples::U16(samples) => samples.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        };
-        Ok((bytes, Adler32::EMPTY))
+    fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError> {
+        let mut encoded = Encoded::from(Vec::new());
+        for x in (0..self.size.width).step_by(self.tile.width as usize) {
+            let width = self.tile.width.min(self.size.width - x);
+            let part = Region { x, y: 0, width, height: band.pixels.height() };
+            // All tiles are whole; what lies beyond the image is black.
+            let mut tile = Pixels::zeroed(self.tile, self.format);
+            tile.paste(0, 0, &band.pixels.crop(part));
+            let bytes = self.compress(tile)?;
+            encoded.parts.push(u32::try_from(bytes.len()).expect("a tile has some kibibytes"));
+            encoded.bytes.extend(bytes);
+        }
+        Ok(encoded)
     }
 
     fn head(&self) -> Result<Vec<u8>, EncodeError> {
-        // The length of the directory does not depend on the offsets in it.
-        let length = HEADER.len() + directory(&self.entries(0)).len();
-        let directory = directory(&self.entries(narrow(length)));
-        Ok([&HEADER[..], &directory].concat())
+        Ok(self.header().to_vec())
+    }
+
+    fn tail(&self, joined: &Joined) -> Vec<u8> {
+        let at = Tiff::directory_at(joined);
+        let mut tail = vec![0; usize::from(at != joined.length)];
+        tail.extend(self.exif.directories(at, &self.entries(&joined.parts), self.width));
+        tail
+    }
+
+    fn correction(&self, joined: &Joined) -> Option<(u64, Vec<u8>)> {
+        let at = Tiff::directory_at(joined).to_le_bytes();
+        Some(match self.width {
+            Width::Classic => (4, at[..4].to_vec()),
+            Width::Big => (8, at.to_vec()),
+        })
     }
 }
 
-/// The directory behind the header: entries, the offset of the next one, then long values.
-fn directory(entries: &[Entry]) -> Vec<u8> {
-    let mut fixed = Type::Short.bytes(narrow(entries.len()));
-    let fixed_length = 2 + entries.len() * 12 + 4;
-    let mut outside = Vec::new();
-    for ((tag, kind), values) in entries {
-        fixed.extend(tag.to_le_bytes());
-        fixed.extend((*kind as u16).to_le_bytes());
-        fixed.extend(narrow(values.len()).to_le_bytes());
-        let mut bytes: Vec<u8> = values.iter().flat_map(|&value| kind.bytes(value)).collect();
-        if bytes.len() <= 4 {
-            bytes.resize(4, 0);
-            fixed.extend(bytes);
-        } else {
-            fixed.extend(narrow(HEADER.len() + fixed_length + outside.len()).to_le_bytes());
-            outside.extend(bytes);
+fn little_endian(pixels: &Pixels) -> Vec<u8> {
+    match pixels.samples() {
+        Samples::U8(samples) => samples.clone(),
+        Samples::U16(samples) => samples.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}
+
+/// Every sample less the one to its left (TIFF 6.0, section 14).
+fn differences(mut pixels: Pixels) -> Pixels {
+    let (row, channels) = (pixels.width() as usize, pixels.channels().count());
+    match pixels.format().depth {
+        Depth::Eight => {
+            subtract(u8::of(pixels.samples_mut()), row, channels, u8::wrapping_sub);
+        }
+        Depth::Sixteen => {
+            subtract(u16::of(pixels.samples_mut()), row, channels, u16::wrapping_sub);
         }
     }
-    fixed.extend([0; 4]);
-    fixed.extend(outside);
-    fixed
+    pixels
 }
 
-fn narrow(length: usize) -> u32 {
-    u32::try_from(length).expect("the file was found to be below 4 GiB")
+fn subtract<S: Copy>(samples: &mut [S], row: usize, channels: usize, less: impl Fn(S, S) -> S) {
+    for line in samples.chunks_exact_mut(row * channels) {
+        for place in (channels..line.len()).rev() {
+            line[place] = less(line[place], line[place - channels]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::grid::Grid;
+    use crate::raster::pixels::Channels;
+
+    #[test]
+    fn bands_of_wide_images_are_bounded_and_small_images_have_small_tiles() {
+        let rgb = PixelFormat::new(Channels::Rgb, Depth::Eight);
+        let wide = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
+        assert_eq!(tile(Size::new(1, 40), rgb), Size::new(16, 48));
+        assert_eq!(tile(Size::new(5000, 5000), rgb), Size::new(256, 256));
+        assert_eq!(tile(Size::new(32_768, 32_768), rgb), Size::new(256, 128));
+        assert_eq!(tile(Size::new(1_000_000, 300), wide), Size::new(256, 16));
+        for (width, height) in [(1, 1), (300, 2), (70_000, 70_000)] {
+            let tile = tile(Size::new(width, height), rgb);
+            assert!(tile.width.is_multiple_of(UNIT) && tile.height.is_multiple_of(UNIT));
+            assert!(Grid::new(Size::new(width, 1), tile.width).columns() >= 1);
+        }
+    }
+
+    #[test]
+    fn only_what_may_exceed_four_gigabytes_is_bigtiff() {
+        let grey = PixelFormat::new(Channels::Grey, Depth::Eight);
+        let width = |side| {
+            let options = OutputOptions::new(super::super::OutputFormat::Tiff);
+            Tiff::new(Size::new(side, side), grey, options, &Metadata::default()).width
+        };
+        assert_eq!((width(63_000), width(63_300)), (Width::Classic, Width::Big));
+    }
 }

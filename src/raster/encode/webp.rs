@@ -2,21 +2,22 @@
 
 use image_webp::{ColorType, WebPEncoder};
 
-use super::checksum::Adler32;
-use super::codec::{Band, Codec};
+use super::codec::{Band, Codec, Encoded};
 use super::error::EncodeError;
 use super::options::OutputFormat;
 use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::Channels;
 
 #[derive(Debug)]
 pub(super) struct WebP {
     size: Size,
+    metadata: Metadata,
 }
 
 impl WebP {
-    pub(super) fn new(size: Size) -> WebP {
-        WebP { size }
+    pub(super) fn new(size: Size, metadata: Metadata) -> WebP {
+        WebP { size, metadata }
     }
 }
 
@@ -25,7 +26,7 @@ impl Codec for WebP {
         self.size.height
     }
 
-    fn encode(&self, band: &Band<'_>) -> Result<(Vec<u8>, Adler32), EncodeError> {
+    fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError> {
         let colours = match band.pixels.channels() {
             Channels::Grey => ColorType::L8,
             Channels::GreyAlpha => ColorType::La8,
@@ -33,9 +34,21 @@ impl Codec for WebP {
             Channels::Rgba => ColorType::Rgba8,
         };
         let mut file = Vec::new();
-        WebPEncoder::new(&mut file)
+        let mut encoder = WebPEncoder::new(&mut file);
+        let Metadata { icc, exif, xmp } = self.metadata.clone();
+        // Without any of these the file is of the simpler kind.
+        if let Some(icc) = icc {
+            encoder.set_icc_profile(icc);
+        }
+        if let Some(exif) = exif {
+            encoder.set_exif_metadata(exif);
+        }
+        if let Some(xmp) = xmp {
+            encoder.set_xmp_metadata(xmp);
+        }
+        encoder
             .encode(band.pixels.as_bytes(), self.size.width, self.size.height, colours)
             .map_err(|error| EncodeError::codec(OutputFormat::WebP, error))?;
-        Ok((file, Adler32::EMPTY))
+        Ok(file.into())
     }
 }

@@ -1,18 +1,17 @@
 //! Joins encoded bands into a file.
 
-use std::io::{Seek, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use super::checksum::Adler32;
-use super::codec::Codec;
+use super::codec::{Codec, Encoded, Joined};
 use super::error::EncodeError;
 
 /// One band of a file, encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedBand {
     pub(super) index: u32,
-    pub(super) bytes: Vec<u8>,
-    pub(super) checksum: Adler32,
+    pub(super) encoded: Encoded,
 }
 
 impl EncodedBand {
@@ -25,13 +24,13 @@ impl EncodedBand {
     /// The bytes it takes in the file, and so, about, in memory.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.encoded.bytes.len()
     }
 
     /// Whether it takes no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.encoded.bytes.is_empty()
     }
 }
 
@@ -42,7 +41,7 @@ pub struct BandWriter<W> {
     codec: Arc<dyn Codec>,
     bands: u32,
     next: u32,
-    checksum: Adler32,
+    joined: Joined,
 }
 
 impl<W: Write + Seek> BandWriter<W> {
@@ -51,8 +50,11 @@ impl<W: Write + Seek> BandWriter<W> {
         codec: Arc<dyn Codec>,
         bands: u32,
     ) -> Result<BandWriter<W>, EncodeError> {
-        out.write_all(&codec.head()?)?;
-        Ok(BandWriter { out, codec, bands, next: 0, checksum: Adler32::EMPTY })
+        let head = codec.head()?;
+        out.write_all(&head)?;
+        let length = head.len() as u64;
+        let joined = Joined { checksum: Adler32::EMPTY, parts: Vec::new(), length };
+        Ok(BandWriter { out, codec, bands, next: 0, joined })
     }
 
     /// Writes the next band.
@@ -60,11 +62,13 @@ impl<W: Write + Seek> BandWriter<W> {
         if band.index != self.next || self.next == self.bands {
             return Err(EncodeError::OutOfOrder { expected: self.next, given: band.index });
         }
-        if self.next > 0 {
-            self.out.write_all(self.codec.separator())?;
-        }
-        self.out.write_all(&band.bytes)?;
-        self.checksum = self.checksum.followed_by(band.checksum);
+        let separator = if self.next > 0 { self.codec.separator() } else { &[] };
+        let Encoded { bytes, checksum, parts } = &band.encoded;
+        self.out.write_all(separator)?;
+        self.out.write_all(bytes)?;
+        self.joined.length += (separator.len() + bytes.len()) as u64;
+        self.joined.checksum = self.joined.checksum.followed_by(*checksum);
+        self.joined.parts.extend_from_slice(parts);
         self.next += 1;
         Ok(())
     }
@@ -74,7 +78,12 @@ impl<W: Write + Seek> BandWriter<W> {
         if self.next != self.bands {
             return Err(EncodeError::OutOfOrder { expected: self.next, given: self.bands });
         }
-        self.out.write_all(&self.codec.tail(self.checksum))?;
+        self.out.write_all(&self.codec.tail(&self.joined))?;
+        if let Some((place, bytes)) = self.codec.correction(&self.joined) {
+            self.out.seek(SeekFrom::Start(place))?;
+            self.out.write_all(&bytes)?;
+            self.out.seek(SeekFrom::End(0))?;
+        }
         self.out.flush()?;
         Ok(self.out)
     }

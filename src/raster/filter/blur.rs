@@ -1,9 +1,10 @@
 //! `blur`: a Gaussian blur.
 
-use super::gaussian::{Kernel, Plane, blur};
+use super::alpha::{Plane, Smooth, smooth};
+use super::gaussian::{Kernel, blur};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Pixels, Samples};
-use crate::raster::sample::{Mix, Sample};
+use crate::raster::pixels::Pixels;
+use crate::raster::sample::Mix;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "blur",
@@ -24,59 +25,18 @@ struct Blur {
 
 impl Filter for Blur {
     fn radius(&self) -> u32 {
-        u32::try_from(self.kernel.radius()).expect("a radius is at most 300")
+        self.kernel.reach()
     }
 
     fn apply(&self, window: Window<'_>) -> Pixels {
-        match window.pixels.samples() {
-            Samples::U8(samples) => self.blur(samples, &window),
-            Samples::U16(samples) => self.blur(samples, &window),
-        }
+        smooth(&window, self)
     }
 }
 
-impl Blur {
-    fn blur<S: Sample>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
-        let channels = window.pixels.channels();
-        let count = channels.count();
-        let blurred = if channels.has_alpha() {
-            let products = premultiply(samples, count);
-            unpremultiply(&blur(plane(&products, count, window), &self.kernel), count)
-        } else {
-            blur(plane(samples, count, window), &self.kernel)
-        };
-        Pixels::of(window.keep.size(), channels, blurred)
+impl Smooth for Blur {
+    fn smooth<M: Mix>(&self, plane: Plane<'_, M>) -> Vec<M> {
+        blur(plane, &self.kernel, M::mean)
     }
-}
-
-fn plane<'a, M>(values: &'a [M], channels: usize, window: &Window<'_>) -> Plane<'a, M> {
-    Plane { values, channels, at: window.at, keep: window.keep }
-}
-
-/// Colours times alpha, and alpha times [`Sample::MAX`], so that both are on one scale.
-fn premultiply<S: Sample>(samples: &[S], channels: usize) -> Vec<S::Product> {
-    let mut products = Vec::with_capacity(samples.len());
-    for pixel in samples.chunks_exact(channels) {
-        let alpha = pixel[channels - 1];
-        products.extend(pixel[..channels - 1].iter().map(|colour| colour.product(alpha)));
-        products.push(alpha.product(S::MAX));
-    }
-    products
-}
-
-/// Undoes [`premultiply`], rounding half up. Where nothing can be seen colours become 0.
-fn unpremultiply<S: Sample>(products: &[S::Product], channels: usize) -> Vec<S> {
-    let max = S::MAX.to_u64();
-    let mut samples = Vec::with_capacity(products.len());
-    for pixel in products.chunks_exact(channels) {
-        let alpha = pixel[channels - 1].to_u64();
-        for &colour in &pixel[..channels - 1] {
-            let colour = (colour.to_u64() * max + alpha / 2).checked_div(alpha);
-            samples.push(S::from_u64(colour.unwrap_or(0).min(max)));
-        }
-        samples.push(S::from_u64((alpha + max / 2) / max));
-    }
-    samples
 }
 
 #[cfg(test)]
@@ -84,7 +44,8 @@ mod tests {
     use super::*;
     use crate::raster::filter::Chain;
     use crate::raster::grid::{Region, Size};
-    use crate::raster::pixels::Channels;
+    use crate::raster::pixels::{Channels, Samples};
+    use crate::raster::sample::Sample;
 
     const SIZE: Size = Size { width: 13, height: 9 };
 

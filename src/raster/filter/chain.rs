@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::error::ChainError;
+use super::statistics::{Histogram, Levels};
 use super::step::Step;
 use super::{FilterSpec, Window};
 use crate::raster::grid::{Region, Size};
@@ -20,10 +21,15 @@ pub const MAX_FILTERS: usize = 32;
 /// Its text is `filter[,filter…]`, a filter is `name[:value…]`, and values are given in the order
 /// of the filter's parameters or as `parameter=value`. [`fmt::Display`] writes the canonical text:
 /// values in order, those that end the list and equal their defaults left out.
+///
+/// A chain whose first filter has to know the whole image is informed of it before it is applied.
+/// It travels as its text, with what it was told behind a `#`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Chain {
     steps: Vec<Step>,
+    /// What the first filter was told of the image.
+    levels: Option<Levels>,
 }
 
 impl Chain {
@@ -37,7 +43,36 @@ impl Chain {
             return Err(ChainError::TooManyFilters { given, limit: MAX_FILTERS });
         }
         let steps = text.split(',').enumerate().map(|(index, step)| Step::parse(step, index + 1));
-        Ok(Chain { steps: steps.collect::<Result<_, _>>()? })
+        let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
+        match steps.iter().skip(1).position(|step| step.filter.surveys()) {
+            None => Ok(Chain { steps, levels: None }),
+            Some(index) => {
+                let (filter, position) = (steps[index + 1].spec.name, index + 2);
+                Err(ChainError::NotFirst { filter, position })
+            }
+        }
+    }
+
+    /// Whether it must be informed of the whole image before it can be applied.
+    #[must_use]
+    pub fn surveys(&self) -> bool {
+        self.levels.is_none() && self.steps.first().is_some_and(|step| step.filter.surveys())
+    }
+
+    /// The same chain, informed of the image that `histogram` was made of, all of whose pixels must
+    /// be counted in it. A chain that needs no statistics stays as it is.
+    #[must_use]
+    pub fn informed(&self, histogram: &Histogram) -> Chain {
+        let levels = self.steps.first().and_then(|step| step.filter.survey(histogram));
+        let informed = levels.and_then(|levels| self.with(levels));
+        informed.unwrap_or_else(|| self.clone())
+    }
+
+    fn with(&self, levels: Levels) -> Option<Chain> {
+        let mut steps = self.steps.clone();
+        let first = steps.first_mut()?;
+        first.filter = first.filter.informed(&levels)?.into();
+        Some(Chain { steps, levels: Some(levels) })
     }
 
     /// Whether there is no filter in it.
@@ -74,9 +109,11 @@ impl Chain {
     /// image goes, or more.
     ///
     /// # Panics
-    /// When `pixels` are not of the size of `at`, or `at` lacks pixels that `keep` depends on.
+    /// When `pixels` are not of the size of `at`, or `at` lacks pixels that `keep` depends on, or the
+    /// chain has not been informed of the image it surveys.
     #[must_use]
     pub fn apply(&self, pixels: &Pixels, at: Region, keep: Region, image: Size) -> Pixels {
+        assert!(!self.surveys(), "{self} was not informed of the whole image");
         assert_eq!(pixels.size(), at.size(), "a window has the size of its region");
         assert!(
             at.contains(keep.grow(self.radius(), image)),
@@ -114,19 +151,25 @@ impl TryFrom<String> for Chain {
     type Error = ChainError;
 
     fn try_from(text: String) -> Result<Chain, ChainError> {
-        Chain::parse(&text)
+        let Some((text, levels)) = text.split_once('#') else { return Chain::parse(&text) };
+        let chain = Chain::parse(text)?;
+        let informed = Levels::parse(levels).and_then(|levels| chain.with(levels));
+        informed.ok_or_else(|| ChainError::BadLevels { chain: chain.to_string() })
     }
 }
 
 impl From<Chain> for String {
     fn from(chain: Chain) -> String {
-        chain.to_string()
+        match &chain.levels {
+            Some(levels) => format!("{chain}#{levels}"),
+            None => chain.to_string(),
+        }
     }
 }
 
 impl PartialEq for Chain {
     fn eq(&self, other: &Chain) -> bool {
-        self.steps == other.steps
+        self.steps == other.steps && self.levels == other.levels
     }
 }
 
@@ -143,6 +186,7 @@ impl fmt::Display for Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raster::pixels::Depth;
 
     fn canonical(text: &str) -> String {
         Chain::parse(text).unwrap().to_string()
@@ -168,13 +212,43 @@ mod tests {
     }
 
     #[test]
+    fn what_a_chain_was_told_travels_with_it_and_is_no_part_of_what_people_read() {
+        let format = PixelFormat::new(crate::raster::pixels::Channels::Grey, Depth::Eight);
+        let pixels = Pixels::from_bytes(Size::new(3, 1), format, &[10, 20, 40]).unwrap();
+        let chain = Chain::parse("autolevels:0,blur").unwrap();
+        assert!(chain.surveys());
+        let informed = chain.informed(&Histogram::of(&pixels));
+        assert!(!informed.surveys() && informed != chain);
+        assert_eq!(informed.to_string(), "autolevels:0,blur");
+        let text = serde_json::to_string(&informed).unwrap();
+        assert_eq!(text, r#""autolevels:0,blur#000a0028""#);
+        assert_eq!(serde_json::from_str::<Chain>(&text).unwrap(), informed);
+        for text in [r#""blur#0000""#, r#""autolevels#0000""#, r#""autolevels#xyz""#] {
+            assert!(serde_json::from_str::<Chain>(text).is_err(), "{text}");
+        }
+        assert!(Chain::parse("autolevels:0#000a0028").is_err());
+    }
+
+    #[test]
+    fn a_filter_that_surveys_the_image_stands_first() {
+        assert_eq!(
+            refusal("blur,equalize"),
+            "equalize is filter 2, but it must be the first of its chain: it goes by the whole image as \
+             it was uploaded, which is measured while it is decoded"
+        );
+        assert!(Chain::parse("equalize,blur").is_ok());
+    }
+
+    #[test]
     fn radii_add_up() {
         assert_eq!(Chain::parse("blur:1,invert,blur:2.1").unwrap().radius(), 3 + 7);
     }
 
     #[test]
     fn a_refusal_names_the_value_and_the_way_out() {
-        let known = "the filters are blur, grayscale, invert";
+        let known = "the filters are autolevels, blur, box, brightness, contrast, denoise, edges, \
+                     emboss, equalize, gamma, grayscale, invert, median, pixelate, posterize, \
+                     saturation, sepia, sharpen, threshold";
         assert_eq!(
             refusal("blurr"),
             format!("there is no filter \"blurr\", did you mean blur?; {known}")

@@ -36,6 +36,25 @@ pub enum ChainError {
         limit: usize,
     },
 
+    /// A filter that must be the first.
+    #[error(
+        "{filter} is filter {position}, but it must be the first of its chain: it goes by the whole \
+         image as it was uploaded, which is measured while it is decoded"
+    )]
+    NotFirst {
+        /// The filter.
+        filter: &'static str,
+        /// Its place, counted from 1.
+        position: usize,
+    },
+
+    /// What a chain is said to have been told of its image cannot be that.
+    #[error("what {chain} was told of the image cannot be read")]
+    BadLevels {
+        /// The chain.
+        chain: String,
+    },
+
     /// The filter has no parameter of this name.
     #[error("{filter} has no parameter {param:?}{}; {}", suggest(*.closest), takes(.known))]
     UnknownParam {

@@ -1,6 +1,6 @@
 //! Gaussian means of whole windows, in integers, without a float in the pixel path.
 
-use crate::raster::grid::Region;
+use super::alpha::Plane;
 use crate::raster::sample::{Mix, Term};
 
 /// Accumulators side by side: enough to fill vector registers of any processor.
@@ -42,8 +42,13 @@ impl Kernel {
     }
 
     /// How far it reaches from the centre.
-    pub(super) fn radius(&self) -> usize {
+    fn radius(&self) -> usize {
         self.sides.len()
+    }
+
+    /// The same, as filters say it.
+    pub(super) fn reach(&self) -> u32 {
+        u32::try_from(self.radius()).expect("a radius is at most 300")
     }
 
     /// The weight of one side.
@@ -52,29 +57,20 @@ impl Kernel {
     }
 }
 
-/// A plane of interleaved samples and the part of it that is wanted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plane<'a, M> {
-    /// Rows of `at.width` × `channels` values.
-    pub(super) values: &'a [M],
-    /// Values of one pixel.
-    pub(super) channels: usize,
-    /// Where the values lie.
-    pub(super) at: Region,
-    /// The part that is wanted.
-    pub(super) keep: Region,
-}
-
-/// The mean around every pixel of `plane.keep`, rows first, then columns. Where the plane ends, its
-/// outermost pixels go on for ever.
-pub(super) fn blur<M: Mix>(plane: Plane<'_, M>, kernel: &Kernel) -> Vec<M> {
+/// The mean around every pixel of `plane.keep`, rows first, then columns, as `round` makes it of the
+/// second sum. Where the plane ends, its outermost pixels go on for ever.
+pub(super) fn blur<M: Mix, O: Copy + Default>(
+    plane: Plane<'_, M>,
+    kernel: &Kernel,
+    round: impl Fn(M::Sum) -> O,
+) -> Vec<O> {
     let keep = plane.keep.relative_to(plane.at);
     let width = keep.width as usize * plane.channels;
     let mut between = vec![M::Between::default(); plane.at.height as usize * width];
     blur_rows(&plane, kernel, &mut between);
-    let mut mean = vec![M::default(); keep.height as usize * width];
+    let mut mean = vec![O::default(); keep.height as usize * width];
     let top = keep.y as usize;
-    blur_columns::<M>(&between, width, top, kernel, &mut mean);
+    blur_columns::<M, O>(&between, width, top, kernel, &mut mean, round);
     mean
 }
 
@@ -101,12 +97,13 @@ fn pad<M: Copy>(row: &[M], channels: usize, radius: usize, padded: &mut Vec<M>) 
     (0..radius).for_each(|_| padded.extend_from_slice(&row[row.len() - channels..]));
 }
 
-fn blur_columns<M: Mix>(
+fn blur_columns<M: Mix, O>(
     between: &[M::Between],
     width: usize,
     top: usize,
     kernel: &Kernel,
-    out: &mut [M],
+    out: &mut [O],
+    round: impl Fn(M::Sum) -> O,
 ) {
     let last = between.len() / width - 1;
     for (row, out) in out.chunks_exact_mut(width).enumerate() {
@@ -114,7 +111,7 @@ fn blur_columns<M: Mix>(
         let taps = Taps::new(kernel, y * width, |reach| {
             (y.saturating_sub(reach) * width, (y + reach).min(last) * width)
         });
-        taps.weigh(between, out, M::mean);
+        taps.weigh(between, out, &round);
     }
 }
 

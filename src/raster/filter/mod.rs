@@ -5,8 +5,14 @@
 //! - [`param`]: parameters and their values
 //! - [`chain`]: filters applied one after another, written `blur:2.5,invert`
 //! - [`error`]: what can be wrong with the text of a chain
+//! - [`statistics`]: what some filters have to know of the whole image
 //! - `step`: one filter of a chain
+//! - `curve`, `matrix`: each colour for itself, each pixel for itself
+//! - `luma`: how bright colours look
+//! - `alpha`: means over pixels of which some cannot be seen
 //! - `gaussian`: weighted means along rows and columns in integers
+//! - `around`: a pixel and its eight neighbours
+//! - `field`: places compared with others at an offset
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -14,17 +20,26 @@ use std::fmt::Debug;
 use serde::Serialize;
 
 use super::grid::{Region, Size};
-use super::pixels::{Colours, PixelFormat, Pixels};
+use super::pixels::{Channels, Colours, PixelFormat, Pixels};
 
+mod alpha;
+mod around;
 pub mod chain;
+mod curve;
 pub mod error;
+mod field;
 mod gaussian;
+mod luma;
+mod matrix;
 pub mod param;
+pub mod statistics;
 mod step;
 
 pub use chain::Chain;
+pub(super) use curve::nearest;
 pub use error::ChainError;
 pub use param::{ParamKind, ParamSpec, Value, Values};
+pub use statistics::{Histogram, Levels};
 
 // rustfmt does not look inside macros, so it must be given these modules by name.
 macro_rules! filters {
@@ -34,7 +49,10 @@ macro_rules! filters {
     };
 }
 
-filters![blur, grayscale, invert];
+filters![
+    autolevels, blur, r#box, brightness, contrast, denoise, edges, emboss, equalize, gamma,
+    grayscale, invert, median, pixelate, posterize, saturation, sepia, sharpen, threshold
+];
 
 /// All filters, in alphabetical order.
 #[must_use]
@@ -79,6 +97,21 @@ pub trait Filter: Debug + Send + Sync {
         input
     }
 
+    /// Whether it has to know the whole image, so that it can only stand first in a chain.
+    fn surveys(&self) -> bool {
+        false
+    }
+
+    /// What it has to know of the image that `histogram` was made of, if anything.
+    fn survey(&self, _histogram: &Histogram) -> Option<Levels> {
+        None
+    }
+
+    /// The same filter, knowing that; `None` if it needs nothing, or something else.
+    fn informed(&self, _levels: &Levels) -> Option<Box<dyn Filter>> {
+        None
+    }
+
     /// The new pixels of `window.keep`, in [`Filter::output_format`].
     fn apply(&self, window: Window<'_>) -> Pixels;
 }
@@ -94,4 +127,11 @@ pub struct Window<'a> {
     pub keep: Region,
     /// The size of the whole image.
     pub image: Size,
+}
+
+impl Window<'_> {
+    /// How many samples the region to be made has.
+    fn wanted(&self, channels: Channels) -> usize {
+        self.keep.width as usize * self.keep.height as usize * channels.count()
+    }
 }

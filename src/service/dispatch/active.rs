@@ -17,7 +17,8 @@ use crate::state::ActiveJob;
 /// A job in work.
 pub(super) struct Active {
     pub(super) plan: Arc<Plan>,
-    filters: Arc<Chain>,
+    /// The plan's, informed of the image as soon as that was surveyed.
+    pub(super) filters: Arc<Chain>,
     /// The partition of the result topic that its results come through for now.
     pub(super) results_partition: u32,
     pub(super) image: Image,
@@ -77,9 +78,10 @@ impl Active {
         }
     }
 
-    /// Whether the pixels of a tile are there.
+    /// Whether the pixels of a tile are there, and what its filters have to know of all the others.
     pub(super) fn can_cut(&self, tile: u32) -> bool {
-        self.image.source().is_some_and(|source| source.has(self.plan.window(tile)))
+        let there = |source: &Source| source.has(self.plan.window(tile));
+        !self.filters.surveys() && self.image.source().is_some_and(there)
     }
 
     /// Makes the task for a tile when called.

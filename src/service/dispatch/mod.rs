@@ -245,6 +245,7 @@ impl Dispatcher {
         match arrival {
             source::Arrival::Opened(source) => active.image.open(source),
             source::Arrival::Rows => {}
+            source::Arrival::Surveyed(filters) => active.filters = Arc::new(filters),
             source::Arrival::Ended(Ok(())) => active.image.complete(),
             source::Arrival::Ended(Err(failure)) => active.failure = Some(failure),
         }

@@ -12,6 +12,7 @@ use crate::blocking;
 use crate::config::Config;
 use crate::model::job::{Failure, JobId, Plan, Step};
 use crate::raster::decode::{self, DecodeError, Header, Limits};
+use crate::raster::filter::{Chain, Histogram};
 use crate::raster::pixels::Pixels;
 use crate::raster::source::{Raster, Rows, Source};
 use crate::refusal::Refusal;
@@ -25,6 +26,8 @@ pub(super) enum Arrival {
     Opened(Source),
     /// There are more rows.
     Rows,
+    /// All rows have been surveyed, and the chain knows the image.
+    Surveyed(Chain),
     /// All rows are there, or the job has to fail.
     Ended(Result<(), Failure>),
 }
@@ -112,8 +115,8 @@ impl Decoder {
         let original = Arc::new(original.map_err(|error| unreadable(&error))?);
         let (file, limits) = (Arc::clone(&original), self.limits);
         let header = caught(move || decode::probe(BufReader::new(&*file), &limits)).await?;
-        let colours = plan.filters.reads();
-        if (header.size, header.format_for(colours)) != (plan.size, plan.format) {
+        let wanted = plan.wanted();
+        if (header.size, header.format_for(wanted)) != (plan.size, plan.format) {
             return Err(Failure::of_job("the original is not the image that was accepted"));
         }
         // More than there is in all was refused at the door.
@@ -122,8 +125,15 @@ impl Decoder {
         let kept = Arc::new(kept.map_err(|error| unkept(&error))?);
         let source = Source::new(Arc::clone(&kept) as Arc<dyn Raster>, header.orientation);
         let _ = listener.send((plan.id, Arrival::Opened(source)));
-        let mut rows = Sink { kept, job: plan.id, listener: listener.clone(), stop: stop.clone() };
-        caught(move || rows.fill(&original, &limits, header, colours)).await
+        let histogram = plan.filters.surveys().then(|| Histogram::new(plan.format));
+        let (job, told, stop) = (plan.id, listener.clone(), stop.clone());
+        let mut rows = Sink { kept, job, listener: told, stop, histogram };
+        let read = move || rows.fill(&original, &limits, header, wanted).map(|()| rows.histogram);
+        if let Some(histogram) = caught(read).await? {
+            let informed = plan.filters.informed(&histogram);
+            let _ = listener.send((job, Arrival::Surveyed(informed)));
+        }
+        Ok(())
     }
 }
 
@@ -133,6 +143,8 @@ struct Sink {
     job: JobId,
     listener: Listener,
     stop: CancellationToken,
+    /// Of an image that the chain surveys.
+    histogram: Option<Histogram>,
 }
 
 impl Sink {
@@ -141,11 +153,11 @@ impl Sink {
         original: &File,
         limits: &Limits,
         header: Header,
-        colours: decode::Colours,
+        wanted: decode::Wanted,
     ) -> Result<(), DecodeError> {
         let image = decode::open(BufReader::new(original), limits)?;
         debug_assert_eq!(*image.header(), header);
-        image.read(colours, self)
+        image.read(wanted, self)
     }
 }
 
@@ -153,6 +165,9 @@ impl Rows for Sink {
     fn push(&mut self, rows: Pixels) -> io::Result<()> {
         if self.stop.is_cancelled() {
             return Err(io::ErrorKind::Interrupted.into());
+        }
+        if let Some(histogram) = &mut self.histogram {
+            histogram.add(&rows);
         }
         self.kept.push(rows)?;
         let _ = self.listener.send((self.job, Arrival::Rows));

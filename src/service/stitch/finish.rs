@@ -1,6 +1,6 @@
 //! A full canvas into the final image: bands encoded in parallel, joined in order.
 
-use std::io::BufWriter;
+use std::io::{BufReader, BufWriter};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +14,10 @@ use super::BACK_OFF;
 use super::mosaic::Painter;
 use crate::blocking;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
+use crate::raster::colour::Space;
+use crate::raster::decode::{self, Limits};
 use crate::raster::encode::{EncodedBand, Encoder};
+use crate::raster::metadata::{Metadata, Policy};
 use crate::service::PortError;
 use crate::service::canvas::Canvas;
 use crate::service::pool::Pool;
@@ -132,7 +135,9 @@ impl Finish {
     }
 
     async fn encode(&self, image: Staged) -> Result<Staged, Failure> {
-        let encoder = Encoder::new(self.plan.output, self.plan.size, self.plan.result_format());
+        let metadata = self.metadata().await;
+        let Plan { output, size, .. } = *self.plan;
+        let encoder = Encoder::with(output, size, self.plan.result_format(), &metadata);
         let encoder = Arc::new(encoder.map_err(cannot_write)?);
         let look_ahead = self.pool.threads() + 1;
         let (bands, to_join) = mpsc::channel(look_ahead);
@@ -151,6 +156,27 @@ impl Finish {
         drop(bands);
         let interrupted = || Failure::of_job("joining the result was interrupted");
         joined.await.map_err(|_| interrupted())?.map_err(|_| interrupted())?
+    }
+
+    /// What the original says beside its pixels; nothing if it cannot be read any more, since the
+    /// pixels are there.
+    async fn metadata(&self) -> Metadata {
+        if self.plan.output.metadata == Policy::None {
+            return Metadata::default();
+        }
+        let Ok(original) = self.storage.open_original(self.plan.id).await else {
+            warn!(job = %self.plan.id, "the original is gone, and its metadata with it");
+            return Metadata::default();
+        };
+        let read = move || decode::metadata(BufReader::new(original), &Limits::NONE);
+        let metadata = match blocking::caught(read).await {
+            Ok(Ok(metadata)) => metadata,
+            Ok(Err(_)) | Err(_) => Metadata::default(),
+        };
+        match self.plan.space {
+            Space::Stored => metadata,
+            Space::Srgb => metadata.without_profile(),
+        }
     }
 
     async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {

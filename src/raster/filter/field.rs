@@ -1,0 +1,166 @@
+//! A window of planes with room around it, in which places are compared with places at an offset.
+
+use std::ops::AddAssign;
+
+use super::Window;
+use crate::raster::sample::Sample;
+
+/// A sum of values times their weights.
+pub(super) trait Total: Copy + Default + AddAssign + Into<u64> {
+    /// Adds weights, times values where there are any.
+    fn add(sums: &mut [Self], weights: &[u32], values: Option<&[u32]>);
+}
+
+macro_rules! total {
+    ($($total:ty),*) => {$(
+        impl Total for $total {
+            fn add(sums: &mut [$total], weights: &[u32], values: Option<&[u32]>) {
+                let sums = sums.iter_mut().zip(weights);
+                match values {
+                    None => sums.for_each(|(sum, &weight)| *sum += <$total>::from(weight)),
+                    Some(values) => sums.zip(values).for_each(|((sum, &weight), &value)| {
+                        *sum += <$total>::from(weight) * <$total>::from(value);
+                    }),
+                }
+            }
+        }
+    )*};
+}
+
+total!(u32, u64);
+
+/// The colours of a window as planes, grown by a margin on every side: beyond the edges of the image
+/// its outermost pixels go on.
+pub(super) struct Field {
+    /// Of the wanted pixels.
+    width: usize,
+    height: usize,
+    margin: usize,
+    /// What is compared: colours as far as they can be seen, then alpha, with 10 bits at most.
+    compared: Vec<Vec<i16>>,
+    /// What the mean is made of: colours times alpha.
+    weighted: Vec<Vec<u32>>,
+    /// Alpha, if there is any.
+    opacity: Option<Vec<u32>>,
+    scale: u32,
+}
+
+/// More bits than these would let the sums of squares exceed 32 bits.
+const COMPARED_BITS: u32 = 10;
+
+impl Field {
+    pub(super) fn new<S: Sample>(samples: &[S], window: &Window<'_>, margin: i32) -> Field {
+        let channels = window.pixels.channels();
+        let (count, colours) = (channels.count(), channels.colours());
+        let drop = S::MAX.to_u32().ilog2().saturating_sub(COMPARED_BITS - 1);
+        let size = window.keep.size();
+        let mut field = Field {
+            width: size.width as usize,
+            height: size.height as usize,
+            margin: usize::try_from(margin).expect("it is not negative"),
+            compared: vec![Vec::new(); count],
+            weighted: vec![Vec::new(); colours],
+            opacity: channels.has_alpha().then(Vec::new),
+            scale: S::MAX.to_u32() >> drop,
+        };
+        let narrow = |value: u32| i16::try_from(value >> drop).expect("10 bits remain");
+        field.for_each_place(window, |field, start| {
+            let pixel = &samples[start * count..][..count];
+            let alpha = if channels.has_alpha() { pixel[count - 1] } else { S::MAX };
+            for (channel, colour) in pixel[..colours].iter().enumerate() {
+                let (colour, alpha, max) = (colour.to_u32(), alpha.to_u32(), S::MAX.to_u32());
+                let product = u64::from(colour) * u64::from(alpha);
+                let seen = (product + u64::from(max) / 2) / u64::from(max);
+                let seen = u32::try_from(seen).expect("no larger than the colour");
+                field.compared[channel].push(narrow(seen));
+                let weighted = if channels.has_alpha() { colour * alpha } else { colour };
+                field.weighted[channel].push(weighted);
+            }
+            if let Some(opacity) = &mut field.opacity {
+                opacity.push(alpha.to_u32());
+                field.compared[colours].push(narrow(alpha.to_u32()));
+            }
+        });
+        field
+    }
+
+    /// Calls `push` with the index in the window of each pixel of the field, row by row.
+    fn for_each_place(&mut self, window: &Window<'_>, mut push: impl FnMut(&mut Field, usize)) {
+        let keep = window.keep.relative_to(window.at);
+        let (across, down) = (window.at.width as usize, window.at.height as usize);
+        let margin = self.margin;
+        let place = |first: u32, step: usize, length: usize| {
+            (first as usize + step).saturating_sub(margin).min(length - 1)
+        };
+        for y in 0..self.height + 2 * margin {
+            let row = place(keep.y, y, down) * across;
+            for x in 0..self.width + 2 * margin {
+                push(self, row + place(keep.x, x, across));
+            }
+        }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(super) fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Colours of a pixel.
+    pub(super) fn colours(&self) -> usize {
+        self.weighted.len()
+    }
+
+    /// Values of a pixel that are compared, and the largest of them.
+    pub(super) fn compared(&self) -> usize {
+        self.compared.len()
+    }
+
+    pub(super) fn scale(&self) -> u32 {
+        self.scale
+    }
+
+    /// The squared differences between a row of pixels and those at an offset. The row begins `patch`
+    /// pixels before the first wanted one, and row 0 lies `patch` rows above it.
+    pub(super) fn differences(&self, row: usize, patch: usize, dx: i32, dy: i32, out: &mut [u32]) {
+        out.fill(0);
+        let first = self.margin - patch;
+        for plane in &self.compared {
+            let here = self.part(plane, first, first + row, (0, 0), out.len());
+            let there = self.part(plane, first, first + row, (dx, dy), out.len());
+            for ((sum, &here), &there) in out.iter_mut().zip(here).zip(there) {
+                let difference = i32::from(here - there);
+                *sum += (difference * difference).unsigned_abs();
+            }
+        }
+    }
+
+    /// Colours times alpha of the pixels that lie at an offset from a wanted row.
+    pub(super) fn weighted(&self, channel: usize, y: usize, dx: i32, dy: i32) -> &[u32] {
+        let (plane, margin) = (&self.weighted[channel], self.margin);
+        self.part(plane, margin, margin + y, (dx, dy), self.width)
+    }
+
+    /// The alpha of the same.
+    pub(super) fn opacity(&self, y: usize, dx: i32, dy: i32) -> Option<&[u32]> {
+        let plane = self.opacity.as_ref()?;
+        Some(self.part(plane, self.margin, self.margin + y, (dx, dy), self.width))
+    }
+
+    fn part<'a, V>(
+        &self,
+        plane: &'a [V],
+        x: usize,
+        y: usize,
+        (dx, dy): (i32, i32),
+        length: usize,
+    ) -> &'a [V] {
+        let moved = |place: usize, by: i32| {
+            place.checked_add_signed(by as isize).expect("offsets lie within the margin")
+        };
+        let stride = self.width + 2 * self.margin;
+        &plane[moved(y, dy) * stride + moved(x, dx)..][..length]
+    }
+}

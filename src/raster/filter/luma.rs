@@ -1,0 +1,66 @@
+//! Luma: one number for how bright a colour looks, from its three.
+
+use crate::raster::pixels::{Channels, Pixels, Samples};
+use crate::raster::sample::Sample;
+
+/// The weights of red, green and blue in ITU-R BT.601 luma, 0.299, 0.587 and 0.114, in 65,536ths.
+/// The sum of weights is 65,536, so that greys keep their value.
+pub(super) const BT601: [u32; 3] = [19_595, 38_470, 7_471];
+
+/// Those of ITU-R BT.709 luma, 0.2126, 0.7152 and 0.0722.
+pub(super) const BT709: [u32; 3] = [13_933, 46_871, 4_732];
+
+/// The luma of one colour, rounded half up; the largest sum, 65,536 × 65,535 + 32,768, still fits.
+#[inline]
+pub(super) fn luma<S: Sample>([r, g, b]: [S; 3], weights: [u32; 3]) -> S {
+    let sum = weights[0] * r.to_u32() + weights[1] * g.to_u32() + weights[2] * b.to_u32();
+    S::from_u32((sum + 32_768) >> 16)
+}
+
+/// The same picture in grey, with its alpha if it has one.
+pub(super) fn to_grey(pixels: &Pixels, weights: [u32; 3]) -> Pixels {
+    match pixels.samples() {
+        Samples::U8(samples) => grey(samples, pixels, weights),
+        Samples::U16(samples) => grey(samples, pixels, weights),
+    }
+}
+
+fn grey<S: Sample>(samples: &[S], pixels: &Pixels, weights: [u32; 3]) -> Pixels {
+    let (channels, grey) = match pixels.channels() {
+        Channels::Grey | Channels::GreyAlpha => return pixels.clone(),
+        Channels::Rgb => {
+            let (rgb, _) = samples.as_chunks::<3>();
+            (Channels::Grey, rgb.iter().map(|&colour| luma(colour, weights)).collect())
+        }
+        Channels::Rgba => {
+            let (rgba, _) = samples.as_chunks::<4>();
+            let pairs = rgba.iter().flat_map(|&[r, g, b, a]| [luma([r, g, b], weights), a]);
+            (Channels::GreyAlpha, pairs.collect())
+        }
+    };
+    Pixels::of::<S>(pixels.size(), channels, grey)
+}
+
+/// What becomes of the channels of an image of which only luma is left.
+pub(super) fn grey_channels(channels: Channels) -> Channels {
+    if channels.has_alpha() { Channels::GreyAlpha } else { Channels::Grey }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn greys_keep_their_value_and_colours_are_rounded_to_the_nearest() {
+        for value in 0..=255_u8 {
+            for weights in [BT601, BT709] {
+                assert_eq!(luma([value; 3], weights), value);
+                assert_eq!(luma([u16::from(value) * 257; 3], weights), u16::from(value) * 257);
+            }
+        }
+        let primaries = [[255_u8, 0, 0], [0, 255, 0], [0, 0, 255]];
+        assert_eq!(primaries.map(|colour| luma(colour, BT601)), [76, 150, 29]);
+        assert_eq!(primaries.map(|colour| luma(colour, BT709)), [54, 182, 18]);
+        assert_eq!(luma([65_535_u16, 0, 0], BT601), 19_595);
+    }
+}

@@ -1,0 +1,31 @@
+//! `posterize`: few tones for each colour.
+
+use super::curve::Curve;
+use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
+use crate::raster::pixels::Pixels;
+
+pub(super) const SPEC: FilterSpec = FilterSpec {
+    name: "posterize",
+    summary: "Rounds every colour to the nearest of a few evenly spaced levels; alpha stays.",
+    params: &[ParamSpec {
+        name: "levels",
+        summary: "levels of each colour, black and white included",
+        kind: ParamKind::Integer { min: 2, max: 256, step: 1, unit: "levels", default: 4 },
+    }],
+    build: |values| {
+        let steps = f64::from(i32::try_from(values.integer(0)).expect("at most 256") - 1);
+        Box::new(Posterize { curve: Curve::new(move |v| (v * steps + 0.5).floor() / steps) })
+    },
+};
+
+/// Levels k / (n - 1), each value to the nearest of them, half up, as `-posterize` of `ImageMagick`.
+#[derive(Debug)]
+struct Posterize {
+    curve: Curve,
+}
+
+impl Filter for Posterize {
+    fn apply(&self, window: Window<'_>) -> Pixels {
+        self.curve.apply(window)
+    }
+}

@@ -1,0 +1,54 @@
+//! `threshold`: black and white, nothing between.
+
+use super::curve::for_each_colour;
+use super::luma::{BT601, grey_channels, to_grey};
+use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
+use crate::raster::pixels::{Channels, Colours, PixelFormat, Pixels, SamplesMut};
+use crate::raster::sample::Sample;
+
+pub(super) const SPEC: FilterSpec = FilterSpec {
+    name: "threshold",
+    summary: "Makes what is as bright as a level white, and the rest black; alpha stays.",
+    params: &[ParamSpec {
+        name: "level",
+        summary: "the least luma that becomes white",
+        kind: ParamKind::Number { min: 0.0, max: 100.0, step: 1.0, unit: "percent", default: 50.0 },
+    }],
+    build: |values| Box::new(Threshold { level: values.number(0) }),
+};
+
+/// Global thresholding of BT.601 luma: white from `level` percent of full intensity on.
+#[derive(Debug)]
+struct Threshold {
+    level: f64,
+}
+
+impl Filter for Threshold {
+    fn output_format(&self, input: PixelFormat) -> PixelFormat {
+        PixelFormat { channels: grey_channels(input.channels), ..input }
+    }
+
+    fn reads(&self) -> Colours {
+        Colours::Luma
+    }
+
+    fn apply(&self, window: Window<'_>) -> Pixels {
+        let mut grey = to_grey(&window.pixels, BT601);
+        let channels = grey.channels();
+        match grey.samples_mut() {
+            SamplesMut::U8(samples) => self.split(samples, channels),
+            SamplesMut::U16(samples) => self.split(samples, channels),
+        }
+        grey
+    }
+}
+
+impl Threshold {
+    fn split<S: Sample>(&self, samples: &mut [S], channels: Channels) {
+        let least = f64::from(S::MAX.to_u32()) * self.level / 100.0;
+        let zero = S::default();
+        for_each_colour(samples, channels, |v| {
+            *v = if f64::from(v.to_u32()) >= least { S::MAX } else { zero };
+        });
+    }
+}

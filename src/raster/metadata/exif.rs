@@ -1,0 +1,212 @@
+//! What a camera or a person wrote into a file beside its pixels (Exif 2.32).
+
+use super::ifd::{Entry, Reader, Width, directory};
+
+/// Blocks begin like a TIFF file: byte order, 42, and where the first directory lies.
+const HEADER: [u8; 8] = [b'I', b'I', 42, 0, 8, 0, 0, 0];
+
+const ORIENTATION: u16 = 274;
+const EXIF_POINTER: u16 = 34_665;
+const GPS_POINTER: u16 = 34_853;
+const INTEROPERABILITY_POINTER: u16 = 40_965;
+
+/// What is kept by default of the main directory: resolution with its unit, date, artist, copyright.
+const SAFE_MAIN: [u16; 6] = [282, 283, 296, 306, 315, 33_432];
+
+/// And of the Exif directory: its version, the dates of the picture and of its digital form, their
+/// zones and fractions of seconds.
+const SAFE_EXIF: [u16; 9] =
+    [36_864, 36_867, 36_868, 36_880, 36_881, 36_882, 37_520, 37_521, 37_522];
+
+/// Tags of the main directory that describe how pixels lie in their file, or point elsewhere in it.
+const STRUCTURE: [u16; 42] = [
+    254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281, 284,
+    288, 289, 292, 293, 301, 317, 318, 319, 320, 322, 323, 324, 325, 330, 338, 339, 340, 341, 347,
+    513, 514, 700, 34_675,
+];
+
+/// The directories of a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::raster) struct Exif {
+    pub(in crate::raster) main: Vec<Entry>,
+    pub(in crate::raster) picture: Vec<Entry>,
+    pub(in crate::raster) gps: Vec<Entry>,
+}
+
+impl Exif {
+    /// The directories of a block that may hold anything; what cannot be read is left out.
+    pub(in crate::raster) fn read(block: &[u8]) -> Exif {
+        let Some((reader, first)) = Reader::new(block) else { return Exif::default() };
+        let main = reader.entries(first);
+        let (picture, gps) =
+            (reader.pointed(&main, EXIF_POINTER), reader.pointed(&main, GPS_POINTER));
+        Exif { main, picture, gps }.without_structure()
+    }
+
+    /// Without what holds for one file only.
+    fn without_structure(mut self) -> Exif {
+        let pointers = [EXIF_POINTER, GPS_POINTER, INTEROPERABILITY_POINTER];
+        self.main.retain(|e| !STRUCTURE.contains(&e.tag) && !pointers.contains(&e.tag));
+        self.picture.retain(|e| !pointers.contains(&e.tag));
+        self
+    }
+
+    /// Copyright, artist, dates and resolution: nothing that tells a place or shows the picture as it
+    /// was before.
+    pub(in crate::raster) fn safe(mut self) -> Exif {
+        self.main.retain(|entry| SAFE_MAIN.contains(&entry.tag));
+        self.picture.retain(|entry| SAFE_EXIF.contains(&entry.tag));
+        self.gps.clear();
+        self
+    }
+
+    pub(in crate::raster) fn is_empty(&self) -> bool {
+        self.main.is_empty() && self.picture.is_empty() && self.gps.is_empty()
+    }
+
+    /// A block; without an orientation, which means upright.
+    pub(in crate::raster) fn write(&self) -> Vec<u8> {
+        let mut block = HEADER.to_vec();
+        block.extend(self.directories(8, &[], Width::Classic));
+        block
+    }
+
+    /// The main directory at offset `at`, with `others` in their places among its tags, and behind it
+    /// the directories that it points to.
+    pub(in crate::raster) fn directories(
+        &self,
+        at: u64,
+        others: &[Entry],
+        width: Width,
+    ) -> Vec<u8> {
+        let parts = [(EXIF_POINTER, &self.picture), (GPS_POINTER, &self.gps)];
+        let parts: Vec<_> = parts.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
+        let main = |places: &[u64]| {
+            let pointers = parts.iter().zip(places);
+            let pointers = pointers.map(|((tag, _), place)| Entry::places(*tag, &[*place], width));
+            let mut main: Vec<Entry> = self.main.iter().chain(others).cloned().collect();
+            main.extend(pointers);
+            // Where both say something, the file knows best how it lies.
+            main.sort_by_key(|entry| entry.tag);
+            directory(&main, at, width)
+        };
+        // The length of the directory does not depend on what its pointers say.
+        let mut next = at + main(&vec![0; parts.len()]).len() as u64;
+        let mut behind = Vec::new();
+        let mut places = Vec::new();
+        for (_, entries) in &parts {
+            let part = directory(entries, next, width);
+            places.push(next);
+            next += part.len() as u64;
+            behind.extend(part);
+        }
+        let mut all = main(&places);
+        all.extend(behind);
+        all
+    }
+}
+
+/// A whole block as it is, but for its orientation, which is applied and says upright.
+pub(in crate::raster) fn upright(block: &[u8]) -> Vec<u8> {
+    let mut block = block.to_vec();
+    let place = Reader::new(&block).and_then(|(reader, first)| {
+        let order = reader.is_big_endian();
+        Some((reader.place_of(first, ORIENTATION)?, order))
+    });
+    if let Some((place, big_endian)) = place
+        && let Some(value) = block.get_mut(place..place + 2)
+    {
+        value.copy_from_slice(&if big_endian { [0, 1] } else { [1, 0] });
+    }
+    block
+}
+
+/// The same for a packet of XMP, where the number stands as text behind `tiff:Orientation`.
+pub(in crate::raster) fn upright_xmp(packet: &[u8]) -> Vec<u8> {
+    const NAME: &[u8] = b"tiff:Orientation";
+    let mut packet = packet.to_vec();
+    let mut from = 0;
+    while let Some(found) = packet[from..].windows(NAME.len()).position(|bytes| bytes == NAME) {
+        from += found + NAME.len();
+        // `="6"`, or `>6<`, with white space where XML allows it.
+        let between = |byte: &u8| matches!(byte, b' ' | b'\n' | b'=' | b'"' | b'\'' | b'>');
+        let length = packet[from..].iter().take_while(|byte| between(byte)).count();
+        let closing = from > NAME.len() && packet[from - NAME.len() - 1] == b'/';
+        if let Some(digit @ b'1'..=b'8') = packet.get_mut(from + length)
+            && !closing
+        {
+            *digit = b'1';
+        }
+    }
+    packet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ifd::{SHORT, UNDEFINED};
+    use super::*;
+
+    const MAKER_NOTE: u16 = 37_500;
+
+    fn text(tag: u16, text: &str) -> Entry {
+        Entry { tag, kind: 2, count: text.len() as u64, bytes: text.as_bytes().to_vec() }
+    }
+
+    fn example() -> Exif {
+        Exif {
+            main: vec![text(271, "Maker\0"), text(33_432, "(c) me\0")],
+            picture: vec![
+                text(36_867, "2026:01:02 03:04:05\0"),
+                Entry { tag: MAKER_NOTE, kind: UNDEFINED, count: 5, bytes: vec![1, 2, 3, 4, 5] },
+            ],
+            gps: vec![Entry { tag: 1, kind: 2, count: 2, bytes: b"N\0".to_vec() }],
+        }
+    }
+
+    #[test]
+    fn a_block_is_read_back() {
+        assert_eq!(Exif::read(&example().write()), example());
+    }
+
+    #[test]
+    fn safe_keeps_copyright_and_date_and_no_place() {
+        let safe = Exif::read(&example().safe().write());
+        assert_eq!(safe.main, [text(33_432, "(c) me\0")]);
+        assert_eq!(safe.picture, [text(36_867, "2026:01:02 03:04:05\0")]);
+        assert!(safe.gps.is_empty());
+    }
+
+    #[test]
+    fn orientation_is_reset_in_either_byte_order() {
+        let entry = Entry { tag: ORIENTATION, kind: SHORT, count: 1, bytes: vec![6, 0] };
+        let little = [&HEADER[..], &directory(&[entry], 8, Width::Classic)].concat();
+        let big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+        for block in [little, big] {
+            let orientation = |block: &[u8]| {
+                let (reader, first) = Reader::new(block).unwrap();
+                reader.entries(first)[0].bytes.clone()
+            };
+            assert_eq!(
+                (orientation(&block), orientation(&upright(&block))),
+                (vec![6, 0], vec![1, 0])
+            );
+        }
+        let packet = br#"<a tiff:Orientation="8"><tiff:Orientation>3</tiff:Orientation>"#;
+        let upright = br#"<a tiff:Orientation="1"><tiff:Orientation>1</tiff:Orientation>"#;
+        assert_eq!(upright_xmp(packet), upright);
+    }
+
+    #[test]
+    fn a_block_of_anything_is_no_danger() {
+        let block = example().write();
+        for place in 0..block.len() {
+            for value in [0, 1, 0x7F, 0xFF] {
+                let mut damaged = block.clone();
+                damaged[place] = value;
+                let _ = Exif::read(&damaged);
+                let _ = upright(&damaged);
+            }
+        }
+        assert!(Exif::read(b"").is_empty() && Exif::read(b"II*\0\xFF\xFF\xFF\xFF").is_empty());
+    }
+}

@@ -1,0 +1,173 @@
+//! Image file directories, which TIFF and Exif are made of (TIFF 6.0, section 2; `BigTIFF`).
+
+/// One tag with its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::raster) struct Entry {
+    pub(in crate::raster) tag: u16,
+    /// The number of the type of its values.
+    pub(in crate::raster) kind: u16,
+    pub(in crate::raster) count: u64,
+    /// The values, the low byte of each first.
+    pub(in crate::raster) bytes: Vec<u8>,
+}
+
+pub(in crate::raster) const SHORT: u16 = 3;
+pub(in crate::raster) const LONG: u16 = 4;
+pub(in crate::raster) const UNDEFINED: u16 = 7;
+pub(in crate::raster) const LONG8: u16 = 16;
+
+impl Entry {
+    pub(in crate::raster) fn shorts(tag: u16, values: &[u16]) -> Entry {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Entry { tag, kind: SHORT, count: values.len() as u64, bytes }
+    }
+
+    pub(in crate::raster) fn long(tag: u16, value: u32) -> Entry {
+        Entry { tag, kind: LONG, count: 1, bytes: value.to_le_bytes().to_vec() }
+    }
+
+    pub(in crate::raster) fn undefined(tag: u16, bytes: &[u8]) -> Entry {
+        Entry { tag, kind: UNDEFINED, count: bytes.len() as u64, bytes: bytes.to_vec() }
+    }
+
+    /// Offsets or lengths, as wide as those of the file.
+    pub(in crate::raster) fn places(tag: u16, values: &[u64], width: Width) -> Entry {
+        let (kind, length) = if width == Width::Big { (LONG8, 8) } else { (LONG, 4) };
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes().into_iter().take(length));
+        Entry { tag, kind, count: values.len() as u64, bytes: bytes.collect() }
+    }
+
+    /// Its value, if that is one short or long number.
+    fn number(&self) -> Option<u32> {
+        match (self.kind, &self.bytes[..]) {
+            (SHORT, &[low, high]) => Some(u16::from_le_bytes([low, high]).into()),
+            (LONG, &[a, b, c, d]) => Some(u32::from_le_bytes([a, b, c, d])),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes of a value of a type, and of the numbers it is made of.
+pub(in crate::raster) fn type_size(kind: u16) -> Option<(usize, usize)> {
+    match kind {
+        1 | 2 | 6 | 7 => Some((1, 1)),
+        3 | 8 => Some((2, 2)),
+        4 | 9 | 11 | 13 => Some((4, 4)),
+        5 | 10 => Some((8, 4)),
+        12 | 16..=18 => Some((8, 8)),
+        _ => None,
+    }
+}
+
+/// How wide offsets are: 32 bits, or 64 in `BigTIFF`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::raster) enum Width {
+    Classic,
+    Big,
+}
+
+/// A directory that is to lie at offset `at`, its long values behind it. Entries must be in the order
+/// of their tags.
+pub(in crate::raster) fn directory(entries: &[Entry], at: u64, width: Width) -> Vec<u8> {
+    let (counter, each, field) = match width {
+        Width::Classic => (2, 12, 4),
+        Width::Big => (8, 20, 8),
+    };
+    let put = |out: &mut Vec<u8>, value: u64| out.extend_from_slice(&value.to_le_bytes()[..field]);
+    let mut fixed = entries.len().to_le_bytes()[..counter].to_vec();
+    let outside_at = at + (counter + entries.len() * each + field) as u64;
+    let mut outside = Vec::new();
+    for entry in entries {
+        fixed.extend(entry.tag.to_le_bytes());
+        fixed.extend(entry.kind.to_le_bytes());
+        put(&mut fixed, entry.count);
+        if entry.bytes.len() <= field {
+            fixed.extend_from_slice(&entry.bytes);
+            fixed.resize(fixed.len() + field - entry.bytes.len(), 0);
+        } else {
+            put(&mut fixed, outside_at + outside.len() as u64);
+            outside.extend_from_slice(&entry.bytes);
+            // Offsets are even.
+            outside.resize(outside.len().next_multiple_of(2), 0);
+        }
+    }
+    // No directory follows.
+    put(&mut fixed, 0);
+    fixed.extend(outside);
+    fixed
+}
+
+/// Reads directories of a block that may hold anything.
+pub(super) struct Reader<'a> {
+    block: &'a [u8],
+    big_endian: bool,
+}
+
+/// More tags, or longer values, than any honest directory has.
+const MOST_ENTRIES: usize = 512;
+const LONGEST_VALUE: usize = 1 << 20;
+
+impl<'a> Reader<'a> {
+    /// A reader and the place of the first directory; `None` if this is no such block.
+    pub(super) fn new(block: &'a [u8]) -> Option<(Reader<'a>, usize)> {
+        let big_endian = match block.get(..4)? {
+            [b'I', b'I', 42, 0] => false,
+            [b'M', b'M', 0, 42] => true,
+            _ => return None,
+        };
+        let reader = Reader { block, big_endian };
+        let first = reader.number(4, 4)?;
+        Some((reader, first))
+    }
+
+    fn number(&self, at: usize, length: usize) -> Option<usize> {
+        let bytes = self.block.get(at..at.checked_add(length)?)?;
+        let join = |sum: usize, byte: &u8| sum << 8 | usize::from(*byte);
+        Some(if self.big_endian {
+            bytes.iter().fold(0, join)
+        } else {
+            bytes.iter().rev().fold(0, join)
+        })
+    }
+
+    /// The entries of the directory at `at`; those that cannot be read are left out.
+    pub(super) fn entries(&self, at: usize) -> Vec<Entry> {
+        let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
+        let mut entries: Vec<Entry> =
+            (0..count).filter_map(|index| self.entry(at + 2 + index * 12)).collect();
+        entries.sort_by_key(|entry| entry.tag);
+        entries.dedup_by_key(|entry| entry.tag);
+        entries
+    }
+
+    /// Where the value of a tag stands in the block, of the directory at `at`.
+    pub(super) fn place_of(&self, at: usize, tag: u16) -> Option<usize> {
+        let count = self.number(at, 2)?.min(MOST_ENTRIES);
+        let mut places = (0..count).map(|index| at + 2 + index * 12);
+        places.find(|place| self.number(*place, 2) == Some(tag.into())).map(|place| place + 8)
+    }
+
+    fn entry(&self, at: usize) -> Option<Entry> {
+        let tag = u16::try_from(self.number(at, 2)?).ok()?;
+        let kind = u16::try_from(self.number(at + 2, 2)?).ok()?;
+        let count = self.number(at + 4, 4)?;
+        let (size, unit) = type_size(kind)?;
+        let length = count.checked_mul(size).filter(|length| *length <= LONGEST_VALUE)?;
+        let start = if length <= 4 { at + 8 } else { self.number(at + 8, 4)? };
+        let mut bytes = self.block.get(start..start.checked_add(length)?)?.to_vec();
+        if self.big_endian {
+            bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
+        }
+        Some(Entry { tag, kind, count: count as u64, bytes })
+    }
+
+    /// The entries of the directory that one of `entries` points to.
+    pub(super) fn pointed(&self, entries: &[Entry], tag: u16) -> Vec<Entry> {
+        let pointer = entries.iter().find(|entry| entry.tag == tag).and_then(Entry::number);
+        pointer.map_or_else(Vec::new, |at| self.entries(at as usize))
+    }
+
+    pub(super) fn is_big_endian(&self) -> bool {
+        self.big_endian
+    }
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Filters and decoders against Pillow, OpenCV and scikit-image, within the tolerances in reference.py.
+#
+#   bash tests/reference.sh [NAME…]     those whose names contain one of the words, else all
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Other versions may compute other values: they are raised on purpose.
+packages=(numpy==2.4.6 pillow==13.0.0 opencv-python-headless==5.0.0.93 scikit-image==0.26.0 tifffile==2026.3.3)
+venv=$PWD/target/reference-$(printf '%s ' "${packages[@]}" | cksum | cut -d' ' -f1)
+if [ ! -f "$venv/complete" ]; then
+  if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet "${packages[@]}"; }; then
+    echo "skipped: ${packages[*]} cannot be installed" >&2
+    exit 77
+  fi
+  touch "$venv/complete"
+fi
+# As the tests build it, so that it is not built twice.
+cargo test --locked --quiet --no-run --test openapi
+exec "$venv/bin/python" tests/reference.py target/debug/tilemill "$@"
