@@ -50,6 +50,7 @@ fn same_bytes(services: &Services) {
         (picture(directory.path(), "in.png", 701, 433), "blur:3,grayscale", "png"),
         (picture(directory.path(), "thin.png", 1, 500), "invert", "tiff"),
         (data("grey-16.tif"), "blur:2", "png"),
+        (data("wide-16.png"), "equalize,median:2", "tiff"),
         (data("baseline-420.jpg"), "grayscale", "jpeg"),
     ];
     let mut workers = Vec::new();

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::error::ApiError;
 use super::{Api, receive};
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
-use crate::storage::remote::paths;
+use crate::storage::remote::{self, paths};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -30,6 +30,7 @@ pub(super) fn configure(routes: &mut web::ServiceConfig) {
             .app_data(web::JsonConfig::default().limit(MAX_RECORD).content_type_required(false))
             .service(resource("/id").route(web::get().to(id)))
             .service(resource("/{job}/plan").route(web::get().to(plan)))
+            .service(resource("/{job}/metadata").route(web::get().to(metadata)))
             .service(
                 resource("/{job}/outcome")
                     .route(web::get().to(outcome))
@@ -87,6 +88,10 @@ async fn id(api: web::Data<Api>) -> web::Json<StorageId> {
 
 async fn plan(api: web::Data<Api>, job: web::Path<JobId>) -> Result<web::Json<Plan>> {
     Ok(web::Json(api.app.storage.plan(*job).await?))
+}
+
+async fn metadata(api: web::Data<Api>, job: web::Path<JobId>) -> Result<Vec<u8>> {
+    Ok(remote::metadata::write(&api.app.storage.metadata(*job).await?))
 }
 
 async fn outcome(api: web::Data<Api>, job: web::Path<JobId>) -> Result<web::Json<Option<Outcome>>> {

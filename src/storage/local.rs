@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
-use super::{Kept, Overwrite, ResultStorage, Staged, Storage, StorageError};
+use super::{Kept, Overwrite, ResultStorage, Staged, Storage, StorageError, metadata_of};
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+use crate::raster::metadata::Metadata;
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
 
@@ -99,6 +100,10 @@ impl ResultStorage for LocalStorage {
     async fn plan(&self, job: JobId) -> Result<Plan> {
         let plan = self.with(job, "plan", |entry| entry.plan.clone())?;
         plan.ok_or(StorageError::NotFound(job, "plan"))
+    }
+
+    async fn metadata(&self, job: JobId) -> Result<Metadata> {
+        Ok(metadata_of(self.open_original(job).await?).await)
     }
 
     async fn stage_final(&self, plan: &Plan) -> Result<Staged> {

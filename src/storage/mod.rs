@@ -22,13 +22,16 @@
 
 use std::error::Error;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
 
 use async_trait::async_trait;
 use tempfile::NamedTempFile;
 
+use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+use crate::raster::decode::{self, Limits};
+use crate::raster::metadata::Metadata;
 
 pub mod files;
 pub mod local;
@@ -156,6 +159,13 @@ fn is_held(path: &Path) -> bool {
     matches!(locked, Ok(Err(TryLockError::WouldBlock)))
 }
 
+/// What an original says beside its pixels: nothing, if it is no image that is understood.
+pub(crate) async fn metadata_of(original: File) -> Metadata {
+    let read = move || decode::metadata(BufReader::new(original), &Limits::NONE);
+    let read = blocking::caught(read).await;
+    read.map_or_else(|_| Metadata::default(), Result::unwrap_or_default)
+}
+
 /// For what has to be gone, whoever removed it.
 pub(crate) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
@@ -207,6 +217,9 @@ pub trait ResultStorage: Send + Sync {
 
     /// The plan of a job.
     async fn plan(&self, job: JobId) -> Result<Plan, StorageError>;
+
+    /// What the original of a job says beside its pixels, which goes into the final image.
+    async fn metadata(&self, job: JobId) -> Result<Metadata, StorageError>;
 
     /// A place for the final image of a job.
     async fn stage_final(&self, plan: &Plan) -> Result<Staged, StorageError>;

@@ -56,6 +56,7 @@ macro_rules! each_result_check {
     ($with:ident) => {
         $with! {
             a_collector_reads_the_plan_that_was_written,
+            a_collector_reads_what_the_original_says_beside_its_pixels,
             what_is_not_there_is_not_found,
             the_first_outcome_stands,
             of_outcomes_at_the_same_time_one_stands_for_all,

@@ -75,6 +75,23 @@ pub async fn a_collector_reads_the_plan_that_was_written(
     assert_eq!(results.id(), storage.id());
 }
 
+pub async fn a_collector_reads_what_the_original_says_beside_its_pixels(
+    storage: &dyn Storage,
+    results: &dyn ResultStorage,
+    announce: impl Fn(JobId),
+) {
+    let plan = plan(JobId::generate(), storage);
+    announce(plan.id);
+    let image = std::fs::read("tests/data/wide-16.png").unwrap();
+    let original = fill(storage.stage_original(plan.id).await.unwrap(), &image);
+    storage.create(&plan, original).await.unwrap();
+    let metadata = results.metadata(plan.id).await.unwrap();
+    assert!(metadata.icc.is_some(), "{metadata:?}");
+    assert_eq!(metadata, storage.metadata(plan.id).await.unwrap());
+    let gone = results.metadata(JobId::generate()).await;
+    assert!(gone.is_err());
+}
+
 pub async fn what_is_not_there_is_not_found(
     storage: &dyn Storage,
     results: &dyn ResultStorage,

@@ -28,7 +28,7 @@ pub enum Policy {
 }
 
 /// What a file says beside its pixels, as it stands in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// The colour profile of its pixels.
     pub icc: Option<Vec<u8>>,

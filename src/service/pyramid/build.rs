@@ -99,7 +99,7 @@ impl Builder {
 }
 
 fn encode(pixels: &Pixels, format: OutputFormat) -> io::Result<Vec<u8>> {
-    let options = OutputOptions { format, quality: QUALITY, background: [255; 3] };
+    let options = OutputOptions { quality: QUALITY, ..OutputOptions::new(format) };
     let encoder =
         Encoder::new(options, pixels.size(), pixels.format()).map_err(io::Error::other)?;
     let file = encoder.encode(pixels, Cursor::new(Vec::new())).map_err(io::Error::other)?;

@@ -25,7 +25,7 @@ use super::space::Space;
 use crate::blocking;
 use crate::config::Config;
 use crate::model::job::{JobId, Plan};
-use crate::raster::decode::{self, Colours, Limits};
+use crate::raster::decode::{self, Colours, Limits, Wanted};
 use crate::raster::pixels::Pixels;
 use crate::raster::pyramid::Levels;
 use crate::raster::source::{Raster, Rows, Source};
@@ -220,9 +220,12 @@ impl Pyramids {
         let decoded = blocking::caught(move || {
             let opened = decode::open(BufReader::new(image), &limits).map_err(Refusal::from)?;
             let header = *opened.header();
-            let kept = Arc::new(keep.place(header.stored_size(), header.format)?);
+            // Browsers show tiles without a profile as sRGB.
+            let wanted = Wanted::from(Colours::All).in_srgb();
+            let format = header.format_for(wanted);
+            let kept = Arc::new(keep.place(header.stored_size(), format)?);
             let mut sink = Sink { kept: Arc::clone(&kept), progress };
-            opened.read(Colours::All, &mut sink).map_err(Refusal::from)?;
+            opened.read(wanted, &mut sink).map_err(Refusal::from)?;
             Ok::<_, Unmade>(Source::new(kept as Arc<dyn Raster>, header.orientation))
         });
         decoded.await.unwrap_or_else(|_| Err(io::Error::other("the decoder gave up").into()))

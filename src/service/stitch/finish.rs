@@ -1,6 +1,6 @@
 //! A full canvas into the final image: bands encoded in parallel, joined in order.
 
-use std::io::{BufReader, BufWriter};
+use std::io::BufWriter;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,6 @@ use super::mosaic::Painter;
 use crate::blocking;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
 use crate::raster::colour::Space;
-use crate::raster::decode::{self, Limits};
 use crate::raster::encode::{EncodedBand, Encoder};
 use crate::raster::metadata::{Metadata, Policy};
 use crate::service::PortError;
@@ -44,6 +43,7 @@ impl Finish {
         if let Some(outcome) = self.storage.outcome(job).await? {
             return Ok(outcome);
         }
+        let metadata = self.metadata().await?;
         let stored = match self.storage.count_start(job, Step::Encode).await {
             // There is no room for the result either.
             Err(error) if error.is_full() => Err(cannot_write(error)),
@@ -53,7 +53,7 @@ impl Finish {
                 let cause = format!("encoding the result ended the process {times} times");
                 Err(Failure::of_job(cause))
             }
-            Ok(_) => self.store().await,
+            Ok(_) => self.store(&metadata).await,
         };
         let outcome = match stored {
             Ok(bytes) => self.complete(bytes, started),
@@ -106,9 +106,9 @@ impl Finish {
     }
 
     /// Returns the bytes of the final image.
-    async fn store(&self) -> Result<u64, Failure> {
+    async fn store(&self, metadata: &Metadata) -> Result<u64, Failure> {
         let image = self.storage.stage_final(&self.plan).await.map_err(cannot_write)?;
-        let image = self.encode(image).await?;
+        let image = self.encode(image, metadata).await?;
         let length = image.file().metadata().map_err(cannot_write)?.len();
         self.storage.publish_final(&self.plan, image).await.map_err(cannot_write)?;
         self.keep_thumbnail().await;
@@ -134,10 +134,9 @@ impl Finish {
         }
     }
 
-    async fn encode(&self, image: Staged) -> Result<Staged, Failure> {
-        let metadata = self.metadata().await;
+    async fn encode(&self, image: Staged, metadata: &Metadata) -> Result<Staged, Failure> {
         let Plan { output, size, .. } = *self.plan;
-        let encoder = Encoder::with(output, size, self.plan.result_format(), &metadata);
+        let encoder = Encoder::with(output, size, self.plan.result_format(), metadata);
         let encoder = Arc::new(encoder.map_err(cannot_write)?);
         let look_ahead = self.pool.threads() + 1;
         let (bands, to_join) = mpsc::channel(look_ahead);
@@ -158,25 +157,20 @@ impl Finish {
         joined.await.map_err(|_| interrupted())?.map_err(|_| interrupted())?
     }
 
-    /// What the original says beside its pixels; nothing if it cannot be read any more, since the
-    /// pixels are there.
-    async fn metadata(&self) -> Metadata {
+    /// What goes into the result beside its pixels.
+    async fn metadata(&self) -> Result<Metadata, StorageError> {
         if self.plan.output.metadata == Policy::None {
-            return Metadata::default();
+            return Ok(Metadata::default());
         }
-        let Ok(original) = self.storage.open_original(self.plan.id).await else {
-            warn!(job = %self.plan.id, "the original is gone, and its metadata with it");
-            return Metadata::default();
+        let metadata = match self.storage.metadata(self.plan.id).await {
+            // The job is gone, and nobody will see its result.
+            Err(StorageError::NotFound(..)) => Metadata::default(),
+            read => read?,
         };
-        let read = move || decode::metadata(BufReader::new(original), &Limits::NONE);
-        let metadata = match blocking::caught(read).await {
-            Ok(Ok(metadata)) => metadata,
-            Ok(Err(_)) | Err(_) => Metadata::default(),
-        };
-        match self.plan.space {
+        Ok(match self.plan.space {
             Space::Stored => metadata,
             Space::Srgb => metadata.without_profile(),
-        }
+        })
     }
 
     async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {

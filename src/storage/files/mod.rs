@@ -22,9 +22,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::layout::{Layout, remove};
-use super::{Kept, ResultStorage, Staged, Storage, StorageError};
+use super::{Kept, ResultStorage, Staged, Storage, StorageError, metadata_of};
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+use crate::raster::metadata::Metadata;
 
 mod layout;
 mod record;
@@ -74,6 +75,10 @@ impl ResultStorage for FileStorage {
             record::read(job, "plan", &layout.plan(job))?.ok_or(StorageError::NotFound(job, "plan"))
         })
         .await
+    }
+
+    async fn metadata(&self, job: JobId) -> Result<Metadata> {
+        Ok(metadata_of(self.open_original(job).await?).await)
     }
 
     async fn stage_final(&self, _plan: &Plan) -> Result<Staged> {

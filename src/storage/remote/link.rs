@@ -11,10 +11,11 @@ use ureq::http::header::{AUTHORIZATION, IF_NONE_MATCH};
 use ureq::http::{HeaderName, Method, Request, Response, StatusCode};
 use ureq::{Agent, AsSendBody, Body};
 
-use super::{Result, paths};
+use super::{Result, metadata, paths};
 use crate::agent::agent;
 use crate::agent::url::ServerUrl;
 use crate::model::job::{JobId, Outcome, StorageId};
+use crate::raster::metadata::Metadata;
 use crate::storage::{Staged, StorageError};
 
 /// How long the server may be silent: it syncs a final image before it answers.
@@ -105,6 +106,16 @@ impl Link {
     ) -> Result<T> {
         let read = self.call(Method::GET, path, None, &()).and_then(json);
         read.map_err(|fault| self.error(fault, job, what))
+    }
+
+    /// Reads what an original says beside its pixels.
+    pub(super) fn metadata(&self, job: JobId, path: &str) -> Result<Metadata> {
+        let read = self.call(Method::GET, path, None, &()).and_then(|mut response| {
+            let body = response.body_mut().with_config().limit(metadata::MAX_BYTES as u64);
+            let bytes = body.read_to_vec().map_err(|error| Fault::Passing(error.into()))?;
+            metadata::read(&bytes).map_err(|error| Fault::Refused(error.to_string()))
+        });
+        read.map_err(|fault| self.error(fault, job, "original"))
     }
 
     /// Sends something of which no answer is needed but that it was done.

@@ -1,6 +1,7 @@
 //! The files of a server on another machine, as far as a collector needs them: over HTTP, from `http/files`.
 //!
 //! * `link`: one request, and what its answer means.
+//! * [`metadata`]: what an original says beside its pixels, as bytes.
 //! * [`paths`]: where the server has what.
 
 use std::path::PathBuf;
@@ -17,8 +18,10 @@ use super::{ResultStorage, Staged, StorageError};
 use crate::agent::url::ServerUrl;
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+use crate::raster::metadata::Metadata;
 
 mod link;
+pub mod metadata;
 pub mod paths;
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
@@ -81,6 +84,10 @@ impl ResultStorage for RemoteStorage {
 
     async fn plan(&self, job: JobId) -> Result<Plan> {
         self.call(move |link| link.read(job, "plan", &paths::plan(job))).await
+    }
+
+    async fn metadata(&self, job: JobId) -> Result<Metadata> {
+        self.call(move |link| link.metadata(job, &paths::metadata(job))).await
     }
 
     async fn stage_final(&self, _plan: &Plan) -> Result<Staged> {

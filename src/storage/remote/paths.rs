@@ -17,6 +17,12 @@ pub fn plan(job: JobId) -> String {
     of(job, "plan")
 }
 
+/// What its original says beside its pixels, as `metadata` writes it: GET.
+#[must_use]
+pub fn metadata(job: JobId) -> String {
+    of(job, "metadata")
+}
+
 /// Its outcome: GET is `null` while there is none; PUT with `If-None-Match: *` answers with the one that
 /// stands, 201 if that is the one that was put, else 412.
 #[must_use]
