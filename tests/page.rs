@@ -530,7 +530,7 @@ fn other_hands(page: &Page) {
             format!("const [failed, back] = arguments; return (async () => {{ {TELL_TILES} }})();");
         page.run(&script, &json!([failed, back]))
     };
-    // What differs from white and from nothing in the first tile, by colour.
+    // The full colours in the first tile, beside white; where lines end there are others between them.
     let colours = "(() => {
         const context = read('#mosaic');
         const side = Math.floor(context.canvas.width / 2);
@@ -540,7 +540,7 @@ fn other_hands(page: &Page) {
           const colour = [...data.slice(at, at + 4)].join();
           seen.set(colour, (seen.get(colour) ?? 0) + 1);
         }
-        return [...seen].filter(([colour, count]) => count > 200 && !colour.endsWith(',0'))
+        return [...seen].filter(([colour, count]) => count > 200 && colour.endsWith(',255'))
           .map(([colour]) => colour).filter((colour) => colour !== '255,255,255,255').sort();
       })()";
     let failed = json!([{ "tile": 0, "worker": "first", "attempt": 1, "cause": "too hard" }]);
