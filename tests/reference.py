@@ -459,8 +459,8 @@ def webp_bmp_and_gif_are_decoded_as_pillow_does():
         compare(np.asarray(Image.open(target).convert(wanted)), expected, largest)
 
 
-def pages(function):
-    """Refusals of files that hold more than one image."""
+def refusal(function):
+    """What is said when a file is refused."""
     try:
         function()
     except subprocess.CalledProcessError as error:
@@ -473,7 +473,7 @@ def several_images_are_refused_in_words():
     frames = [Image.fromarray(picture()), Image.fromarray(255 - picture()), Image.fromarray(picture()[::-1].copy())]
     for name, words in (("a.gif", "animation"), ("a.webp", "animation"), ("a.png", "animation"), ("a.tif", "3 pages")):
         frames[0].save(WORK / name, save_all=True, append_images=frames[1:])
-        told = pages(lambda: run(WORK / name, "", WORK / "out.png"))
+        told = refusal(lambda: run(WORK / name, "", WORK / "out.png"))
         assert words in told, told
 
 
@@ -517,10 +517,9 @@ def jpeg_subsampling_is_what_was_asked_for():
 
 
 @check
-def cmyk_without_a_profile_is_decoded_as_pillow_does():
+def cmyk_without_a_profile_is_the_light_that_inks_let_through():
     array = np.dstack([picture(channels=3), picture(channels=1) // 2])
     image = Image.fromarray(array, mode="CMYK")
-    # Pillow multiplies the two parts of the light, as we do, but rounds in another way.
     expected = (255 - array[..., :3].astype(float)) * (255 - array[..., 3:].astype(float)) / 255
     for name, options, largest in (
         ("a.tif", {}, 0.51),
