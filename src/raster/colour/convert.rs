@@ -9,22 +9,21 @@ use moxcms::{ColorProfile, Layout, TransformExecutor, TransformOptions};
 use super::shaper::Shaper;
 use super::{Model, inks};
 use crate::raster::filter::nearest;
-use crate::raster::format::{Channels, Depth, PixelFormat};
+use crate::raster::format::{Channels, PixelFormat};
 use crate::raster::pixels::{Pixels, Samples, SamplesMut};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
 
 /// A table of many dimensions, as a library interpolates in it.
-type Table<V> = Arc<dyn TransformExecutor<V> + Send + Sync>;
+type Table = Arc<dyn TransformExecutor<u8> + Send + Sync>;
 
 /// The way of one image's pixels to sRGB.
 pub(in crate::raster) enum Conversion {
     /// Three curves and a matrix, or one curve.
     Shaped(Shaper),
-    /// A table, for 8 bits.
-    Eight(Table<u8>),
-    /// A table, for 16 bits.
-    Sixteen(Table<u16>),
+    /// A table. Of the library only what it does with 8 bits is the same on every processor, so 16
+    /// bits go through it as 8.
+    Tabled(Table),
     /// Inks of which nothing is known.
     Plain,
 }
@@ -49,14 +48,7 @@ impl Conversion {
             Model::Inks => (Layout::Rgba, Layout::Rgb),
         };
         let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
-        Some(match format.depth {
-            Depth::Eight => {
-                Conversion::Eight(profile.create_transform_8bit(from, &srgb, to, options).ok()?)
-            }
-            Depth::Sixteen => {
-                Conversion::Sixteen(profile.create_transform_16bit(from, &srgb, to, options).ok()?)
-            }
-        })
+        profile.create_transform_8bit(from, &srgb, to, options).ok().map(Conversion::Tabled)
     }
 
     /// The rows in sRGB; `inks` says that their four samples are no RGBA.
@@ -74,14 +66,22 @@ impl Conversion {
                 Samples::U8(samples) => Pixels::of(size, Channels::Rgb, plain(samples)),
                 Samples::U16(samples) => Pixels::of(size, Channels::Rgb, plain(samples)),
             }),
-            Conversion::Eight(table) => match rows.samples() {
-                Samples::U8(samples) => through(&**table, samples, &rows, inks),
-                Samples::U16(_) => Err(wrong_depth()),
-            },
-            Conversion::Sixteen(table) => match rows.samples() {
-                Samples::U16(samples) => through(&**table, samples, &rows, inks),
-                Samples::U8(_) => Err(wrong_depth()),
-            },
+            Conversion::Tabled(table) => {
+                let channels = if inks { Channels::Rgb } else { channels };
+                Ok(match rows.samples() {
+                    Samples::U8(samples) => {
+                        Pixels::of(size, channels, through(table, samples, &rows, channels)?)
+                    }
+                    Samples::U16(samples) => {
+                        let narrow =
+                            samples.iter().map(|v| u8::clamped((i64::from(*v) + 128) / 257));
+                        let narrow: Vec<u8> = narrow.collect();
+                        let eight = through(table, &narrow, &rows, channels)?;
+                        let wide = eight.into_iter().map(|v| u16::from(v) * 257).collect();
+                        Pixels::of::<u16>(size, channels, wide)
+                    }
+                })
+            }
         }
     }
 }
@@ -90,10 +90,6 @@ impl fmt::Debug for Conversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Conversion")
     }
-}
-
-fn wrong_depth() -> io::Error {
-    io::Error::other("rows of another depth than their conversion")
 }
 
 fn shape<S: Sample>(shaper: &Shaper, samples: &mut [S], channels: Channels) {
@@ -113,16 +109,15 @@ fn plain<S: Sample>(samples: &[S]) -> Vec<S> {
     samples.as_chunks::<4>().0.iter().flat_map(|&pixel| inks::colour(pixel)).collect()
 }
 
-fn through<S: Sample>(
-    table: &(dyn TransformExecutor<S> + Send + Sync),
-    samples: &[S],
+fn through(
+    table: &Table,
+    samples: &[u8],
     rows: &Pixels,
-    inks: bool,
-) -> io::Result<Pixels> {
-    let channels = if inks { Channels::Rgb } else { rows.channels() };
-    let mut out = vec![S::default(); samples.len() / rows.channels().count() * channels.count()];
+    channels: Channels,
+) -> io::Result<Vec<u8>> {
+    let mut out = vec![0; samples.len() / rows.channels().count() * channels.count()];
     table.transform(samples, &mut out).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Pixels::of(rows.size(), channels, out))
+    Ok(out)
 }
 
 /// Gives rows on in sRGB.
