@@ -5,7 +5,7 @@
 use std::path::Path;
 
 /// One of each kind that can be decoded.
-pub const STILLS: [&str; 27] = [
+pub const STILLS: [&str; 28] = [
     "baseline-420.jpg",
     "baseline-444.jpg",
     "big.tif",
@@ -14,6 +14,7 @@ pub const STILLS: [&str; 27] = [
     "grey-16.tif",
     "grey-8.png",
     "grey.jpg",
+    "inks-16.tif",
     "inks.jpg",
     "interlaced.png",
     "lossless.webp",

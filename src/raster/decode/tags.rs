@@ -18,22 +18,23 @@ const ICC: u16 = 34_675;
 const EXIF_POINTER: u16 = 34_665;
 const GPS_POINTER: u16 = 34_853;
 
-/// Larger values than these are no text, profile or note.
-const LARGEST: u64 = 16 << 20;
+/// More bytes than all of it has: profiles, texts, notes.
+const MOST: u64 = 16 << 20;
 
 /// What can be read of it; the rest is no part of the image.
 pub(super) fn metadata<R: Read + Seek>(reader: &mut Reader<R>) -> Metadata {
+    let mut left = MOST;
     let mut main = reader.image_ifd();
-    let icc = entry(&mut main, ICC).map(|entry| entry.bytes);
-    let xmp = entry(&mut main, XMP).map(|entry| entry.bytes);
-    let main = DESCRIPTIVE.iter().filter_map(|&tag| entry(&mut main, tag)).collect();
-    let exif =
-        Exif { main, picture: pointed(reader, EXIF_POINTER), gps: pointed(reader, GPS_POINTER) };
+    let icc = entry(&mut main, ICC, &mut left).map(|entry| entry.bytes);
+    let xmp = entry(&mut main, XMP, &mut left).map(|entry| entry.bytes);
+    let main = DESCRIPTIVE.iter().filter_map(|&tag| entry(&mut main, tag, &mut left)).collect();
+    let picture = pointed(reader, EXIF_POINTER, &mut left);
+    let exif = Exif { main, picture, gps: pointed(reader, GPS_POINTER, &mut left) };
     let exif = (!exif.is_empty()).then(|| exif.write());
     Metadata { icc, exif, xmp }
 }
 
-fn pointed<R: Read + Seek>(reader: &mut Reader<R>, pointer: u16) -> Vec<Entry> {
+fn pointed<R: Read + Seek>(reader: &mut Reader<R>, pointer: u16, left: &mut u64) -> Vec<Entry> {
     let place = reader.find_tag_unsigned::<u64>(Tag::from_u16_exhaustive(pointer)).ok().flatten();
     let Some(directory) = place.and_then(|place| reader.read_directory(IfdPointer(place)).ok())
     else {
@@ -41,19 +42,34 @@ fn pointed<R: Read + Seek>(reader: &mut Reader<R>, pointer: u16) -> Vec<Entry> {
     };
     let tags: Vec<u16> = directory.iter().map(|(tag, _)| tag.to_u16()).collect();
     let mut values = reader.read_directory_tags(&directory);
-    tags.into_iter().filter_map(|tag| entry(&mut values, tag)).collect()
+    tags.into_iter().filter_map(|tag| entry(&mut values, tag, left)).collect()
 }
 
-fn entry(directory: &mut IfdDecoder<'_>, tag: u16) -> Option<Entry> {
+/// A value that takes no more bytes than are `left`, whatever the file says of its length: memory is taken
+/// before it is known whether the file is so long.
+fn entry(directory: &mut IfdDecoder<'_>, tag: u16, left: &mut u64) -> Option<Entry> {
     let known = Tag::from_u16_exhaustive(tag);
-    let found = directory.find_entry(known).filter(|entry| entry.count() <= LARGEST)?;
+    let found = directory.find_entry(known)?;
     let kind = found.field_type().to_u16();
     // Offsets mean another place in another file, and types of BigTIFF nothing to Exif.
     if kind > Type::DOUBLE.to_u16() {
         return None;
     }
+    let bytes = found.count().checked_mul(value_bytes(found.field_type()))?;
+    let remaining = left.checked_sub(bytes)?;
     let mut value = ValueBuffer::empty(found.field_type());
     directory.find_tag_buf(known, &mut value).ok().flatten()?;
+    *left = remaining;
     value.set_byte_order(ByteOrder::LittleEndian);
     Some(Entry { tag, kind, count: value.count(), bytes: value.as_bytes().to_vec() })
+}
+
+/// Bytes of one value (TIFF 6.0, section 2, "Types"; the rest is of `BigTIFF`).
+fn value_bytes(kind: Type) -> u64 {
+    match kind {
+        Type::BYTE | Type::SBYTE | Type::ASCII | Type::UNDEFINED => 1,
+        Type::SHORT | Type::SSHORT => 2,
+        Type::LONG | Type::SLONG | Type::FLOAT | Type::IFD => 4,
+        _ => 8,
+    }
 }
