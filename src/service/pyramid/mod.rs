@@ -1,7 +1,7 @@
 //! Originals and results in ever smaller copies, for those who look at them: made when somebody does,
 //! and kept as long as the image is, as far as the quota goes.
 //!
-//! * [`file`]: a pyramid as one file.
+//! * `file`: a pyramid as one file.
 //! * `build`: a picture into tiles.
 //! * `shelf`: the files in a directory.
 
