@@ -30,7 +30,8 @@ now() { date +%s.%N; }
 
 source benches/pictures.sh
 
-mill() { TILEMILL_DATA_DIR="$work/data" "$tilemill" --config /dev/null "$@"; }
+# Takes the place of the shell that calls it, so that `$!` is the process itself.
+mill() { TILEMILL_DATA_DIR="$work/data" exec "$tilemill" --config /dev/null "$@"; }
 
 # Starts a server on a free port; sets $server and $url.
 start_server() {
@@ -48,7 +49,7 @@ start_services() {
   redis-server --save '' --bind 127.0.0.1 --port 26379 >"$work/redis.log" &
   others+=($!)
   export TILEMILL_KAFKA__BROKERS=$broker TILEMILL_REDIS__ADDRESS=127.0.0.1:26379
-  mill topics create >/dev/null
+  (mill topics create >/dev/null)
 }
 
 start_roles() {
