@@ -48,13 +48,13 @@ install_mill() {
   for unit in systemd/*.service; do install -D -m 644 -t "$root/usr/lib/systemd/system" "$unit"; done
   install -D -m 644 systemd/tilemill.sysusers.conf "$root/usr/lib/sysusers.d/tilemill.conf"
   install -D -m 644 systemd/tilemill.tmpfiles.conf "$root/usr/lib/tmpfiles.d/tilemill.conf"
-  install -D -m 644 tests/data/baseline-420.jpg "$root/root/in.jpg"
-  install -D -m 755 tests/units/inside.sh "$root/root/inside.sh"
+  install -D -m 644 tests/data/baseline-420.jpg "$root/opt/in.jpg"
+  install -D -m 755 tests/units/inside.sh "$root/opt/inside.sh"
   install -D -m 644 tests/units/inside.service "$root/etc/systemd/system/inside.service"
   mkdir -p "$root/etc/tilemill"
   printf '[kafka]\nbrokers = ["%s"]\n[redis]\naddress = "127.0.0.1:6379"\n' "$broker" \
     >"$root/etc/tilemill/config.toml"
-  rm -rf "$root/root/result" "$root/var/lib/tilemill" "$root/etc/machine-id"
+  rm -rf "$root/opt/result" "$root/var/lib/tilemill" "$root/etc/machine-id"
   systemctl --root="$root" --quiet enable inside.service \
     tilemill-{serve,collect,monitor}.service tilemill-work@1.service
 }
@@ -62,8 +62,8 @@ install_mill() {
 boot() {
   timeout 180 systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$root" \
     --hostname=node >"$work/console" 2>&1 || true
-  [ "$(tail -n 1 "$root/root/result" 2>/dev/null)" = "all well" ] && return
-  cat "$work/console" "$root/root/result" >&2
+  [ "$(tail -n 1 "$root/opt/result" 2>/dev/null)" = "all well" ] && return
+  cat "$work/console" "$root/opt/result" >&2
   fail "the units did not run as they should"
 }
 
@@ -88,4 +88,4 @@ trap 'kill "$redis"; leave' EXIT
 TILEMILL_KAFKA__BROKERS=$broker "$program" topics create >/dev/null
 install_mill
 boot
-grep -v '^all well' "$root/root/result"
+grep -v '^all well' "$root/opt/result"

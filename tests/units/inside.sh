@@ -1,8 +1,8 @@
 #!/bin/bash
 # Run in the container by inside.service: whether the units run, as whom, and whether they come back.
 set -euo pipefail
-exec >/root/result 2>&1
-cd /root
+exec >/opt/result 2>&1
+cd /opt
 roles="tilemill-serve tilemill-collect tilemill-monitor tilemill-work@1"
 trap 'systemctl --no-pager status $roles; journalctl --no-pager -n 60' ERR
 
