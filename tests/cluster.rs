@@ -197,7 +197,7 @@ fn at_rest(services: &Services) {
     }
     dead.kill();
     server.until_idle();
-    assert_eq!(canvases(&mill), Vec::<String>::new(), "scratch files are left");
+    support::until_tree(&mill.data.path().join("data/processed"), <[String]>::is_empty);
     leave_all([worker, collector, monitor]);
     server.stop();
     broker::block_on(async {
@@ -208,8 +208,4 @@ fn at_rest(services: &Services) {
         let left: u64 = client.dbsize().await.unwrap();
         assert_eq!(left, 0, "keys are left that do not expire");
     });
-}
-
-fn canvases(mill: &Mill) -> Vec<String> {
-    support::tree(&mill.data.path().join("data/processed"))
 }

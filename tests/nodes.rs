@@ -28,7 +28,9 @@ use crate::browser::{Browser, Driver};
 use crate::mill::{by_run, leave_all, until_worker};
 use crate::network::Network;
 use crate::store::Redis;
-use crate::support::{Process, Server, data, is_all_required, picture, run_on, tilemill, tree};
+use crate::support::{
+    Process, Server, data, is_all_required, picture, run_on, tilemill, until_tree,
+};
 
 type Test = fn(&Path);
 
@@ -157,7 +159,7 @@ impl Nodes {
     /// Everything leaves in good order, and nothing is left of the work.
     fn end(self) {
         self.server.until_idle();
-        assert_eq!(canvases(self.disk(COLLECTOR)), Vec::<String>::new());
+        until_tree(&self.disk(COLLECTOR).join("data/processed"), <[String]>::is_empty);
         let lag = self.lag();
         assert!(lag.iter().all(|lag| lag == "0"), "{lag:?}");
         let Self { server, collector, monitor, workers, broker, redis, network, .. } = self;
@@ -190,11 +192,6 @@ fn start(disk: &Path, line: &[&str], ready: &str) -> Process {
     let process = Process::start(tilemill(disk).args(line));
     process.log().wait_for(ready);
     process
-}
-
-/// Scratch files on a machine.
-fn canvases(disk: &Path) -> Vec<String> {
-    tree(&disk.join("data/processed"))
 }
 
 fn same_bytes(jars: &Path) {
@@ -233,7 +230,7 @@ fn same_bytes(jars: &Path) {
     }
     // No file of a job is anywhere but on the machine of the server.
     for node in [COLLECTOR, WORKER, WORKER_AND_MONITOR] {
-        assert_eq!(tree(nodes.disk(node)), ["config.toml"], "on machine {node}");
+        until_tree(nodes.disk(node), |files| files == ["config.toml"]);
     }
     nodes.end();
 }

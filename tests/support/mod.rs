@@ -421,6 +421,19 @@ pub fn tree(directory: &Path) -> Vec<String> {
     found
 }
 
+/// Waits until the files below a directory are as wanted: what a job leaves is removed after it has ended.
+pub fn until_tree(directory: &Path, wanted: impl Fn(&[String]) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = tree(directory);
+        if wanted(&found) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} has in vain {found:?}", directory.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Writes a picture with detail everywhere, so that a misplaced tile shows.
 pub fn picture(directory: &Path, name: &str, width: u32, height: u32) -> PathBuf {
     let noise = |x: u32, y: u32, k: u32| {

@@ -122,6 +122,7 @@ impl Collector {
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
+                    self.discard_finished().await;
                     self.forgive_encodes().await;
                     consumer.leave().await;
                     return Ok(());
@@ -374,6 +375,15 @@ impl Collector {
             self.state.signal(Look::Job(job)).await?;
         }
         Ok(())
+    }
+
+    /// Deletes the canvases of jobs that were finished just now.
+    async fn discard_finished(&mut self) {
+        while let Some(finished) = self.finishing.try_join_next() {
+            if let Ok((job, Ok(_))) = finished {
+                self.discard(job).await;
+            }
+        }
     }
 
     /// A process that is stopped in good order is not ended by the images it was encoding.
