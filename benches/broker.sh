@@ -13,7 +13,8 @@ bash tests/broker/fetch.sh
 fetched=${CARGO_TARGET_DIR:-target}/kafka
 python=$fetched/client/bin/python
 jars=$fetched/$(cat tests/broker/version.txt)
-kafka_java() { java -Xms1g -Xmx1g -cp "$jars/*" "$@"; }
+# Takes the place of the shell that calls it.
+kafka_java() { exec java -Xms1g -Xmx1g -cp "$jars/*" "$@"; }
 
 start_broker() {
   cat >"$work/server.properties" <<EOF
@@ -31,7 +32,7 @@ transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
 EOF
-  kafka_java kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$work/server.properties" >/dev/null 2>&1
+  (kafka_java kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$work/server.properties" >/dev/null 2>&1)
   kafka_java kafka.Kafka "$work/server.properties" >"$work/kafka.log" 2>&1 &
   kafka=$!
   broker=127.0.0.1:29092

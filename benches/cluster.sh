@@ -3,6 +3,7 @@
 # the final image, the processor time of each part, and the bytes that go through Kafka.
 #
 #   benches/cluster.sh
+#   MILL=embedded benches/cluster.sh    the other side: `tilemill serve` alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-5}
@@ -34,7 +35,10 @@ for _ in 1 2; do mills "$work/large.jpg" >/dev/null; done
 machine
 echo "tilemill $($tilemill --version | cut -d' ' -f2), $(date '+%B %Y'). Median of $runs runs."
 if [ "$MILL" != cluster ]; then
-  echo "In one process: $(for _ in $(seq "$runs"); do mills "$work/large.jpg"; done | median) s"
+  before=$(ticks "$server")
+  times=$(for _ in $(seq "$runs"); do mills "$work/large.jpg"; done)
+  spent=$(awk "BEGIN { printf \"%.2f\", ($(ticks "$server") - $before) / 100 / $runs }")
+  echo "In one process: $(median <<<"$times") s, and $spent s of processor time a job"
   exit
 fi
 

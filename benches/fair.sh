@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source benches/server.sh
 
-make_picture 12000 11000 "$work/large.jpg"
+make_picture 20000 20000 "$work/large.jpg"
 make_picture 1200 834 "$work/small.jpg"
 start_server
 large=$(submit "$work/large.jpg" "filters=blur:30,blur:30,blur:30")

@@ -36,6 +36,7 @@ mill() { TILEMILL_DATA_DIR="$work/data" exec "$tilemill" --config /dev/null "$@"
 # Starts a server on a free port; sets $server and $url.
 start_server() {
   [ "${MILL:-}" != cluster ] || start_services
+  : >"$work/log"
   mill serve --listen 127.0.0.1:0 2>"$work/log" &
   server=$!
   until url=$(grep -o 'http://127.*' "$work/log"); do
@@ -72,11 +73,19 @@ submit() { # IMAGE FIELD… prints the id of the job
 
 # Follows a job's events until it has ended well.
 completes() { # ID
-  local ended
-  # curl fails when grep has seen enough.
-  ended=$(curl -sN "$url/api/events?job=$1" |
-    grep -m1 -oE '^data: \{"id":.*"status":"(complete|failed|cancelled)"') || true
-  case $ended in *'"status":"complete"') ;; *) echo "job $1 did not complete" >&2; return 1 ;; esac
+  local line stream ended= events
+  exec {events}< <(exec curl -sN "$url/api/events?job=$1")
+  stream=$!
+  while [ -z "$ended" ] && read -r line <&"$events"; do
+    case $line in
+      'data: {"id":'*'"status":"complete"'*) ended=well ;;
+      'data: {"id":'*'"status":"'[fc]a*) ended=badly ;;
+    esac
+  done
+  # Not in a pipe, which would go on until the server has something more to say.
+  kill "$stream" 2>/dev/null || true
+  exec {events}<&-
+  [ "$ended" = well ] || { echo "job $1 did not complete" >&2; return 1; }
 }
 
 number() { # ID KEY
