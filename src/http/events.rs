@@ -48,8 +48,8 @@ pub(super) fn late_after(app: &App) -> Duration {
 #[derive(Clone)]
 pub struct Hub {
     frames: watch::Sender<Frame>,
-    /// One look at a time, so that a later frame never shows something older.
-    looking: Arc<Mutex<()>>,
+    /// When the last look began. One look at a time, so that a later frame never shows something older.
+    looked: Arc<Mutex<Option<Instant>>>,
     followed: Followed,
     shutdown: CancellationToken,
 }
@@ -75,7 +75,7 @@ impl Hub {
     #[must_use]
     pub fn new(shutdown: CancellationToken) -> Self {
         let frames = watch::Sender::new(Frame::default());
-        Self { frames, looking: Arc::default(), followed: Followed::default(), shutdown }
+        Self { frames, looked: Arc::default(), followed: Followed::default(), shutdown }
     }
 
     /// Looks as often as there is something to see, as long as somebody listens.
@@ -101,7 +101,20 @@ impl Hub {
     }
 
     async fn look(&self, app: &App) -> Result<(), PortError> {
-        let _turn = self.looking.lock().await;
+        self.look_now(&mut *self.looked.lock().await, app).await
+    }
+
+    /// Looks for somebody who has just come, unless the last frame is young and has what they follow: many
+    /// who come together cost one look.
+    async fn look_for(&self, job: Option<JobId>, app: &App) -> Result<(), PortError> {
+        let mut looked = self.looked.lock().await;
+        let is_young = looked.is_some_and(|at| at.elapsed() < MIN_INTERVAL);
+        let has_job = job.is_none_or(|job| self.frames.borrow().jobs.contains_key(&job));
+        if is_young && has_job { Ok(()) } else { self.look_now(&mut looked, app).await }
+    }
+
+    async fn look_now(&self, looked: &mut Option<Instant>, app: &App) -> Result<(), PortError> {
+        let began = Instant::now();
         let before = self.frames.borrow().clone();
         let mut frame = Frame { common: common(app).await?, jobs: BTreeMap::new() };
         for (now, old) in frame.common.iter_mut().zip(&before.common) {
@@ -112,6 +125,7 @@ impl Hub {
             frame.jobs.insert(job, follow(app, job, known).await?);
         }
         self.frames.send_replace(frame);
+        *looked = Some(began);
         Ok(())
     }
 }
@@ -241,9 +255,10 @@ pub async fn stream(
     let job = follow.into_inner().job.map(|job| Ok::<_, ApiError>(api.find(&job)?.plan.id));
     let job = job.transpose()?.map(|job| api.hub.followed.add(job));
     let mut frames = api.hub.frames.subscribe();
-    // The last frame may be from before anybody listened. A browser does not come back to a stream that
+    // The last frame may be from long before anybody listened. A browser does not come back to a stream that
     // was refused, so one begins even while the mill cannot be looked at.
-    if let Err(error) = api.hub.look(&api.app).await {
+    let followed = job.as_ref().map(|follower| follower.job);
+    if let Err(error) = api.hub.look_for(followed, &api.app).await {
         warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
     }
     frames.mark_changed();
