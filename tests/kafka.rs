@@ -18,11 +18,12 @@ use tempfile::TempDir;
 use crate::broker::{Broker, Cluster, Test};
 use crate::support::{start, tilemill, wait};
 
-const TESTS: [(&str, Test); 8] = [
+const TESTS: [(&str, Test); 9] = [
     ("a_worker_without_topics_says_what_makes_them", work_without_topics),
     ("a_worker_with_too_small_topics_says_what_mends_them", work_with_small_topics),
     ("a_broker_that_advertises_an_address_out_of_reach_is_named", out_of_reach),
     ("topics_are_created_as_configured_and_a_second_time_left_alone", create_twice),
+    ("topics_can_be_created_by_several_at_once", create_at_once),
     ("settings_that_differ_are_shown_and_set_right_by_creating_again", mend_settings),
     ("a_topic_grows_in_place_and_does_not_shrink", scale),
     ("deleting_has_to_be_confirmed", delete),
@@ -149,6 +150,19 @@ fn create_twice(cluster: &Cluster) {
     let second = topics.ran("create", &[]);
     assert_eq!(second.matches("exists, ").count(), 3, "{second}");
     assert!(!second.contains("changed") && !second.contains("scale"), "{second}");
+    let listed = topics.ran("list", &[]);
+    assert_eq!(listed.matches("on 1 broker each").count(), 3, "{listed}");
+}
+
+/// Whoever is a moment later finds them there, which is what was wanted.
+fn create_at_once(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "at-once");
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| topics.ran("create", &[]))).collect();
+        for one in all {
+            one.join().unwrap();
+        }
+    });
     let listed = topics.ran("list", &[]);
     assert_eq!(listed.matches("on 1 broker each").count(), 3, "{listed}");
 }

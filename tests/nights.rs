@@ -85,12 +85,17 @@ struct Job {
 impl Job {
     /// Begins one, and returns when so many of its tiles are there as the seed says.
     fn begin(services: &Services, name: &str, seed: u64) -> Self {
+        Self::begin_at(services, name, seed, seed)
+    }
+
+    /// The same with so many tiles as another number says.
+    fn begin_at(services: &Services, name: &str, seed: u64, moment: u64) -> Self {
         let mill = Mill::new(
             &services.kafka.address,
             &services.redis.address(),
             &format!("{name}-{seed}"),
         );
-        Self::begin_on(mill, seed, 2)
+        Self::begin_on(mill, moment, 2)
     }
 
     fn begin_on(mill: Mill, seed: u64, workers: usize) -> Self {
@@ -163,7 +168,7 @@ fn worker_stopped(services: &Services, seed: u64) {
 }
 
 fn worker_comes(services: &Services, seed: u64) {
-    let mut job = Job::begin(services, "worker-comes", seed % 2);
+    let mut job = Job::begin_at(services, "worker-comes", seed, seed % 2);
     job.workers.push(job.mill.work("late"));
     job.server.get_until("/api/workers", |workers| {
         let workers = workers.as_array().unwrap();
@@ -184,7 +189,7 @@ fn no_worker(services: &Services, seed: u64) {
 }
 
 fn storm(services: &Services, seed: u64) {
-    let mut job = Job::begin(services, "storm", seed % 3);
+    let mut job = Job::begin_at(services, "storm", seed, seed % 3);
     let rounds = if is_long() { 10 } else { 3 };
     for round in 0..rounds {
         let guest = format!("guest-{round}");

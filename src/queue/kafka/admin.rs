@@ -124,7 +124,9 @@ impl KafkaAdmin {
             .with_topics(vec![creatable(plan)])
             .with_timeout_ms(self.brokers_timeout());
         let answer = self.ask_controller(request).await?;
-        answer.topics.iter().try_for_each(|topic| {
+        // Somebody else was quicker, or the answer to the same request was lost.
+        let is_there = ResponseError::TopicAlreadyExists.code();
+        answer.topics.iter().filter(|topic| topic.error_code != is_there).try_for_each(|topic| {
             accepted(topic.error_code, topic.error_message.as_deref(), || {
                 format!("topic {} cannot be created", plan.name)
             })
