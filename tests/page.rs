@@ -492,6 +492,7 @@ fn quick_mosaic(page: &Page) {
     if page.value("document.querySelector('#mosaic').checkVisibility()") == false {
         return;
     }
+    page.until_says("#legend", ": 9 tiles");
     page.click("#coloured");
     let cyan = "(() => {
         const context = read('#mosaic');

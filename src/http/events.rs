@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -29,6 +29,7 @@ use super::view;
 use crate::app::App;
 use crate::model::job::JobId;
 use crate::service::PortError;
+use crate::state::LAST_LOOK;
 
 /// Changes are told at most this often.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -54,11 +55,11 @@ pub struct Hub {
     shutdown: CancellationToken,
 }
 
-/// What is told, as events, each of which stays the same as long as there is nothing new.
+/// What is told, as events as they are sent, each of which stays the same as long as there is nothing new.
 #[derive(Clone, Default)]
 struct Frame {
     /// To everybody.
-    common: Vec<Arc<str>>,
+    common: Vec<Bytes>,
     /// To those who follow a job.
     jobs: BTreeMap<JobId, JobFrame>,
 }
@@ -66,7 +67,7 @@ struct Frame {
 /// What is told of one job.
 #[derive(Clone, Default)]
 struct JobFrame {
-    about: Option<Arc<str>>,
+    about: Option<Bytes>,
     live: Option<Arc<Live>>,
 }
 
@@ -131,13 +132,13 @@ impl Hub {
 }
 
 /// Leaves what is the same the same, so that listeners see it by its address.
-fn stay(now: &mut Arc<str>, old: &Arc<str>) {
+fn stay(now: &mut Bytes, old: &Bytes) {
     if now == old {
-        *now = Arc::clone(old);
+        *now = old.clone();
     }
 }
 
-async fn common(app: &App) -> Result<Vec<Arc<str>>, PortError> {
+async fn common(app: &App) -> Result<Vec<Bytes>, PortError> {
     let (jobs, total) = view::jobs(app, 0, JOBS).await?;
     let workers = app.state.workers(late_after(app)).await?;
     Ok(vec![
@@ -159,7 +160,8 @@ async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, Port
     if let Some(old) = &known.about {
         stay(&mut about, old);
     }
-    let live = if known.live.as_ref().is_some_and(is_told) || entry.outcome.is_some() {
+    let is_over = entry.outcome.as_ref().is_some_and(|outcome| outcome.age() > LAST_LOOK);
+    let live = if known.live.as_ref().is_some_and(is_told) || is_over {
         known.live
     } else {
         live(app, job, known.live).await?
@@ -175,11 +177,11 @@ async fn live(
 ) -> Result<Option<Arc<Live>>, PortError> {
     let Some(mosaic) = app.state.mosaic(job).await? else { return Ok(known) };
     let board = app.state.board(job).await?;
-    Ok(Some(Live::follow(job, known.as_ref(), mosaic, board.as_ref())))
+    Ok(Some(Live::follow(known.as_ref(), mosaic, board.as_ref())))
 }
 
 /// An event as it is sent.
-pub(super) fn event(name: &str, value: &impl Serialize) -> Arc<str> {
+pub(super) fn event(name: &str, value: &impl Serialize) -> Bytes {
     let json = serde_json::to_string(value).expect("views are plain data");
     format!("event: {name}\ndata: {json}\n\n").into()
 }
@@ -277,21 +279,22 @@ struct Listener {
     job: Option<Follower>,
     frames: watch::Receiver<Frame>,
     /// The events that it knows.
-    told: Vec<Arc<str>>,
+    told: Vec<Bytes>,
     /// The revision of the mosaic that it knows.
     seen: u32,
 }
 
 impl Listener {
     fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
-        stream::unfold(self, |mut listener| async move {
-            let text = listener.next().await?;
-            Some((Ok(Bytes::from(text)), listener))
-        })
+        let all = stream::unfold(self, |mut listener| async move {
+            let news = listener.next().await?;
+            Some((stream::iter(news).map(Ok), listener))
+        });
+        all.flatten()
     }
 
-    /// The next events as text; `None` when the server stops.
-    async fn next(&mut self) -> Option<String> {
+    /// The next events; `None` when the server stops.
+    async fn next(&mut self) -> Option<Vec<Bytes>> {
         let shutdown = self.shutdown.clone();
         loop {
             let changed = tokio::select! {
@@ -299,30 +302,30 @@ impl Listener {
                 changed = timeout(KEEP_ALIVE, self.frames.changed()) => changed,
             };
             let Ok(changed) = changed else {
-                return Some(": still here\n\n".into());
+                return Some(vec![Bytes::from_static(b": still here\n\n")]);
             };
             changed.ok()?;
             let frame = self.frames.borrow_and_update().clone();
-            let text = self.news(frame);
-            if !text.is_empty() {
-                return Some(text);
+            let news = self.news(frame);
+            if !news.is_empty() {
+                return Some(news);
             }
         }
     }
 
     /// The events that tell what the client does not know yet.
-    fn news(&mut self, mut frame: Frame) -> String {
+    fn news(&mut self, mut frame: Frame) -> Vec<Bytes> {
         let job = self.job.as_ref().map(|follower| follower.job);
         let followed = job.and_then(|job| frame.jobs.remove(&job)).unwrap_or_default();
         let mut now = frame.common;
         now.extend(followed.about);
-        let is_told = |event: &Arc<str>| self.told.iter().any(|told| Arc::ptr_eq(told, event));
+        let is_told = |event: &Bytes| self.told.iter().any(|told| told.as_ptr() == event.as_ptr());
         let mut news: Vec<_> = now.iter().filter(|event| !is_told(event)).cloned().collect();
         if let (Some(job), Some(live)) = (job, &followed.live) {
             news.extend(live.news(job, self.seen));
             self.seen = live.revision();
         }
         self.told = now;
-        news.iter().map(|event| &**event).collect()
+        news
     }
 }

@@ -5,11 +5,12 @@
 //! the list from 1, or 0 (u16), the attempt (u16), milliseconds (u32), all little-endian, and the pixels
 //! of its slot, row by row, four bytes each.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::events::event;
@@ -33,8 +34,8 @@ pub(super) struct Live {
     /// The most attempts at one tile.
     attempts: u32,
     revision: u32,
-    /// What leads from the revision before to this one: what nearly everybody needs.
-    latest: Vec<Arc<str>>,
+    /// What leads from a revision to this one, for those of which somebody came.
+    told: Mutex<BTreeMap<u32, Vec<Bytes>>>,
 }
 
 /// A tile that was tried in vain and is not back yet.
@@ -61,7 +62,6 @@ struct TilesEvent<'a> {
 impl Live {
     /// The state after `before`. Returns `before` itself if nothing is new.
     pub(super) fn follow(
-        job: JobId,
         before: Option<&Arc<Self>>,
         mosaic: Mosaic,
         board: Option<&Board>,
@@ -83,10 +83,8 @@ impl Live {
         }
         let done = u32::try_from(since.iter().filter(|since| **since > 0).count());
         let (done, attempts) = (done.unwrap_or(u32::MAX), board.map_or(1, Board::attempts));
-        let latest = Vec::new();
-        let mut live = Self { mosaic, failed, since, done, attempts, revision, latest };
-        live.latest = live.events(job, changed.into_iter());
-        Arc::new(live)
+        let told = Mutex::default();
+        Arc::new(Self { mosaic, failed, since, done, attempts, revision, told })
     }
 
     /// Whether a job of which so much is done has nothing new to show.
@@ -99,18 +97,18 @@ impl Live {
     }
 
     /// The events for somebody who knows the revision `seen`; 0 for somebody who knows nothing.
-    pub(super) fn news(&self, job: JobId, seen: u32) -> Vec<Arc<str>> {
-        match self.revision - seen.min(self.revision) {
-            0 => Vec::new(),
-            1 => self.latest.clone(),
-            _ => {
-                let tiles = (0..).zip(&self.since).filter(|(_, since)| **since > seen);
-                self.events(job, tiles.map(|(tile, _)| tile))
-            }
+    pub(super) fn news(&self, job: JobId, seen: u32) -> Vec<Bytes> {
+        if seen >= self.revision {
+            return Vec::new();
         }
+        let tiles = (0..).zip(&self.since).filter(|(_, since)| **since > seen);
+        let make = || self.events(job, tiles.map(|(tile, _)| tile));
+        // Held while they are made: whoever needs the same waits for them.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.entry(seen).or_insert_with(make).clone()
     }
 
-    fn events(&self, job: JobId, tiles: impl Iterator<Item = u32>) -> Vec<Arc<str>> {
+    fn events(&self, job: JobId, tiles: impl Iterator<Item = u32>) -> Vec<Bytes> {
         let mut events = Vec::new();
         let mut packed = Packed::default();
         for slot in tiles.filter_map(|tile| self.mosaic.slot(tile)) {
@@ -125,7 +123,7 @@ impl Live {
         events
     }
 
-    fn event(&self, job: JobId, Packed { workers, bytes, .. }: Packed) -> Arc<str> {
+    fn event(&self, job: JobId, Packed { workers, bytes, .. }: Packed) -> Bytes {
         let (grid, slot) = (self.mosaic.grid(), self.mosaic.slot_side());
         let (columns, rows, failed) = (grid.columns(), grid.rows(), &*self.failed);
         let packed = STANDARD.encode(bytes);
@@ -191,11 +189,11 @@ mod tests {
     }
 
     /// The tiles that events tell of, each with its worker.
-    fn told(events: &[Arc<str>]) -> Vec<(u32, String)> {
+    fn told(events: &[Bytes]) -> Vec<(u32, String)> {
         let mut told = Vec::new();
         for text in events {
-            let json = text.strip_prefix("event: tiles\ndata: ").unwrap();
-            let event: serde_json::Value = serde_json::from_str(json).unwrap();
+            let json = text.strip_prefix(b"event: tiles\ndata: ").unwrap();
+            let event: serde_json::Value = serde_json::from_slice(json).unwrap();
             let bytes = STANDARD.decode(event["packed"].as_str().unwrap()).unwrap();
             let slot = usize::try_from(event["slot"].as_u64().unwrap()).unwrap();
             for tile in bytes.chunks_exact(12 + 4 * slot * slot) {
@@ -212,25 +210,27 @@ mod tests {
         let job = JobId::generate();
         let mut mosaic = Mosaic::new(Size::new(40, 10), 10);
         painted(&mut mosaic, 2, "a");
-        let first = Live::follow(job, None, mosaic.clone(), None);
+        let first = Live::follow(None, mosaic.clone(), None);
         painted(&mut mosaic, 0, "b");
-        let second = Live::follow(job, Some(&first), mosaic.clone(), None);
+        let second = Live::follow(Some(&first), mosaic.clone(), None);
         painted(&mut mosaic, 0, "a");
-        let third = Live::follow(job, Some(&second), mosaic.clone(), None);
-        assert!(Arc::ptr_eq(&third, &Live::follow(job, Some(&third), mosaic, None)));
+        let third = Live::follow(Some(&second), mosaic.clone(), None);
+        assert!(Arc::ptr_eq(&third, &Live::follow(Some(&third), mosaic, None)));
         let tile = |tile, worker: &str| (tile, worker.to_owned());
         assert_eq!(told(&third.news(job, 2)), [tile(0, "a")]);
         assert_eq!(told(&third.news(job, 1)), [tile(0, "a")]);
         assert_eq!(told(&third.news(job, 0)), [tile(0, "a"), tile(2, "a")]);
         assert_eq!(told(&second.news(job, 1)), [tile(0, "b")]);
         assert!(third.news(job, 3).is_empty());
+        let [one, another] = [(); 2].map(|()| third.news(job, 0));
+        assert!(one.iter().zip(&another).all(|(a, b)| a.as_ptr() == b.as_ptr()), "made twice");
     }
 
     #[test]
     fn many_tiles_are_told_in_several_events() {
         let mut mosaic = Mosaic::new(Size::new(100, 100), 1);
         (0..10_000).for_each(|tile| painted(&mut mosaic, tile, "w"));
-        let live = Live::follow(JobId::generate(), None, mosaic, None);
+        let live = Live::follow(None, mosaic, None);
         let events = live.news(JobId::generate(), 0);
         assert!(events.len() > 10, "{}", events.len());
         assert_eq!(told(&events).len(), 10_000);
@@ -241,11 +241,12 @@ mod tests {
         let job = JobId::generate();
         let mosaic = Mosaic::new(Size::new(40, 10), 10);
         let mut board = Board::new(4);
-        let before = Live::follow(job, None, mosaic.clone(), Some(&board));
+        let before = Live::follow(None, mosaic.clone(), Some(&board));
         let cause = "too hard".to_owned();
         board.fail(3, FailedAttempt { attempt: 1, worker: WorkerId::new("w"), cause });
-        let after = Live::follow(job, Some(&before), mosaic, Some(&board));
+        let after = Live::follow(Some(&before), mosaic, Some(&board));
         let [event] = &after.news(job, before.revision())[..] else { panic!("one event") };
+        let event = String::from_utf8_lossy(event);
         assert!(event.contains(r#""failed":[{"tile":3,"worker":"w","attempt":1,"#), "{event}");
     }
 }

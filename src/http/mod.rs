@@ -100,7 +100,8 @@ impl Api {
     }
 }
 
-/// Answers requests on `listener`, with `page` for people, until `shutdown`, then finishes those in hand for at most `grace`.
+/// Answers requests on `listener`, with `page` for people, until `shutdown`, then finishes those in hand
+/// for at most `grace`.
 pub async fn serve(
     app: App,
     listener: TcpListener,

@@ -57,9 +57,11 @@ fn embedded(request: &HttpRequest, file: EmbeddedFile) -> HttpResponse {
 
 /// A file as it is now, if the path leads to one inside the directory.
 async fn current(request: &HttpRequest, directory: &Path, path: &str) -> Option<HttpResponse> {
-    let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+        return None;
+    }
     let file = directory.join(path);
-    let file = blocking::run(move || NamedFile::open(file)).await.ok().filter(|_| inside)?;
+    let file = blocking::run(move || NamedFile::open(file)).await.ok()?;
     let mut response = file.into_response(request);
     let uncached = header::HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, uncached);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -267,6 +268,12 @@ impl Outcome {
             | Self::Failed { finished_at, .. }
             | Self::Cancelled { finished_at } => *finished_at,
         }
+    }
+
+    /// How long ago that was; no time at all if the clock was set back.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        Timestamp::now().duration_since(self.finished_at()).try_into().unwrap_or_default()
     }
 
     /// The status that goes with it.

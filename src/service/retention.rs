@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -13,7 +12,7 @@ use super::ledger::{Entry, Ledger};
 use super::pyramid::{Pyramids, Which};
 use crate::config::{Retention, Seconds};
 use crate::model::event::Look;
-use crate::model::job::{JobId, Plan};
+use crate::model::job::{JobId, Outcome, Plan};
 use crate::refusal::{Code, Refusal};
 use crate::state::State;
 use crate::storage::Kept;
@@ -91,7 +90,7 @@ async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Resu
             }
         }
         let pyramids = sizes.get(&plan.id).copied().unwrap_or(0);
-        jobs.push(Ended { plan, age: age(outcome.finished_at()), kept, pyramids });
+        jobs.push(Ended { plan, age: outcome.age(), kept, pyramids });
     }
     for (plan, removal) in due(jobs, limits) {
         // What cannot be removed is tried again, and keeps nobody else's files from being removed.
@@ -136,11 +135,6 @@ async fn remove(
         }
     }
     Ok(())
-}
-
-/// Time since then; none if the clock was set back.
-fn age(then: Timestamp) -> Duration {
-    Timestamp::now().duration_since(then).try_into().unwrap_or_default()
 }
 
 /// What is to be removed: first what is too old, then, from the oldest, what is too much.
@@ -196,7 +190,7 @@ fn gone(
     limits: &Retention,
 ) -> Refusal {
     let job: JobId = entry.plan.id;
-    let age = entry.outcome.as_ref().map_or(Duration::ZERO, |outcome| age(outcome.finished_at()));
+    let age = entry.outcome.as_ref().map_or(Duration::ZERO, Outcome::age);
     let what = format!("the {what} of job {job} is not kept any more");
     let refusal =
         Refusal::new(Code::Gone, what).value(format!("the job ended {} s ago", age.as_secs()));

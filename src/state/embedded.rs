@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use super::watch::{self, Watch};
 use super::{
-    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, SERVER_TTL, ServerId, State, StateError,
+    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId, State,
+    StateError,
 };
 use crate::model::board::Board;
 use crate::model::event::Look;
@@ -160,7 +161,7 @@ impl State for EmbeddedState {
         maps.owners.0.remove(&job);
         maps.active.0.remove(&job);
         maps.boards.0.remove(&job);
-        maps.mosaics.0.remove(&job);
+        maps.mosaics.change(&job, LAST_LOOK, |_| ());
         Ok(())
     }
 

@@ -34,6 +34,8 @@ pub const SERVER_TTL: Duration = Duration::from_secs(6);
 pub const ACTIVE_TTL: Duration = Duration::from_secs(30);
 /// How long a board or a mosaic stays after it was last published.
 pub const BOARD_TTL: Duration = Duration::from_mins(1);
+/// How long the mosaic of a job stays after that was forgotten: whoever follows it sees its last tiles.
+pub const LAST_LOOK: Duration = Duration::from_secs(5);
 /// How long a dead worker is still shown.
 pub const DEAD_WORKER_TTL: Duration = Duration::from_mins(5);
 /// How often whoever published something publishes it again: often enough for every time above.
@@ -81,7 +83,7 @@ pub trait State: Send + Sync {
     /// Publishes a job as active, for [`ACTIVE_TTL`].
     async fn activate(&self, job: ActiveJob) -> Result<(), StateError>;
 
-    /// Forgets a job: that it is active, its owner, its board and its mosaic.
+    /// Forgets a job: that it is active, its owner and its board; and its mosaic, after [`LAST_LOOK`].
     async fn forget(&self, job: JobId) -> Result<(), StateError>;
 
     /// The active jobs, in no particular order.

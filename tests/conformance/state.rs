@@ -10,7 +10,7 @@ use tilemill::model::process::{Process, Role};
 use tilemill::model::worker::{Heartbeat, Liveness, Phase, WorkerId};
 use tilemill::raster::grid::Size;
 use tilemill::state::{
-    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, SERVER_TTL, ServerId, State,
+    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId, State,
 };
 
 const A_MOMENT: Duration = Duration::from_millis(100);
@@ -138,8 +138,10 @@ pub async fn tiles_are_painted_over_the_mosaic_until_it_expires(
     assert_eq!(state.mosaic(job).await.unwrap(), Some(mosaic.clone()));
     pass(BOARD_TTL).await;
     assert_eq!(state.mosaic(job).await.unwrap(), None);
-    state.publish_mosaic(job, mosaic).await.unwrap();
+    state.publish_mosaic(job, mosaic.clone()).await.unwrap();
     state.forget(job).await.unwrap();
+    assert_eq!(state.mosaic(job).await.unwrap(), Some(mosaic), "its last tiles can still be seen");
+    pass(LAST_LOOK + A_MOMENT).await;
     assert_eq!(state.mosaic(job).await.unwrap(), None);
 }
 

@@ -34,7 +34,8 @@ use self::link::Link;
 use self::scripts::Scripts;
 use super::watch::{self, Watch};
 use super::{
-    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, SERVER_TTL, ServerId, State, StateError,
+    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId, State,
+    StateError,
 };
 use crate::model::board::Board;
 use crate::model::event::Look;
@@ -202,14 +203,11 @@ impl State for RedisState {
 
     async fn forget(&self, job: JobId) -> Result<(), StateError> {
         let pipeline = self.client().pipeline();
-        let keys = [
-            self.keys.owner(job),
-            self.keys.active(&job.to_string()),
-            self.keys.board(job),
-            self.keys.mosaic(job),
-            self.keys.makers(job),
-        ];
+        let keys = [self.keys.owner(job), self.keys.active(&job.to_string()), self.keys.board(job)];
         let _: () = pipeline.del(keys.to_vec()).await?;
+        for key in [self.keys.mosaic(job), self.keys.makers(job)] {
+            let _: () = pipeline.pexpire(key, millis(LAST_LOOK), None).await?;
+        }
         let _: () = pipeline.srem(self.keys.active_jobs(), job.to_string()).await?;
         Ok(pipeline.all().await?)
     }
