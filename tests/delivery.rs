@@ -6,6 +6,7 @@ use std::time::Duration;
 use tilemill::config::{Config, Seconds};
 use tilemill::model::job::{JobId, Outcome, Plan};
 use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use tilemill::queue::{Consumer, Progress, QueueError, Topic};
 use tilemill::raster;
 use tilemill::storage::{ResultStorage, Storage};
 
@@ -289,6 +290,37 @@ async fn a_result_of_a_job_that_is_not_there_is_dropped_and_acked() {
         }
     };
     tokio::time::timeout(PATIENCE, acked).await.expect("the result is acked");
+}
+
+#[tokio::test]
+async fn a_tile_that_the_queue_refuses_fails_its_job_and_says_why() {
+    let mill = Mill::start_over(Arc::new(Refusing), Config::default()).await;
+    let job = mill.submit(25).await;
+    let failure = mill.failure(job).await;
+    assert!(failure.tile.is_some(), "{failure:?}");
+    assert_eq!(failure.cause, "the tile cannot be sent: messages are too large for the topic");
+}
+
+/// A topic whose broker takes no message that is as large as a tile's.
+struct Refusing;
+
+#[async_trait::async_trait]
+impl Topic<TileTask> for Refusing {
+    async fn partitions(&self) -> Result<u32, QueueError> {
+        Ok(1)
+    }
+
+    async fn send(&self, _partition: u32, _message: TileTask) -> Result<u64, QueueError> {
+        Err(QueueError::Refused("messages are too large for the topic".into()))
+    }
+
+    async fn join(&self, _member: &str) -> Result<Box<dyn Consumer<TileTask>>, QueueError> {
+        Err(QueueError::Unavailable("nobody listens".into()))
+    }
+
+    async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
+        Ok(vec![Progress { committed: 0, end: 0 }])
+    }
 }
 
 #[tokio::test]

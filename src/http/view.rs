@@ -177,7 +177,11 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
     let results = app.topics.results.progress().await?;
     Ok(QueueView {
         tiles_waiting,
-        tiles_in_flight: tasks.iter().chain(&results).map(|p| p.end - p.committed).sum(),
+        tiles_in_flight: tasks
+            .iter()
+            .chain(&results)
+            .map(|p| p.end.saturating_sub(p.committed))
+            .sum(),
         jobs_queued: app.ledger.unfinished().len().saturating_sub(active.len()),
         jobs_active: active.len(),
         missing: missing(app).await?,

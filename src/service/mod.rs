@@ -45,3 +45,54 @@ pub enum PortError {
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
+
+impl PortError {
+    /// Whether it is the port that is away, and not one job that it has trouble with.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Queue(_) | Self::State(_) => true,
+            Self::Storage(error) => error.is_unavailable(),
+        }
+    }
+}
+
+/// What goes wrong while the same is done for many jobs: one job that gives trouble keeps no other from its
+/// turn, a port that is away does.
+#[derive(Default)]
+struct Troubles(Option<PortError>);
+
+impl Troubles {
+    /// Notes what came of one job. An error ends the round.
+    fn note(&mut self, done: Result<(), PortError>) -> Result<(), PortError> {
+        match done {
+            Err(error) if error.is_away() => return Err(error),
+            Err(error) => self.0 = self.0.take().or(Some(error)),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// The first trouble, if there was any.
+    fn end(self) -> Result<(), PortError> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::job::JobId;
+
+    #[test]
+    fn a_job_that_gives_trouble_keeps_no_other_from_its_turn_and_a_port_that_is_away_does() {
+        let damaged = |what| PortError::Storage(StorageError::NotFound(JobId::generate(), what));
+        let mut troubles = Troubles::default();
+        assert!(troubles.note(Err(damaged("first"))).is_ok());
+        assert!(troubles.note(Ok(())).is_ok());
+        assert!(troubles.note(Err(damaged("second"))).is_ok());
+        let away = PortError::Storage(StorageError::Unavailable("gone".into()));
+        assert!(troubles.note(Err(away)).is_err());
+        assert!(troubles.end().unwrap_err().to_string().contains("first"));
+    }
+}

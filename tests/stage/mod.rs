@@ -46,10 +46,18 @@ impl Mill {
     }
 
     pub async fn start_with(config: Config) -> Self {
+        let tasks = EmbeddedTopic::new(config.topics.tasks_partitions);
+        Self::start_over(Arc::new(tasks), config).await
+    }
+
+    /// A mill whose tiles travel over this topic.
+    pub async fn start_over(tasks: Arc<dyn Topic<TileTask>>, config: Config) -> Self {
         let directory = TempDir::new().unwrap();
         let storage = Arc::new(LocalStorage::new(Overwrite::Refused));
         let config = Arc::new(config);
-        let app = App::embedded(config, Arc::clone(&storage) as Arc<dyn Storage>).await.unwrap();
+        let mut app =
+            App::embedded(config, Arc::clone(&storage) as Arc<dyn Storage>).await.unwrap();
+        app.topics.tasks = tasks;
         let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
         let shutdown = CancellationToken::new();
         let ports = Ports {
@@ -120,7 +128,7 @@ impl Mill {
         let worker =
             service::mill::Mill::new(WorkerId::new("real"), "h".into(), pool, answers, timeout);
         tasks.send(0, TileTask { results_partition: 0, ..task }).await.unwrap();
-        tokio::spawn(Arc::new(worker).run(Arc::new(tasks), self.shutdown.clone()));
+        tokio::spawn(Arc::new(worker).run(Arc::new(tasks), PATIENCE, self.shutdown.clone()));
         let mut consumer = results.join("test").await.unwrap();
         loop {
             let event = tokio::time::timeout(PATIENCE, consumer.next()).await;

@@ -33,9 +33,10 @@ pub struct Flight {
 
 /// What a job has on its way, and what it has still to send.
 ///
-/// A tile is sent again only when the queue no longer holds it: its task is committed, the results
+/// A tile is sent again only when the queue no longer holds it: its task is committed or gone, the results
 /// partition is committed beyond the end that was seen after that, and the board lacks the tile.
-/// Time plays no part, so load never looks like loss.
+/// Time plays no part, so load never looks like loss. A queue that was made anew, or lost its newest
+/// records, ends before what was sent to it: that is gone, too.
 #[derive(Debug)]
 pub struct Flights {
     tiles: u32,
@@ -159,8 +160,9 @@ impl Flights {
     pub fn settle(&mut self, tasks: &[Progress], results: &[Progress]) {
         for flight in self.on_way.values_mut() {
             let task = tasks.get(flight.partition as usize);
-            let committed = task.is_some_and(|progress| progress.committed > flight.offset);
-            if committed && flight.results_end.is_none() {
+            let is_past =
+                |task: &Progress| task.committed > flight.offset || task.end <= flight.offset;
+            if task.is_some_and(is_past) && flight.results_end.is_none() {
                 let results = results.get(flight.results_partition as usize);
                 flight.results_end = results.map(|progress| progress.end);
             }
@@ -172,7 +174,9 @@ impl Flights {
     pub fn find_lost(&mut self, board: &Board, results: &[Progress]) -> usize {
         let lost = self.remove(|tile, flight| {
             let results = results.get(flight.results_partition as usize);
-            let passed = |end| results.is_some_and(|progress| progress.committed >= end);
+            let passed = |end: u64| {
+                results.is_some_and(|progress| progress.committed >= end.min(progress.end))
+            };
             flight.results_end.is_some_and(passed) && !board.has(tile)
         });
         let count = lost.len();
@@ -268,6 +272,18 @@ mod tests {
         assert_eq!(flights.find_lost(&board, &[progress(4, 9)]), 0);
         assert_eq!(flights.find_lost(&board, &[progress(5, 9)]), 1);
         assert_eq!(flights.take_next(&board), Some(0));
+    }
+
+    #[test]
+    fn a_tile_whose_topic_ends_before_it_is_lost() {
+        let (mut flights, board) = sent(3);
+        // The newest of three records is gone, then the topics are made anew.
+        flights.settle(&[progress(0, 2)], &[progress(5, 5)]);
+        assert_eq!(flights.find_lost(&board, &[progress(5, 5)]), 1);
+        assert_eq!(flights.take_next(&board), Some(2));
+        flights.settle(&[progress(0, 0)], &[progress(5, 5)]);
+        assert_eq!(flights.find_lost(&board, &[progress(0, 1)]), 0);
+        assert_eq!(flights.find_lost(&board, &[progress(1, 1)]), 2);
     }
 
     #[test]

@@ -24,9 +24,9 @@ use self::news::News;
 use self::route::Routes;
 use self::source::Decoder;
 use self::window::Bounds;
-use super::PortError;
 use super::ledger::Ledger;
 use super::pool::Pool;
+use super::{PortError, Troubles};
 use crate::config::Config;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
@@ -169,22 +169,28 @@ impl Dispatcher {
 
     /// Lets go of jobs that have ended, and begins others in their places.
     async fn follow(&mut self, news: &News) -> Result<(), PortError> {
-        self.drop_ended(news).await?;
-        self.begin_waiting().await
+        let dropped = self.drop_ended(news).await;
+        self.begin_waiting().await.and(dropped)
     }
 
     /// Lets go of jobs that have an outcome.
     async fn drop_ended(&mut self, news: &News) -> Result<(), PortError> {
         let about: Vec<JobId> =
             self.active.iter().map(|a| a.plan.id).filter(|id| news.is_about(*id)).collect();
+        let mut troubles = Troubles::default();
         for job in about {
-            // A removed job has no outcome and no entry.
-            let ended = self.ledger.refresh(job).await?.is_some() || self.ledger.get(job).is_none();
-            if ended {
-                self.active.retain(|active| active.plan.id != job);
-                self.ports.state.forget(job).await?;
-                self.ports.state.signal(Look::Job(job)).await?;
-            }
+            troubles.note(self.drop_if_ended(job).await)?;
+        }
+        troubles.end()
+    }
+
+    async fn drop_if_ended(&mut self, job: JobId) -> Result<(), PortError> {
+        // A removed job has no outcome and no entry.
+        let ended = self.ledger.refresh(job).await?.is_some() || self.ledger.get(job).is_none();
+        if ended {
+            self.active.retain(|active| active.plan.id != job);
+            self.ports.state.forget(job).await?;
+            self.ports.state.signal(Look::Job(job)).await?;
         }
         Ok(())
     }
@@ -254,15 +260,20 @@ impl Dispatcher {
 
     /// Ends the jobs that have to fail. Those that cannot be ended now are ended at a later look.
     async fn record_failures(&mut self) -> Result<(), PortError> {
+        let mut troubles = Troubles::default();
         for active in &mut self.active {
             let Some(failure) = active.failure.clone() else { continue };
             let job = active.plan.id;
-            self.ledger.conclude(job, Outcome::failed(failure.clone())).await?;
-            warn!(%job, %failure, "job failed");
-            active.failure = None;
-            self.news.add(job);
+            match self.ledger.conclude(job, Outcome::failed(failure.clone())).await {
+                Ok(_) => {
+                    warn!(%job, %failure, "job failed");
+                    active.failure = None;
+                    self.news.add(job);
+                }
+                Err(error) => troubles.note(Err(error.into()))?,
+            }
         }
-        Ok(())
+        troubles.end()
     }
 
     async fn look_at_boards(&mut self) -> Result<(), PortError> {

@@ -1,6 +1,7 @@
 //! Which tiles are sent next, and sending them.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use super::Dispatcher;
 use super::flights::Flight;
 use super::source;
 use super::window::InFlight;
+use crate::model::job::Failure;
 use crate::queue::QueueError;
 use crate::service::PortError;
 
@@ -33,6 +35,11 @@ enum SendError {
     Cut(io::Error),
     /// The queue did not take it.
     Queue(QueueError),
+}
+
+/// Why a job fails one of whose tiles the queue does not take.
+fn refused(tile: u32, cause: &dyn Error) -> Failure {
+    Failure { tile: Some(tile), ..Failure::of_job(format!("the tile cannot be sent: {cause}")) }
 }
 
 /// What a job contributes when it is its turn.
@@ -135,6 +142,10 @@ impl Dispatcher {
                     active.flights.put_back(pick.tile);
                     match error {
                         SendError::Cut(error) => active.failure = Some(source::unkept(&error)),
+                        // It would be refused again: its owner has to hear of it.
+                        SendError::Queue(QueueError::Refused(cause)) => {
+                            active.failure = Some(refused(pick.tile, &*cause));
+                        }
                         SendError::Queue(error) => failed = Some(error),
                     }
                 }
