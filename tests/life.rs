@@ -89,6 +89,23 @@ fn a_start_removes_what_belongs_to_no_job_and_nothing_else() {
 }
 
 #[test]
+fn a_canvas_that_nobody_has_open_goes_when_its_job_ends() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let job = server.accepted(&data("grey-8.png"), &[]);
+    server.result(&job);
+    let processed = directory.path().join("data/processed");
+    support::until_tree(&processed, <[String]>::is_empty);
+    // As if its results had gone to another collector, and the job had ended there.
+    let left = format!("{job}.0198f0000000700080000000000000bb.canvas");
+    fs::write(processed.join(&left), "left over").unwrap();
+    fs::write(processed.join("mine.canvas"), "somebody else's").unwrap();
+    assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
+    support::until_tree(&processed, |names| names == ["mine.canvas"]);
+    server.stop();
+}
+
+#[test]
 fn beyond_the_queue_jobs_are_refused_before_their_image_is_sent() {
     let directory = TempDir::new().unwrap();
     let settings = [("TILEMILL_JOBS__ACTIVE", "1"), ("TILEMILL_JOBS__QUEUED", "1"), ONE_THREAD];

@@ -7,6 +7,7 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
@@ -33,15 +34,18 @@ pub(super) struct Finish {
     pub(super) storage: Arc<dyn ResultStorage>,
     pub(super) pool: Arc<Pool>,
     pub(super) filtering_since: Option<Instant>,
+    /// When the job has ended otherwise.
+    pub(super) stop: CancellationToken,
 }
 
 impl Finish {
-    /// Encodes and stores the final image, then the outcome. Returns the outcome that stands.
-    pub(super) async fn run(self) -> Result<Outcome, PortError> {
+    /// Encodes and stores the final image, then the outcome. Returns the outcome that stands; nothing, if
+    /// it was stopped before there was an image.
+    pub(super) async fn run(self) -> Result<Option<Outcome>, PortError> {
         let started = Instant::now();
         let job = self.plan.id;
         if let Some(outcome) = self.storage.outcome(job).await? {
-            return Ok(outcome);
+            return Ok(Some(outcome));
         }
         let metadata = self.metadata().await?;
         let stored = match self.storage.count_start(job, Step::Encode).await {
@@ -56,14 +60,15 @@ impl Finish {
             Ok(_) => self.store(&metadata).await,
         };
         let outcome = match stored {
-            Ok(bytes) => self.complete(bytes, started),
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => self.complete(bytes, started),
             Err(failure) => Outcome::failed(failure),
         };
         match self.conclude(outcome).await {
             Err(StorageError::NotFound(..)) => {
                 // Removed in the meantime: what was stored since then goes the same way.
                 self.storage.remove_final(job).await?;
-                Ok(Outcome::cancelled())
+                Ok(Some(Outcome::cancelled()))
             }
             Err(error) => Err(error.into()),
             Ok(stands) => {
@@ -71,7 +76,7 @@ impl Finish {
                     self.storage.remove_final(job).await?;
                 }
                 self.storage.clear_starts(job, Step::Encode).await?;
-                Ok(stands)
+                Ok(Some(stands))
             }
         }
     }
@@ -105,14 +110,15 @@ impl Finish {
         Outcome::Complete { finished_at, bytes, attempts, timings }
     }
 
-    /// Returns the bytes of the final image.
-    async fn store(&self, metadata: &Metadata) -> Result<u64, Failure> {
+    /// Returns the bytes of the final image; nothing, if it was stopped before that was whole.
+    async fn store(&self, metadata: &Metadata) -> Result<Option<u64>, Failure> {
         let image = self.storage.stage_final(&self.plan).await.map_err(cannot_write)?;
-        let image = self.encode(image, metadata).await?;
+        let encoded = self.stop.run_until_cancelled(self.encode(image, metadata)).await;
+        let Some(image) = encoded.transpose()? else { return Ok(None) };
         let length = image.file().metadata().map_err(cannot_write)?.len();
         self.storage.publish_final(&self.plan, image).await.map_err(cannot_write)?;
         self.keep_thumbnail().await;
-        Ok(length)
+        Ok(Some(length))
     }
 
     /// A job is complete without its thumbnail, too.
@@ -210,4 +216,63 @@ fn cannot_write(error: impl std::error::Error) -> Failure {
         source = error.source();
     }
     Failure::of_job(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+    use std::num::NonZeroUsize;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::model::job::JobId;
+    use crate::raster::pixels::Pixels;
+    use crate::service::admit::{Admission, Candidate, Wishes};
+    use crate::service::canvas::Scratch;
+    use crate::storage::Storage;
+    use crate::storage::files::FileStorage;
+
+    const IMAGE: &[u8] = include_bytes!("../../../tests/data/grey-8.png");
+
+    /// The end of a job whose tiles are all there.
+    async fn finish(storage: Arc<FileStorage>, scratch: &TempDir) -> Finish {
+        let config = Arc::new(Config::default());
+        let candidate = Candidate::read("a.png", 3, Cursor::new(IMAGE), &config).unwrap();
+        let admission = Admission::new(config, storage.id().clone(), 1);
+        let plan = admission.plan(JobId::generate(), candidate, &Wishes::default()).unwrap();
+        let original = storage.stage_original(plan.id).await.unwrap();
+        original.file().write_all(IMAGE).unwrap();
+        storage.create(&plan, original).await.unwrap();
+        let scratch = Scratch::Unnamed(scratch.path().to_owned());
+        let canvas = Canvas::open(&scratch, &plan).unwrap();
+        for tile in 0..canvas.board().tiles() {
+            let size = plan.grid().region(tile).size();
+            canvas.put(tile, &Pixels::zeroed(size, plan.result_format())).unwrap();
+        }
+        Finish {
+            plan: Arc::new(plan),
+            canvas: Arc::new(canvas),
+            painter: None,
+            storage,
+            pool: Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap()),
+            filtering_since: None,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_encode_that_is_stopped_leaves_neither_an_image_nor_an_outcome() {
+        let directory = TempDir::new().unwrap();
+        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
+        let stopped = finish(Arc::clone(&storage), &directory).await;
+        let plan = Arc::clone(&stopped.plan);
+        stopped.stop.cancel();
+        assert_eq!(stopped.run().await.unwrap(), None);
+        assert_eq!(storage.outcome(plan.id).await.unwrap(), None);
+        assert!(storage.open_final(&plan).await.is_err());
+        let done = finish(storage, &directory).await.run().await.unwrap();
+        assert!(matches!(done, Some(Outcome::Complete { .. })), "{done:?}");
+    }
 }

@@ -18,9 +18,9 @@ use tracing::{info, warn};
 use self::finish::Finish;
 use self::mosaic::Painter;
 use self::write::Write;
-use super::PortError;
 use super::canvas::{self, Canvas, Scratch};
 use super::pool::Pool;
+use super::{PortError, Troubles};
 use crate::blocking;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
@@ -35,6 +35,8 @@ mod write;
 
 /// How long to wait after a port has failed: what was not acked comes again at once.
 const BACK_OFF: Duration = Duration::from_millis(500);
+/// How often to look for canvases that nobody needs any more and nobody told of.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// Results that are written to canvases together, between two publications of the boards.
 const BATCH: usize = 64;
 
@@ -49,7 +51,7 @@ pub struct Collector {
     /// Where others are told of these.
     told: watch::Sender<Vec<u32>>,
     open: BTreeMap<JobId, Open>,
-    finishing: JoinSet<(JobId, Result<Outcome, PortError>)>,
+    finishing: JoinSet<(JobId, Result<Option<Outcome>, PortError>)>,
     /// Jobs that have to fail, until that is recorded.
     failures: BTreeMap<JobId, Failure>,
 }
@@ -81,7 +83,8 @@ struct Open {
     painter: Option<Arc<Painter>>,
     /// When the first tile was there.
     filtering_since: Option<Instant>,
-    finishing: bool,
+    /// Stops the encoding of the result, if that has begun.
+    finishing: Option<CancellationToken>,
 }
 
 impl Collector {
@@ -115,10 +118,10 @@ impl Collector {
         results: Arc<dyn Topic<TileResult>>,
         shutdown: CancellationToken,
     ) -> Result<(), PortError> {
-        self.sweep().await;
         let mut consumer = results.join(member).await?;
         let mut looks = self.state.looks();
         let mut clock = tokio::time::interval(REPUBLISH_EVERY);
+        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
@@ -129,7 +132,12 @@ impl Collector {
                 }
                 event = consumer.next() => self.receive(event?, &mut *consumer).await,
                 look = looks.recv() => match look {
-                    Ok(Look::Job(_)) | Err(RecvError::Lagged(_)) => self.refresh().await,
+                    Ok(Look::Job(job)) => {
+                        let refreshed = self.refresh().await;
+                        self.sweep(Some(job)).await;
+                        refreshed
+                    }
+                    Err(RecvError::Lagged(_)) => self.refresh().await,
                     Ok(_) | Err(RecvError::Closed) => Ok(()),
                 },
                 Some(finished) = self.finishing.join_next() => {
@@ -137,6 +145,10 @@ impl Collector {
                     self.close(job, result).await
                 }
                 _ = clock.tick() => self.look_again().await,
+                _ = sweeps.tick() => {
+                    self.sweep(None).await;
+                    Ok(())
+                }
             };
             if let Err(error) = done {
                 warn!(error = &error as &dyn std::error::Error, "collecting was interrupted");
@@ -145,12 +157,16 @@ impl Collector {
         }
     }
 
-    /// Deletes the canvases of jobs that have ended while nobody looked.
-    async fn sweep(&self) {
+    /// Deletes canvases, of one job or of all, that nobody has open and whose jobs have ended: a process
+    /// that died left them, or one whose results go to another collector since.
+    async fn sweep(&self, job: Option<JobId>) {
         let Scratch::Named(directory) = self.scratch.clone() else { return };
         let listed = directory.clone();
-        for job in blocking::run(move || canvas::jobs(&listed)).await.unwrap_or_default() {
-            if !matches!(self.has_ended(job).await, Ok(true)) {
+        let found = blocking::run(move || canvas::jobs(&listed)).await.unwrap_or_default();
+        let mut found: Vec<JobId> = found.into_iter().collect();
+        found.retain(|found| job.is_none_or(|job| job == *found));
+        for job in found {
+            if self.open.contains_key(&job) || !matches!(self.has_ended(job).await, Ok(true)) {
                 continue;
             }
             let directory = directory.clone();
@@ -161,9 +177,10 @@ impl Collector {
     }
 
     async fn look_again(&mut self) -> Result<(), PortError> {
-        self.record_failures().await?;
-        self.refresh().await?;
-        self.publish(self.open.keys().copied().collect()).await
+        let recorded = self.record_failures().await;
+        let refreshed = self.refresh().await;
+        let published = self.publish(self.open.keys().copied().collect()).await;
+        recorded.and(refreshed).and(published)
     }
 
     /// Opens the canvases of active jobs whose results come here, and closes others.
@@ -173,22 +190,24 @@ impl Collector {
             .filter(|job| job.storage == *self.storage.id())
             .map(|job| (job.id, job.results_partition))
             .collect();
-        self.let_go(&routes).await?;
+        let mut troubles = Troubles::default();
+        troubles.note(self.let_go(&routes).await)?;
         for (job, partition) in routes {
             let known = self.open.contains_key(&job) || self.failures.contains_key(&job);
             if !known && self.partitions.contains(&partition) {
-                self.open(job, partition).await?;
+                troubles.note(self.open(job, partition).await)?;
             }
         }
-        Ok(())
+        troubles.end()
     }
 
     /// Closes the canvases of jobs that have ended or are gone, and of those whose results go to somebody
     /// else now. A job that merely is not active any more, because the state forgot it, stays open.
     async fn let_go(&mut self, routes: &BTreeMap<JobId, u32>) -> Result<(), PortError> {
+        let mut troubles = Troubles::default();
         for job in self.open.keys().copied().collect::<Vec<_>>() {
             match routes.get(&job) {
-                None => self.drop_if_ended(job).await?,
+                None => troubles.note(self.drop_if_ended(job).await)?,
                 Some(partition) if self.partitions.contains(partition) => {
                     self.open.entry(job).and_modify(|open| open.partition = *partition);
                 }
@@ -196,7 +215,7 @@ impl Collector {
                 Some(_) => drop(self.open.remove(&job)),
             }
         }
-        Ok(())
+        troubles.end()
     }
 
     async fn open(&mut self, job: JobId, partition: u32) -> Result<(), PortError> {
@@ -236,10 +255,13 @@ impl Collector {
         })
     }
 
+    /// Deletes the canvas of a job that has ended. Nobody wants what may be encoded of it.
     async fn discard(&mut self, job: JobId) {
-        if let Some(open) = self.open.remove(&job)
-            && let Err(error) = blocking::run(move || open.canvas.discard()).await
-        {
+        let Some(open) = self.open.remove(&job) else { return };
+        if let Some(stop) = &open.finishing {
+            stop.cancel();
+        }
+        if let Err(error) = blocking::run(move || open.canvas.discard()).await {
             warn!(%job, %error, "could not delete a canvas");
         }
     }
@@ -312,8 +334,9 @@ impl Collector {
             if board.done() > 0 {
                 open.filtering_since.get_or_insert_with(Instant::now);
             }
-            if board.is_complete() && !open.finishing {
-                open.finishing = true;
+            if board.is_complete() && open.finishing.is_none() {
+                let stop = CancellationToken::new();
+                open.finishing = Some(stop.clone());
                 let finish = Finish {
                     plan: Arc::clone(&open.plan),
                     canvas: Arc::clone(&open.canvas),
@@ -321,6 +344,7 @@ impl Collector {
                     storage: Arc::clone(&self.storage),
                     pool: Arc::clone(&self.pool),
                     filtering_since: open.filtering_since,
+                    stop,
                 };
                 self.finishing.spawn(async move { (job, finish.run().await) });
             }
@@ -338,13 +362,14 @@ impl Collector {
     async fn close(
         &mut self,
         job: JobId,
-        result: Result<Outcome, PortError>,
+        result: Result<Option<Outcome>, PortError>,
     ) -> Result<(), PortError> {
         match result {
-            Ok(outcome) => info!(%job, status = ?outcome.status(), "ended"),
+            Ok(Some(outcome)) => info!(%job, status = ?outcome.status(), "ended"),
+            Ok(None) => info!(%job, "encoding was stopped: the job has ended"),
             Err(error) => {
                 if let Some(open) = self.open.get_mut(&job) {
-                    open.finishing = false;
+                    open.finishing = None;
                 }
                 return Err(error);
             }
@@ -364,17 +389,21 @@ impl Collector {
     }
 
     async fn record_failures(&mut self) -> Result<(), PortError> {
-        while let Some((job, failure)) = self.failures.first_key_value() {
-            let (job, failure) = (*job, failure.clone());
-            match self.storage.conclude(job, Outcome::failed(failure.clone())).await {
-                Ok(_) => warn!(%job, %failure, "job failed"),
-                Err(StorageError::NotFound(..)) => {}
-                Err(error) => return Err(error.into()),
-            }
-            self.failures.remove(&job);
-            self.state.signal(Look::Job(job)).await?;
+        let mut troubles = Troubles::default();
+        for (job, failure) in self.failures.clone() {
+            troubles.note(self.record_failure(job, failure).await)?;
         }
-        Ok(())
+        troubles.end()
+    }
+
+    async fn record_failure(&mut self, job: JobId, failure: Failure) -> Result<(), PortError> {
+        match self.storage.conclude(job, Outcome::failed(failure.clone())).await {
+            Ok(_) => warn!(%job, %failure, "job failed"),
+            Err(StorageError::NotFound(..)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.failures.remove(&job);
+        Ok(self.state.signal(Look::Job(job)).await?)
     }
 
     /// Deletes the canvases of jobs that were finished just now.
@@ -388,7 +417,7 @@ impl Collector {
 
     /// A process that is stopped in good order is not ended by the images it was encoding.
     async fn forgive_encodes(&self) {
-        for (job, _) in self.open.iter().filter(|(_, open)| open.finishing) {
+        for (job, _) in self.open.iter().filter(|(_, open)| open.finishing.is_some()) {
             // A job that was removed meanwhile has nothing to be forgiven, and the others still have.
             match self.storage.clear_starts(*job, Step::Encode).await {
                 Ok(()) | Err(StorageError::NotFound(..)) => {}
@@ -404,6 +433,6 @@ impl Open {
     fn new(plan: Arc<Plan>, partition: u32, canvas: Canvas, preview: Preview) -> Self {
         let canvas = Arc::new(canvas);
         let painter = (preview == Preview::Painted).then(|| Painter::start(Arc::clone(&canvas)));
-        Self { plan, partition, canvas, painter, filtering_since: None, finishing: false }
+        Self { plan, partition, canvas, painter, filtering_since: None, finishing: None }
     }
 }
