@@ -145,9 +145,10 @@ impl Ledger {
         self.storage.kept(plan).await
     }
 
-    /// Removes a job and its files.
+    /// Removes a job and its files. One whose files cannot be removed stays, so that it can be tried again.
     pub async fn remove(&self, job: JobId) -> Result<(), StorageError> {
+        self.storage.remove(job).await?;
         self.write().remove(&job);
-        self.storage.remove(job).await
+        Ok(())
     }
 }

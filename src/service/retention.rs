@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::PortError;
 use super::ledger::{Entry, Ledger};
@@ -27,6 +27,8 @@ enum Removal {
     Original,
     /// The final image: it cannot be fetched any more.
     Result,
+    /// The pyramids of both: they can be made again.
+    Pyramids,
     /// The job: nobody knows of it any more.
     Record,
 }
@@ -99,7 +101,10 @@ async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Resu
             continue;
         }
         info!(job = %plan.id, ?removal, "kept no longer");
-        state.signal(Look::Job(plan.id)).await?;
+        // Whoever does not hear of it sees it at the next look.
+        if let Err(error) = state.signal(Look::Job(plan.id)).await {
+            debug!(error = &error as &dyn std::error::Error, "could not send a signal");
+        }
     }
     Ok(())
 }
@@ -129,6 +134,7 @@ async fn remove(
             ledger.remove_result(plan).await?;
             pyramids.remove(plan.id, Which::Result).await;
         }
+        Removal::Pyramids => pyramids.remove_both(plan.id).await,
         Removal::Record => {
             ledger.remove(plan.id).await?;
             pyramids.remove_both(plan.id).await;
@@ -137,11 +143,19 @@ async fn remove(
     Ok(())
 }
 
-/// What is to be removed: first what is too old, then, from the oldest, what is too much.
+/// What is to be removed: first what is too old; then, from the oldest, what is too much: pyramids, and images
+/// only if that is not enough.
 fn due(mut jobs: Vec<Ended>, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
     jobs.sort_by_key(|job| Reverse(job.age));
     let mut removals: Vec<_> = jobs.iter_mut().flat_map(|job| too_old(job, limits)).collect();
     let mut bytes: u64 = jobs.iter().map(Ended::bytes).sum();
+    for job in jobs.iter_mut().filter(|job| job.pyramids > 0) {
+        if bytes <= limits.max_bytes.get() {
+            break;
+        }
+        bytes -= std::mem::take(&mut job.pyramids);
+        removals.push((Arc::clone(&job.plan), Removal::Pyramids));
+    }
     for mut job in jobs {
         if bytes <= limits.max_bytes.get() {
             break;
@@ -267,10 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn pyramids_count_as_much_as_images_and_go_with_them() {
+    fn pyramids_count_as_much_as_images_and_go_before_them() {
         let mut jobs = [ended(3, 0, 5), ended(1, 0, 5)];
-        jobs[0].pyramids = 10;
-        assert_eq!(removals(&jobs, 20), [vec![], vec![]]);
-        assert_eq!(removals(&jobs, 19), [vec![Removal::Result], vec![]]);
+        (jobs[0].pyramids, jobs[1].pyramids) = (10, 10);
+        assert_eq!(removals(&jobs, 30), [vec![], vec![]]);
+        assert_eq!(removals(&jobs, 29), [vec![Removal::Pyramids], vec![]]);
+        assert_eq!(removals(&jobs, 19), [vec![Removal::Pyramids], vec![Removal::Pyramids]]);
+        let oldest = vec![Removal::Pyramids, Removal::Result];
+        assert_eq!(removals(&jobs, 9), [oldest, vec![Removal::Pyramids]]);
     }
 }

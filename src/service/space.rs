@@ -18,6 +18,8 @@ pub struct Space {
     floor: Bytes,
     /// What decoded images may take of the memory; larger ones go to the scratch disk.
     memory: Bytes,
+    /// Whether canvases are on these disks, and not on those of collectors on other machines.
+    has_canvases: bool,
 }
 
 impl Space {
@@ -26,7 +28,10 @@ impl Space {
     pub fn new(config: &Config) -> Self {
         let floor = config.limits.min_free_space;
         let memory = config.dispatch.image_memory;
-        Self { data: config.data_dir.clone(), scratch: config.scratch_dir(), floor, memory }
+        let (data, scratch) = (config.data_dir.clone(), config.scratch_dir());
+        let has_url = config.storage.as_ref().is_some_and(|storage| storage.url.is_some());
+        let has_canvases = config.kafka.is_none() || !has_url;
+        Self { data, scratch, floor, memory, has_canvases }
     }
 
     /// Refuses an upload for which there is no room. Blocks on the disk.
@@ -39,6 +44,7 @@ impl Space {
         let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;
         let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
         let decoded = if decoded > self.memory.get() { decoded } else { 0 };
+        let canvas = if self.has_canvases { canvas } else { 0 };
         check(free(&self.scratch).ok(), canvas + decoded, self.floor, "scratch_dir")
     }
 }

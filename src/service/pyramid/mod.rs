@@ -11,6 +11,7 @@ use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -40,6 +41,8 @@ mod shelf;
 const PLACES: usize = 2;
 /// Pyramids that are kept open; others are opened again when they are needed.
 const OPEN: usize = 64;
+/// How long it is said that a pyramid cannot be made, before whoever looks has it tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// Decoding is this part of the work, as people wait for it.
 const DECODING: f64 = 0.3;
 
@@ -97,7 +100,8 @@ impl Progress {
 enum Entry {
     Making(Arc<Progress>),
     Ready(Arc<Pyramid>),
-    Failed(String),
+    /// Why it could not be made, until it may be tried again.
+    Failed(String, Instant),
 }
 
 impl Entry {
@@ -105,8 +109,12 @@ impl Entry {
         match self {
             Self::Making(progress) => Status::Making(progress.fraction()),
             Self::Ready(pyramid) => Status::Ready(Arc::clone(pyramid)),
-            Self::Failed(why) => Status::Failed(why.clone()),
+            Self::Failed(why, _) => Status::Failed(why.clone()),
         }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Failed(_, until) if Instant::now() >= *until)
     }
 }
 
@@ -150,13 +158,13 @@ impl Pyramids {
     /// How it is with the pyramid of an image that is there. If there is none, it is made from now on.
     pub async fn look(&self, plan: &Arc<Plan>, which: Which) -> Status {
         let key = (plan.id, which);
-        if let Some(entry) = self.entries().get(&key) {
+        if let Some(entry) = self.entries().get(&key).filter(|entry| !entry.is_over()) {
             return entry.status();
         }
         let shelf = Arc::clone(&self.shelf);
         let found = blocking::run(move || shelf.open(key)).await;
         let mut entries = self.entries();
-        if let Some(entry) = entries.get(&key) {
+        if let Some(entry) = entries.get(&key).filter(|entry| !entry.is_over()) {
             return entry.status();
         }
         let entry = match found {
@@ -179,7 +187,7 @@ impl Pyramids {
                 Ok(pyramid) => Entry::Ready(Arc::new(pyramid)),
                 Err(error) => {
                     warn!(job = %plan.id, ?which, error = &error as &dyn std::error::Error, "no pyramid");
-                    Entry::Failed(error.to_string())
+                    Entry::Failed(error.to_string(), Instant::now() + TRY_AGAIN)
                 }
             };
             // An image that was removed meanwhile has none.
@@ -203,7 +211,9 @@ impl Pyramids {
             Which::Result => self.storage.open_final(plan).await?,
         };
         let (space, checked) = (self.space.clone(), plan.clone());
-        blocking::run(move || space.check_job(&checked)).await?;
+        // The decoded image is scratch, the pyramid stays beside the jobs.
+        let check = move || space.check_job(&checked).and_then(|()| space.check_upload(0));
+        blocking::run(check).await?;
         let source = self.decode(image, Arc::clone(&progress)).await?;
         let (levels, format) = (Levels::new(source.size()), build::format_for(source.format()));
         let shelf = Arc::clone(&self.shelf);

@@ -45,6 +45,18 @@ impl Payload for () {
     }
 }
 
+/// Nothing is sent along, and the server syncs something before it answers. What it counts must not be asked
+/// for twice only because its disk is slow.
+struct Synced;
+
+impl Payload for Synced {
+    fn body(&self) -> io::Result<impl AsSendBody> {
+        Ok(())
+    }
+
+    const LIMIT: Option<Duration> = Some(SILENCE);
+}
+
 impl Payload for Vec<u8> {
     fn body(&self) -> io::Result<impl AsSendBody> {
         Ok(self)
@@ -141,7 +153,7 @@ impl Link {
 
     /// Counts one more start.
     pub(super) fn count(&self, job: JobId, path: &str) -> Result<u32> {
-        let counted = self.call(Method::POST, path, None, &()).and_then(json);
+        let counted = self.call(Method::POST, path, None, &Synced).and_then(json);
         counted.map_err(|fault| self.error(fault, job, "plan"))
     }
 
@@ -210,5 +222,11 @@ fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
 }
 
 fn json<T: DeserializeOwned>(mut response: Response<Body>) -> Result<T, Fault> {
-    response.body_mut().read_json().map_err(|error| Fault::Passing(error.into()))
+    response.body_mut().read_json().map_err(|error| match error {
+        // Another version wrote it, and will again.
+        ureq::Error::Json(error) => {
+            Fault::Refused(format!("its answer is not understood: {error}"))
+        }
+        error => Fault::Passing(error.into()),
+    })
 }
