@@ -2,11 +2,13 @@
 //!
 //! Each event carries the whole of what it is about (`jobs`, `workers`, `processes`, `queue`, `job`), and
 //! `tiles` what a client does not know of a mosaic, so nothing has to be resumed: who reconnects gets
-//! everything again. A followed job that is deleted is `gone`. Events are made once for all clients.
+//! everything again. A followed job that is deleted is `gone`. While the mill cannot be looked at, there is
+//! only `trouble`, and everything again when that is over. Events are made once for all clients.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::convert::Infallible;
+use std::error::Error;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,9 +27,10 @@ use super::Api;
 use super::description::{Internal, Malformed, NotFound};
 use super::error::ApiError;
 use super::live::Live;
-use super::view;
+use super::view::{self, Links};
 use crate::app::App;
-use crate::model::job::JobId;
+use crate::blocking;
+use crate::model::job::{JobId, Status};
 use crate::service::PortError;
 use crate::state::LAST_LOOK;
 
@@ -35,8 +38,14 @@ use crate::state::LAST_LOOK;
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Without a signal, everything is looked at this often: workers fall silent without one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A comment is sent after this long without an event, so that proxies keep the stream open.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// `alive` is sent after this long without an event: proxies keep the stream open, and a client that hears
+/// nothing for longer knows that it is broken.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How far jobs in the list are is told this often, what else changes there at once.
+const LIST_EVERY: Duration = Duration::from_secs(1);
+/// The mosaic of a job of more tiles than this is told as seldom: it takes milliseconds to compare.
+const MANY_TILES: u32 = 50_000;
+const ALIVE: &[u8] = b"event: alive\ndata: {}\n\n";
 /// Jobs that a stream tells of: the newest.
 const JOBS: usize = 50;
 
@@ -58,10 +67,23 @@ pub struct Hub {
 /// What is told, as events as they are sent, each of which stays the same as long as there is nothing new.
 #[derive(Clone, Default)]
 struct Frame {
-    /// To everybody.
+    /// The list of jobs, to everybody.
+    list: Option<List>,
+    /// What else is told to everybody.
     common: Vec<Bytes>,
     /// To those who follow a job.
     jobs: BTreeMap<JobId, JobFrame>,
+    /// Instead of all that: why the mill cannot be looked at.
+    trouble: Option<Bytes>,
+}
+
+/// The list of jobs as it was told.
+#[derive(Clone)]
+struct List {
+    told_at: Instant,
+    event: Bytes,
+    /// What is told at once when it changes.
+    marks: (usize, Vec<(JobId, Status, Links)>),
 }
 
 /// What is told of one job.
@@ -69,6 +91,8 @@ struct Frame {
 struct JobFrame {
     about: Option<Bytes>,
     live: Option<Arc<Live>>,
+    /// When the mosaic was looked at.
+    looked_at: Option<Instant>,
 }
 
 impl Hub {
@@ -117,18 +141,43 @@ impl Hub {
     async fn look_now(&self, looked: &mut Option<Instant>, app: &App) -> Result<(), PortError> {
         let began = Instant::now();
         let before = self.frames.borrow().clone();
-        let mut frame = Frame { common: common(app).await?, jobs: BTreeMap::new() };
-        for (now, old) in frame.common.iter_mut().zip(&before.common) {
+        let done = match self.frame(&before, app).await {
+            Ok(frame) => {
+                self.frames.send_replace(frame);
+                Ok(())
+            }
+            Err(error) => {
+                let mut trouble = event("trouble", &serde_json::json!({ "error": causes(&error) }));
+                if let Some(old) = &before.trouble {
+                    stay(&mut trouble, old);
+                }
+                self.frames.send_modify(|frame| frame.trouble = Some(trouble));
+                Err(error)
+            }
+        };
+        *looked = Some(began);
+        done
+    }
+
+    async fn frame(&self, before: &Frame, app: &App) -> Result<Frame, PortError> {
+        let list = list(app, before.list.as_ref()).await?;
+        let mut common = common(app).await?;
+        for (now, old) in common.iter_mut().zip(&before.common) {
             stay(now, old);
         }
+        let mut jobs = BTreeMap::new();
         for job in self.followed.jobs() {
             let known = before.jobs.get(&job).cloned().unwrap_or_default();
-            frame.jobs.insert(job, follow(app, job, known).await?);
+            jobs.insert(job, follow(app, job, known).await?);
         }
-        self.frames.send_replace(frame);
-        *looked = Some(began);
-        Ok(())
+        Ok(Frame { list: Some(list), common, jobs, trouble: None })
     }
+}
+
+/// What happened, and why, in a sentence.
+fn causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Leaves what is the same the same, so that listeners see it by its address.
@@ -138,11 +187,25 @@ fn stay(now: &mut Bytes, old: &Bytes) {
     }
 }
 
-async fn common(app: &App) -> Result<Vec<Bytes>, PortError> {
+/// The list of jobs; the one before as long as that says what matters and is young.
+async fn list(app: &App, before: Option<&List>) -> Result<List, PortError> {
     let (jobs, total) = view::jobs(app, 0, JOBS).await?;
+    let marks = jobs.iter().map(|job| (job.id, job.status, job.links.clone()));
+    let marks = (total, marks.collect::<Vec<_>>());
+    let is_told = |list: &&List| list.marks == marks && list.told_at.elapsed() < LIST_EVERY;
+    if let Some(list) = before.filter(is_told) {
+        return Ok(list.clone());
+    }
+    let mut event = event("jobs", &serde_json::json!({ "jobs": jobs, "total": total }));
+    if let Some(list) = before {
+        stay(&mut event, &list.event);
+    }
+    Ok(List { told_at: Instant::now(), event, marks })
+}
+
+async fn common(app: &App) -> Result<Vec<Bytes>, PortError> {
     let workers = app.state.workers(late_after(app)).await?;
     Ok(vec![
-        event("jobs", &serde_json::json!({ "jobs": jobs, "total": total })),
         event("workers", &workers),
         event("processes", &app.state.processes().await?),
         event("queue", &view::queue(app).await?),
@@ -152,7 +215,7 @@ async fn common(app: &App) -> Result<Vec<Bytes>, PortError> {
 async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, PortError> {
     let Some(entry) = app.ledger.get(job) else {
         let gone = event("gone", &serde_json::json!({ "id": job }));
-        return Ok(JobFrame { about: Some(gone), live: None });
+        return Ok(JobFrame { about: Some(gone), ..JobFrame::default() });
     };
     let view = view::job(app, &entry).await?;
     let is_told = |live: &Arc<Live>| live.tells(view.tiles_done, view.attempts);
@@ -161,12 +224,13 @@ async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, Port
         stay(&mut about, old);
     }
     let is_over = entry.outcome.as_ref().is_some_and(|outcome| outcome.age() > LAST_LOOK);
-    let live = if known.live.as_ref().is_some_and(is_told) || is_over {
-        known.live
-    } else {
-        live(app, job, known.live).await?
-    };
-    Ok(JobFrame { about: Some(about), live })
+    let is_early = entry.plan.tiles() > MANY_TILES
+        && known.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY);
+    if known.live.as_ref().is_some_and(is_told) || is_over || is_early {
+        return Ok(JobFrame { about: Some(about), ..known });
+    }
+    let looked_at = Some(Instant::now());
+    Ok(JobFrame { about: Some(about), live: live(app, job, known.live).await?, looked_at })
 }
 
 /// The mosaic now; the one before as long as none is published.
@@ -177,7 +241,8 @@ async fn live(
 ) -> Result<Option<Arc<Live>>, PortError> {
     let Some(mosaic) = app.state.mosaic(job).await? else { return Ok(known) };
     let board = app.state.board(job).await?;
-    Ok(Some(Live::follow(known.as_ref(), mosaic, board.as_ref())))
+    let follow = move || Live::follow(known.as_ref(), mosaic, board.as_ref());
+    Ok(Some(blocking::run(follow).await))
 }
 
 /// An event as it is sent.
@@ -236,7 +301,8 @@ pub struct Follow {
 /// Server-sent events, each with the whole of what it is about: `jobs` (the newest, as in
 /// `/api/jobs`), `workers`, `processes`, `queue`, and `job` for the one that was asked for, with its
 /// `tiles` as they come back: small pixels in base64, for the page. First comes everything, then what
-/// has changed. Nothing has to be resumed: who reconnects gets everything again.
+/// has changed. Nothing has to be resumed: who reconnects gets everything again. `alive` says nothing, after
+/// ten seconds without another event; `trouble` says why there is nothing else for now.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -302,7 +368,7 @@ impl Listener {
                 changed = timeout(KEEP_ALIVE, self.frames.changed()) => changed,
             };
             let Ok(changed) = changed else {
-                return Some(vec![Bytes::from_static(b": still here\n\n")]);
+                return Some(vec![Bytes::from_static(ALIVE)]);
             };
             changed.ok()?;
             let frame = self.frames.borrow_and_update().clone();
@@ -316,9 +382,14 @@ impl Listener {
     /// The events that tell what the client does not know yet.
     fn news(&mut self, mut frame: Frame) -> Vec<Bytes> {
         let job = self.job.as_ref().map(|follower| follower.job);
-        let followed = job.and_then(|job| frame.jobs.remove(&job)).unwrap_or_default();
-        let mut now = frame.common;
-        now.extend(followed.about);
+        let mut followed = JobFrame::default();
+        let now: Vec<Bytes> = if let Some(trouble) = frame.trouble {
+            vec![trouble]
+        } else {
+            followed = job.and_then(|job| frame.jobs.remove(&job)).unwrap_or_default();
+            let list = frame.list.map(|list| list.event);
+            list.into_iter().chain(frame.common).chain(followed.about.take()).collect()
+        };
         let is_told = |event: &Bytes| self.told.iter().any(|told| told.as_ptr() == event.as_ptr());
         let mut news: Vec<_> = now.iter().filter(|event| !is_told(event)).cloned().collect();
         if let (Some(job), Some(live)) = (job, &followed.live) {

@@ -115,26 +115,29 @@ impl Mosaic {
 
     /// The tiles that are not as they were in an earlier state of this mosaic.
     pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = u32> + 'a {
-        let tiles = (0..).zip(&self.marks);
-        tiles.filter(|(tile, mark)| !self.is_same(**mark, before, *tile)).map(|(tile, _)| tile)
+        let numbers = self.numbers_in(before);
+        let same = move |mark: Mark| match mark {
+            Mark::Made { worker, attempt, millis } => {
+                let worker = numbers.get(usize::from(worker)).copied().flatten()?;
+                Some(Mark::Made { worker, attempt, millis })
+            }
+            other => Some(other),
+        };
+        let olds = before.marks.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let tiles = (0..).zip(self.marks.iter().copied().zip(olds));
+        tiles
+            .filter(move |(_, (mark, old))| same(*mark) != *old || old.is_none())
+            .map(|(tile, _)| tile)
     }
 
-    /// Workers are compared by name: where a mosaic was written down meanwhile, their order may be another.
-    fn is_same(&self, mark: Mark, before: &Self, tile: u32) -> bool {
-        let name = |mosaic: &'_ Self, mark| match mark {
-            Mark::Made { worker, .. } => mosaic.workers.get(usize::from(worker)).cloned(),
-            Mark::Clear | Mark::Found => None,
+    /// The number that each worker has in another list: where a mosaic was written down meanwhile, the
+    /// order may be another.
+    fn numbers_in(&self, other: &Self) -> Vec<Option<u16>> {
+        let number = |worker: &WorkerId| {
+            let position = other.workers.iter().position(|known| known == worker);
+            position.and_then(|position| u16::try_from(position).ok())
         };
-        match (mark, before.marks.get(tile as usize).copied()) {
-            (
-                Mark::Made { attempt, millis, .. },
-                Some(old @ Mark::Made { attempt: old_attempt, millis: old_millis, .. }),
-            ) => {
-                (attempt, millis) == (old_attempt, old_millis)
-                    && name(self, mark) == name(before, old)
-            }
-            (mark, old) => Some(mark) == old,
-        }
+        self.workers.iter().map(number).collect()
     }
 
     /// Puts a tile in its slot. One that does not fit this mosaic is left out.
