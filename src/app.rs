@@ -126,6 +126,7 @@ pub struct App {
     pub ledger: Arc<Ledger>,
     pub pyramids: Pyramids,
     pub server: ServerId,
+    pub result_partitions: u32,
 }
 
 impl App {
@@ -134,20 +135,22 @@ impl App {
         config: Arc<Config>,
         storage: Arc<dyn Storage>,
     ) -> Result<Self, StorageError> {
-        let backends = Backends::embedded(&config);
-        Self::new(config, storage, backends).await
+        let (backends, partitions) =
+            (Backends::embedded(&config), config.topics.results_partitions);
+        Self::new(config, storage, backends, partitions).await
     }
 
-    /// A server over these.
+    /// A server over these, whose results travel in one of `result_partitions` partitions.
     pub async fn new(
         config: Arc<Config>,
         storage: Arc<dyn Storage>,
         Backends { topics, state }: Backends,
+        result_partitions: u32,
     ) -> Result<Self, StorageError> {
         let ledger = Arc::new(Ledger::load(Arc::clone(&storage)).await?);
         let pyramids = Pyramids::new(&config, Arc::clone(&storage));
         let server = ServerId(unique_id());
-        Ok(Self { config, topics, state, storage, ledger, pyramids, server })
+        Ok(Self { config, topics, state, storage, ledger, pyramids, server, result_partitions })
     }
 
     /// Starts what a server of a cluster does. It runs until `shutdown`; a service that ends with an
@@ -384,10 +387,15 @@ impl Services {
         let Topics { tasks, results, heartbeats } = topics.clone();
         let mill = Arc::new(Mill::new(worker, host_name(), pool, results, config.tile.timeout));
         let period = config.worker.heartbeat.duration();
+        let grace = config.shutdown_timeout.duration();
         let shutdown = self.shutdown.clone();
         self.spawn("work", async move {
-            let beating = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone());
-            let (worked, ()) = tokio::join!(mill.run(tasks, shutdown), beating);
+            let left = CancellationToken::new();
+            let beat = Arc::clone(&mill).beat(heartbeats, period, shutdown.clone(), left.clone());
+            let beating = AbortOnDropHandle::new(tokio::spawn(beat));
+            let worked = mill.run(tasks, grace, shutdown).await;
+            left.cancel();
+            beating.await?;
             Ok(worked?)
         });
         Ok(())

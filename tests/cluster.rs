@@ -13,6 +13,7 @@ mod mill;
 mod store;
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,16 +24,21 @@ use tempfile::TempDir;
 
 use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
 use crate::store::Redis;
-use crate::support::{data, picture};
+use crate::support::{Process, data, picture};
 
-const TESTS: [(&str, Test); 6] = [
+const TESTS: [(&str, Test); 8] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
     ("tiles_that_do_not_fit_into_a_message_are_cut_smaller", cut_smaller),
     ("what_is_missing_is_said_with_what_to_do", missing),
     ("tiles_of_a_killed_worker_are_done_before_it_is_called_dead", done_before_dead),
     ("a_monitor_that_is_stopped_makes_nobody_dead", monitor_stopped),
     ("at_rest_nothing_is_left_but_what_expires", at_rest),
+    ("a_worker_whose_tile_takes_too_long_leaves_it_to_others", leaves_its_tile),
+    ("a_page_hears_that_redis_is_away_and_that_it_is_back", redis_away),
 ];
+
+/// Takes longer for a tile of 2048 pixels than a worker that stops has for it.
+const VERY_SLOW: &str = "denoise:8:21:8,denoise:8:21:8";
 
 fn main() -> ExitCode {
     mill::run(&TESTS)
@@ -208,4 +214,54 @@ fn at_rest(services: &Services) {
         let left: u64 = client.dbsize().await.unwrap();
         assert_eq!(left, 0, "keys are left that do not expire");
     });
+}
+
+/// A worker that is told to stop says so, takes nothing more, and leaves the group in time: its tile is
+/// somebody else's at once, and not after a session.
+fn leaves_its_tile(services: &Services) {
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let settings = [("SHUTDOWN_TIMEOUT", "4s"), ("WORKER__HEARTBEAT", "500ms")];
+    let mill = Mill::with(kafka, &redis, "slow", &settings);
+    let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
+    let leaving = mill.work("leaving");
+    let mut others = Vec::new();
+    until_worker(&server, "leaving", "live");
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 3000, 2000);
+    let job = server
+        .accepted(&image, &[("filters", VERY_SLOW), ("format", "png"), ("tile_size", "2048")]);
+    server.get_until("/api/workers", |workers| workers[0]["in_flight"].as_u64() > Some(0));
+    leaving.signal(Signal::TERM);
+    until_worker(&server, "leaving", "leaving");
+    others.push(mill.work("other"));
+    leaving.log().wait_for("not finished in time: others do it (`shutdown_timeout`)");
+    leaving.leaves();
+    server.get_until("/api/workers", |workers| {
+        workers.as_array().is_some_and(|all| all.iter().all(|worker| worker["id"] == "other"))
+    });
+    assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
+    others.into_iter().for_each(Process::kill);
+    leave_all([collector, monitor]);
+    server.stop();
+}
+
+fn redis_away(services: &Services) {
+    let mut redis = Redis::start();
+    let mill = Mill::new(&services.kafka.address, &redis.address(), "away");
+    let server = mill.serve();
+    let request = ureq::get(server.url("/api/events")).config();
+    let answer = request.timeout_global(Some(Duration::from_mins(1))).build().call().unwrap();
+    let mut lines = BufReader::new(answer.into_body().into_reader()).lines().map(Result::unwrap);
+    let mut heard = |event: &str| {
+        lines.by_ref().find(|line| *line == format!("event: {event}")).unwrap();
+        lines.next().unwrap()
+    };
+    heard("workers");
+    redis.kill();
+    let trouble = heard("trouble");
+    assert!(trouble.contains("the state store is unavailable: "), "{trouble}");
+    redis.resume();
+    heard("workers");
+    heard("queue");
+    server.stop();
 }

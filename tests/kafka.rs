@@ -101,10 +101,17 @@ impl Drop for Topics<'_> {
 
 fn work_without_topics(cluster: &Cluster) {
     let topics = Topics::of(cluster, "lacking");
-    let ran = topics.command(&["work"], &[]);
-    assert_eq!(ran.code, Some(2), "{ran:?}");
+    let ran = topics.command(&["work"], &[("TILEMILL_STARTUP_TIMEOUT", "100ms")]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.error.contains(&topics.topic("tasks")), "{ran:?}");
     assert!(ran.error.contains("make them with: tilemill topics create"), "{ran:?}");
+    // They are waited for, and until then it is said what to do.
+    let (mut child, log) = start(&mut topics.prepare(&["work"], &[]));
+    log.wait_for("make them with: tilemill topics create");
+    topics.ran("create", &[]);
+    log.wait_for("working");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(wait(&mut child).success());
 }
 
 fn work_with_small_topics(cluster: &Cluster) {

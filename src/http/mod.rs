@@ -109,8 +109,8 @@ pub async fn serve(
     grace: Duration,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let partitions = app.topics.results.partitions().await.map_err(io::Error::other)?;
-    let admission = Admission::new(Arc::clone(&app.config), app.storage.id().clone(), partitions);
+    let (config, storage) = (Arc::clone(&app.config), app.storage.id().clone());
+    let admission = Admission::new(config, storage, app.result_partitions);
     let admission = match app.config.kafka {
         Some(_) => admission.with_messages_of(app.config.topics.max_message.get()),
         None => admission,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use tracing::{info, warn};
 
-use super::Unreachable;
 use super::topics::plan::{self, Wanted};
+use super::{MissingTopics, Unreachable};
 use crate::app::{self, Backends};
 use crate::config::{Config, Kafka};
 use crate::model::process::Role;
@@ -32,67 +32,110 @@ pub(super) fn configured(config: &Config) -> anyhow::Result<(&Kafka, Box<dyn Top
     }
 }
 
-/// Waits for Kafka, for `startup_timeout` at most. A topic that is missing is an error, one that is not
-/// as configured a warning, and both say what to do. Returns how Kafka is reached.
-pub(super) async fn ready(config: &Config) -> anyhow::Result<&Kafka> {
-    let (kafka, admin) = configured(config)?;
-    let wanted = plan::wanted(config);
-    let is_away = |error: &QueueError| matches!(error, QueueError::Unavailable(_));
-    let mut patience = Patience::new(config, "Kafka", kafka.brokers.to_string());
-    let states = loop {
-        match look(&*admin, &wanted).await {
-            Ok(states) => break states,
-            Err(error) if is_away(&error) && patience.is_left(&error) => patience.pause().await,
-            Err(error) => return Err(located(error.into(), kafka)),
-        }
-    };
-    compare(&wanted, &states)?;
-    Ok(kafka)
+/// The time that a starting process has for everything it waits for: `startup_timeout`.
+pub(super) struct Startup<'a> {
+    config: &'a Config,
+    began: Instant,
 }
 
-/// Waits for Kafka and Redis, for `startup_timeout` each at most, and connects as `client`.
-pub(super) async fn join(config: &Config, role: Role, client: &str) -> anyhow::Result<Backends> {
-    let Some(redis) = &config.redis else {
-        let command = role.command();
-        bail!(
-            "no Redis is configured, which `{command}` needs in a cluster: set `redis.address`, or \
-             TILEMILL_REDIS__ADDRESS, to an address such as \"redis1:6379\""
-        );
-    };
-    let kafka = ready(config).await?;
-    let mut patience = Patience::new(config, "Redis", redis.address.to_string());
-    loop {
-        match Backends::cluster(config, kafka, redis, client).await {
-            Ok(backends) => return Ok(backends),
-            Err(error) if patience.is_left(&error) => patience.pause().await,
-            Err(StateError::Unavailable(cause)) => {
-                let (what, address) = ("Redis", redis.address.to_string());
-                let remedy = "start it, or correct `redis.address` and the other keys beside it";
-                return Err(Unreachable { what, address, remedy, cause }.into());
+impl<'a> Startup<'a> {
+    /// From now on.
+    pub(super) fn begin(config: &'a Config) -> Self {
+        Self { config, began: Instant::now() }
+    }
+
+    /// Waits for Kafka and the topics. One that is not as configured is a warning, which says what to do.
+    /// Returns how Kafka is reached.
+    pub(super) async fn ready(&self) -> anyhow::Result<&'a Kafka> {
+        let (kafka, admin) = configured(self.config)?;
+        let wanted = plan::wanted(self.config);
+        let mut patience = self.patience("Kafka", kafka.brokers.to_string());
+        loop {
+            let states = match look(&*admin, &wanted).await {
+                Ok(states) => states,
+                Err(error) if is_away(&error) && patience.is_left(&error) => {
+                    patience.pause().await;
+                    continue;
+                }
+                Err(error) => return Err(located(error.into(), kafka)),
+            };
+            // A broker that has just started may not know them yet.
+            match missing(&wanted, &states) {
+                Some(missing) if patience.is_left(&missing) => patience.pause().await,
+                Some(missing) => return Err(missing.into()),
+                None => {
+                    compare(&wanted, &states);
+                    return Ok(kafka);
+                }
             }
         }
     }
-}
 
-/// The files of jobs for a collector. A server that has them is waited for, for `startup_timeout` at most.
-pub(super) async fn result_storage(config: &Config) -> anyhow::Result<Arc<dyn ResultStorage>> {
-    let url = config.storage.as_ref().and_then(|storage| storage.url.as_ref());
-    let address = url.map(ToString::to_string).unwrap_or_default();
-    let mut patience = Patience::new(config, "the server", address.clone());
-    loop {
-        match app::result_storage(config).await {
-            Ok(storage) => return Ok(storage),
-            Err(error) if error.is_unavailable() && patience.is_left(&error) => {
-                patience.pause().await;
+    /// Waits for Kafka and Redis, and connects as `client`.
+    pub(super) async fn join(&self, role: Role, client: &str) -> anyhow::Result<Backends> {
+        let Some(redis) = &self.config.redis else {
+            let command = role.command();
+            bail!(
+                "no Redis is configured, which `{command}` needs in a cluster: set `redis.address`, or \
+                 TILEMILL_REDIS__ADDRESS, to an address such as \"redis1:6379\""
+            );
+        };
+        let kafka = self.ready().await?;
+        let mut patience = self.patience("Redis", redis.address.to_string());
+        loop {
+            match Backends::cluster(self.config, kafka, redis, client).await {
+                Ok(backends) => return Ok(backends),
+                Err(error) if patience.is_left(&error) => patience.pause().await,
+                Err(StateError::Unavailable(cause)) => {
+                    let (what, address) = ("Redis", redis.address.to_string());
+                    let remedy =
+                        "start it, or correct `redis.address` and the other keys beside it";
+                    return Err(Unreachable { what, address, remedy, cause }.into());
+                }
             }
-            Err(StorageError::Unavailable(cause)) => {
-                let what = "the server that has the files";
-                let remedy = "start it, or correct `storage.url`";
-                return Err(Unreachable { what, address, remedy, cause }.into());
-            }
-            Err(error) => return Err(error.into()),
         }
     }
+
+    /// Waits until it is known how many partitions the results have.
+    pub(super) async fn result_partitions(&self, backends: &Backends) -> Result<u32, QueueError> {
+        let mut patience = self.patience("Kafka", String::new());
+        loop {
+            match backends.topics.results.partitions().await {
+                Err(error) if is_away(&error) && patience.is_left(&error) => patience.pause().await,
+                partitions => return partitions,
+            }
+        }
+    }
+
+    /// The files of jobs for a collector. A server that has them is waited for.
+    pub(super) async fn result_storage(&self) -> anyhow::Result<Arc<dyn ResultStorage>> {
+        let url = self.config.storage.as_ref().and_then(|storage| storage.url.as_ref());
+        let address = url.map(ToString::to_string).unwrap_or_default();
+        let mut patience = self.patience("the server", address.clone());
+        loop {
+            match app::result_storage(self.config).await {
+                Ok(storage) => return Ok(storage),
+                Err(error) if error.is_unavailable() && patience.is_left(&error) => {
+                    patience.pause().await;
+                }
+                Err(StorageError::Unavailable(cause)) => {
+                    let what = "the server that has the files";
+                    let remedy = "start it, or correct `storage.url`";
+                    return Err(Unreachable { what, address, remedy, cause }.into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn patience(&self, what: &'static str, address: String) -> Patience {
+        let limit = self.config.startup_timeout.duration();
+        Patience { what, address, began: self.began, limit, said: None }
+    }
+}
+
+fn is_away(error: &QueueError) -> bool {
+    matches!(error, QueueError::Unavailable(_))
 }
 
 /// How long a service is waited for, and what is said meanwhile.
@@ -105,11 +148,6 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(config: &Config, what: &'static str, address: String) -> Self {
-        let limit = config.startup_timeout.duration();
-        Self { what, address, began: Instant::now(), limit, said: None }
-    }
-
     /// Whether to try again, which is said now and then.
     fn is_left(&mut self, error: &dyn Error) -> bool {
         let Self { what, address, .. } = self;
@@ -143,14 +181,16 @@ async fn look(
     Ok(states)
 }
 
-fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) -> anyhow::Result<()> {
-    let mut missing = Vec::new();
+fn missing(wanted: &[Wanted], states: &[Option<TopicState>]) -> Option<MissingTopics> {
+    let missing = wanted.iter().zip(states).filter(|(_, state)| state.is_none());
+    let names: Vec<_> = missing.map(|(topic, _)| topic.plan.name.as_str()).collect();
+    (!names.is_empty()).then(|| MissingTopics(names.join(", ")))
+}
+
+/// Warns of topics that are not as configured.
+fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) {
     for (topic, state) in wanted.iter().zip(states) {
-        let name = topic.plan.name.as_str();
-        let Some(state) = state else {
-            missing.push(name);
-            continue;
-        };
+        let (name, Some(state)) = (topic.plan.name.as_str(), state) else { continue };
         if let Some(remedy) = topic.scale_command(state) {
             let (partitions, configured) = (state.partitions, topic.plan.partitions);
             warn!(topic = name, partitions, configured, remedy, "fewer partitions than configured");
@@ -162,13 +202,6 @@ fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) -> anyhow::Result<(
             warn!(topic = name, settings, remedy, "settings are not as configured");
         }
     }
-    if !missing.is_empty() {
-        bail!(
-            "topics are missing in Kafka: {}; make them with: tilemill topics create",
-            missing.join(", ")
-        );
-    }
-    Ok(())
 }
 
 /// Says where Kafka was looked for, if that is what failed.

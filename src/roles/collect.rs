@@ -4,7 +4,8 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{DONE, StopSignal, cluster, lifetime, tell_origin};
+use super::cluster::Startup;
+use super::{DONE, StopSignal, lifetime, tell_origin};
 use crate::app;
 use crate::config::{Config, Origin};
 use crate::model::process::Role;
@@ -13,14 +14,15 @@ use crate::service::canvas::Scratch;
 /// Collects until Ctrl-C or SIGTERM.
 pub async fn collect(config: &Config, origin: &Origin) -> anyhow::Result<u8> {
     tell_origin(origin);
+    let startup = Startup::begin(config);
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let client = format!("collect-{}", app::host_name());
     let scratch = config.scratch_dir();
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
     let joined = async {
-        let backends = cluster::join(config, Role::Collect, &client).await?;
-        anyhow::Ok((backends, cluster::result_storage(config).await?))
+        let backends = startup.join(Role::Collect, &client).await?;
+        anyhow::Ok((backends, startup.result_storage().await?))
     };
     let (backends, storage) = tokio::select! {
         joined = joined => joined?,

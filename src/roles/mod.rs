@@ -27,6 +27,9 @@ use std::io;
 use tracing::info;
 
 use crate::config::Origin;
+use crate::queue::QueueError;
+use crate::state::StateError;
+use crate::storage::StorageError;
 
 pub mod check;
 mod client;
@@ -50,7 +53,7 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Exit code: the command line or the configuration cannot be used.
 pub const USAGE: u8 = 2;
-/// Exit code: a service that is needed cannot be reached.
+/// Exit code: a service that is needed cannot be reached, or lacks what has to be there.
 pub const UNREACHABLE: u8 = 3;
 /// Exit code: interrupted by Ctrl-C, as shells count it.
 pub const INTERRUPTED: u8 = 130;
@@ -70,10 +73,25 @@ pub struct Unreachable {
     pub cause: Box<dyn Error + Send + Sync>,
 }
 
-/// The exit code for an error that ended a role.
+/// Topics that a role of a cluster needs, and Kafka does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("topics are missing in Kafka: {0}; make them with: tilemill topics create")]
+pub struct MissingTopics(String);
+
+/// The exit code for an error that ended a role. A service manager starts a role again that did not end
+/// with [`USAGE`]: what a service or a disk did may be over by then.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<Unreachable>() { UNREACHABLE } else { USAGE }
+    let is_of_service = |cause: &(dyn Error + 'static)| {
+        cause.is::<QueueError>() || cause.is::<StateError>() || cause.is::<StorageError>()
+    };
+    if error.is::<Unreachable>() || error.is::<MissingTopics>() {
+        UNREACHABLE
+    } else if error.chain().any(is_of_service) {
+        FAILED
+    } else {
+        USAGE
+    }
 }
 
 /// The first line of the log.
@@ -130,5 +148,27 @@ impl StopSignal {
             // Without a handler nothing can be awaited: the signal ends the process by itself.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_person_has_to_mend_ends_with_the_code_of_wrong_use() {
+        let away = || "the disk is on fire".into();
+        let unreachable = Unreachable {
+            what: "Kafka",
+            address: "kafka1:9092".into(),
+            remedy: "start it",
+            cause: away(),
+        };
+        assert_eq!(exit_code(&unreachable.into()), UNREACHABLE);
+        assert_eq!(exit_code(&MissingTopics("tasks".into()).into()), UNREACHABLE);
+        let storage = anyhow::Error::from(StorageError::Unavailable(away()));
+        assert_eq!(exit_code(&storage.context("read the jobs")), FAILED);
+        assert_eq!(exit_code(&QueueError::Unavailable(away()).into()), FAILED);
+        assert_eq!(exit_code(&anyhow::anyhow!("no Redis is configured")), USAGE);
     }
 }

@@ -3,13 +3,15 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{DONE, StopSignal, cluster, lifetime, tell_origin};
+use super::cluster::Startup;
+use super::{DONE, StopSignal, lifetime, tell_origin};
 use crate::app::{self, App, Backends, Services};
 use crate::cli::ServeArgs;
 use crate::config::{Config, Origin};
@@ -42,8 +44,8 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let (requests, services) = (CancellationToken::new(), CancellationToken::new());
     let app: App;
     let running: Services;
-    if let Some(backends) = joined {
-        app = App::new(Arc::clone(&config), storage, backends).await?;
+    if let Some((backends, result_partitions)) = joined {
+        app = App::new(Arc::clone(&config), storage, backends, result_partitions).await?;
         running = app.start(&scratch, &services)?;
     } else {
         app = App::embedded(Arc::clone(&config), storage).await?;
@@ -55,20 +57,23 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     app.start_retention(&running, &services);
     let stopping = requests.clone();
     let stopped_service = services.clone();
-    tokio::spawn(async move {
+    let told = tokio::spawn(async move {
         tokio::select! {
             () = stop.received() => info!("stopping"),
             () = stopped_service.cancelled() => {}
         }
         lifetime::tell(NotifyState::Stopping);
         stopping.cancel();
+        Instant::now()
     });
     info!("listening on http://{address}");
     lifetime::tell(NotifyState::Ready);
     let grace = config.shutdown_timeout.duration();
-    http::serve(app, listener, page, grace, requests).await.context("serve requests")?;
+    // Half of the time is for requests, what they leave of the whole for the services.
+    http::serve(app, listener, page, grace / 2, requests).await.context("serve requests")?;
     services.cancel();
-    Ok(lifetime::finish(&running, grace, "it is done again at the next start").await)
+    let rest = grace.saturating_sub(told.await?.elapsed());
+    Ok(lifetime::finish(&running, rest, "it is done again at the next start").await)
 }
 
 fn page(directory: Option<PathBuf>) -> anyhow::Result<Page> {
@@ -79,13 +84,17 @@ fn page(directory: Option<PathBuf>) -> anyhow::Result<Page> {
 }
 
 /// Joins the cluster that is configured; none is configured where this process does everything.
-async fn join(config: &Config) -> anyhow::Result<Option<Backends>> {
+/// Returns also how many partitions the results have.
+async fn join(config: &Config) -> anyhow::Result<Option<(Backends, u32)>> {
     if config.kafka.is_none() && config.redis.is_none() {
         info!("no kafka and no redis configured: work, collect and monitor run in this process");
         return Ok(None);
     }
     let client = format!("serve-{}", app::host_name());
-    cluster::join(config, Role::Serve, &client).await.map(Some)
+    let startup = Startup::begin(config);
+    let backends = startup.join(Role::Serve, &client).await?;
+    let partitions = startup.result_partitions(&backends).await?;
+    Ok(Some((backends, partitions)))
 }
 
 /// Two servers would take each other's unfinished files for leftovers.

@@ -4,7 +4,8 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{DONE, StopSignal, cluster, lifetime, tell_origin};
+use super::cluster::Startup;
+use super::{DONE, StopSignal, lifetime, tell_origin};
 use crate::app::{self, Topics};
 use crate::cli::WorkArgs;
 use crate::config::{Config, Origin};
@@ -12,9 +13,10 @@ use crate::config::{Config, Origin};
 /// Works until Ctrl-C or SIGTERM, then finishes the tiles in hand.
 pub async fn work(args: WorkArgs, config: &Config, origin: &Origin) -> anyhow::Result<u8> {
     tell_origin(origin);
+    let startup = Startup::begin(config);
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let kafka = tokio::select! {
-        ready = cluster::ready(config) => ready?,
+        ready = startup.ready() => ready?,
         () = stop.received() => return Ok(DONE),
     };
     let worker = app::worker_id(args.id);

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -21,6 +22,9 @@ use crate::raster::pixels::Pixels;
 
 /// Tiles in hand for each thread: one in work, one so that the thread need not wait for the next.
 const TILES_PER_THREAD: usize = 2;
+
+/// A worker that stops has this part of its time for the tiles in hand; the rest is for leaving the group.
+const FOR_TILES: f64 = 0.8;
 
 /// How long a tile is left alone whose result cannot be sent, before it is filtered again.
 const SEND_PAUSE: Duration = Duration::from_secs(1);
@@ -55,21 +59,29 @@ impl Mill {
         Self { id, host, pool, results, timeout, tally: Tally::default() }
     }
 
-    /// Takes tasks until `shutdown`, then finishes those in hand.
+    /// Takes tasks until `shutdown`, then finishes those in hand, and leaves: within `grace`, of which a
+    /// part is for leaving. A tile that is not done by then goes back to the others, and this worker was
+    /// no victim of it.
     pub async fn run(
         self: Arc<Self>,
         tasks: Arc<dyn Topic<TileTask>>,
+        grace: Duration,
         shutdown: CancellationToken,
     ) -> Result<(), QueueError> {
         let mut consumer = tasks.join(self.id.as_str()).await?;
         let permits = Arc::new(Semaphore::new(self.pool.threads() * TILES_PER_THREAD));
         let in_hand = TaskTracker::new();
         loop {
-            let permit = Arc::clone(&permits).acquire_owned();
-            let permit = permit.await.expect("the semaphore is never closed");
-            let event = tokio::select! {
-                event = consumer.next() => event?,
+            let next = async {
+                let permit = Arc::clone(&permits).acquire_owned();
+                let permit = permit.await.expect("the semaphore is never closed");
+                consumer.next().await.map(|event| (event, permit))
+            };
+            let (event, permit) = tokio::select! {
+                // Nothing more is taken by who is about to leave.
+                biased;
                 () = shutdown.cancelled() => break,
+                next = next => next?,
             };
             match event {
                 Event::Assigned(partitions) => debug!(worker = %self.id, ?partitions, "assigned"),
@@ -79,7 +91,10 @@ impl Mill {
             }
         }
         in_hand.close();
-        in_hand.wait().await;
+        if timeout(grace.mul_f64(FOR_TILES), in_hand.wait()).await.is_err() {
+            let tiles = in_hand.len();
+            warn!(worker = %self.id, tiles, "not finished in time: others do it (`shutdown_timeout`)");
+        }
         consumer.leave().await;
         Ok(())
     }
@@ -169,20 +184,24 @@ impl Mill {
         }
     }
 
-    /// Sends a heartbeat at once, every `period`, and when `shutdown` comes.
+    /// Sends a heartbeat at once and every `period`, when `shutdown` comes, and when it has `left`.
     pub async fn beat(
         self: Arc<Self>,
         heartbeats: Arc<dyn Topic<Heartbeat>>,
         period: Duration,
         shutdown: CancellationToken,
+        left: CancellationToken,
     ) {
         let mut clock = tokio::time::interval(period);
         let mut rate = Rate::new();
+        let mut phase = Phase::Working;
         loop {
-            let phase = tokio::select! {
-                _ = clock.tick() => Phase::Working,
-                () = shutdown.cancelled() => Phase::Gone,
-            };
+            tokio::select! {
+                biased;
+                () = left.cancelled() => phase = Phase::Gone,
+                () = shutdown.cancelled(), if phase == Phase::Working => phase = Phase::Leaving,
+                _ = clock.tick() => {}
+            }
             let rate = rate.measure(self.tally.done.load(Relaxed));
             let sent = heartbeats.send(0, self.heartbeat(phase, rate)).await;
             if let Err(error) = sent {

@@ -19,6 +19,8 @@ for role in $roles; do
   systemctl is-active --quiet "$role"
   [ "$(stat -c %U "/proc/$(pid "$role")")" = tilemill ]
 done
+# %H-%i
+journalctl --no-pager --unit tilemill-work@1 | grep -q 'worker=node-1 '
 tilemill run in.jpg -o expected.jpg --filters blur:3 --overwrite >/dev/null
 mill
 echo "four units run, and give the bytes of a run"
