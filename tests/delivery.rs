@@ -281,6 +281,7 @@ async fn a_result_of_a_job_that_is_not_there_is_dropped_and_acked() {
         attempt: 1,
         worker: worker.id.clone(),
         elapsed: Duration::ZERO,
+        taken_over: false,
         pixels: Err(failure),
     };
     mill.app.topics.results.send(2, result).await.unwrap();

@@ -2,8 +2,8 @@
 //!
 //! Made once for all who follow the job. An event `tiles` carries the grid, the names of workers, tiles
 //! whose last attempt failed, and, in base64, for each tile: its index (u32), the number of its worker in
-//! the list from 1, or 0 (u16), the attempt (u16), milliseconds (u32), all little-endian, and the pixels
-//! of its slot, row by row, four bytes each.
+//! the list from 1, or 0 (u16), the attempt, with the highest bit set if the tile was taken over from a worker
+//! that died (u16), milliseconds (u32), all little-endian, and the pixels of its slot, row by row, four bytes each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::events::event;
 use crate::model::board::Board;
 use crate::model::job::JobId;
-use crate::model::mosaic::{Mosaic, Slot};
+use crate::model::mosaic::{Maker, Mosaic, Slot};
 
 /// An event carries about so many bytes at most, so that no page is busy with one for long.
 const EVENT_BYTES: usize = 48 << 10;
@@ -155,10 +155,10 @@ impl Packed {
     fn push(&mut self, slot: &Slot) {
         let maker = slot.maker.as_ref();
         let worker = maker.map_or(0, |maker| self.number(maker.worker.as_str()));
-        let attempt = maker.map_or(0, |maker| u16::try_from(maker.attempt).unwrap_or(u16::MAX));
+        let history = maker.map_or(0, Maker::history);
         self.bytes.extend_from_slice(&slot.tile.to_le_bytes());
         self.bytes.extend_from_slice(&worker.to_le_bytes());
-        self.bytes.extend_from_slice(&attempt.to_le_bytes());
+        self.bytes.extend_from_slice(&history.to_le_bytes());
         self.bytes.extend_from_slice(&maker.map_or(0, |maker| maker.millis).to_le_bytes());
         self.bytes.extend_from_slice(slot.pixels.as_flattened());
     }
@@ -178,13 +178,13 @@ impl Packed {
 mod tests {
     use super::*;
     use crate::model::board::FailedAttempt;
-    use crate::model::mosaic::Maker;
     use crate::model::worker::WorkerId;
     use crate::raster::grid::Size;
 
     fn painted(mosaic: &mut Mosaic, tile: u32, worker: &str) {
         let side = mosaic.slot_side() as usize;
-        let maker = Maker { worker: WorkerId::new(worker), attempt: 1, millis: 7 };
+        let maker =
+            Maker { worker: WorkerId::new(worker), attempt: 1, millis: 7, taken_over: false };
         mosaic.paint(Slot { tile, pixels: vec![[9; 4]; side * side], maker: Some(maker) });
     }
 

@@ -44,6 +44,10 @@ struct TileView {
     /// How long its filters took, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     millis: Option<u32>,
+    /// Whether a worker that died was to make it before; told only if so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    taken_over: bool,
 }
 
 /// The slots of all tiles of a job in work, side by side, clear where a tile is not back.
@@ -152,6 +156,7 @@ impl TileView {
             tile,
             attempt: maker.as_ref().map(|maker| maker.attempt),
             millis: maker.as_ref().map(|maker| maker.millis),
+            taken_over: maker.as_ref().is_some_and(|maker| maker.taken_over),
             worker: maker.map(|maker| maker.worker.to_string()),
         }
     }

@@ -23,6 +23,26 @@ pub struct Maker {
     pub attempt: u32,
     /// How long its filters took, in milliseconds.
     pub millis: u32,
+    /// Whether a worker that died was to make it before.
+    pub taken_over: bool,
+}
+
+impl Maker {
+    const TAKEN_OVER: u16 = 1 << 15;
+
+    /// The attempt, and in the highest bit whether the tile was taken over.
+    #[must_use]
+    pub fn history(&self) -> u16 {
+        let attempt = u16::try_from(self.attempt).unwrap_or(u16::MAX).min(Self::TAKEN_OVER - 1);
+        attempt | if self.taken_over { Self::TAKEN_OVER } else { 0 }
+    }
+
+    /// Who made a tile, from its [`Maker::history`].
+    #[must_use]
+    pub fn of(worker: WorkerId, history: u16, millis: u32) -> Self {
+        let taken_over = history & Self::TAKEN_OVER != 0;
+        Self { worker, attempt: (history & !Self::TAKEN_OVER).into(), millis, taken_over }
+    }
 }
 
 /// One tile, small.
@@ -56,7 +76,7 @@ enum Mark {
     /// It is; nobody knows who made it.
     Found,
     /// It is, made by this worker of the list.
-    Made { worker: u16, attempt: u16, millis: u32 },
+    Made { worker: u16, history: u16, millis: u32 },
 }
 
 impl Mosaic {
@@ -117,9 +137,9 @@ impl Mosaic {
     pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = u32> + 'a {
         let numbers = self.numbers_in(before);
         let same = move |mark: Mark| match mark {
-            Mark::Made { worker, attempt, millis } => {
+            Mark::Made { worker, history, millis } => {
                 let worker = numbers.get(usize::from(worker)).copied().flatten()?;
-                Some(Mark::Made { worker, attempt, millis })
+                Some(Mark::Made { worker, history, millis })
             }
             other => Some(other),
         };
@@ -155,11 +175,10 @@ impl Mosaic {
             self.workers.push(maker.worker.clone());
             self.workers.len() - 1
         });
-        let attempt = u16::try_from(maker.attempt).unwrap_or(u16::MAX);
         // A fleet of more workers than this number can tell is shown without some of their names.
         u16::try_from(index).map_or(Mark::Found, |worker| Mark::Made {
             worker,
-            attempt,
+            history: maker.history(),
             millis: maker.millis,
         })
     }
@@ -168,9 +187,9 @@ impl Mosaic {
     #[must_use]
     pub fn maker(&self, tile: u32) -> Option<Maker> {
         match *self.marks.get(tile as usize)? {
-            Mark::Made { worker, attempt, millis } => {
+            Mark::Made { worker, history, millis } => {
                 let worker = self.workers.get(usize::from(worker))?.clone();
-                Some(Maker { worker, attempt: attempt.into(), millis })
+                Some(Maker::of(worker, history, millis))
             }
             Mark::Clear | Mark::Found => None,
         }
@@ -254,7 +273,7 @@ mod tests {
     #[test]
     fn a_slot_tells_who_made_its_tile() {
         let mut mosaic = Mosaic::new(Size::new(2, 1), 1);
-        let maker = Maker { worker: WorkerId::new("w"), attempt: 2, millis: 70 };
+        let maker = Maker { worker: WorkerId::new("w"), attempt: 2, millis: 70, taken_over: true };
         mosaic.paint(Slot { maker: Some(maker.clone()), ..painted(&mosaic, 0, 1) });
         mosaic.paint(painted(&mosaic, 1, 1));
         assert_eq!([mosaic.maker(0), mosaic.maker(1), mosaic.maker(2)], [Some(maker), None, None]);

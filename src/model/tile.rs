@@ -49,6 +49,8 @@ pub struct TileResult {
     pub worker: WorkerId,
     /// How long the filters took.
     pub elapsed: Duration,
+    /// Whether a worker that died was to filter it before.
+    pub taken_over: bool,
     /// The filtered tile, or why there is none.
     pub pixels: Result<Pixels, TileFailure>,
 }

@@ -98,6 +98,7 @@ pub struct Delivery<M: Send + Sync + 'static> {
     message: Arc<M>,
     partition: u32,
     offset: u64,
+    taken_over: bool,
     /// Taken by the ack; a delivery dropped with its receipt goes back to the queue.
     receipt: Option<Box<dyn Receipt>>,
 }
@@ -113,7 +114,19 @@ pub trait Receipt: Send + Sync {
 impl<M: Send + Sync + 'static> Delivery<M> {
     /// A delivery whose fate is told to `receipt`.
     pub fn new(message: Arc<M>, partition: u32, offset: u64, receipt: Box<dyn Receipt>) -> Self {
-        Self { message, partition, offset, receipt: Some(receipt) }
+        Self { message, partition, offset, taken_over: false, receipt: Some(receipt) }
+    }
+
+    /// The same, of which it is known whether a member that died was to deal with it before.
+    #[must_use]
+    pub fn taken_over(self, taken_over: bool) -> Self {
+        Self { taken_over, ..self }
+    }
+
+    /// Whether a member that died was to deal with it before, as far as the adapter knows.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        self.taken_over
     }
 
     /// The message.

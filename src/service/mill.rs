@@ -103,7 +103,8 @@ impl Mill {
     async fn handle(self: Arc<Self>, delivery: Delivery<TileTask>, permit: OwnedSemaphorePermit) {
         self.tally.in_flight.fetch_add(1, Relaxed);
         let task = Arc::clone(delivery.message());
-        let result = self.filter(Arc::clone(&task)).await;
+        let mut result = self.filter(Arc::clone(&task)).await;
+        result.taken_over = delivery.is_taken_over();
         let counter = if result.pixels.is_ok() { &self.tally.done } else { &self.tally.failed };
         counter.fetch_add(1, Relaxed);
         if self.answer(&task, result).await {
@@ -155,7 +156,8 @@ impl Mill {
         elapsed: Duration,
     ) -> TileResult {
         let TileTask { job, tile, attempt, .. } = *task;
-        TileResult { job, tile, attempt, worker: self.id.clone(), elapsed, pixels }
+        let (worker, taken_over) = (self.id.clone(), false);
+        TileResult { job, tile, attempt, worker, elapsed, taken_over, pixels }
     }
 
     fn failure(&self, unfinished: &Unfinished) -> TileFailure {

@@ -126,7 +126,7 @@ pub async fn tiles_are_painted_over_the_mosaic_until_it_expires(
     let job = JobId::generate();
     let mut mosaic = Mosaic::new(Size::new(1024, 512), 512);
     let pixels = vec![[1, 2, 3, 255]; (mosaic.slot_side() * mosaic.slot_side()) as usize];
-    let maker = Maker { worker: WorkerId::new("w"), attempt: 2, millis: 30 };
+    let maker = Maker { worker: WorkerId::new("w"), attempt: 2, millis: 30, taken_over: true };
     let slot = Slot { tile: 1, pixels, maker: Some(maker) };
     assert!(!state.paint(job, vec![slot.clone()]).await.unwrap());
     assert_eq!(state.mosaic(job).await.unwrap(), None);

@@ -204,7 +204,7 @@ impl Worker {
     pub async fn send(&mut self, task: &TileTask, pixels: Result<Pixels, TileFailure>) {
         let (job, tile, attempt) = (task.job, task.tile, task.attempt);
         let (worker, elapsed) = (self.id.clone(), Duration::ZERO);
-        let result = TileResult { job, tile, attempt, worker, elapsed, pixels };
+        let result = TileResult { job, tile, attempt, worker, elapsed, taken_over: false, pixels };
         self.app.topics.results.send(task.results_partition, result).await.unwrap();
     }
 

@@ -55,9 +55,10 @@ impl Write {
 
 impl Write {
     fn paint(&self, pixels: &Pixels) {
-        let TileResult { worker, attempt, elapsed, .. } = &*self.result;
+        let TileResult { worker, attempt, elapsed, taken_over, .. } = &*self.result;
         let millis = u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX);
-        let maker = Maker { worker: worker.clone(), attempt: *attempt, millis };
+        let (worker, taken_over) = (worker.clone(), *taken_over);
+        let maker = Maker { worker, attempt: *attempt, millis, taken_over };
         if let Some(painter) = &self.painter {
             painter.paint(self.result.tile, pixels, Some(maker));
         }

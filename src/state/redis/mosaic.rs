@@ -6,7 +6,7 @@
 //!       8..12   side of a tile
 //! then for each tile:
 //!       0..2    0 clear, 1 found, else the number of its maker + 2; 65535 for those beyond
-//!       2..4    attempt
+//!       2..4    attempt, and in the highest bit whether the tile was taken over
 //!       4..8    milliseconds
 //!       8..     pixels of its slot, 4 bytes each
 //! ```
@@ -36,9 +36,9 @@ pub(super) fn pack(mosaic: &Mosaic) -> (Vec<u8>, Vec<String>) {
             continue;
         };
         let number = slot.maker.as_ref().map(|maker| number_of(&maker.worker, &mut makers));
-        let (attempt, millis) = made(slot.maker.as_ref());
+        let (history, millis) = made(slot.maker.as_ref());
         bytes.extend_from_slice(&number.unwrap_or(FOUND).to_be_bytes());
-        bytes.extend_from_slice(&attempt.to_be_bytes());
+        bytes.extend_from_slice(&history.to_be_bytes());
         bytes.extend_from_slice(&millis.to_be_bytes());
         bytes.extend_from_slice(slot.pixels.as_flattened());
     }
@@ -55,12 +55,12 @@ fn number_of(worker: &WorkerId, makers: &mut Vec<String>) -> u16 {
 }
 
 fn made(maker: Option<&Maker>) -> (u16, u32) {
-    maker.map_or((0, 0), |maker| (u16::try_from(maker.attempt).unwrap_or(u16::MAX), maker.millis))
+    maker.map_or((0, 0), |maker| (maker.history(), maker.millis))
 }
 
 /// What the script `paint` wants to know of a tile.
 pub(super) fn painting(slot: Slot) -> [Value; 5] {
-    let (attempt, millis) = made(slot.maker.as_ref());
+    let (history, millis) = made(slot.maker.as_ref());
     let maker = slot.maker.map_or_else(String::new, |maker| maker.worker.to_string());
     let pixels = slot.pixels.as_flattened().to_vec();
     let number = |number: u32| Value::Integer(number.into());
@@ -68,7 +68,7 @@ pub(super) fn painting(slot: Slot) -> [Value; 5] {
         number(slot.tile),
         Value::Bytes(pixels.into()),
         maker.into(),
-        number(attempt.into()),
+        number(history.into()),
         number(millis),
     ]
 }
@@ -94,9 +94,9 @@ pub(super) fn unpack(mut bytes: &[u8], makers: &[(String, u16)]) -> Option<Mosai
     };
     for (tile, mut slot) in (0..).zip(bytes.chunks_exact(length)) {
         let mark = slot.get_u16();
-        let (attempt, millis) = (slot.get_u16().into(), slot.get_u32());
+        let (history, millis) = (slot.get_u16(), slot.get_u32());
         if mark > 0 {
-            let maker = named(mark).map(|worker| Maker { worker, attempt, millis });
+            let maker = named(mark).map(|worker| Maker::of(worker, history, millis));
             let pixels = slot.as_chunks().0.to_vec();
             mosaic.paint(Slot { tile, pixels, maker });
         }
@@ -124,8 +124,11 @@ mod tests {
     fn a_mosaic_comes_back_as_it_was() {
         let mut mosaic = Mosaic::new(Size::new(2000, 900), 512);
         let side = mosaic.slot_side() as usize;
-        let maker = |name: &str| Maker { worker: WorkerId::new(name), attempt: 3, millis: 70_000 };
-        for (tile, maker) in [(0, None), (3, Some(maker("a"))), (7, Some(maker("b")))] {
+        let maker = |name: &str, taken_over| {
+            let worker = WorkerId::new(name);
+            Some(Maker { worker, attempt: 3, millis: 70_000, taken_over })
+        };
+        for (tile, maker) in [(0, None), (3, maker("a", false)), (7, maker("b", true))] {
             let pixels = vec![[1, 2, 3, u8::try_from(tile).unwrap()]; side * side];
             mosaic.paint(Slot { tile, pixels, maker });
         }

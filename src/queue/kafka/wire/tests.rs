@@ -58,7 +58,15 @@ fn compression() -> impl Strategy<Value = Compression> {
 
 fn result(pixels: Result<Pixels, TileFailure>) -> TileResult {
     let (worker, elapsed) = (WorkerId::new("w"), Duration::from_micros(7));
-    TileResult { job: JobId::generate(), tile: 4, attempt: 2, worker, elapsed, pixels }
+    TileResult {
+        job: JobId::generate(),
+        tile: 4,
+        attempt: 2,
+        worker,
+        elapsed,
+        taken_over: true,
+        pixels,
+    }
 }
 
 fn heartbeat() -> Heartbeat {

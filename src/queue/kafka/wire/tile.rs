@@ -31,6 +31,7 @@ struct Task {
 struct Answer {
     worker: WorkerId,
     elapsed: Duration,
+    taken_over: bool,
     pixels: Result<Shape, TileFailure>,
 }
 
@@ -84,7 +85,8 @@ impl Message for TileTask {
         let failure = TileFailure { cause, retry: Retry::Futile };
         let Prefix { job, tile, attempt, .. } = *prefix;
         let (worker, elapsed) = (WorkerId::new(judge), Duration::ZERO);
-        Some(TileResult { job, tile, attempt, worker, elapsed, pixels: Err(failure) })
+        let (taken_over, pixels) = (true, Err(failure));
+        Some(TileResult { job, tile, attempt, worker, elapsed, taken_over, pixels })
     }
 }
 
@@ -92,7 +94,12 @@ impl Message for TileResult {
     fn encode(&self, compression: Compression) -> Vec<u8> {
         let Self { job, tile, attempt, .. } = *self;
         let prefix = Prefix { version: VERSION, job, tile, attempt, results_partition: 0 };
-        let header = |pixels| Answer { worker: self.worker.clone(), elapsed: self.elapsed, pixels };
+        let header = |pixels| Answer {
+            worker: self.worker.clone(),
+            elapsed: self.elapsed,
+            taken_over: self.taken_over,
+            pixels,
+        };
         match &self.pixels {
             Ok(pixels) => {
                 pixels::append(pixels, compression, |shape| frame(&prefix, &header(Ok(shape))))
@@ -107,9 +114,9 @@ impl Message for TileResult {
             Ok(shape) => Ok(pixels::read(shape, bytes)?),
             Err(failure) => Err(failure),
         };
-        let Answer { worker, elapsed, .. } = answer;
+        let Answer { worker, elapsed, taken_over, .. } = answer;
         let Prefix { job, tile, attempt, .. } = prefix;
-        Ok(Self { job, tile, attempt, worker, elapsed, pixels })
+        Ok(Self { job, tile, attempt, worker, elapsed, taken_over, pixels })
     }
 
     fn stranger(prefix: &Prefix) -> Stranger<Self> {
@@ -127,7 +134,8 @@ fn left_to_others(prefix: &Prefix, reader: &str) -> TileResult {
     );
     let failure = TileFailure { cause, retry: Retry::Elsewhere };
     let (worker, elapsed) = (WorkerId::new("unknown"), Duration::ZERO);
-    TileResult { job, tile, attempt, worker, elapsed, pixels: Err(failure) }
+    let (taken_over, pixels) = (false, Err(failure));
+    TileResult { job, tile, attempt, worker, elapsed, taken_over, pixels }
 }
 
 fn shortened(failure: &TileFailure) -> TileFailure {
