@@ -881,7 +881,10 @@ fn missing_view(page: &Page) {
         "document.querySelector('#divider').checkVisibility({ visibilityProperty: true })";
     page.block(&["*/pyramid/original", "*/pyramid/result/*"]);
     show_complete(page, &page.picture("flower.png", 300, 200), &[]);
-    page.until_says("#making-said", "Preparing the original for the view: 50 %. Trying again: ");
+    page.until_says(
+        "#making-said",
+        "Preparing the view: 50 %. Still to come: the original. Trying again: ",
+    );
     assert_eq!(page.value(is_parted), false, "there is no original yet");
     keep_screenshots(page, "preparing");
     page.until("performance.getEntriesByType('resource').some(({ name }) => name.includes('/pyramid/result/'))");

@@ -80,8 +80,8 @@ function tell(image, { state, fraction, error }) {
   const lacking = names.filter((name) => part(name) < 1).map((name) => `the ${name}`);
   show(at("viewer-making"), lacking.length > 0);
   at("making-bar").value = done;
-  const doing = `Preparing ${lacking.join(" and ")} for the view: ${percent(done, 1)}`;
-  say(at("making-said"), state === "away" ? `${doing}. Trying again: ${error}` : doing);
+  const doing = `Preparing the view: ${percent(done, 1)}. Still to come: ${lacking.join(" and ")}.`;
+  say(at("making-said"), state === "away" ? `${doing} Trying again: ${error}` : doing);
 }
 
 function draw() {

@@ -70,6 +70,7 @@ pub fn keep_screenshots(page: &Browser, state: &str) {
     std::fs::create_dir_all(&folder).unwrap();
     for (width, scheme) in LOOKS {
         page.look_as(width, scheme);
+        page.until_drawn();
         let path = Path::new(&folder).join(format!("{state}-{width}-{scheme}.png"));
         std::fs::write(&path, page.screenshot()).unwrap();
         eprintln!("screenshot: {}", path.display());
