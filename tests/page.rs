@@ -703,10 +703,11 @@ fn marked_hands(page: &Page) {
 fn small_legend(page: &Page) {
     const COLUMNS: u32 = 60;
     let back = |tiles: [u32; 2]| {
-        let made = tiles.iter().zip(["a", "b"]);
-        json!(Vec::from_iter(
-            made.map(|(tile, worker)| json!({ "tile": tile, "worker": worker, "attempt": 1 }))
-        ))
+        let [first, second] = tiles;
+        json!([
+            { "tile": first, "worker": "a", "attempt": 1 },
+            { "tile": second, "worker": "b", "attempt": 1 },
+        ])
     };
     // White seen through a tint is light, and has its colour; the grey over tiles of others has none.
     let is_seen = |tile| {
