@@ -864,14 +864,14 @@ fn clear_image(page: &Page) {
            return [left + scrollX + width / 2, top + scrollY + height / 2, ...ground.match(/[0-9]+/g).map(Number)];
          })()",
     );
-    let [x, y, r, g, b] = std::array::from_fn(|part| place[part].as_f64().unwrap());
+    let [x, y, ground @ ..]: [f64; 5] = std::array::from_fn(|part| place[part].as_f64().unwrap());
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a place on the page"
     )]
     let shown = shot.get_pixel(x as u32, y as u32).0.map(f64::from);
-    for (shown, (over, ground)) in shown.into_iter().zip([(255.0, r), (0.0, g), (0.0, b)]) {
+    for ((shown, over), ground) in shown.into_iter().zip([255.0, 0.0, 0.0]).zip(ground) {
         let expected = (over * 128.0 + ground * 127.0) / 255.0;
         assert!((shown - expected).abs() < 2.5, "{shown} instead of {expected}");
     }
