@@ -20,18 +20,26 @@ SLOT = 5
 SECONDS = 5
 EVENTS = 50  # of tiles: the server sends at most ten a second
 
-# Notes the time of each frame, what its callbacks took, and tasks that took long.
+# Notes the time of each frame, what the page did for it, and tasks that took long. The work for a frame is that of
+# its callbacks, and of the handlers of events and timers since the frame before.
 RECORD = """
   window.frames_ = []; window.work = []; window.tasks = [];
+  let spent = 0;
+  const timed = (act) => function (...given) {
+    const began = performance.now();
+    try { return act.apply(this, given); } finally { spent += performance.now() - began; }
+  };
   new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
     .observe({ type: 'longtask', buffered: true });
   const request = window.requestAnimationFrame.bind(window);
-  window.requestAnimationFrame = (draw) => request((now) => {
-    const began = performance.now();
-    draw(now);
-    work.push(performance.now() - began);
-  });
-  (function note() { request((now) => { frames_.push(now); note(); }); })();
+  window.requestAnimationFrame = (draw) => request(timed(draw));
+  const wait = window.setTimeout.bind(window);
+  window.setTimeout = (act, ...given) => wait(timed(act), ...given);
+  const listen = EventSource.prototype.addEventListener;
+  EventSource.prototype.addEventListener = function (name, act, ...given) {
+    listen.call(this, name, timed(act), ...given);
+  };
+  (function note() { request((now) => { frames_.push(now); work.push(spent); spent = 0; note(); }); })();
 """
 
 
@@ -152,8 +160,8 @@ def arrive():
     longest = f"{max(tasks):.0f} ms" if tasks else "none above 50 ms"
     print(
         f"10,000 tiles in {(frames[-1] - frames[0]) / 1000:.1f} s, {len(frames)} frames: "
-        f"frame p50 {percentile(intervals, 0.5):.1f} ms, p99 {percentile(intervals, 0.99):.1f} ms; "
-        f"longest task {longest}; draw work mean {statistics.mean(work):.2f} ms, "
+        f"frame p50 {percentile(intervals, 0.5):.1f} ms, p99 {percentile(intervals, 0.99):.1f} ms, "
+        f"most {max(intervals):.1f} ms; longest task {longest}; work for a frame mean {statistics.mean(work):.2f} ms, "
         f"p99 {percentile(work, 0.99):.2f} ms, most {max(work):.2f} ms."
     )
 

@@ -13,6 +13,9 @@ const BROKE_OFF =
   "The connection broke while the image was being sent. Is the server running, can the file " +
   "still be read, and is it not larger than the server accepts?";
 
+/** Milliseconds that what is asked for may take: over a dead connection no answer ever comes. */
+const PATIENCE = 30_000;
+
 /** The server's clock minus this one's, in milliseconds. */
 let skew = 0;
 
@@ -26,7 +29,8 @@ export const secondsSince = (timestamp) => Math.max(0, (serverNow() - Date.parse
 export async function request(method, path) {
   let response, text;
   try {
-    response = await fetch(path, { method, cache: "no-store" });
+    const signal = method === "GET" ? AbortSignal.timeout(PATIENCE) : null;
+    response = await fetch(path, { method, cache: "no-store", signal });
     text = await response.text();
   } catch {
     throw new ApiError(0, UNREACHABLE);

@@ -22,16 +22,35 @@ export function show(element, visible, heir) {
   if (focused && heir) heir.focus();
 }
 
-/** Keeps one child of `parent` for each item, in their order; a child stays as long as its item. */
-export function keep(parent, items, key, create, update) {
+/**
+ * Keeps one child of `parent` for each item, in their order; a child stays as long as its item. A focus in
+ * one that goes is left to its neighbour, or to `heir`.
+ */
+export function keep(parent, items, key, create, update, heir) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  removeOthers(parent, new Set(items.map(key)), heir);
   const old = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   items.forEach((item, index) => {
     const child = old.get(key(item)) ?? create(item);
-    old.delete(key(item));
     child.dataset.key = key(item);
     update(child, item);
     const there = parent.children[index];
     if (there !== child) parent.insertBefore(child, there ?? null);
   });
-  for (const child of old.values()) child.remove();
+  // What is moved loses the focus, too.
+  if (focused?.isConnected && document.activeElement === document.body) focused.focus({ preventScroll: true });
+}
+
+/** First of all: what stays behind them need not be moved then. */
+function removeOthers(parent, keys, heir) {
+  const stays = (child) => keys.has(child.dataset.key);
+  const leaving = [...parent.children].filter((child) => !stays(child));
+  const focused = leaving.find((child) => child.contains(document.activeElement));
+  if (focused) {
+    const all = [...parent.children];
+    const place = all.indexOf(focused);
+    const next = all.slice(place).find(stays) ?? all.slice(0, place).findLast(stays);
+    (next?.querySelector("a, button") ?? heir)?.focus();
+  }
+  for (const child of leaving) child.remove();
 }

@@ -3,17 +3,21 @@
 import { request } from "./api.js";
 import { createPoll } from "./poll.js";
 
-const EVENTS = ["jobs", "workers", "processes", "queue", "job", "tiles"];
+/** Of these `alive` and `trouble` are about the stream itself. */
+const EVENTS = ["jobs", "workers", "processes", "queue", "job", "tiles", "alive", "trouble"];
 /** Milliseconds until the first try to mend the stream, and at most between two tries. */
 const [FIRST, MOST] = [500, 8000];
-/** Milliseconds after which a stream that has said nothing is taken for blocked. */
-const SILENT = 6000;
+/** Milliseconds after which a stream that has never said anything is taken for blocked. */
+const BLOCKED = 6000;
+/** Milliseconds after which one that has fallen silent is taken for lost: the server says `alive` more often. */
+const SILENT = 25_000;
 /** Tries in vain after which the server is asked instead, while the tries go on. */
 const TRIES = 2;
 
 /**
- * Tells `onEvent(name, value)` what happens, `onState("connecting" | "open" | "polling" | "lost")` how
- * it is heard of, and `onGone(id)` when the followed job is not there any more.
+ * Tells `onEvent(name, value)` what happens, `onState("connecting" | "open" | "polling" | "lost")` or
+ * `onState("trouble", text)`, when the server cannot look at the mill, how it is heard of, and `onGone(id)`
+ * when the followed job is not there any more.
  * Nothing is open while nobody sees the page: a browser allows few connections to one server.
  */
 export function createStream({ onEvent, onState, onGone }) {
@@ -21,6 +25,7 @@ export function createStream({ onEvent, onState, onGone }) {
   let source = null;
   let timer = null;
   let failures = 0;
+  let troubled = false;
   const poll = createPoll({ onEvent, onState });
 
   function close() {
@@ -34,7 +39,8 @@ export function createStream({ onEvent, onState, onGone }) {
     if (document.hidden) return;
     const opened = new EventSource(job ? `/api/events?job=${job}` : "/api/events");
     source = opened;
-    timer = setTimeout(() => poll.start(job), SILENT);
+    troubled = false;
+    timer = setTimeout(() => poll.start(job), BLOCKED);
     opened.onerror = lost;
     opened.addEventListener("gone", ({ data }) => {
       if (source === opened) onGone(JSON.parse(data).id);
@@ -48,10 +54,13 @@ export function createStream({ onEvent, onState, onGone }) {
 
   function heard(name, value) {
     clearTimeout(timer);
+    timer = setTimeout(lost, SILENT);
     poll.stop();
     failures = 0;
-    onState("open");
-    onEvent(name, value);
+    if (name !== "alive") troubled = name === "trouble";
+    if (name === "trouble") onState("trouble", value.error);
+    else if (!troubled) onState("open");
+    if (name !== "alive" && name !== "trouble") onEvent(name, value);
   }
 
   // The browser's own retry gives up for good on an error status, such as a proxy's 502.

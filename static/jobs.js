@@ -17,7 +17,7 @@ export function startJobs(follow) {
 export function showJobs({ jobs: listed, total }, current) {
   jobs = new Map(listed.map((job) => [job.id, job]));
   say(at("jobs-said"), saying(listed.length, total));
-  keep(at("job-list"), listed, (job) => job.id, create, update);
+  keep(at("job-list"), listed, (job) => job.id, create, update, at("jobs-heading"));
   markJob(current);
 }
 

@@ -4,7 +4,7 @@ import { ApiError, request } from "./api.js";
 import { startBuilder } from "./chain/builder.js";
 import { at, say } from "./dom.js";
 import { createStream, isGone } from "./events.js";
-import { showProcesses, showQueue, showWorkers, startWorkers } from "./fleet/workers.js";
+import { showProcesses, showQueue, showTrouble, showWorkers, startWorkers } from "./fleet/workers.js";
 import { markJob, showJobs, startJobs } from "./jobs.js";
 import { noteWorkers, paintMosaic, paintTiles, showMosaic, startMosaic } from "./mosaic/live.js";
 import { showJob, showNoJob, startProgress } from "./progress.js";
@@ -17,6 +17,7 @@ const CONNECTION = {
   connecting: "Connecting…",
   open: "✓ Connected",
   polling: "✓ Connected, asking every two seconds: the event stream does not come through",
+  trouble: "✕ Connected, but the mill cannot be looked at: ",
   lost: "✕ Connection lost, trying again: what you see may be out of date",
 };
 /** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
@@ -41,9 +42,10 @@ const TOLD = {
 };
 
 const stream = createStream({
-  onState: (state) => {
-    say(at("connection"), CONNECTION[state]);
+  onState: (state, trouble = "") => {
+    say(at("connection"), CONNECTION[state] + trouble);
     at("connection").className = state;
+    showTrouble(trouble);
   },
   onGone: gone,
   onEvent: (name, value) => TOLD[name](value),

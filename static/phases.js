@@ -9,8 +9,27 @@ const ORDER = ["queued", "processing", "stitching", "complete"];
 
 /** What this tab has seen of a job survives a reload: seconds of its upload, the time of its last tile. */
 const key = (id) => `phases:${id}`;
-const recall = (id) => JSON.parse(sessionStorage.getItem(key(id)) ?? "{}");
-const note = (id, seen) => sessionStorage.setItem(key(id), JSON.stringify({ ...recall(id), ...seen }));
+/** The same where the browser lets a site store nothing: until the reload. */
+const spare = new Map();
+
+const recall = (id) => ({ ...stored(id), ...spare.get(id) });
+
+function stored(id) {
+  try {
+    return JSON.parse(sessionStorage.getItem(key(id)));
+  } catch {
+    return null;
+  }
+}
+
+function note(id, seen) {
+  const all = { ...recall(id), ...seen };
+  try {
+    sessionStorage.setItem(key(id), JSON.stringify(all));
+  } catch {
+    spare.set(id, all);
+  }
+}
 
 /** Notes how long the image of a job took to get here. */
 export const noteUpload = ({ id }, upload) => note(id, { upload });
@@ -19,14 +38,16 @@ export const noteUpload = ({ id }, upload) => note(id, { upload });
 export function showPhases(job) {
   noteMoments(job);
   const times = timesOf(job);
-  const current = currentPhase(job);
+  const over = phasesOver(job);
+  const waits = job.status === "queued";
   if (!at("phases").children.length) at("phases").append(...PHASES.map(phaseItem));
   PHASES.forEach((name, index) => {
     const item = at("phases").children[index];
-    item.className = index < current ? "done" : "";
-    if (index === current) item.setAttribute("aria-current", "step");
+    item.className = index < over ? "done" : "";
+    if (index === over && !waits) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
-    say(item.lastElementChild, times[index] === null ? "" : seconds(times[index]));
+    const time = times[index] === null ? "" : seconds(times[index]);
+    say(item.lastElementChild, index === over && waits ? "waiting" : time);
   });
 }
 
@@ -50,7 +71,7 @@ function timesOf({ id, created_at, timings, finished_at }) {
 }
 
 /** How many phases are over; a job that failed or was cancelled stays where the page saw it. */
-function currentPhase({ id, status, tiles_done: done }) {
+function phasesOver({ id, status, tiles_done: done }) {
   if (status === "complete") return PHASES.length;
   if (status === "processing") return done > 0 ? 2 : 1;
   const reached = ORDER.indexOf(status);

@@ -1,43 +1,47 @@
 // The same as the event stream tells, asked for every so often: for networks that let no stream through.
 
-import { request } from "./api.js";
+import { ApiError, request } from "./api.js";
 
 /** Milliseconds between two rounds of questions. */
 const PAUSE = 2000;
 
-/** Tells `onEvent(name, value)` and `onState("polling")` as long as it is started. */
+/**
+ * Tells `onEvent(name, value)`, and `onState("polling")`, `onState("lost")` where nobody answers, or
+ * `onState("trouble", text)` where the server cannot look at the mill, as long as it is started.
+ */
 export function createPoll({ onEvent, onState }) {
   let timer = null;
   let round = 0;
   let works = false;
 
   async function ask(job, current) {
+    const state = await askAll(job, current).then(() => ["polling"], stateAfter);
+    if (current !== round) return;
+    works = state[0] !== "lost";
+    onState(...state);
+    timer = setTimeout(() => ask(job, current), PAUSE);
+  }
+
+  async function askAll(job, current) {
     const tell = async (name, path) => {
       const value = await request("GET", path);
       if (current === round) onEvent(name, value);
       return value;
     };
-    try {
-      await tell("jobs", "/api/jobs");
-      await tell("workers", "/api/workers");
-      await tell("processes", "/api/processes");
-      await tell("queue", "/api/queue");
-      const followed = job && (await tell("job", `/api/jobs/${job}`));
-      if (followed?.tiles_done > 0 && followed.status === "processing") await askMosaic(job, current);
-      if (current === round) onState("polling");
-      works = true;
-    } catch {
-      works = false;
-    }
-    if (current === round) timer = setTimeout(() => ask(job, current), PAUSE);
+    await tell("jobs", "/api/jobs");
+    await tell("workers", "/api/workers");
+    await tell("processes", "/api/processes");
+    await tell("queue", "/api/queue");
+    const followed = job && (await tell("job", `/api/jobs/${job}`));
+    if (followed?.tiles_done > 0 && followed.status === "processing") await askMosaic(job, current);
   }
 
   async function askMosaic(job, current) {
     const tiles = await request("GET", `/api/jobs/${job}/tiles`);
     const picture = new Image();
     picture.src = `/api/jobs/${job}/mosaic?${tiles.tiles.length}`;
-    await picture.decode();
-    if (current === round) onEvent("mosaic", { job, ...tiles, picture });
+    const came = await picture.decode().then(() => true, () => false);
+    if (came && current === round) onEvent("mosaic", { job, ...tiles, picture });
   }
 
   return {
@@ -54,4 +58,14 @@ export function createPoll({ onEvent, onState }) {
     /** Whether the last round was answered. */
     works: () => works,
   };
+}
+
+/** A job that has gone or ended meanwhile is refused: the server is there, and the next round knows. */
+function stateAfter(error) {
+  if (!(error instanceof ApiError)) {
+    reportError(error);
+    return ["polling"];
+  }
+  if (error.status === 0) return ["lost"];
+  return error.status < 500 ? ["polling"] : ["trouble", error.message];
 }

@@ -5,44 +5,38 @@ import { paintSample } from "./sample.js";
 import { bytes } from "./words.js";
 
 const input = at("file");
-let earlier = null;
+let chosen = [];
 
 /** What to process: `{ name, field }`, where `field` is the form's field that gives the image. */
-export function chosenImages() {
-  if (earlier) return [{ name: earlier.name, field: ["from", earlier.id] }];
-  return [...input.files].map((file) => ({ name: file.name, field: ["image", file] }));
-}
+export const chosenImages = () => chosen;
 
 /** Chooses the image of a job that the server still has. */
 export function chooseEarlier(job) {
-  input.value = "";
-  earlier = job;
-  render();
+  choose([{ name: job.name, field: ["from", job.id] }]);
 }
 
-/** Leaves only these of the chosen images. */
-export function keepImages(images) {
-  const files = images.map(({ field: [, value] }) => value);
-  setFiles(files.filter((value) => value instanceof File));
-  if (!images.length) earlier = null;
-  render();
+/** Takes these out of what is chosen now, which may be something else than when they were. */
+export function removeImages(images) {
+  if (images.some((image) => chosen.includes(image))) choose(chosen.filter((image) => !images.includes(image)));
 }
 
-function setFiles(files) {
+const chooseFiles = (files) => choose([...files].map((file) => ({ name: file.name, field: ["image", file] })));
+
+function choose(images) {
+  chosen = images;
   const transfer = new DataTransfer();
-  for (const file of files) transfer.items.add(file);
+  for (const { field: [, value] } of images) if (value instanceof File) transfer.items.add(value);
   input.files = transfer.files;
+  render();
 }
 
 /** Calls `onChoice` after each choice. */
 export function startSelecting(onChoice) {
   const take = (files) => {
-    if (files.length) setFiles(files);
-    earlier = null;
-    render();
+    chooseFiles(files);
     onChoice();
   };
-  input.addEventListener("change", () => take([]));
+  input.addEventListener("change", () => take(input.files));
   document.addEventListener("paste", (event) => {
     const { files } = event.clipboardData;
     if (!files.length) return;
@@ -55,7 +49,7 @@ export function startSelecting(onChoice) {
   });
   startDropping(take);
   // A browser may restore the choice when the page is reloaded.
-  render();
+  chooseFiles(input.files);
 }
 
 /** A drop anywhere counts: beside the zone the browser would leave the page for the file. */
@@ -79,19 +73,18 @@ function startDropping(take) {
 }
 
 function render() {
-  const images = chosenImages();
-  at("chosen").replaceChildren(...images.map(chosenItem));
-  show(at("chosen"), images.length > 0);
-  say(at("process"), images.length > 1 ? `Process ${images.length} Images` : "Process Image");
+  const focused = at("chosen").contains(document.activeElement);
+  at("chosen").replaceChildren(...chosen.map(chosenItem));
+  show(at("chosen"), chosen.length > 0);
+  say(at("process"), chosen.length > 1 ? `Process ${chosen.length} Images` : "Process Image");
+  if (focused) (at("chosen").querySelector("button") ?? input).focus();
 }
 
-function chosenItem({ name, field: [, value] }, index, images) {
-  const size = earlier ? "the image of an earlier job" : bytes(value.size);
+function chosenItem(image) {
+  const { name, field: [, value] } = image;
+  const size = value instanceof File ? bytes(value.size) : "the image of an earlier job";
   const remove = make("button", { type: "button", className: "small", title: `Remove ${name}` }, "✕");
   remove.setAttribute("aria-label", `Remove ${name}`);
-  remove.addEventListener("click", () => {
-    keepImages(images.toSpliced(index, 1));
-    (at("chosen").querySelector("button") ?? input).focus();
-  });
+  remove.addEventListener("click", () => removeImages([image]));
   return make("li", {}, make("span", {}, `${name}, ${size}`), remove);
 }

@@ -4,7 +4,7 @@ import { createJob } from "./api.js";
 import { chain, setChain } from "./chain/builder.js";
 import { at, make, say, show } from "./dom.js";
 import { noteUpload } from "./phases.js";
-import { chooseEarlier, chosenImages, keepImages, startSelecting } from "./select.js";
+import { chooseEarlier, chosenImages, removeImages, startSelecting } from "./select.js";
 import { bytes, percent, seconds } from "./words.js";
 
 /** What stops the upload that runs, if one does. */
@@ -35,24 +35,24 @@ export function offerAgain(job) {
   at("filters").select();
 }
 
-/** What could not be sent stays chosen. */
+/** What could not be sent stays chosen, and so does what was chosen meanwhile. */
 async function sendAll(images, { onJob, onProgress }) {
   const errors = images.length ? [] : ["No image is chosen. Choose, drop or paste a file first."];
-  const left = new Set(images);
+  const sent = [];
   tellErrors(errors);
   for (const [index, image] of images.entries()) {
     if (running.signal.aborted) break;
     const place = images.length > 1 ? ` (${index + 1} of ${images.length})` : "";
     try {
       const job = await send(image, place, onProgress);
-      if (left.size === images.length) onJob(job);
-      left.delete(image);
+      if (!sent.length) onJob(job);
+      sent.push(image);
     } catch (error) {
       errors.push(`${image.name}: ${error.message}`);
       tellErrors(errors);
     }
   }
-  keepImages([...left]);
+  removeImages(sent);
 }
 
 async function send({ name, field }, place, onProgress) {

@@ -2,6 +2,7 @@
 //!
 //! Without Chromium the tests are ignored, with the reason before their names; with
 //! `TILEMILL_TEST_REQUIRE=all` they fail. `TILEMILL_TEST_SCREENSHOTS=folder` keeps pictures.
+//! `TILEMILL_TEST_STATIC=folder` tests the files there instead of those in the program, which need a build.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(
@@ -13,20 +14,21 @@ mod browser;
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
-use image::{Rgb, RgbImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 use libtest_mimic::Arguments;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::browser::line::Line;
-use crate::browser::{Browser, DOWN, Driver, END, ENTER, HOME, RIGHT, SPACE, TAB, axe};
-use crate::support::{Server, is_all_required, run_on};
+use crate::browser::looks::{assert_usable, keep_screenshots};
+use crate::browser::{BACKSPACE, Browser, DOWN, Driver, END, ENTER, HOME, RIGHT, SPACE, TAB};
+use crate::support::{Server, raw, run_on};
 
 type Test = fn(&Page);
 
-const TESTS: [(&str, Test); 28] = [
+const TESTS: [(&str, Test); 43] = [
     ("a_chosen_file_is_uploaded_and_its_grey_result_is_shown", chosen_file),
     ("a_dropped_file_is_processed", dropped_file),
     ("a_pasted_image_is_chosen", pasted_image),
@@ -35,26 +37,41 @@ const TESTS: [(&str, Test); 28] = [
     ("a_filter_that_does_not_exist_is_told_in_the_words_of_the_api", unknown_filter),
     ("a_file_that_is_no_image_is_told_in_words", no_image),
     ("nothing_chosen_is_told_in_words", nothing_chosen),
+    ("an_upload_tells_how_far_it_is_and_is_stopped", stopped_upload),
+    ("what_is_chosen_during_an_upload_stays_chosen", chosen_meanwhile),
+    ("filters_that_do_not_come_are_asked_for_again", missing_filters),
     ("the_builder_and_the_text_write_the_same_chain", builder),
     ("every_filter_of_the_server_can_be_added_and_is_accepted", all_filters),
     ("the_whole_flow_works_by_keyboard_alone", keyboard),
     ("tiles_appear_in_their_finished_pixels_and_tell_who_made_them", mosaic),
     ("the_tiles_of_a_job_that_ends_at_once_are_all_there", quick_mosaic),
     ("a_tile_that_changes_hands_shows_both", other_hands),
+    ("tiles_that_changed_hands_are_marked_for_those_who_come_later", marked_hands),
     ("a_legend_shows_the_tiles_of_one_worker", legend),
+    ("a_legend_leaves_the_picture_of_small_tiles_to_be_seen", small_legend),
     ("a_reload_shows_the_same_job_while_it_runs_and_after", reload),
     ("phases_are_told_with_their_times", phases),
+    ("phases_are_told_where_a_site_may_store_nothing", phases_unstored),
     ("before_and_after_are_parted_by_keyboard_and_zoomed_together", before_and_after),
+    ("an_image_with_alpha_is_shown_as_clear_as_it_is", clear_image),
+    ("a_view_that_does_not_come_is_asked_for_again", missing_view),
     ("a_part_of_a_large_image_is_seen_in_all_its_pixels", deep_zoom),
     ("copies_for_viewing_go_with_their_job", copies_go),
     ("a_running_job_is_cancelled_tried_again_and_deleted", cancel_retry_delete),
     ("jobs_are_stopped_and_deleted_in_the_list", job_list),
+    ("the_focus_stays_in_the_list_of_jobs_when_one_goes", focus_in_list),
     ("a_job_that_fails_tells_its_cause_and_what_to_do", failure),
+    ("a_job_that_fails_at_a_tile_tells_where_and_whom_to_ask", tile_failure),
     ("a_tiff_is_shown_and_processed_again_as_another_format", tiff_then_png),
     ("workers_are_sorted_and_stay_where_they_are", workers),
+    ("workers_are_filtered_as_long_as_somebody_types", filtered_workers),
     ("a_broken_connection_is_told_and_mended", broken_connection),
+    ("a_stream_that_falls_silent_is_told_and_mended", silent_stream),
+    ("a_mill_that_cannot_be_looked_at_is_told", trouble),
+    ("questions_that_nobody_answers_are_told", questions),
     ("a_page_asks_where_no_stream_comes_through_and_is_silent_while_hidden", streams),
     ("the_page_fits_its_window_and_can_be_used_in_light_and_dark", widths_and_colours),
+    ("the_files_of_a_folder_are_served_as_they_are_and_no_others", static_dir),
 ];
 
 /// Filters slow enough to be seen at work, in tiles small enough to be stopped at once.
@@ -74,7 +91,11 @@ fn main() -> ExitCode {
 /// A test gets the page, freshly opened; afterwards the console and the server's log must be clean.
 fn run(driver: &Driver, test: Test) {
     let folder = TempDir::new().unwrap();
-    let server = Server::start_with(&folder, &[("TILEMILL_WORKER__THREADS", "1")]);
+    let settings = [("TILEMILL_WORKER__THREADS", "1")];
+    let server = match std::env::var("TILEMILL_TEST_STATIC") {
+        Ok(files) => Server::start_in(&serving(&files), &folder, &settings),
+        Err(_) => Server::start_with(&folder, &settings),
+    };
     let page = Page { browser: Browser::open(driver), server, folder };
     page.calm();
     page.open();
@@ -83,6 +104,11 @@ fn run(driver: &Driver, test: Test) {
     let Page { browser, server, .. } = page;
     drop(browser);
     server.stop();
+}
+
+/// A script that starts a server with its page from a folder.
+fn serving(files: &str) -> String {
+    format!("exec \"$@\" --static-dir '{files}'")
 }
 
 struct Page {
@@ -147,6 +173,9 @@ impl Page {
     fn divide_at(&self, percent: u32) {
         self.until("document.querySelector('#viewer').checkVisibility()");
         self.until("document.querySelector('#viewer-making').hidden");
+        self.until(
+            "document.querySelector('#divider').checkVisibility({ visibilityProperty: true })",
+        );
         self.run(
             "const divider = document.querySelector('#divider');
              divider.value = arguments[0];
@@ -293,6 +322,11 @@ fn pasted_image(page: &Page) {
     give(page, "pasted.png", "document.body.dispatchEvent(new ClipboardEvent('paste', how));");
     page.click("#chosen button");
     page.until("!document.querySelector('#chosen').checkVisibility()");
+    give(page, "again.png", "document.body.dispatchEvent(new ClipboardEvent('paste', how));");
+    page.click("#process");
+    page.until_says("#job-name", "again.png");
+    page.until_complete();
+    page.assert_shows_grey(64, 48);
 }
 
 fn sample(page: &Page) {
@@ -354,6 +388,57 @@ fn no_image(page: &Page) {
 fn nothing_chosen(page: &Page) {
     page.click("#process");
     page.until_says("#form-error", "No image is chosen");
+}
+
+/// Something to send that takes seconds at the speed that `upload` gives it.
+fn upload_slowly(page: &Page) {
+    page.choose("#file", &[&page.plain("large.bmp", 600, [9, 99, 200])]);
+    page.send_slowly(Some(200_000));
+    page.click("#process");
+    page.until("/^Uploading large.bmp: [1-9][0-9]? %/.test(document.querySelector('#upload-said').innerText)");
+}
+
+fn stopped_upload(page: &Page) {
+    upload_slowly(page);
+    page.until("document.querySelector('#upload-bar').position > 0.2");
+    page.until("/^↑ [0-9]+ % · large.bmp · tilemill$/.test(document.title)");
+    page.until("/iB\\/s, about .* left/.test(document.querySelector('#upload-said').innerText)");
+    page.run("document.querySelector('#stop').focus()", &json!([]));
+    page.press(ENTER);
+    page.until_says("#form-error", "large.bmp: The upload was stopped.");
+    page.until("!document.querySelector('#upload').checkVisibility()");
+    assert_eq!(page.active(), "process");
+    assert_eq!(page.value("document.title"), "tilemill");
+    // It is still chosen.
+    page.send_slowly(None);
+    page.press(ENTER);
+    page.until_says("#job-name", "large.bmp");
+    page.until_complete();
+}
+
+fn chosen_meanwhile(page: &Page) {
+    upload_slowly(page);
+    give(page, "next.png", "document.body.dispatchEvent(new ClipboardEvent('paste', how));");
+    page.send_slowly(None);
+    page.until_says("#job-name", "large.bmp");
+    page.until("!document.querySelector('#upload').checkVisibility()");
+    page.until_says("#chosen", "next.png");
+    page.click("#process");
+    page.until_says("#job-name", "next.png");
+    page.until("!document.querySelector('#chosen').checkVisibility()");
+}
+
+fn missing_filters(page: &Page) {
+    page.block(&["*/api/filters"]);
+    page.reload();
+    page.until_says("#chain-said", "The list of filters is missing, trying again.");
+    page.fill("#filters", "invert");
+    page.block(&[]);
+    page.until_says("#steps", "invert");
+    page.until("document.querySelector('#add').disabled === false");
+    assert_eq!(page.text("#chain-said"), "");
+    let console = page.console();
+    assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
 }
 
 fn builder(page: &Page) {
@@ -505,32 +590,36 @@ fn quick_mosaic(page: &Page) {
     page.until(cyan);
 }
 
-/// Tells the page of a job of four tiles, as its stream would: of those that failed, and of those that
-/// are back, each with its worker and attempt, in white.
+/// Tells the page of a job of so many rows and columns, as its stream would: of the tiles that failed, and
+/// of those that are back in white, each with its worker and attempt. Below 14 pixels of the screen a tile is
+/// small.
 const TELL_TILES: &str = "
+    const [columns, failed, back] = arguments;
     const { showMosaic, paintTiles } = await import('/mosaic/live.js');
     document.querySelector('#job-body').hidden = false;
-    showMosaic({ id: 'x', width: 1024, height: 1024, tile_size: 512, status: 'processing', links: {} });
-    const slot = 128;
-    const bytes = new Uint8Array(back.length * (12 + 4 * slot * slot)).fill(255);
+    const [job, side] = [`x${columns}`, 64 * columns];
+    showMosaic({ id: job, width: side, height: side, tile_size: 64, status: 'processing', links: {} });
+    const slot = Math.min(128, Math.floor(512 / columns));
+    const length = 12 + 4 * slot * slot;
+    const bytes = new Uint8Array(back.length * length).fill(255);
     const workers = back.map(({ worker }) => worker);
     back.forEach(({ tile, attempt }, index) => {
-      const view = new DataView(bytes.buffer, index * (12 + 4 * slot * slot));
+      const view = new DataView(bytes.buffer, index * length);
       view.setUint32(0, tile, true);
       view.setUint16(4, index + 1, true);
       view.setUint16(6, attempt, true);
       view.setUint32(8, 70, true);
     });
     const packed = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''));
-    paintTiles({ job: 'x', columns: 2, rows: 2, slot, workers, failed, packed });
-    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));";
+    paintTiles({ job, columns, rows: columns, slot, workers, failed, packed });";
+
+fn tell_tiles(page: &Page, columns: u32, failed: &Value, back: &Value) {
+    let script = format!("return (async (...arguments) => {{ {TELL_TILES} }})(...arguments);");
+    page.run(&script, &json!([columns, failed, back]));
+    page.until_drawn();
+}
 
 fn other_hands(page: &Page) {
-    let tell = |failed: &Value, back: &Value| {
-        let script =
-            format!("const [failed, back] = arguments; return (async () => {{ {TELL_TILES} }})();");
-        page.run(&script, &json!([failed, back]))
-    };
     // The full colours in the first tile, beside white; where lines end there are others between them.
     let colours = "(() => {
         const context = read('#mosaic');
@@ -545,7 +634,7 @@ fn other_hands(page: &Page) {
           .map(([colour]) => colour).filter((colour) => colour !== '255,255,255,255').sort();
       })()";
     let failed = json!([{ "tile": 0, "worker": "first", "attempt": 1, "cause": "too hard" }]);
-    tell(&failed, &json!([]));
+    tell_tiles(page, 2, &failed, &json!([]));
     let stripes = page.value(colours);
     assert_eq!(
         stripes.as_array().unwrap().len(),
@@ -554,11 +643,105 @@ fn other_hands(page: &Page) {
     );
     page.run("document.querySelector('#mosaic').focus()", &json!([]));
     page.until_says("#tile-said", "not back yet; attempt 1 failed on first: too hard");
-    tell(&json!([]), &json!([{ "tile": 0, "worker": "second", "attempt": 2 }]));
+    let back = json!([{ "tile": 0, "worker": "second", "attempt": 2 }]);
+    tell_tiles(page, 2, &json!([]), &back);
     let both = page.value(colours);
     assert_eq!(both.as_array().unwrap().len(), 2, "an edge and a corner: {both}");
     assert!(both.as_array().unwrap().contains(&stripes[0]), "{both} has not {stripes}");
     page.until_says("#tile-said", "second, attempt 2, 70 milliseconds; attempt 1 failed on first");
+}
+
+/// The pixels in the upper right corner of a tile of the first row, where its mark is.
+fn corner(page: &Page, tile: u32, columns: u32) -> Value {
+    page.run(
+        "const [tile, columns] = arguments;
+         const context = read('#mosaic');
+         const right = Math.round(((tile + 1) * context.canvas.width) / columns);
+         return [...context.getImageData(right - 4, 0, 4, 4).data].join();",
+        &json!([tile, columns]),
+    )
+}
+
+fn marked_hands(page: &Page) {
+    // The highest bit of an attempt: it was taken over from a worker that died.
+    let back = json!([
+        { "tile": 0, "worker": "a", "attempt": 1 },
+        { "tile": 1, "worker": "a", "attempt": 2 },
+        { "tile": 2, "worker": "a", "attempt": 0x8001 },
+    ]);
+    // Tiles with an edge, and small ones.
+    for columns in [4, 60] {
+        tell_tiles(page, columns, &json!([]), &back);
+        let [plain, again, taken] = [0, 1, 2].map(|tile| corner(page, tile, columns));
+        assert_ne!(plain, again, "of {columns} columns, a tile of attempt 2 is not marked");
+        assert_eq!(again, taken, "of {columns} columns, a tile that was taken over is not marked");
+        page.until_says("#hands", "2 tiles needed more than one attempt or worker");
+    }
+    page.run("document.querySelector('#mosaic').focus()", &json!([]));
+    page.press(&format!("{RIGHT}{RIGHT}"));
+    page.until_says(
+        "#tile-said",
+        "a, attempt 1, 70 milliseconds, taken over from a worker that died",
+    );
+    // The same by questions, where no stream comes through.
+    page.run(
+        "return (async () => {
+           const { showMosaic, paintMosaic } = await import('/mosaic/live.js');
+           showMosaic({ id: 'asked', width: 64, height: 32, tile_size: 32, status: 'processing', links: {} });
+           const told = (tile, more) => ({ tile, worker: 'a', attempt: 1, millis: 70, ...more });
+           paintMosaic({ job: 'asked', tiles: [told(0, {}), told(1, { taken_over: true })], picture: new OffscreenCanvas(256, 128) });
+         })()",
+        &json!([]),
+    );
+    page.until_drawn();
+    assert_ne!(corner(page, 0, 2), corner(page, 1, 2), "it is not marked");
+    page.until_says("#hands", "1 tile needed more than one attempt or worker");
+    tell_tiles(page, 60, &json!([]), &back);
+    keep_screenshots(page, "hands");
+}
+
+fn small_legend(page: &Page) {
+    const COLUMNS: u32 = 60;
+    let back = |tiles: [u32; 2]| {
+        let [first, second] = tiles;
+        json!([
+            { "tile": first, "worker": "a", "attempt": 1 },
+            { "tile": second, "worker": "b", "attempt": 1 },
+        ])
+    };
+    // White seen through a tint is light, and has its colour; the grey over tiles of others has none.
+    let is_seen = |tile| {
+        let [r, g, b, _] = page.tile_colour(tile, COLUMNS, COLUMNS);
+        r.min(g).min(b) > 170 && r.max(g).max(b) - r.min(g).min(b) > 20
+    };
+    let is_dimmed = |tile| {
+        let [r, g, b, _] = page.tile_colour(tile, COLUMNS, COLUMNS);
+        r < 170 && r.max(g).max(b) - r.min(g).min(b) < 5
+    };
+    tell_tiles(page, COLUMNS, &json!([]), &back([0, 1]));
+    page.until_says("#legend", "b: 1 tile");
+    assert!(is_seen(0) && is_seen(1));
+    page.click("#legend li:first-child button");
+    page.until_drawn();
+    assert!(is_seen(0), "the tiles that are looked for are painted over");
+    assert!(is_dimmed(1), "the tiles of others are not dimmed");
+    tell_tiles(page, COLUMNS, &json!([]), &back([2, 3]));
+    assert!(is_seen(2) && is_dimmed(3));
+    page.click("#legend li:first-child button");
+    page.until_drawn();
+    page.run("dispatchEvent(new Event('resize'))", &json!([]));
+    assert!((0..4).all(is_seen), "what came meanwhile is not as the others are");
+    // A tall picture is seen whole.
+    page.run(
+        "return (async () => {
+           const { showMosaic } = await import('/mosaic/live.js');
+           showMosaic({ id: 'tall', width: 1080, height: 20000, tile_size: 512, status: 'processing', links: {} });
+         })()",
+        &json!([]),
+    );
+    page.until_drawn();
+    page.until("document.querySelector('#mosaic').clientHeight > innerHeight / 2");
+    page.until("document.querySelector('#mosaic').clientHeight < innerHeight");
 }
 
 fn legend(page: &Page) {
@@ -601,6 +784,29 @@ fn phases(page: &Page) {
     page.until_says("#job-status", "Cancelled");
 }
 
+fn phases_unstored(page: &Page) {
+    page.before_each_page(
+        "Object.defineProperty(window, 'sessionStorage', { get() { throw new DOMException('', 'SecurityError'); } });",
+    );
+    page.open();
+    page.choose("#file", &[&page.picture("flower.png", 300, 200)]);
+    page.click("#process");
+    page.until_complete();
+    page.until("/Upload\\s+[0-9.]+ s\\s+Split\\s+[0-9.]+ s/.test(document.querySelector('#phases').innerText)");
+    // A job that waits is in none.
+    let waiting = page.run(
+        "return (async () => {
+           const { showPhases } = await import('/phases.js');
+           showPhases({ id: 'x', status: 'queued', created_at: new Date().toISOString() });
+           const phases = document.querySelector('#phases');
+           return [phases.querySelectorAll('[aria-current]').length, phases.innerText];
+         })()",
+        &json!([]),
+    );
+    assert_eq!(waiting[0], 0, "{waiting}");
+    assert!(waiting[1].as_str().unwrap().contains("waiting"), "{waiting}");
+}
+
 /// A job that is complete, shown on the page.
 fn show_complete(page: &Page, image: &Path, fields: &[(&str, &str)]) -> String {
     let job = page.server.accepted(image, fields);
@@ -632,6 +838,66 @@ fn before_and_after(page: &Page) {
     page.until_says("#zoom", "150 %");
     page.click("#zoom-fit");
     page.until_says("#zoom", "100 %");
+}
+
+fn clear_image(page: &Page) {
+    let path = page.folder.path().join("clear.png");
+    RgbaImage::from_pixel(1200, 600, Rgba([255, 0, 0, 128])).save(&path).unwrap();
+    show_complete(page, &path, &[("filters", "")]);
+    page.divide_at(0);
+    // Its finest tiles are there.
+    page.until("performance.getEntriesByType('resource').filter(({ name }) => /result.0.[0-9]+.[0-9]+$/.test(name)).length === 6");
+    let alpha = "(() => {
+        const context = read('#viewer');
+        const { width, height } = context.canvas;
+        const { data } = context.getImageData(width / 4, height / 4, width / 2, height / 2);
+        const all = new Set(data.filter((_, at) => at % 4 === 3));
+        return [...all].join();
+      })()";
+    page.until(&format!("{alpha} === '128'"));
+    page.until_drawn();
+    let shot = image::load_from_memory(&page.screenshot()).unwrap().to_rgb8();
+    let place = page.value(
+        "(() => {
+           const { left, top, width, height } = document.querySelector('#viewer').getBoundingClientRect();
+           const ground = getComputedStyle(document.querySelector('.viewer-frame')).backgroundColor;
+           return [left + scrollX + width / 2, top + scrollY + height / 2, ...ground.match(/[0-9]+/g).map(Number)];
+         })()",
+    );
+    let [x, y, ground @ ..]: [f64; 5] = std::array::from_fn(|part| place[part].as_f64().unwrap());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place on the page"
+    )]
+    let shown = shot.get_pixel(x as u32, y as u32).0.map(f64::from);
+    for ((shown, over), ground) in shown.into_iter().zip([255.0, 0.0, 0.0]).zip(ground) {
+        let expected = (over * 128.0 + ground * 127.0) / 255.0;
+        assert!((shown - expected).abs() < 2.5, "{shown} instead of {expected}");
+    }
+}
+
+fn missing_view(page: &Page) {
+    let is_parted =
+        "document.querySelector('#divider').checkVisibility({ visibilityProperty: true })";
+    page.block(&["*/pyramid/original", "*/pyramid/result/*"]);
+    show_complete(page, &page.picture("flower.png", 300, 200), &[]);
+    page.until_says(
+        "#making-said",
+        "Preparing the view: 50 %. Still to come: the original. Trying again: ",
+    );
+    assert_eq!(page.value(is_parted), false, "there is no original yet");
+    keep_screenshots(page, "preparing");
+    page.until("performance.getEntriesByType('resource').some(({ name }) => name.includes('/pyramid/result/'))");
+    page.block(&[]);
+    page.until(is_parted);
+    // Without it the small picture of the result would be seen.
+    page.until(
+        "performance.getEntriesByType('resource').some(({ name, responseStatus }) =>
+           name.includes('/pyramid/result/') && responseStatus === 200)",
+    );
+    let console = page.console();
+    assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
 }
 
 fn deep_zoom(page: &Page) {
@@ -706,6 +972,36 @@ fn job_list(page: &Page) {
     page.until_complete();
 }
 
+fn focus_in_list(page: &Page) {
+    let [first, second, third] = ["first.png", "second.png", "third.png"]
+        .map(|name| page.server.accepted(&page.picture(name, 40, 30), &[]));
+    for job in [&first, &second, &third] {
+        page.server.ended(job);
+    }
+    let listed = |jobs: usize| {
+        page.until(&format!(
+            "document.querySelectorAll('#job-list [data-status=complete]').length === {jobs}"
+        ));
+    };
+    listed(3);
+    // In one that stays where it is while the one before it goes.
+    page.run("document.querySelectorAll('#job-list a')[1].focus()", &json!([]));
+    assert_eq!(page.server.delete(&format!("/api/jobs/{third}")).0, 204);
+    listed(2);
+    page.until("document.activeElement.innerText === 'second.png'");
+    // In the one that goes.
+    page.run("document.querySelector('[aria-label=\"Delete second.png\"]').focus()", &json!([]));
+    page.press(ENTER);
+    page.until("document.querySelector('#confirm').open");
+    page.tab_to("confirm-delete");
+    page.press(ENTER);
+    listed(1);
+    page.until("document.activeElement.innerText === 'first.png'");
+    assert_eq!(page.server.delete(&format!("/api/jobs/{first}")).0, 204);
+    listed(0);
+    page.until("document.activeElement.id === 'jobs-heading'");
+}
+
 fn failure(page: &Page) {
     let broken = page.folder.path().join("broken.png");
     let whole = std::fs::read(page.picture("whole.png", 300, 200)).unwrap();
@@ -718,6 +1014,24 @@ fn failure(page: &Page) {
     page.until_says("#job-error", "Choose a mended image, or retry the job");
     page.until_says("#result-said", "the job failed");
     keep_screenshots(page, "failed");
+}
+
+/// No filter fails at a tile by itself, so the page is told of one as its stream would.
+fn tile_failure(page: &Page) {
+    page.run(
+        "return (async () => {
+           const { showJob } = await import('/progress.js');
+           const at = new Date().toISOString();
+           showJob({ id: 'x', name: 'x.png', status: 'failed', width: 1000, height: 700, filters: '', links: {},
+             tile_size: 256, tiles_total: 12, tiles_done: 5, attempts: 3, created_at: at, finished_at: at,
+             error: { text: 'tile 6 failed 3 times, at last on press-2: out of paper', tile: 6, worker: 'press-2' } });
+         })()",
+        &json!([]),
+    );
+    page.until_says("#job-status", "Failed");
+    page.until_says("#job-error", "Cause: tile 6 failed 3 times, at last on press-2: out of paper");
+    page.until_says("#job-error", "Tile 6 is in row 2, column 3 of the image. Retry the job");
+    page.until_says("#job-error", "look into the log of press-2.");
 }
 
 fn tiff_then_png(page: &Page) {
@@ -766,6 +1080,46 @@ fn workers(page: &Page) {
     page.until_says("#worker-rows", "● live");
 }
 
+fn filtered_workers(page: &Page) {
+    page.before_each_page(NOTE_STREAMS);
+    page.open();
+    page.until_says("#worker-rows", "● live");
+    // From now on the stream is closed, and tells of nobody.
+    page.run("hide(true)", &json!([]));
+    let tell = |ids: &str| {
+        let script = "const [ids] = arguments;
+            return (async () => {
+              const { showWorkers } = await import('/fleet/workers.js');
+              showWorkers([...ids].map((id) => ({
+                id, rate: 1, host: `host-${id}`, threads: 2, in_flight: 0, done: 0, failed: 0, version: '1',
+                state: 'live', last_seen: 1 })));
+            })();";
+        page.run(script, &json!([ids]));
+    };
+    let shown = || {
+        page.value("[...document.querySelectorAll('#worker-rows tr')].map((row) => row.dataset.key).join('')")
+    };
+    let is_offered = || page.value("document.querySelector('#worker-filter').checkVisibility()");
+    tell("abcde");
+    assert_eq!(is_offered(), false, "so few need no filter");
+    tell("abcdef");
+    page.click("#worker-filter");
+    page.press("host-c");
+    assert_eq!(shown(), "c");
+    page.press("!");
+    page.until_says("#no-workers", "No worker matches “host-c!”");
+    tell("abc");
+    assert_eq!(is_offered(), true);
+    page.press(&BACKSPACE.repeat(7));
+    assert_eq!(shown(), "abc");
+    tell("abc");
+    assert_eq!((is_offered(), page.active()), (json!(true), "worker-filter".to_owned()));
+    // With nobody left there is nothing to sort.
+    page.run("document.querySelector('#worker-head button').focus()", &json!([]));
+    tell("");
+    assert_eq!((is_offered(), page.active()), (json!(false), "workers-heading".to_owned()));
+}
+
 fn broken_connection(page: &Page) {
     let line = Line::to(page.server.url("").trim_start_matches("http://"));
     page.go(&line.url());
@@ -778,6 +1132,80 @@ fn broken_connection(page: &Page) {
     page.until_says("#connection", "Connected");
     page.until_says("#job-status", "Cancelled");
     // The browser reports each try; nothing else may have been written.
+    let console = page.console();
+    assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
+}
+
+fn silent_stream(page: &Page) {
+    let line = Line::to(page.server.url("").trim_start_matches("http://"));
+    // The server tells of its worker each second, so that three of silence are enough to try it.
+    page.before_each_page(
+        "const wait = setTimeout;
+         window.setTimeout = (act, after, ...given) => wait(act, after === 25_000 ? 3000 : after, ...given);",
+    );
+    page.go(&line.url());
+    page.until_says("#connection", "Connected");
+    line.hold();
+    page.until_says("#connection", "Connection lost, trying again");
+    line.mend();
+    page.until_says("#connection", "Connected");
+}
+
+/// Lets the stream of the page tell something, and gives what the page says of its connection and of the mill.
+const HEAR: &str = "
+    const [name, data] = arguments;
+    streams.at(-1).dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+    return ['#connection', '#missing'].map((css) => document.querySelector(css).innerText).join(' | ');";
+
+fn trouble(page: &Page) {
+    page.before_each_page(NOTE_STREAMS);
+    page.open();
+    // All at once: the server itself tells something each second.
+    let told = page.run(
+        &format!("const hear = (...arguments) => {{ {HEAR} }}; return [...arguments].map((event) => hear(...event));"),
+        &json!([
+            ["trouble", { "error": "redis at node1:6379 does not answer" }],
+            ["alive", {}],
+            ["processes", []],
+            ["trouble", { "error": "redis at node1:6379 does not answer" }],
+        ]),
+    );
+    let away = "✕ Connected, but the mill cannot be looked at: redis at node1:6379 does not answer | \
+                The mill cannot be looked at: redis at node1:6379 does not answer";
+    assert_eq!(told, json!([away, away, "✓ Connected | ", away]));
+    page.until("document.querySelector('#connection').innerText === '✓ Connected'");
+    assert_eq!(page.text("#missing"), "");
+}
+
+/// Streams that are open and never say anything, as behind a proxy that waits for their end, and a page that
+/// knows it at once.
+const MUTE: &str = "
+    window.EventSource = class extends EventTarget { close() {} };
+    const wait = setTimeout;
+    window.setTimeout = (act, after, ...given) => wait(act, after === 6000 ? 10 : after, ...given);";
+
+fn questions(page: &Page) {
+    page.before_each_page(MUTE);
+    page.reload();
+    page.until_says("#connection", "asking every two seconds");
+    page.block(&["*/api/*"]);
+    page.until_says("#connection", "Connection lost");
+    page.block(&[]);
+    page.until_says("#connection", "asking every two seconds");
+    // The server answers that it has lost the mill.
+    page.run(
+        "window.ask = window.fetch;
+         const away = JSON.stringify({ status: 503, detail: 'redis at node1:6379 does not answer' });
+         window.fetch = async () => new Response(away, { status: 503 });",
+        &json!([]),
+    );
+    let cause = "the mill cannot be looked at: redis at node1:6379 does not answer";
+    page.until_says("#connection", cause);
+    assert_eq!(page.text("#missing").to_lowercase(), cause);
+    keep_screenshots(page, "trouble");
+    page.run("window.fetch = window.ask", &json!([]));
+    page.until_says("#connection", "asking every two seconds");
+    assert_eq!(page.text("#missing"), "");
     let console = page.console();
     assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
 }
@@ -807,8 +1235,7 @@ fn streams(page: &Page) {
     page.run("hide(false)", &json!([]));
     page.until(&format!("{open} === 1"));
     // From now on no stream comes through.
-    page.tools("Network.enable", &json!({}));
-    page.tools("Network.setBlockedURLs", &json!({ "urls": ["*/api/events*"] }));
+    page.block(&["*/api/events*"]);
     page.reload();
     page.until_says("#connection", "asking every two seconds");
     page.until_says("#job-status", "Processing");
@@ -820,16 +1247,6 @@ fn streams(page: &Page) {
     let expected = |line: &String| line.contains("net::ERR_") || line.contains("status of 409");
     assert!(console.iter().all(expected), "{console:#?}");
 }
-
-/// Widths and colours at which each state is looked at.
-const LOOKS: [(u32, &str); 6] = [
-    (360, "light"),
-    (360, "dark"),
-    (768, "light"),
-    (1280, "light"),
-    (1280, "dark"),
-    (2560, "light"),
-];
 
 fn widths_and_colours(page: &Page) {
     assert_usable(page, "empty");
@@ -856,58 +1273,39 @@ fn widths_and_colours(page: &Page) {
     assert_usable(page, "confirming");
 }
 
-/// Nothing is cut off, too pale, or out of reach, whatever the width and the colours.
-fn assert_usable(page: &Page, state: &str) {
-    for (width, scheme) in LOOKS {
-        page.look_as(width, scheme);
-        page.until(&format!("innerWidth === {width}"));
-        let wide = page.value("document.documentElement.scrollWidth");
-        assert!(wide.as_u64().unwrap() <= width.into(), "{state}: {wide} pixels wide at {width}");
-        assert_eq!(page.value(CUT_OFF), json!([]), "{state} {width} {scheme}");
-        assert_eq!(page.run(HARD_TO_READ, &json!([])), json!([]), "{state} {width} {scheme}");
-    }
-    match axe::find() {
-        Ok(script) => assert_eq!(axe::violations(page, &script), [""; 0], "{state}"),
-        Err(missing) if is_all_required() => panic!("{missing}"),
-        Err(missing) => eprintln!("skipped: {missing}"),
-    }
-    keep_screenshots(page, state);
+/// All files of the page, in a folder where they may be changed.
+fn copy_of_page(page: &Page) -> PathBuf {
+    let (from, to) =
+        (Path::new(env!("CARGO_MANIFEST_DIR")).join("static"), page.folder.path().join("page"));
+    let copied = Command::new("cp").arg("-r").args([&from, &to]).status().unwrap();
+    assert!(copied.success());
+    to
 }
 
-/// Parts that are wider than what shows them.
-const CUT_OFF: &str = "\
-    [...document.querySelectorAll('section, .table-frame, #steps, #job-list')]
-      .filter((part) => part.scrollWidth > part.clientWidth)
-      .map(({ id, className, scrollWidth, clientWidth }) => `${id} ${className}: ${scrollWidth} in ${clientWidth}`)";
-
-/// Texts whose contrast is below the 4.5 to 1 of WCAG 2.2, success criterion 1.4.3.
-const HARD_TO_READ: &str = "
-    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const ground = (element) => {
-      const [r, g, b, alpha = 1] = parts(getComputedStyle(element).backgroundColor);
-      return alpha === 0 ? ground(element.parentElement) : [r, g, b];
-    };
-    const linear = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-    const contrast = (element) => {
-      const both = [parts(getComputedStyle(element).color), ground(element)].map(luminance);
-      return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
-    };
-    const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    return [...document.body.querySelectorAll('*')]
-      .filter((element) => hasText(element) && element.checkVisibility() && !element.disabled && contrast(element) < 4.5)
-      .map((element) => `${element.textContent.trim()}: ${contrast(element)}`);";
-
-/// Keeps pictures of what is seen, for those who look at them with their own eyes.
-fn keep_screenshots(page: &Page, state: &str) {
-    let Some(folder) = std::env::var_os("TILEMILL_TEST_SCREENSHOTS") else {
-        return;
-    };
-    std::fs::create_dir_all(&folder).unwrap();
-    for (width, scheme) in LOOKS {
-        page.look_as(width, scheme);
-        let path = Path::new(&folder).join(format!("{state}-{width}-{scheme}.png"));
-        std::fs::write(&path, page.screenshot()).unwrap();
-        eprintln!("screenshot: {}", path.display());
+fn static_dir(page: &Page) {
+    let files = copy_of_page(page);
+    std::fs::write(page.folder.path().join("secret.txt"), "not for everybody").unwrap();
+    let data = TempDir::new().unwrap();
+    let server = Server::start_in(&serving(files.to_str().unwrap()), &data, &[]);
+    page.go(&server.url("/"));
+    page.until_says("#connection", "Connected");
+    let index = std::fs::read_to_string(files.join("index.html")).unwrap();
+    std::fs::write(files.join("index.html"), index.replace("Recent Jobs", "Jobs of Late")).unwrap();
+    page.reload();
+    page.until_says("#jobs-heading", "Jobs of Late");
+    page.until_says("#connection", "Connected");
+    for path in [
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/css/../../secret.txt",
+        "//etc/hostname",
+        "/..%2fsecret.txt",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", server.address());
+        let (status, head, _) = raw(server.address(), request.as_bytes());
+        assert_eq!(status, 404, "{path}: {head}");
     }
+    // Nothing is left open to a server that ends.
+    page.go("about:blank");
+    server.stop();
 }

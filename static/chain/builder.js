@@ -5,6 +5,9 @@ import { at, make, say } from "../dom.js";
 import { parameterField } from "./field.js";
 import { defaultStep, format, parse } from "./text.js";
 
+/** Milliseconds before the first try again to get the filters, and at most between two. */
+const [FIRST, MOST] = [1000, 15_000];
+
 const text = at("filters");
 const list = at("steps");
 let filters = [];
@@ -19,21 +22,33 @@ export function setChain(value) {
   read();
 }
 
-/** Asks the server for its filters and makes the list work. */
+/** Asks the server for its filters and makes the list work; the text works without it. */
 export async function startBuilder() {
   text.addEventListener("input", read);
   at("add").addEventListener("click", add);
   at("filter").addEventListener("change", () => say(at("filter-about"), chosen().summary));
-  try {
-    filters = await request("GET", "/api/filters");
-  } catch (error) {
-    at("builder").disabled = true;
-    say(at("chain-said"), `The list of filters is missing. ${error.message}`);
-    return;
-  }
+  setReady(false);
+  filters = await filtersAtLast();
+  if (!filters.length) return;
   at("filter").append(...filters.map(({ name }) => make("option", { value: name }, name)));
   say(at("filter-about"), chosen().summary);
+  setReady(true);
   read();
+}
+
+function setReady(ready) {
+  for (const id of ["filter", "add"]) at(id).disabled = !ready;
+}
+
+async function filtersAtLast() {
+  for (let pause = FIRST; ; pause = Math.min(2 * pause, MOST)) {
+    try {
+      return await request("GET", "/api/filters");
+    } catch (error) {
+      say(at("chain-said"), `The list of filters is missing, trying again. ${error.message}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
 }
 
 const chosen = () => filters.find(({ name }) => name === at("filter").value);

@@ -7,9 +7,14 @@ import { COLUMNS, textOf } from "./columns.js";
 import { createOrder } from "./order.js";
 import { createSparkline, drawSparkline, noteRates } from "./sparkline.js";
 
+/** So many workers are seen without a filter. */
+const FEW = 5;
+
 const order = createOrder();
 let workers = [];
 let sorted = { column: COLUMNS[0], descending: false };
+let missing = [];
+let trouble = "";
 
 export function startWorkers() {
   at("worker-head").append(...COLUMNS.map(heading));
@@ -50,8 +55,9 @@ function render() {
   const none = workers.length ? `No worker matches “${wanted}”.` : "No worker has been heard of.";
   say(at("no-workers"), none);
   show(at("no-workers"), shown.length === 0);
-  show(at("worker-table"), shown.length > 0);
-  show(at("worker-filter-field"), workers.length > 5 || wanted !== "");
+  const filter = at("worker-filter");
+  show(at("worker-filter-field"), workers.length > FEW || wanted !== "" || document.activeElement === filter);
+  show(at("worker-table"), shown.length > 0, at("workers-heading"));
   keep(at("worker-rows"), shown, (worker) => worker.id, createRow, updateRow);
 }
 
@@ -77,7 +83,6 @@ function updateRow(row, worker) {
   });
 }
 
-/** What is missing is said only when it is another: a live region speaks each time. */
 export function showQueue(queue) {
   say(at("waiting-count"), words.count(queue.tiles_waiting));
   say(at("waiting-word"), queue.tiles_waiting === 1 ? "tile waiting" : "tiles waiting");
@@ -87,10 +92,23 @@ export function showQueue(queue) {
     `${words.count(queue.jobs_queued)} queued`,
   ];
   say(at("queue"), parts.join(" · "));
-  const missing = queue.missing.join("\n");
-  if (at("missing").dataset.text === missing) return;
-  at("missing").dataset.text = missing;
-  at("missing").replaceChildren(...queue.missing.map((text) => make("span", {}, ...withCommands(text))));
+  missing = queue.missing;
+  showMissing();
+}
+
+/** Says why the mill cannot be looked at; "" when it can be. */
+export function showTrouble(text) {
+  trouble = text;
+  showMissing();
+}
+
+/** What is missing is said only when it is another: a live region speaks each time. */
+function showMissing() {
+  const texts = trouble ? [`The mill cannot be looked at: ${trouble}`] : missing;
+  const text = texts.join("\n");
+  if (at("missing").dataset.text === text) return;
+  at("missing").dataset.text = text;
+  at("missing").replaceChildren(...texts.map((text) => make("span", {}, ...withCommands(text))));
 }
 
 /** One process may play several roles: embedded, it plays all. */

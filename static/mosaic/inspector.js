@@ -67,5 +67,6 @@ export function describe(mosaic, tile) {
   const worker = mosaic.workers[mosaic.worker[tile]];
   if (!worker) return `${place}: back, it is not known from whom${past}`;
   const { attempt, millis } = mosaic;
-  return `${place}: ${worker}, attempt ${attempt[tile]}, ${plural(millis[tile], "millisecond")}${past}`;
+  const taken = mosaic.taken[tile] ? ", taken over from a worker that died" : "";
+  return `${place}: ${worker}, attempt ${attempt[tile]}, ${plural(millis[tile], "millisecond")}${taken}${past}`;
 }

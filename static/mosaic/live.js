@@ -1,7 +1,7 @@
 // The live mosaic of the job that is shown: its tiles appear in their finished pixels as they come back.
 
 import { at, say, show } from "../dom.js";
-import { ended } from "../words.js";
+import { ended, plural } from "../words.js";
 import { createInspector, describe } from "./inspector.js";
 import { createLegend } from "./legend.js";
 import { Mosaic } from "./model.js";
@@ -45,6 +45,7 @@ function begin(job) {
   canvas.style.setProperty("--ratio", job.width / job.height);
   show(at("mosaic-figure"), true);
   legend.reset();
+  showHands(0);
   painter.show(mosaic);
   inspector.show(mosaic);
   countShares();
@@ -75,8 +76,16 @@ function changed(tiles) {
 function countShares() {
   counting ??= setTimeout(() => {
     counting = null;
-    if (mosaic) legend.show(mosaic, states);
+    if (!mosaic) return;
+    legend.show(mosaic, states);
+    showHands(mosaic.hands());
   }, COUNT_EVERY);
+}
+
+/** What the marked corners mean, as soon as there is one. */
+function showHands(tiles) {
+  show(at("hands"), tiles > 0);
+  say(at("hands"), `◥ ${plural(tiles, "tile")} needed more than one attempt or worker`);
 }
 
 function fill({ id, links }) {

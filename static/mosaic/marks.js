@@ -4,6 +4,8 @@ import { DIM, colourOf } from "./colours.js";
 
 /** Width of an edge in CSS pixels: what is inside counts. */
 const EDGE = 2;
+/** Side of a marked corner in CSS pixels, at least, where the tile has as many. */
+const CORNER = 5;
 const EMPTY = "rgb(128 128 128 / 0.35)";
 
 /** A tile that is not back: only its outline. */
@@ -27,15 +29,25 @@ export function drawEdge(context, { left, top, width, height }, worker, pixels) 
   context.strokeRect(left + line / 2, top + line / 2, width - line, height - line);
 }
 
-/** A tile that changed hands: a corner in the colour of who had it before. */
-export function drawCorner(context, { left, top, width, height }, before) {
-  const side = Math.max(5, Math.min(width, height) / 3);
-  context.fillStyle = colourOf(before);
+/**
+ * A tile that changed hands: a corner in the colour of who had it before, white where that is not known.
+ * The dark line makes it seen on any picture.
+ */
+export function drawCorner(context, { left, top, width, height }, before, pixels) {
+  const least = Math.min(width, height);
+  const side = Math.min(least, Math.max(CORNER * pixels, least / 3));
+  context.fillStyle = before ? colourOf(before) : "#ffffff";
+  context.strokeStyle = "#000000";
+  context.lineWidth = pixels;
   context.beginPath();
-  context.moveTo(left + width, top);
-  context.lineTo(left + width, top + side);
+  context.moveTo(left + width, top + side);
+  context.lineTo(left + width, top);
   context.lineTo(left + width - side, top);
   context.fill();
+  context.beginPath();
+  context.moveTo(left + width - side, top);
+  context.lineTo(left + width, top + side);
+  context.stroke();
 }
 
 /** A tile that was tried in vain and is not back: stripes in the colour of who tried. */

@@ -2,6 +2,8 @@
 
 /** Bytes of a packed tile before its pixels. */
 const HEAD = 12;
+/** The bit of a packed attempt that says that the tile was taken over from a worker that died. */
+const TAKEN = 0x8000;
 
 /** The tiles of one job. */
 export class Mosaic {
@@ -19,6 +21,8 @@ export class Mosaic {
     this.workers = [""];
     this.worker = new Uint16Array(this.count);
     this.attempt = new Uint16Array(this.count);
+    /** Whether a tile was taken over from a worker that died. */
+    this.taken = new Uint8Array(this.count);
     this.millis = new Uint32Array(this.count);
     this.back = new Uint8Array(this.count);
     this.done = 0;
@@ -36,7 +40,8 @@ export class Mosaic {
     for (let at = 0; at + length <= bytes.length; at += length) {
       const tile = view.getUint32(at, true);
       const [worker, attempt] = [view.getUint16(at + 4, true), view.getUint16(at + 6, true)];
-      this.#note(tile, numbers[worker], attempt, view.getUint32(at + 8, true));
+      const taken = (attempt & TAKEN) !== 0;
+      this.#note(tile, numbers[worker], attempt & ~TAKEN, taken, view.getUint32(at + 8, true));
       this.#paint(tile, bytes.subarray(at + HEAD, at + length));
       changed.add(tile);
     }
@@ -50,8 +55,8 @@ export class Mosaic {
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(picture, 0, 0);
     this.picture.data.set(context.getImageData(0, 0, width, height).data);
-    for (const { tile, worker, attempt, millis } of tiles) {
-      this.#note(tile, worker ? this.#numberOf(worker) : 0, attempt ?? 0, millis ?? 0);
+    for (const { tile, worker, attempt, taken_over: taken, millis } of tiles) {
+      this.#note(tile, worker ? this.#numberOf(worker) : 0, attempt ?? 0, Boolean(taken), millis ?? 0);
     }
     return new Set(tiles.map(({ tile }) => tile));
   }
@@ -68,7 +73,7 @@ export class Mosaic {
       const [left, top] = this.#corner(tile);
       context.drawImage(image, x * scale, y * scale, w * scale, h * scale, left, top, this.slot, this.slot);
       this.#paint(tile, context.getImageData(left, top, this.slot, this.slot).data);
-      this.#note(tile, 0, 0, 0);
+      this.#note(tile, 0, 0, false, 0);
       changed.add(tile);
     }
     return changed;
@@ -96,17 +101,31 @@ export class Mosaic {
     return number === this.worker[tile] ? 0 : number;
   }
 
+  /** Whether one attempt of one worker was not enough for a tile that is back. */
+  changedHands(tile) {
+    if (!this.back[tile]) return false;
+    return this.attempt[tile] > 1 || this.taken[tile] === 1 || this.before(tile) > 0;
+  }
+
+  /** How many such tiles there are. */
+  hands() {
+    let many = 0;
+    for (let tile = 0; tile < this.count; tile += 1) if (this.changedHands(tile)) many += 1;
+    return many;
+  }
+
   #noteFailed(failed) {
     const news = failed.filter(({ tile, attempt }) => this.failed.get(tile)?.attempt !== attempt);
     for (const attempt of news) this.failed.set(attempt.tile, attempt);
     return news.map(({ tile }) => tile);
   }
 
-  #note(tile, worker, attempt, millis) {
+  #note(tile, worker, attempt, taken, millis) {
     if (!this.back[tile]) this.done += 1;
     this.back[tile] = 1;
     this.worker[tile] = worker;
     this.attempt[tile] = attempt;
+    this.taken[tile] = taken;
     this.millis[tile] = millis;
   }
 

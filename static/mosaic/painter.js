@@ -2,6 +2,7 @@
 
 import { DIM, colourOf } from "./colours.js";
 import { drawCorner, drawDimmed, drawEdge, drawEmpty, drawStripes } from "./marks.js";
+import { paintTint } from "./tint.js";
 
 /** From this side on, in CSS pixels, a tile has an edge in its worker's colour; below it is tinted. */
 const EDGED = 14;
@@ -40,16 +41,12 @@ export class Painter {
     Object.assign(this.#tint.canvas, { width: mosaic.columns, height: mosaic.rows });
     this.#changed = new Set();
     this.#glowing.clear();
-    for (let tile = 0; tile < mosaic.count; tile += 1) this.#paintTint(tile);
     this.redraw();
   }
 
   /** Draws these tiles at the next frame. */
   update(changed) {
-    for (const tile of changed) {
-      this.#changed.add(tile);
-      this.#paintTint(tile);
-    }
+    for (const tile of changed) this.#changed.add(tile);
     this.#startGlow(changed);
     this.#ask();
   }
@@ -124,9 +121,9 @@ export class Painter {
     if (this.#isEdged()) {
       for (let tile = 0; tile < count; tile += 1) this.#drawMarks(tile);
     } else if (this.#coloured) {
-      this.#context.globalAlpha = this.#wanted ? 1 : TINT;
+      paintTint(this.#tint, this.#mosaic, this.#mosaic.workers.map((_, number) => this.#tintOf(number)));
       this.#drawParts(this.#tint.canvas, 1, false);
-      this.#context.globalAlpha = 1;
+      for (let tile = 0; tile < count; tile += 1) this.#drawHands(tile);
     }
   }
 
@@ -157,10 +154,9 @@ export class Painter {
     if (this.#isEdged()) {
       this.#drawMarks(tile);
     } else if (this.#coloured && this.#mosaic.back[tile]) {
-      this.#context.fillStyle = this.#tintOf(tile);
-      this.#context.globalAlpha = this.#wanted ? 1 : TINT;
+      this.#context.fillStyle = this.#tintOf(this.#mosaic.worker[tile]);
       this.#context.fillRect(left, top, width, height);
-      this.#context.globalAlpha = 1;
+      this.#drawHands(tile);
     }
   }
 
@@ -181,9 +177,15 @@ export class Painter {
       drawDimmed(this.#context, place);
     } else if (this.#coloured) {
       drawEdge(this.#context, place, worker, this.#pixels());
-      const before = mosaic.before(tile);
-      if (before) drawCorner(this.#context, place, before);
+      this.#drawHands(tile);
     }
+  }
+
+  /** The mark of a tile that one attempt was not enough for, unless it is not looked for. */
+  #drawHands(tile) {
+    const mosaic = this.#mosaic;
+    if (!mosaic.changedHands(tile) || (this.#wanted && mosaic.worker[tile] !== this.#wanted)) return;
+    drawCorner(this.#context, this.place(tile), mosaic.before(tile), this.#pixels());
   }
 
   #drawGlow(tile, strength) {
@@ -201,18 +203,8 @@ export class Painter {
     }
   }
 
-  #tintOf(tile) {
-    const worker = this.#mosaic.worker[tile];
-    if (!this.#wanted) return colourOf(worker);
-    return worker === this.#wanted ? colourOf(worker, TINT) : DIM;
-  }
-
-  #paintTint(tile) {
-    const { columns, back } = this.#mosaic;
-    const [x, y] = [tile % columns, Math.floor(tile / columns)];
-    this.#tint.clearRect(x, y, 1, 1);
-    if (!back[tile]) return;
-    this.#tint.fillStyle = this.#tintOf(tile);
-    this.#tint.fillRect(x, y, 1, 1);
+  /** Over the small tiles of a worker. */
+  #tintOf(worker) {
+    return this.#wanted && worker !== this.#wanted ? DIM : colourOf(worker, TINT);
   }
 }

@@ -12,6 +12,7 @@ const REACH = 24;
 const canvas = at("viewer");
 const context = canvas.getContext("2d");
 const divider = at("divider");
+const figure = at("viewer-figure");
 
 let camera = null;
 let layers = {};
@@ -45,7 +46,7 @@ export function openViewer(job) {
   for (const image of images) {
     layers[image] = new Layer(job, image, { onChange: draw, onState: (view) => tell(image, view) });
   }
-  for (const id of ["divider-field", "before", "after"]) show(at(id), Boolean(layers.original));
+  show(at("divider-field"), Boolean(layers.original));
   if (job.links.thumbnail) loadPreview(job.links.thumbnail);
   draw();
 }
@@ -55,6 +56,7 @@ export function closeViewer() {
   for (const layer of Object.values(layers)) layer.stop();
   [camera, layers, preview] = [null, {}, null];
   making.clear();
+  figure.classList.remove("parted");
   show(at("viewer-making"), false);
   say(at("viewer-said"), "");
 }
@@ -70,12 +72,16 @@ function loadPreview(path) {
 
 function tell(image, { state, fraction, error }) {
   if (state === "failed") say(at("viewer-said"), `The ${image} cannot be shown here: ${error}. The download has it.`);
-  making.set(image, state === "making" ? fraction : 1);
-  const known = Object.keys(layers).map((name) => making.get(name) ?? 0);
-  const done = known.reduce((sum, part) => sum + part, 0) / known.length;
-  show(at("viewer-making"), done < 1);
+  if (state === "away") making.set(image, making.get(image) ?? 0);
+  else making.set(image, state === "making" ? fraction : 1);
+  const names = Object.keys(layers);
+  const part = (name) => making.get(name) ?? 0;
+  const done = names.reduce((sum, name) => sum + part(name), 0) / names.length;
+  const lacking = names.filter((name) => part(name) < 1).map((name) => `the ${name}`);
+  show(at("viewer-making"), lacking.length > 0);
   at("making-bar").value = done;
-  say(at("making-said"), `Preparing the view: ${percent(done, 1)}`);
+  const doing = `Preparing the view: ${percent(done, 1)}. Still to come: ${lacking.join(" and ")}.`;
+  say(at("making-said"), state === "away" ? `${doing} Trying again: ${error}` : doing);
 }
 
 function draw() {
@@ -102,6 +108,7 @@ function drawNow() {
   if (!layers.result.isSeen() && preview) drawPreview(pixels);
   layers.original?.draw(context, camera, pixels, [0, place]);
   layers.result.draw(context, camera, pixels, [line, width]);
+  figure.classList.toggle("parted", Boolean(parted));
   if (parted) drawLine(line, pixels);
   say(at("zoom"), percent(camera.scale, 1));
 }
@@ -130,7 +137,7 @@ function drawLine(line, pixels) {
 /** Whether a pointer took the line; then it follows until it is lifted. */
 function takeLine(event) {
   const at = (canvas.clientWidth * divider.valueAsNumber) / 100;
-  if (!layers.original || Math.abs(event.offsetX - at) > REACH) return false;
+  if (!layers.original?.isSeen() || Math.abs(event.offsetX - at) > REACH) return false;
   const follow = ({ offsetX }) => {
     divider.value = (100 * offsetX) / canvas.clientWidth;
     draw();
@@ -144,5 +151,5 @@ function takeLine(event) {
 
 function toggleFullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else at("viewer-figure").requestFullscreen();
+  else figure.requestFullscreen();
 }

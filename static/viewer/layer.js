@@ -4,6 +4,8 @@ import { request } from "../api.js";
 
 /** Milliseconds between two questions whether the tiles are made. */
 const ASK_EVERY = 300;
+/** Milliseconds before the first try again of what did not come, and at most between two. */
+const [FIRST, MOST] = [1000, 30_000];
 /** Tiles that are fetched at a time, and that are kept. */
 const [FETCHING, KEPT] = [6, 160];
 /** A tile of half the size may be shown this much larger before finer ones are fetched. */
@@ -30,21 +32,28 @@ export class Layer {
   }
 
   async #wait() {
+    let failures = 0;
     while (!this.#stopped && !this.ready) {
-      const view = await request("GET", this.#base).catch((error) => ({ state: "failed", error: error.message }));
+      const view = await request("GET", this.#base).catch(viewWithout);
       if (this.#stopped) return;
+      failures = view.state === "away" ? failures + 1 : 0;
       this.ready = view.state === "ready";
       if (this.ready) this.#levels = levelsOf(view);
       this.onState(view);
       if (view.state === "failed") return;
       if (this.ready) this.onChange();
-      else await new Promise((resolve) => setTimeout(resolve, ASK_EVERY));
+      else await new Promise((resolve) => setTimeout(resolve, failures ? pauseAfter(failures) : ASK_EVERY));
     }
   }
 
   /** Whether all of the image is there, be it coarse. */
   isSeen() {
-    return Boolean(this.#tiles.get(`${this.#levels.length - 1}/0/0`)?.image);
+    return Boolean(this.#tiles.get(this.#coarsest())?.image);
+  }
+
+  /** The tile that is the whole image: needed even where none of the image is within the columns. */
+  #coarsest() {
+    return `${this.#levels.length - 1}/0/0`;
   }
 
   /** Draws what is there of the image as `camera` sees it, between two columns of the canvas. */
@@ -57,12 +66,12 @@ export class Layer {
     context.imageSmoothingEnabled = camera.scale * pixels < 2;
     const seen = [...camera.toImage([left / pixels, 0]), ...camera.toImage([right / pixels, camera.screen[1]])];
     const finest = this.#levelFor(camera.scale * pixels);
-    const wanted = [];
+    const wanted = [this.#coarsest()];
     for (let level = this.#levels.length - 1; level >= finest; level -= 1) {
       for (const place of this.#placesIn(level, seen)) {
         const tile = this.#tiles.get(place.key);
         if (tile?.image) this.#drawTile(context, camera, pixels, place, tile);
-        else if (!tile && (level === finest || level === this.#levels.length - 1)) wanted.push(place);
+        else if (level === finest) wanted.push(place.key);
       }
     }
     context.restore();
@@ -90,6 +99,8 @@ export class Layer {
     const edge = (place, limit) => Math.min(place * side * factor, limit);
     const corner = (c, r) => camera.toScreen([edge(c, width), edge(r, height)]).map((at) => Math.round(at * pixels));
     const [[left, top], [right, bottom]] = [corner(column, row), corner(column + 1, row + 1)];
+    // Coarser pixels would shine through where the image has alpha.
+    context.clearRect(left, top, right - left, bottom - top);
     context.drawImage(tile.image, left, top, right - left, bottom - top);
     // What was drawn last is forgotten last.
     this.#tiles.delete(key);
@@ -97,20 +108,20 @@ export class Layer {
   }
 
   #fetch(wanted) {
-    for (const { key } of wanted) {
+    const now = performance.now();
+    for (const key of wanted) {
       if (this.#fetching >= FETCHING) return;
-      this.#fetchTile(key);
+      if (isDue(this.#tiles.get(key), now)) this.#fetchTile(key);
     }
   }
 
   async #fetchTile(key) {
     this.#fetching += 1;
-    const tile = {};
+    const tile = { failures: this.#tiles.get(key)?.failures ?? 0, due: Infinity };
     this.#tiles.set(key, tile);
     const image = new Image();
     image.src = `${this.#base}/${key}`;
-    // A tile that does not come is asked for again when the page is, and its place shows a coarser one.
-    await image.decode().then(() => (tile.image = image), () => {});
+    await image.decode().then(() => (tile.image = image), () => this.#putOff(tile));
     this.#fetching -= 1;
     for (const old of this.#tiles.keys()) {
       if (this.#tiles.size <= KEPT) break;
@@ -118,6 +129,24 @@ export class Layer {
     }
     if (!this.#stopped) this.onChange();
   }
+
+  /** A tile that does not come is asked for again later; until then its place shows a coarser one. */
+  #putOff(tile) {
+    tile.failures += 1;
+    const pause = pauseAfter(tile.failures);
+    tile.due = performance.now() + pause;
+    setTimeout(() => this.#stopped || this.onChange(), pause);
+  }
+}
+
+/** Whether to ask for a tile: for the first time, or again. */
+const isDue = (tile, now) => !tile || (!tile.image && tile.due <= now);
+
+const pauseAfter = (failures) => Math.min(FIRST * 2 ** (failures - 1), MOST);
+
+/** What is known of an image when the answer was an error: a refusal is final, all else may pass. */
+function viewWithout({ status, message: error }) {
+  return { state: status >= 400 && status < 500 ? "failed" : "away", error };
 }
 
 /** Each copy, the image first: its tiles, and by how much it is smaller. */

@@ -1,18 +1,25 @@
-//! A connection that can break: between a browser and a server, in the hands of a test.
+//! A connection that can break, or fall silent: between a browser and a server, in the hands of a test.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
-/// Passes bytes on to a server until it is cut, and again once it is mended.
+/// Passes bytes on to a server until it is cut or held, and again once it is mended.
 pub struct Line {
     address: SocketAddr,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    mended: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     cut: bool,
+    held: bool,
     streams: Vec<TcpStream>,
 }
 
@@ -20,18 +27,18 @@ impl Line {
     pub fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::<Mutex<State>>::default();
-        let (server, shared) = (server.to_owned(), Arc::clone(&state));
+        let shared = Arc::<Shared>::default();
+        let (server, all) = (server.to_owned(), Arc::clone(&shared));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let mut state = shared.lock().unwrap();
+                let mut state = all.state.lock().unwrap();
                 // A client that comes while the line is cut is hung up on.
                 if !state.cut {
-                    state.streams.extend(join(client, &server).into_iter().flatten());
+                    state.streams.extend(join(client, &server, &all).into_iter().flatten());
                 }
             }
         });
-        Self { address, state }
+        Self { address, shared }
     }
 
     pub fn url(&self) -> String {
@@ -40,7 +47,7 @@ impl Line {
 
     /// Breaks all connections, and each new one at once.
     pub fn cut(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.shared.state.lock().unwrap();
         state.cut = true;
         for stream in state.streams.drain(..) {
             // It may have ended by itself.
@@ -48,20 +55,41 @@ impl Line {
         }
     }
 
+    /// Lets nothing through, and nobody know: as where a network has gone without a word.
+    pub fn hold(&self) {
+        self.shared.state.lock().unwrap().held = true;
+    }
+
     pub fn mend(&self) {
-        self.state.lock().unwrap().cut = false;
+        let mut state = self.shared.state.lock().unwrap();
+        (state.cut, state.held) = (false, false);
+        self.shared.mended.notify_all();
     }
 }
 
 /// Copies in both directions until one side ends. Returns both sides.
-fn join(client: TcpStream, server: &str) -> io::Result<[TcpStream; 2]> {
+fn join(client: TcpStream, server: &str, shared: &Arc<Shared>) -> io::Result<[TcpStream; 2]> {
     let server = TcpStream::connect(server)?;
     let both = [client.try_clone()?, server.try_clone()?];
     for (mut from, mut to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
+        let shared = Arc::clone(shared);
         std::thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
+            let _ = pass_on(&mut from, &mut to, &shared);
             let _ = to.shutdown(Shutdown::Both);
         });
     }
     Ok(both)
+}
+
+fn pass_on(from: &mut TcpStream, to: &mut TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut bytes = [0; 16 << 10];
+    loop {
+        let many = from.read(&mut bytes)?;
+        let state = shared.state.lock().unwrap();
+        drop(shared.mended.wait_while(state, |state| state.held).unwrap());
+        if many == 0 {
+            return Ok(());
+        }
+        to.write_all(&bytes[..many])?;
+    }
 }

@@ -13,6 +13,7 @@ use crate::support::PATIENCE;
 
 pub mod axe;
 pub mod line;
+pub mod looks;
 
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -37,6 +38,7 @@ const FLAGS: [&str; 11] = [
 ];
 
 /// Keys as `WebDriver` writes them.
+pub const BACKSPACE: &str = "\u{E003}";
 pub const TAB: &str = "\u{E004}";
 pub const ENTER: &str = "\u{E007}";
 pub const SPACE: &str = " ";
@@ -189,6 +191,20 @@ impl Browser {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": given }))
     }
 
+    /// Lets no request to addresses like these through; asterisks stand for anything.
+    pub fn block(&self, urls: &[&str]) {
+        self.tools("Network.enable", &json!({}));
+        self.tools("Network.setBlockedURLs", &json!({ "urls": urls }));
+    }
+
+    /// Lets so many bytes a second be sent; as many as there are without a number.
+    pub fn send_slowly(&self, bytes: Option<u32>) {
+        let speed = bytes.map_or(-1.0, f64::from);
+        let network = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": speed });
+        self.tools("Network.enable", &json!({}));
+        self.tools("Network.emulateNetworkConditions", &network);
+    }
+
     /// Lays the page out for this width, in this colour scheme, with nothing that moves.
     pub fn look_as(&self, width: u32, scheme: &str) {
         let size =
@@ -214,6 +230,14 @@ impl Browser {
         let whole = json!({ "captureBeyondViewport": true });
         let image = self.tools("Page.captureScreenshot", &whole);
         from_base64(image["data"].as_str().expect("an image is text"))
+    }
+
+    /// Waits until what has changed is drawn.
+    pub fn until_drawn(&self) {
+        self.run(
+            "return new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))",
+            &json!([]),
+        );
     }
 
     /// What was written to the console since it was asked last.
