@@ -23,6 +23,15 @@ pub(super) struct Position {
     pub(super) note: Note,
 }
 
+/// What a member has the coordinator store for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Commit {
+    pub(super) partition: u32,
+    /// Everything below it has been dealt with.
+    pub(super) offset: u64,
+    pub(super) note: Note,
+}
+
 /// Whether this member owned partitions in the generation just before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuity {
@@ -214,23 +223,22 @@ impl Ownership {
     }
 
     /// What can be committed and is not stored yet.
-    pub(super) fn due(&self) -> Vec<Position> {
+    pub(super) fn due(&self) -> Vec<Commit> {
         let state = self.lock();
         let due = state.holdings.iter().filter_map(|(partition, holding)| {
-            let (offset, note) = (holding.tracker.committable(), holding.caution.said());
-            let stored = offset == holding.stored && note == holding.caution.last_stored();
-            let due = offset.is_some() && !stored;
-            due.then_some(Position { partition: *partition, offset, note })
+            let (offset, note) = (holding.tracker.committable()?, holding.caution.said());
+            let stored = holding.stored == Some(offset) && note == holding.caution.last_stored();
+            (!stored).then_some(Commit { partition: *partition, offset, note })
         });
         due.collect()
     }
 
     /// The coordinator has stored these.
-    pub(super) fn stored(&self, positions: &[Position]) {
+    pub(super) fn stored(&self, commits: &[Commit]) {
         let mut state = self.lock();
-        for Position { partition, offset, note } in positions {
+        for Commit { partition, offset, note } in commits {
             if let Some(holding) = state.holdings.get_mut(partition) {
-                holding.stored = *offset;
+                holding.stored = Some(*offset);
                 holding.caution.stored(*note);
             }
         }
