@@ -94,6 +94,13 @@ struct Holding {
     caution: Caution,
 }
 
+impl Holding {
+    fn new(term: u64, start: Option<u64>, note: Note) -> Self {
+        let (tracker, caution) = (Tracker::new(start), Caution::new(note));
+        Self { term, start, tracker, stored: start, caution }
+    }
+}
+
 impl Ownership {
     pub(super) fn new(danger: Danger) -> Self {
         let (state, news, acked) = Default::default();
@@ -111,21 +118,18 @@ impl Ownership {
         let mut before = std::mem::take(&mut state.holdings);
         for Position { partition, offset, note } in positions {
             let kept = before.remove(partition).filter(|_| continuity == Continuity::Unbroken);
-            let holding = kept.unwrap_or_else(|| {
+            let mut holding = kept.unwrap_or_else(|| {
                 state.terms += 1;
-                Holding {
-                    term: state.terms,
-                    start: *offset,
-                    tracker: Tracker::new(*offset),
-                    stored: *offset,
-                    caution: Caution::new(*note),
-                }
+                Holding::new(state.terms, *offset, *note)
             });
+            holding.caution.keep(!holding.tracker.is_idle());
             state.holdings.insert(*partition, holding);
         }
         state.changed = true;
         drop(state);
         self.news.notify_waiters();
+        // What was taken back before the group decided may have to be said again.
+        self.acked.notify_one();
     }
 
     /// The group goes on without this member.
@@ -251,5 +255,54 @@ impl Ownership {
     /// Waits for an ack. Cancel-safe: an ack during a wait that was given up ends the next.
     pub(super) async fn acked(&self) {
         self.acked.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Commit, Continuity, Danger, Note, Owned, Ownership, Place, Position, Verdict};
+
+    const PARTITION: u32 = 3;
+
+    /// Assigned what begins at `offset`; the term.
+    fn assigned(ownership: &Ownership, offset: u64, note: Note, continuity: Continuity) -> Owned {
+        let position = Position { partition: PARTITION, offset: Some(offset), note };
+        ownership.assign(&[position], continuity);
+        let owned = ownership.take_news().unwrap().unwrap();
+        owned.into_iter().next().unwrap()
+    }
+
+    fn place(owned: &Owned, offset: u64) -> Place {
+        Place { partition: PARTITION, term: owned.term, offset }
+    }
+
+    /// Commits what is due, as the member does.
+    fn commit(ownership: &Ownership) -> Option<(u64, Note)> {
+        let due = ownership.due();
+        ownership.stored(&due);
+        let due = due.into_iter().next();
+        due.map(|Commit { offset, note, .. }| (offset, note))
+    }
+
+    #[test]
+    fn who_keeps_a_partition_says_again_what_is_in_hand() {
+        let ownership = Ownership::new(Danger::Deadly);
+        let found = Note::Trying { offset: 10, tries: 1, until: 12 };
+        let owned = assigned(&ownership, 10, found, Continuity::Broken);
+        let place = place(&owned, 10);
+        assert_eq!(ownership.judge(place), Some(Verdict::Wait));
+        let said = Note::Trying { offset: 10, tries: 2, until: 12 };
+        assert_eq!(commit(&ownership), Some((10, said)));
+        assert_eq!(ownership.judge(place), Some(Verdict::Deliver));
+        assert!(ownership.deliver(place));
+        ownership.hand_over();
+        assert_eq!(commit(&ownership), Some((10, found)), "nobody has died of it");
+        assigned(&ownership, 10, found, Continuity::Unbroken);
+        assert_eq!(commit(&ownership), Some((10, said)), "it can be died of again");
+        ownership.ack(place);
+        ownership.hand_over();
+        assigned(&ownership, 11, found, Continuity::Unbroken);
+        assert_eq!(commit(&ownership).map(|(offset, _)| offset), Some(11));
+        assert_eq!(commit(&ownership), None);
     }
 }
