@@ -96,7 +96,8 @@ impl<M: Message> KafkaConsumer<M> {
             let kept = before.remove(&owned.partition).filter(|(term, _)| *term == owned.term);
             let fetcher = kept.unwrap_or_else(|| {
                 let (source, inbox) = (Arc::clone(&self.source), Arc::clone(&self.inbox));
-                let fetching = tokio::spawn(fetch(source, inbox, owned.clone()));
+                let ownership = Arc::clone(&self.ownership);
+                let fetching = tokio::spawn(fetch(source, ownership, inbox, owned.clone()));
                 (owned.term, AbortOnDropHandle::new(fetching))
             });
             self.fetchers.insert(owned.partition, fetcher);

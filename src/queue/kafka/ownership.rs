@@ -132,6 +132,22 @@ impl Ownership {
         self.acked.notify_one();
     }
 
+    /// The partition's records are others than before, and those to be dealt with begin at `start`: acks
+    /// of the former ones count no more. Nothing happens if it is no longer held in that term.
+    pub(super) fn begin_again(&self, owned: &Owned, start: u64) {
+        let mut state = self.lock();
+        let term = state.terms + 1;
+        let holding = state.holdings.get_mut(&owned.partition);
+        let Some(holding) = holding.filter(|held| held.term == owned.term) else { return };
+        // What is committed may lie anywhere.
+        *holding = Holding { stored: None, ..Holding::new(term, Some(start), Note::Free) };
+        state.terms = term;
+        state.changed = true;
+        drop(state);
+        self.news.notify_waiters();
+        self.acked.notify_one();
+    }
+
     /// The group goes on without this member.
     pub(super) fn lose(&self) {
         let mut state = self.lock();
@@ -304,5 +320,22 @@ mod tests {
         assigned(&ownership, 11, found, Continuity::Unbroken);
         assert_eq!(commit(&ownership).map(|(offset, _)| offset), Some(11));
         assert_eq!(commit(&ownership), None);
+    }
+
+    #[test]
+    fn where_a_partition_begins_again_acks_from_before_are_void() {
+        let ownership = Ownership::new(Danger::None);
+        let before = assigned(&ownership, 100, Note::Free, Continuity::Broken);
+        assert!(ownership.deliver(place(&before, 2)));
+        ownership.begin_again(&before, 0);
+        let news = ownership.take_news().unwrap().unwrap();
+        assert_eq!((news.len(), news[0].start), (1, Some(0)));
+        assert_eq!(commit(&ownership), Some((0, Note::Free)));
+        ownership.ack(place(&before, 2));
+        ownership.begin_again(&before, 50);
+        assert_eq!(commit(&ownership), None, "that term is over");
+        assert!(ownership.deliver(place(&news[0], 0)));
+        ownership.ack(place(&news[0], 0));
+        assert_eq!(commit(&ownership), Some((1, Note::Free)));
     }
 }
