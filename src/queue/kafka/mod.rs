@@ -13,7 +13,7 @@
 //! * `count`: how many partitions a topic has.
 //! * `fetch`: one partition, fetched ahead.
 //! * `group`: membership in a consumer group.
-//! * `guard`: keeps answers from taking more memory than they have bytes for.
+//! * `guard`: keeps answers from naming more elements than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
 //! * `ownership`: which partitions are a member's, and how far each has been dealt with.
 //! * `reader`: one partition, read from its leader.
