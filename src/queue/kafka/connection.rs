@@ -170,7 +170,7 @@ fn read_answer<C: Call>(answer: Bytes, correlation: i32) -> Result<C::Response, 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use bytes::{BufMut, Bytes, BytesMut};
@@ -200,7 +200,7 @@ mod tests {
     use super::{Connection, KafkaError, read_answer};
     use crate::queue::kafka::call::Call;
 
-    fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
+    pub(in crate::queue::kafka) fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let version = <C as Request>::Response::header_version(C::VERSION);
         ResponseHeader::default().with_correlation_id(1).encode(&mut bytes, version).unwrap();

@@ -70,7 +70,7 @@ pub(super) async fn fetch<M>(
             }
         };
         if let Some(trouble) = trouble.take() {
-            trouble.is_over();
+            trouble.end();
         }
         let before = start.replace(batch.next);
         if batch.records.is_empty() {
@@ -165,7 +165,7 @@ impl<'a> Trouble<'a> {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    fn is_over(self) {
+    fn end(self) {
         if self.told {
             let seconds = self.began.elapsed().as_secs();
             let Self { source: Source { topic, .. }, partition, .. } = self;

@@ -49,6 +49,12 @@ impl Coordinator {
         Self { cluster, settings, connection: None }
     }
 
+    /// The same, over a connection that is there.
+    #[cfg(test)]
+    pub(super) fn over(connection: Connection, cluster: Cluster, settings: Settings) -> Self {
+        Self { cluster, settings, connection: Some(connection) }
+    }
+
     /// Whether what is asked next goes over a connection that is there already.
     pub(super) fn is_connected(&self) -> bool {
         self.connection.is_some()

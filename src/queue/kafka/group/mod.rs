@@ -25,6 +25,8 @@ mod coordinator;
 mod member;
 mod protocol;
 mod reaction;
+#[cfg(test)]
+mod tests;
 
 use coordinator::Coordinator;
 use member::Member;
