@@ -13,6 +13,7 @@ mod support;
 #[path = "broker/workers.rs"]
 mod workers;
 
+use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ use crate::broker::{Broker, Cluster, Pair, SeededTest, block_on};
 use crate::support::Process;
 use crate::workers::{Fleet, task};
 
-const TESTS: [(&str, SeededTest); 9] = [
+const TESTS: [(&str, SeededTest); 10] = [
     ("a_worker_leaves_and_one_joins", leave_and_join),
     ("a_worker_is_killed", killed),
     ("a_worker_is_stopped_and_comes_back", stopped),
@@ -35,10 +36,15 @@ const TESTS: [(&str, SeededTest); 9] = [
     ("the_broker_starts_again", restart),
     ("the_broker_is_stopped_for_a_while", stall),
     ("the_coordinator_moves", coordinator),
+    ("an_address_that_never_answers_stands_first", silent_address),
     ("a_tile_kills_its_workers", deadly_tile),
 ];
 
 const PARTITIONS: u32 = 4;
+/// After so long a silent member counts as dead.
+const SESSION: Duration = Duration::from_secs(6);
+/// So long workers may take to begin, on a busy machine.
+const BEGINS: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     broker::run_seeded(&TESTS)
@@ -237,6 +243,29 @@ fn coordinator(cluster: &Cluster, seed: u64) {
         told("it came back", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
         tokio::task::block_in_place(|| workers.map(Process::leaves));
+    });
+}
+
+/// Of two addresses, the first accepts connections and says nothing. Work begins and goes on as without it.
+fn silent_address(cluster: &Cluster, seed: u64) {
+    let silent = TcpListener::bind((support::own_address(), 0)).unwrap();
+    let addresses = format!("{},{}", silent.local_addr().unwrap(), cluster.address);
+    block_on(async {
+        let mut dice = Dice::new(seed);
+        let began = Instant::now();
+        let (fleet, workers) = two(&addresses, "silent", seed).await;
+        let begun = began.elapsed();
+        told("begun", seed, begun);
+        dice.a_moment().await;
+        let (victim, survivor) = dice.choose(workers);
+        fleet.keep_busy(PARTITIONS).await;
+        victim.kill();
+        let flows = fleet.until_all_flow(PARTITIONS).await;
+        told("killed beside silence", seed, flows);
+        assert!(flows < SESSION + Duration::from_secs(3), "{flows:?}");
+        assert!(begun < BEGINS, "{begun:?}");
+        fleet.end().await;
+        tokio::task::block_in_place(|| survivor.leaves());
     });
 }
 

@@ -14,24 +14,34 @@ mod conformance;
 mod fleet;
 #[path = "broker/other_client.rs"]
 mod other_client;
+#[path = "broker/our_member.rs"]
+mod our_member;
+#[path = "broker/remade.rs"]
+mod remade;
 mod support;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Signal;
+use tilemill::model::tile::{Retry, TileResult, TileTask};
 use tilemill::model::worker::Heartbeat;
-use tilemill::queue::admin::TopicAdmin;
+use tilemill::queue::admin::{TopicAdmin, TopicPlan};
+use tilemill::queue::kafka::Danger;
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::topic::KafkaTopic;
-use tilemill::queue::{Event, Topic};
+use tilemill::queue::{Delivery, Event, QueueError, Topic};
 
-use crate::broker::topic::{Records, cluster as cluster_at, send, until, until_committed};
+use crate::broker::topic::{
+    Records, cluster as cluster_at, create, options, send, until, until_committed,
+};
 use crate::broker::{Cluster, Test, block_on};
 use crate::conformance::queue::message;
 use crate::fleet::{Fleet, new_topic, own_name};
-use crate::other_client::{OtherMember, OtherSeen, describe, python, send_garbage};
+use crate::other_client::{OtherMember, describe, python, send_garbage};
+use crate::our_member::OurMember;
 
 macro_rules! conforms {
     ($($check:ident),* $(,)?) => {
@@ -48,11 +58,17 @@ macro_rules! conforms {
 
 const CONFORMANCE: [(&str, Test); 8] = conformance::each_queue_check!(conforms);
 
-const TESTS: [(&str, Test); 5] = [
+const TESTS: [(&str, Test); 11] = [
     ("a_group_with_members_of_another_client_shares_and_rebalances_both_ways", mixed),
     ("members_that_come_and_go_lose_nothing", storm),
     ("what_was_deleted_before_anybody_got_it_is_passed_over", deleted),
     ("records_that_are_no_messages_are_put_aside_however_they_are_written", unreadable),
+    ("a_message_of_another_version_is_answered_and_not_put_aside", other_version),
+    ("a_record_that_is_too_large_for_its_topic_is_refused", too_large),
+    ("what_is_acked_while_a_rebalance_waits_is_committed_by_who_leaves", leaves_meanwhile),
+    ("a_partition_that_was_added_just_now_takes_messages", remade::grown),
+    ("a_topic_that_was_gone_while_the_group_rebalanced_is_found_again", remade::gone),
+    ("a_topic_that_is_made_anew_is_read_from_its_beginning", remade::made_anew),
     ("kafkas_own_tools_see_the_members_and_their_lag", own_tools),
 ];
 
@@ -107,49 +123,6 @@ fn storm(cluster: &Cluster) {
         fleet.end().await;
         drop(steady);
     });
-}
-
-/// Our member in the group, with what it knows.
-struct OurMember {
-    leave: tokio_util::sync::CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-    seen: Arc<Mutex<OtherSeen>>,
-}
-
-impl OurMember {
-    async fn join(topic: &Arc<KafkaTopic>) -> Self {
-        let mut consumer = <_ as Topic<Heartbeat>>::join(&**topic, "ours").await.unwrap();
-        let leave = tokio_util::sync::CancellationToken::new();
-        let seen = Arc::new(Mutex::new(OtherSeen::default()));
-        let (stop, told) = (leave.clone(), Arc::clone(&seen));
-        let task = tokio::spawn(async move {
-            loop {
-                let event = tokio::select! {
-                    event = consumer.next() => event.unwrap(),
-                    () = stop.cancelled() => break,
-                };
-                match event {
-                    Event::Assigned(partitions) => told.lock().unwrap().assigned = partitions,
-                    Event::Delivery(delivery) => {
-                        let place = (delivery.partition(), delivery.offset());
-                        told.lock().unwrap().got.push(place);
-                        delivery.ack();
-                    }
-                }
-            }
-            consumer.leave().await;
-        });
-        Self { leave, task, seen }
-    }
-
-    fn seen(&self) -> OtherSeen {
-        self.seen.lock().unwrap().clone()
-    }
-
-    async fn leave(self) {
-        self.leave.cancel();
-        self.task.await.unwrap();
-    }
 }
 
 /// Each assignor, with each client as the first member, which leads the group.
@@ -239,6 +212,105 @@ fn unreadable(cluster: &Cluster) {
     });
 }
 
+fn other_version(cluster: &Cluster) {
+    block_on(async {
+        let name = own_name("version");
+        let answers = format!("{name}-answers");
+        let answers = create(&cluster.address, &answers, &answers, 2, Danger::None).await;
+        create(&cluster.address, &name, &name, 1, Danger::Deadly).await;
+        let mut of_tasks = options(&name, Danger::Deadly);
+        of_tasks.answers = Some(Arc::clone(&answers) as Arc<dyn Topic<TileResult>>);
+        let tasks = KafkaTopic::new(cluster_at(&cluster.address), &name, of_tasks);
+        let version = [0, 2];
+        let [tile, attempt, partition] = [9_u32, 3, 1].map(u32::to_be_bytes);
+        let record = [b"tm", &version[..], &[7; 16], &tile, &attempt, &partition, b"what"].concat();
+        Records::of(&cluster.address, &name, 1).await.append(record).await;
+        let mut worker = <_ as Topic<TileTask>>::join(&tasks, "worker").await.unwrap();
+        let mut collector = <_ as Topic<TileResult>>::join(&*answers, "collector").await.unwrap();
+        let working = async {
+            loop {
+                assert!(matches!(worker.next().await.unwrap(), Event::Assigned(_)));
+            }
+        };
+        let answer = async {
+            loop {
+                if let Event::Delivery(answer) = collector.next().await.unwrap() {
+                    return answer;
+                }
+            }
+        };
+        let answer = tokio::select! {
+            answer = answer => answer,
+            () = working => unreachable!("it works for ever"),
+        };
+        let TileResult { tile, attempt, pixels, .. } = &**answer.message();
+        let failure = pixels.as_ref().unwrap_err();
+        assert_eq!((answer.partition(), *tile, *attempt), (1, 9, 3));
+        assert_eq!(failure.retry, Retry::Elsewhere);
+        assert!(failure.cause.contains("finish the upgrade"), "{}", failure.cause);
+        until_committed::<TileTask>(&tasks).await;
+        assert_eq!(tasks.put_aside(), 0, "it is no loss");
+    });
+}
+
+fn too_large(cluster: &Cluster) {
+    block_on(async {
+        let (name, admin) = (own_name("large"), KafkaAdmin::new(cluster_at(&cluster.address)));
+        let settings = [("max.message.bytes".to_owned(), "20000".to_owned())].into();
+        let plan = TopicPlan { name: name.clone(), partitions: 1, replication: None, settings };
+        admin.create(&plan).await.unwrap();
+        until("it is there", async || admin.look(&plan).await.unwrap().is_some()).await;
+        let topic =
+            KafkaTopic::new(cluster_at(&cluster.address), &name, options(&name, Danger::None));
+        let mut large = message(1);
+        large.host = "h".repeat(100_000);
+        let Err(QueueError::Refused(cause)) = topic.send(0, large).await else {
+            panic!("it is not refused");
+        };
+        assert!(cause.to_string().contains("`topics.max_message`"), "{cause}");
+        topic.send(0, message(2)).await.unwrap();
+    });
+}
+
+/// A member that does not come back keeps the group from deciding; another has to leave meanwhile.
+fn leaves_meanwhile(cluster: &Cluster) {
+    let Some(python) = python() else { return };
+    block_on(async {
+        let name = own_name("meanwhile");
+        let topic = new_topic(&cluster.address, &name, 2).await;
+        let theirs = OtherMember::join(&python, &cluster.address, &name, "range");
+        until("theirs has all", async || theirs.seen().assigned == [0, 1]).await;
+        let mut ours = <_ as Topic<Heartbeat>>::join(&*topic, "ours").await.unwrap();
+        let own = loop {
+            match ours.next().await.unwrap() {
+                Event::Assigned(partitions) if partitions.len() == 1 => break partitions[0],
+                _ => {}
+            }
+        };
+        let offset = topic.send(own, message(1)).await.unwrap();
+        let held = loop {
+            if let Event::Delivery(delivery) = ours.next().await.unwrap() {
+                break delivery;
+            }
+        };
+        theirs.signal(Signal::STOP);
+        let third = OurMember::join(&topic).await;
+        let state = || {
+            let described =
+                tokio::task::block_in_place(|| describe(&python, &cluster.address, &name, &name));
+            described["state"].as_str().unwrap().to_owned()
+        };
+        until("the group prepares", async || state() == "PREPARING_REBALANCING").await;
+        // Told by the next of its heartbeats, which come each second, it asks to join again.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        held.ack();
+        ours.leave().await;
+        let progress = <_ as Topic<Heartbeat>>::progress(&*topic).await.unwrap();
+        assert_eq!(progress[own as usize].committed, offset + 1);
+        third.leave().await;
+    });
+}
+
 fn own_tools(shared: &Cluster) {
     let Some(broker) = &shared.broker else { return };
     let name = own_name("tools");
@@ -259,7 +331,7 @@ fn own_tools(shared: &Cluster) {
                 held.push(delivery);
             }
         }
-        held.drain(..3).for_each(tilemill::queue::Delivery::ack);
+        held.drain(..3).for_each(Delivery::ack);
         until("3 are committed", async || {
             let progress = <_ as Topic<Heartbeat>>::progress(&*topic).await.unwrap();
             progress[2].committed == 3

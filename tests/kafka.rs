@@ -18,13 +18,14 @@ use tempfile::TempDir;
 use crate::broker::{Broker, Cluster, Test};
 use crate::support::{start, tilemill, wait};
 
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 10] = [
     ("a_worker_without_topics_says_what_makes_them", work_without_topics),
     ("a_worker_with_too_small_topics_says_what_mends_them", work_with_small_topics),
     ("a_broker_that_advertises_an_address_out_of_reach_is_named", out_of_reach),
     ("topics_are_created_as_configured_and_a_second_time_left_alone", create_twice),
     ("topics_can_be_created_by_several_at_once", create_at_once),
     ("settings_that_differ_are_shown_and_set_right_by_creating_again", mend_settings),
+    ("partitions_on_too_few_brokers_are_shown_with_what_moves_them", replication),
     ("a_topic_grows_in_place_and_does_not_shrink", scale),
     ("deleting_has_to_be_confirmed", delete),
     ("kafkas_own_tools_see_the_topics_as_configured", own_tools),
@@ -133,15 +134,21 @@ fn out_of_reach(cluster: &Cluster) {
     let broker =
         Broker::start_with(jars, |_| "advertised.listeners=PLAINTEXT://127.0.0.1:1\n".into());
     let directory = TempDir::new().unwrap();
-    let mut check = tilemill(directory.path());
-    let ran = check.arg("check").env("TILEMILL_KAFKA__BROKERS", broker.address()).output().unwrap();
-    let text = String::from_utf8(ran.stdout).unwrap();
-    assert_eq!(ran.status.code(), Some(2), "{text}");
-    for words in [
-        "a broker tells clients to use 127.0.0.1:1, which this host cannot",
-        &format!("advertised.listeners=PLAINTEXT://{}", broker.address()),
+    // Of one address it is clear whose it is.
+    for (brokers, listener) in [
+        (broker.address(), broker.address()),
+        (format!("{0},{0}", broker.address()), "<this broker's host>:<port>".into()),
     ] {
-        assert!(text.contains(words), "{words}: {text}");
+        let mut check = tilemill(directory.path());
+        let ran = check.arg("check").env("TILEMILL_KAFKA__BROKERS", brokers).output().unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{text}");
+        for words in [
+            "a broker tells clients to use 127.0.0.1:1, which this host cannot",
+            &format!("advertised.listeners=PLAINTEXT://{listener}"),
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
     }
 }
 
@@ -189,6 +196,21 @@ fn mend_settings(cluster: &Cluster) {
     let mended = topics.ran("create", &[]);
     assert!(mended.contains("changed retention.ms from 7200000 to 86400000"), "{mended}");
     assert!(!topics.ran("describe", &[]).contains("wants"));
+}
+
+fn replication(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "replication");
+    assert!(!topics.ran("create", &[]).contains("reassign"));
+    let more = [("TILEMILL_TOPICS__REPLICATION", "3")];
+    let check = topics.command(&["check"], &more);
+    for text in [topics.ran("create", &more), topics.ran("describe", &more), check.out] {
+        assert_eq!(text.matches("kafka-reassign-partitions.sh").count(), 3, "{text}");
+    }
+    let (mut child, log) = start(&mut topics.prepare(&["work"], &more));
+    log.wait_for("working");
+    log.wait_for("kafka-reassign-partitions.sh");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(wait(&mut child).success());
 }
 
 fn scale(cluster: &Cluster) {

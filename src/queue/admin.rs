@@ -24,7 +24,7 @@ pub struct TopicPlan {
 pub struct TopicState {
     /// How many partitions it has.
     pub partitions: u32,
-    /// On how many brokers each partition is.
+    /// On how many brokers each partition is, at least.
     pub replication: u16,
     /// Its settings, by the broker's names for them: those asked for, as far as the broker has them.
     pub settings: BTreeMap<String, String>,

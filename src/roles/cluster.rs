@@ -195,6 +195,13 @@ fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) {
             let (partitions, configured) = (state.partitions, topic.plan.partitions);
             warn!(topic = name, partitions, configured, remedy, "fewer partitions than configured");
         }
+        if let Some(configured) = topic.replication_unlike(state) {
+            let (brokers, remedy) = (state.replication, plan::REASSIGN);
+            warn!(
+                topic = name,
+                brokers, configured, remedy, "not on as many brokers as configured"
+            );
+        }
         let unlike = topic.unlike(state);
         if !unlike.is_empty() {
             let settings = unlike.into_keys().collect::<Vec<_>>().join(", ");

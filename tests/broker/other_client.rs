@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The Python that has it. Without it, a test that may is skipped.
@@ -81,6 +82,11 @@ impl OtherMember {
 
     pub fn seen(&self) -> OtherSeen {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Sends it a signal such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Leaves the group in good order.

@@ -1,11 +1,14 @@
 //! Topics in a real Kafka, and patience with it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::try_join_all;
+use rskafka::chrono::DateTime;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::record::Record;
 use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
@@ -42,14 +45,18 @@ pub async fn create(
     while admin.look(&plan).await.unwrap().is_none() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let options = TopicOptions {
+    Arc::new(KafkaTopic::new(cluster(addresses), name, options(group, danger)))
+}
+
+/// A topic with this group, whose strange messages nobody answers.
+pub fn options(group: &str, danger: Danger) -> TopicOptions {
+    TopicOptions {
         group: group.to_owned(),
         beginning: Beginning::Earliest,
         compression: Compression::Lz4,
         danger,
         answers: None,
-    };
-    Arc::new(KafkaTopic::new(cluster(addresses), name, options))
+    }
 }
 
 /// Joins as soon as the broker is there.
@@ -133,6 +140,17 @@ impl Records {
     pub async fn ends(&self) -> Vec<i64> {
         let ends = self.0.iter().map(|partition| partition.get_offset(OffsetAt::Latest));
         try_join_all(ends).await.unwrap()
+    }
+
+    /// Appends anything to the first partition.
+    pub async fn append(&self, value: Vec<u8>) {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let millis = i64::try_from(since.as_millis()).unwrap();
+        let timestamp = DateTime::from_timestamp_millis(millis).unwrap();
+        let (key, headers) = (None, BTreeMap::new());
+        let record = Record { key, value: Some(value), headers, timestamp };
+        let plain = rskafka::client::partition::Compression::NoCompression;
+        self.0[0].produce(vec![record], plain).await.unwrap();
     }
 
     /// Deletes all records.

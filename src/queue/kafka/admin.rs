@@ -84,7 +84,8 @@ impl KafkaAdmin {
             }
             settings => settings?,
         };
-        let replication = topic.partitions.first().map_or(0, |first| first.replica_nodes.len());
+        let replicas = topic.partitions.iter().map(|partition| partition.replica_nodes.len());
+        let replication = replicas.min().unwrap_or(0);
         Ok(Some(TopicState {
             partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
             replication: u16::try_from(replication).unwrap_or(u16::MAX),

@@ -49,7 +49,7 @@ pub(super) enum BatchError {
     Compressed,
     #[error("its checksum is {expected:#x}, and that of its bytes is {found:#x}")]
     Checksum { expected: u32, found: u32 },
-    #[error("a record does not end where the batch does")]
+    #[error("a record does not lie in the batch")]
     Torn,
 }
 
@@ -98,10 +98,11 @@ impl Batch {
         if self.attributes() & COMPRESSION != 0 {
             return Err(BatchError::Compressed);
         }
-        let mut rest = self.bytes.slice(HEADER..);
+        let (mut rest, last) = (self.bytes.slice(HEADER..), self.last());
         let mut records = Vec::new();
         for _ in 0..self.field(57).get_u32() {
-            records.push(read_record(&mut rest, self.first()).ok_or(BatchError::Torn)?);
+            let record = read_record(&mut rest, self.first());
+            records.push(record.filter(|record| record.offset <= last).ok_or(BatchError::Torn)?);
         }
         Ok(records)
     }
@@ -138,7 +139,7 @@ fn read_number(from: &mut Bytes) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::{Bytes, BytesMut};
     use kafka_protocol::indexmap::IndexMap;
     use kafka_protocol::records::{
@@ -148,7 +149,11 @@ mod tests {
 
     use super::{BatchError, Fetched, batches};
 
-    fn record(offset: i64, key: Option<Bytes>, value: Option<Bytes>) -> Record {
+    pub(in crate::queue::kafka) fn record(
+        offset: i64,
+        key: Option<Bytes>,
+        value: Option<Bytes>,
+    ) -> Record {
         Record {
             transactional: false,
             control: false,
@@ -168,7 +173,7 @@ mod tests {
     }
 
     /// Records as the library for the protocol writes them.
-    fn written(records: &[Record]) -> Bytes {
+    pub(in crate::queue::kafka) fn written(records: &[Record]) -> Bytes {
         let options = RecordEncodeOptions { version: 2, compression: Compression::None };
         let mut bytes = BytesMut::new();
         RecordBatchEncoder::encode(&mut bytes, records.iter(), &options).unwrap();

@@ -46,18 +46,24 @@ pub(super) struct Caution {
     said: Note,
     /// What the last one said.
     stored: Note,
+    /// What was said before the partition was handed over, and what was said then.
+    handed_over: Option<(Note, Note)>,
 }
 
 impl Caution {
     /// For a partition whose last commit said `found`.
     pub(super) fn new(found: Note) -> Self {
-        Self { found, said: found, stored: found }
+        Self { found, said: found, stored: found, handed_over: None }
     }
 
     /// Judges the message at `offset`, the next in its partition; `alone` says that no other is in hand.
     pub(super) fn judge(&mut self, offset: u64, alone: bool) -> Verdict {
         let careful_until = self.found.until();
         if offset >= careful_until {
+            // The last that is tried may be in hand yet: until it is dealt with, that stands.
+            if !alone && matches!(self.said, Note::Trying { .. }) {
+                return Verdict::Wait;
+            }
             return self.judge_freely(offset);
         }
         if !alone {
@@ -73,8 +79,9 @@ impl Caution {
 
     fn judge_freely(&mut self, offset: u64) -> Verdict {
         // Said again long before it is used up, so that nobody waits for it.
-        if offset + AHEAD / 2 >= self.said.until() || !matches!(self.said, Note::Held { .. }) {
-            self.said = Note::Held { until: offset + AHEAD };
+        let is_used_up = offset.saturating_add(AHEAD / 2) >= self.said.until();
+        if is_used_up || !matches!(self.said, Note::Held { .. }) {
+            self.said = Note::Held { until: offset.saturating_add(AHEAD) };
         }
         match self.stored {
             Note::Held { until } if offset < until => Verdict::Deliver,
@@ -107,7 +114,20 @@ impl Caution {
             other => other,
         };
         let careful = offset.is_some_and(|offset| offset < careful_until);
-        self.said = if careful { blameless } else { Note::Free };
+        let before =
+            std::mem::replace(&mut self.said, if careful { blameless } else { Note::Free });
+        // Of several attempts to join again, the first had what is in hand.
+        self.handed_over = self.handed_over.or(Some((before, self.said)));
+    }
+
+    /// The partition stays with this owner. Of a message that it has in hand it can still die.
+    pub(super) fn keep(&mut self, in_hand: bool) {
+        if let Some((before, then)) = self.handed_over.take()
+            && in_hand
+            && self.said == then
+        {
+            self.said = before;
+        }
     }
 }
 
@@ -211,8 +231,10 @@ mod tests {
         assert_eq!(caution.judge(11, true), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
         assert_eq!(caution.judge(11, true), Verdict::Deliver);
-        // From here on nobody has died of anything.
+        // From here on nobody has died of anything, but of the one before it somebody may yet.
         assert_eq!(caution.judge(12, false), Verdict::Wait);
+        assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
+        assert_eq!(caution.judge(12, true), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Held { until: 44 });
         assert_eq!(caution.judge(12, false), Verdict::Deliver);
     }
@@ -231,6 +253,33 @@ mod tests {
         // The next is another message.
         assert_eq!(caution.judge(11, true), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
+    }
+
+    #[test]
+    fn what_is_in_hand_is_counted_again_when_the_partition_is_kept() {
+        for (found, said, handed_over) in [
+            (
+                Note::Held { until: 12 },
+                Note::Trying { offset: 10, tries: 1, until: 12 },
+                Note::Trying { offset: 10, tries: 0, until: 12 },
+            ),
+            (Note::Free, Note::Held { until: 42 }, Note::Free),
+        ] {
+            let mut caution = Caution::new(found);
+            assert_eq!(caution.judge(10, true), Verdict::Wait);
+            assert_eq!(commit(&mut caution), said);
+            assert_eq!(caution.judge(10, true), Verdict::Deliver);
+            // The first attempt to join failed.
+            for _ in 0..2 {
+                caution.hand_over(Some(10));
+                assert_eq!(commit(&mut caution), handed_over);
+            }
+            caution.keep(true);
+            assert_eq!(commit(&mut caution), said);
+            caution.hand_over(Some(10));
+            caution.keep(false);
+            assert_eq!(commit(&mut caution), handed_over);
+        }
     }
 
     #[test]

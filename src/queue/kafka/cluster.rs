@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
@@ -15,12 +19,17 @@ use tokio::time::timeout;
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
 
+/// When nobody answers, all known addresses have been tried after so long, one beside the other.
+const ALL_TRIED: Duration = Duration::from_secs(2);
+
 /// How a cluster is reached. The one place that opens connections.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     brokers: Vec<String>,
     client: StrBytes,
     timeout: Duration,
+    /// Which of the brokers answered last, for all copies: one that is silent costs a moment once.
+    answered: Arc<AtomicUsize>,
 }
 
 /// What the brokers say of their cluster and of some topics.
@@ -36,7 +45,8 @@ impl Cluster {
     /// process; no answer that should come at once is waited for longer than `timeout`.
     #[must_use]
     pub fn new(brokers: Vec<String>, client: &str, timeout: Duration) -> Self {
-        Self { brokers, client: StrBytes::from_string(client.to_owned()), timeout }
+        let (client, answered) = (StrBytes::from_string(client.to_owned()), Arc::default());
+        Self { brokers, client, timeout, answered }
     }
 
     /// The same cluster, to which this process has another name.
@@ -69,16 +79,41 @@ impl Cluster {
         Connection::open(stream, address.to_owned(), self.client.clone(), self.timeout).await
     }
 
-    /// Connects to the first of the known brokers that answers.
+    /// Connects to the known broker that answered last. Where it is silent, each of the others is tried
+    /// a little later than the one before it, and whichever answers first is taken.
     pub(super) async fn connect_any(&self) -> Result<Connection, KafkaError> {
-        let mut first = None;
-        for address in &self.brokers {
-            match self.connect(address).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => first = first.or(Some(error)),
+        let (count, first) = (self.brokers.len(), self.answered.load(Relaxed));
+        let mut waiting = (0..count).map(|turn| (first + turn) % count);
+        let mut tried = FuturesUnordered::new();
+        let mut failure = None;
+        loop {
+            tried.extend(waiting.next().map(|index| self.connect_known(index)));
+            let answer = if waiting.len() == 0 {
+                tried.next().await
+            } else {
+                match timeout(self.head_start(), tried.next()).await {
+                    Ok(answer) => answer,
+                    Err(_) => continue,
+                }
+            };
+            match answer {
+                Some(Ok(connection)) => return Ok(connection),
+                Some(Err(error)) => failure = failure.or(Some(error)),
+                None => return Err(failure.expect("the configuration names a broker at least")),
             }
         }
-        Err(first.expect("the configuration names a broker at least"))
+    }
+
+    async fn connect_known(&self, index: usize) -> Result<Connection, KafkaError> {
+        let connection = self.connect(&self.brokers[index]).await?;
+        self.answered.store(index, Relaxed);
+        Ok(connection)
+    }
+
+    /// How long an address is waited for before the next is tried beside it.
+    fn head_start(&self) -> Duration {
+        let count = u32::try_from(self.brokers.len()).unwrap_or(u32::MAX).max(1);
+        ALL_TRIED.min(self.timeout / 2) / count
     }
 
     /// Connects to the controller, which creates and changes topics.
@@ -122,26 +157,104 @@ impl Cluster {
         connection: &mut Connection,
         topics: &[&str],
     ) -> Result<Metadata, KafkaError> {
-        let topics = topics
-            .iter()
-            .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
-        let request = MetadataRequest::default()
-            .with_topics(Some(topics.collect()))
-            .with_allow_auto_topic_creation(false);
-        let answer: MetadataResponse = connection.call(request, self.timeout).await?;
+        Ok(connection.call(metadata_request(topics), self.timeout).await?.into())
+    }
+}
+
+/// What asks a broker about the cluster and these topics.
+pub(super) fn metadata_request(topics: &[&str]) -> MetadataRequest {
+    let topics =
+        topics.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
+    MetadataRequest::default()
+        .with_topics(Some(topics.collect()))
+        .with_allow_auto_topic_creation(false)
+}
+
+impl From<MetadataResponse> for Metadata {
+    fn from(answer: MetadataResponse) -> Self {
         let brokers = answer
             .brokers
             .iter()
             .map(|broker| (broker.node_id.0, format!("{}:{}", broker.host.as_str(), broker.port)));
-        Ok(Metadata {
+        Self {
             brokers: brokers.collect(),
             controller: answer.controller_id.0,
             topics: answer.topics,
-        })
+        }
+    }
+}
+
+impl Metadata {
+    /// How many partitions each of the topics has that can be seen.
+    pub(super) fn counts(self) -> BTreeMap<String, u32> {
+        let seen = self.topics.into_iter().filter(|topic| topic.error_code == 0);
+        let count = |partitions: usize| u32::try_from(partitions).unwrap_or(u32::MAX);
+        seen.filter_map(|topic| Some((topic.name?.0.to_string(), count(topic.partitions.len()))))
+            .collect()
     }
 }
 
 /// A topic's name as the protocol's messages want it.
 pub(super) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use bytes::BytesMut;
+    use kafka_protocol::messages::{ApiVersionsResponse, ResponseHeader};
+    use kafka_protocol::protocol::{Encodable, HeaderVersion};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::Cluster;
+    use crate::queue::kafka::call::Call;
+
+    const TIMEOUT: Duration = Duration::from_secs(2);
+
+    /// Greets all who come, as a broker does that knows no requests.
+    async fn greet(listener: TcpListener) {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let length = stream.read_u32().await.unwrap();
+            let mut request = vec![0; length as usize];
+            stream.read_exact(&mut request).await.unwrap();
+            let correlation = i32::from_be_bytes(request[4..8].try_into().unwrap());
+            let version = kafka_protocol::messages::ApiVersionsRequest::VERSION;
+            let header = ResponseHeader::default().with_correlation_id(correlation);
+            let mut answer = BytesMut::new();
+            header.encode(&mut answer, ApiVersionsResponse::header_version(version)).unwrap();
+            ApiVersionsResponse::default().encode(&mut answer, version).unwrap();
+            stream.write_u32(answer.len().try_into().unwrap()).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_costs_a_moment_and_that_once() {
+        let local = "127.0.0.1:0";
+        let (silent, broker) =
+            (TcpListener::bind(local).await.unwrap(), TcpListener::bind(local).await.unwrap());
+        let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+        let known = address(&broker);
+        let cluster = Cluster::new(vec![address(&silent), known.clone()], "test", TIMEOUT);
+        let greeting = tokio::spawn(greet(broker));
+        let began = Instant::now();
+        let connection = cluster.connect_any().await.unwrap();
+        assert_eq!(connection.address(), known);
+        assert!(began.elapsed() < TIMEOUT, "{:?}", began.elapsed());
+        let _first = silent.accept().await.unwrap();
+        // Whoever has the cluster knows.
+        let connection = cluster.called("another").connect_any().await.unwrap();
+        assert_eq!(connection.address(), known);
+        let second = silent.accept();
+        assert!(futures_util::FutureExt::now_or_never(second).is_none(), "it is asked no more");
+        greeting.abort();
+        drop(greeting.await);
+        let began = Instant::now();
+        let error = cluster.connect_any().await.err().unwrap();
+        assert!(error.to_string().contains(&known), "{error}");
+        assert!(began.elapsed() >= TIMEOUT, "the last address has all its time");
+    }
 }

@@ -170,19 +170,28 @@ fn read_answer<C: Call>(answer: Bytes, correlation: i32) -> Result<C::Response, 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use bytes::{BufMut, Bytes, BytesMut};
     use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
     use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
+    use kafka_protocol::messages::leave_group_response::MemberResponse;
+    use kafka_protocol::messages::metadata_response::{
+        MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    };
+    use kafka_protocol::messages::offset_commit_response::{
+        OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+    };
     use kafka_protocol::messages::offset_fetch_response::{
         OffsetFetchResponsePartition, OffsetFetchResponseTopic,
     };
     use kafka_protocol::messages::{
-        FetchRequest, FetchResponse, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest,
-        JoinGroupResponse, OffsetFetchRequest, OffsetFetchResponse, ResponseHeader,
-        SyncGroupRequest, SyncGroupResponse,
+        FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+        LeaveGroupRequest, LeaveGroupResponse, MetadataRequest, MetadataResponse,
+        OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
+        ResponseHeader, SyncGroupRequest, SyncGroupResponse, TopicName,
     };
     use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
     use proptest::prelude::*;
@@ -191,7 +200,7 @@ mod tests {
     use super::{Connection, KafkaError, read_answer};
     use crate::queue::kafka::call::Call;
 
-    fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
+    pub(in crate::queue::kafka) fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let version = <C as Request>::Response::header_version(C::VERSION);
         ResponseHeader::default().with_correlation_id(1).encode(&mut bytes, version).unwrap();
@@ -226,6 +235,47 @@ mod tests {
         answer::<OffsetFetchRequest>(&OffsetFetchResponse::default().with_topics(vec![topic]))
     }
 
+    fn topic() -> TopicName {
+        TopicName(StrBytes::from_static_str("topic"))
+    }
+
+    fn found() -> Vec<u8> {
+        let response = FindCoordinatorResponse::default()
+            .with_host(StrBytes::from_static_str("there"))
+            .with_port(9092);
+        answer::<FindCoordinatorRequest>(&response)
+    }
+
+    fn stored() -> Vec<u8> {
+        let partitions = (0..9)
+            .map(|index| OffsetCommitResponsePartition::default().with_partition_index(index));
+        let topic = OffsetCommitResponseTopic::default()
+            .with_name(topic())
+            .with_partitions(partitions.collect());
+        answer::<OffsetCommitRequest>(&OffsetCommitResponse::default().with_topics(vec![topic]))
+    }
+
+    fn left() -> Vec<u8> {
+        let member = MemberResponse::default().with_member_id(StrBytes::from_static_str("a"));
+        answer::<LeaveGroupRequest>(&LeaveGroupResponse::default().with_members(vec![member]))
+    }
+
+    fn described() -> Vec<u8> {
+        let broker =
+            MetadataResponseBroker::default().with_host(StrBytes::from_static_str("there"));
+        let partitions = (0..9).map(|index| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_replica_nodes(vec![1.into(), 2.into()])
+        });
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(topic()))
+            .with_partitions(partitions.collect());
+        let response =
+            MetadataResponse::default().with_brokers(vec![broker]).with_topics(vec![topic]);
+        answer::<MetadataRequest>(&response)
+    }
+
     /// What matters is that this returns, and takes no more memory than there is.
     fn read_as_anything(bytes: &[u8]) {
         let bytes = Bytes::copy_from_slice(bytes);
@@ -233,13 +283,17 @@ mod tests {
         let _ = read_answer::<SyncGroupRequest>(bytes.clone(), 1);
         let _ = read_answer::<HeartbeatRequest>(bytes.clone(), 1);
         let _ = read_answer::<FetchRequest>(bytes.clone(), 1);
-        let _ = read_answer::<OffsetFetchRequest>(bytes, 1);
+        let _ = read_answer::<OffsetFetchRequest>(bytes.clone(), 1);
+        let _ = read_answer::<FindCoordinatorRequest>(bytes.clone(), 1);
+        let _ = read_answer::<OffsetCommitRequest>(bytes.clone(), 1);
+        let _ = read_answer::<LeaveGroupRequest>(bytes.clone(), 1);
+        let _ = read_answer::<MetadataRequest>(bytes, 1);
     }
 
     proptest! {
         #[test]
         fn answers_with_bytes_changed_are_read_or_refused(
-            which in 0..5_usize,
+            which in 0..9_usize,
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
             cut in any::<prop::sample::Index>(),
         ) {
@@ -247,7 +301,11 @@ mod tests {
                 0 => joined(),
                 1 => committed(),
                 2 => records(),
-                3 => answer::<SyncGroupRequest>(
+                3 => found(),
+                4 => stored(),
+                5 => left(),
+                6 => described(),
+                7 => answer::<SyncGroupRequest>(
                     &SyncGroupResponse::default().with_assignment(Bytes::from_static(b"data")),
                 ),
                 _ => answer::<HeartbeatRequest>(&HeartbeatResponse::default()),

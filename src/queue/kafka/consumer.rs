@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::cluster::Cluster;
 use super::fetch::fetch;
@@ -23,8 +23,9 @@ use crate::blocking;
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Delivery, Event, QueueError, Receipt, Topic};
 
-/// How long to wait before an answer is sent again.
-const ANSWER_PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait before an answer is sent again, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where a group begins in a partition of which nothing was ever committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +97,8 @@ impl<M: Message> KafkaConsumer<M> {
             let kept = before.remove(&owned.partition).filter(|(term, _)| *term == owned.term);
             let fetcher = kept.unwrap_or_else(|| {
                 let (source, inbox) = (Arc::clone(&self.source), Arc::clone(&self.inbox));
-                let fetching = tokio::spawn(fetch(source, inbox, owned.clone()));
+                let ownership = Arc::clone(&self.ownership);
+                let fetching = tokio::spawn(fetch(source, ownership, inbox, owned.clone()));
                 (owned.term, AbortOnDropHandle::new(fetching))
             });
             self.fetchers.insert(owned.partition, fetcher);
@@ -142,7 +144,8 @@ impl<M: Message> KafkaConsumer<M> {
     fn opened(&mut self, place: Place, opened: Result<M, WireError>) -> Option<Delivery<M>> {
         let message = match opened {
             Ok(message) => message,
-            Err(error) => self.put_aside(place, &error)?,
+            Err(WireError::OtherVersion(prefix)) => self.meet_stranger(place, &prefix)?,
+            Err(error) => return self.put_aside(place, &error),
         };
         self.ownership.holds(place).then(|| self.delivery(place, Arc::new(message)))
     }
@@ -154,8 +157,8 @@ impl<M: Message> KafkaConsumer<M> {
         Delivery::new(message, place.partition, place.offset, Box::new(receipt))
     }
 
-    /// Deals with a record that cannot be read here. It stays in the topic.
-    fn put_aside(&mut self, place: Place, error: &WireError) -> Option<M> {
+    /// Deals with a record that nobody can read. It stays in the topic.
+    fn put_aside<T>(&self, place: Place, error: &WireError) -> Option<T> {
         // Counted whether or not anything is logged.
         let put_aside = self.source.put_aside.fetch_add(1, Relaxed) + 1;
         warn!(
@@ -166,10 +169,19 @@ impl<M: Message> KafkaConsumer<M> {
             put_aside,
             "a record was put aside"
         );
-        let WireError::OtherVersion(prefix) = error else {
-            self.ownership.ack(place);
-            return None;
-        };
+        self.ownership.ack(place);
+        None
+    }
+
+    /// Deals with a message of another version, which is no loss: its sender hears of it.
+    fn meet_stranger(&mut self, place: Place, prefix: &Prefix) -> Option<M> {
+        debug!(
+            topic = self.source.topic,
+            partition = place.partition,
+            offset = place.offset,
+            version = prefix.version,
+            "a message of another version"
+        );
         match M::stranger(prefix) {
             Stranger::Deliver(message) => return Some(message),
             Stranger::Answer(answer) => self.answer(place, prefix, answer),
@@ -205,8 +217,11 @@ impl<M: Message> KafkaConsumer<M> {
     }
 }
 
+/// Returns when the answer is stored, or nobody can wait for it: what is refused today may be allowed
+/// tomorrow, and a tile that is not answered must stay in its topic.
 async fn send_answer(source: &Source, partition: u32, answer: TileResult) {
     let Some(answers) = &source.answers else { return };
+    let mut pause = FIRST_PAUSE;
     while let Err(error) = answers.send(partition, answer.clone()).await {
         warn!(
             topic = source.topic,
@@ -215,10 +230,12 @@ async fn send_answer(source: &Source, partition: u32, answer: TileResult) {
             error = &error as &dyn Error,
             "could not answer a tile"
         );
-        if !matches!(error, QueueError::Unavailable(_)) {
+        // Whoever sent the tile knew another topic.
+        if matches!(error, QueueError::NoSuchPartition { .. }) {
             return;
         }
-        tokio::time::sleep(ANSWER_PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -1,4 +1,7 @@
 //! A buffer for the decoder of `kafka-protocol`, which allocates by whatever lengths it reads.
+//!
+//! It reserves room for as many elements as it is told of. Each takes a byte of the answer at least, and up
+//! to a few hundred in memory: an answer that lies may take so many times its length, and no more.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::protocol::buf::ByteBuf;

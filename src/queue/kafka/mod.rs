@@ -10,9 +10,10 @@
 //! * `call`: the requests that are sent, each in one version.
 //! * `caution`: which messages a member may hand out after another has died of one.
 //! * `consumer`: a member that gets messages.
+//! * `count`: how many partitions a topic has.
 //! * `fetch`: one partition, fetched ahead.
 //! * `group`: membership in a consumer group.
-//! * `guard`: keeps answers from taking more memory than they have bytes for.
+//! * `guard`: keeps answers from naming more elements than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
 //! * `ownership`: which partitions are a member's, and how far each has been dealt with.
 //! * `reader`: one partition, read from its leader.
@@ -26,6 +27,7 @@ mod caution;
 pub mod cluster;
 pub mod connection;
 mod consumer;
+mod count;
 pub mod error;
 mod fetch;
 mod group;

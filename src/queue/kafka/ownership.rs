@@ -23,6 +23,15 @@ pub(super) struct Position {
     pub(super) note: Note,
 }
 
+/// What a member has the coordinator store for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Commit {
+    pub(super) partition: u32,
+    /// Everything below it has been dealt with.
+    pub(super) offset: u64,
+    pub(super) note: Note,
+}
+
 /// Whether this member owned partitions in the generation just before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuity {
@@ -85,6 +94,13 @@ struct Holding {
     caution: Caution,
 }
 
+impl Holding {
+    fn new(term: u64, start: Option<u64>, note: Note) -> Self {
+        let (tracker, caution) = (Tracker::new(start), Caution::new(note));
+        Self { term, start, tracker, stored: start, caution }
+    }
+}
+
 impl Ownership {
     pub(super) fn new(danger: Danger) -> Self {
         let (state, news, acked) = Default::default();
@@ -102,21 +118,34 @@ impl Ownership {
         let mut before = std::mem::take(&mut state.holdings);
         for Position { partition, offset, note } in positions {
             let kept = before.remove(partition).filter(|_| continuity == Continuity::Unbroken);
-            let holding = kept.unwrap_or_else(|| {
+            let mut holding = kept.unwrap_or_else(|| {
                 state.terms += 1;
-                Holding {
-                    term: state.terms,
-                    start: *offset,
-                    tracker: Tracker::new(*offset),
-                    stored: *offset,
-                    caution: Caution::new(*note),
-                }
+                Holding::new(state.terms, *offset, *note)
             });
+            holding.caution.keep(!holding.tracker.is_idle());
             state.holdings.insert(*partition, holding);
         }
         state.changed = true;
         drop(state);
         self.news.notify_waiters();
+        // What was taken back before the group decided may have to be said again.
+        self.acked.notify_one();
+    }
+
+    /// The partition's records are others than before, and those to be dealt with begin at `start`: acks
+    /// of the former ones count no more. Nothing happens if it is no longer held in that term.
+    pub(super) fn begin_again(&self, owned: &Owned, start: u64) {
+        let mut state = self.lock();
+        let term = state.terms + 1;
+        let holding = state.holdings.get_mut(&owned.partition);
+        let Some(holding) = holding.filter(|held| held.term == owned.term) else { return };
+        // What is committed may lie anywhere.
+        *holding = Holding { stored: None, ..Holding::new(term, Some(start), Note::Free) };
+        state.terms = term;
+        state.changed = true;
+        drop(state);
+        self.news.notify_waiters();
+        self.acked.notify_one();
     }
 
     /// The group goes on without this member.
@@ -214,23 +243,22 @@ impl Ownership {
     }
 
     /// What can be committed and is not stored yet.
-    pub(super) fn due(&self) -> Vec<Position> {
+    pub(super) fn due(&self) -> Vec<Commit> {
         let state = self.lock();
         let due = state.holdings.iter().filter_map(|(partition, holding)| {
-            let (offset, note) = (holding.tracker.committable(), holding.caution.said());
-            let stored = offset == holding.stored && note == holding.caution.last_stored();
-            let due = offset.is_some() && !stored;
-            due.then_some(Position { partition: *partition, offset, note })
+            let (offset, note) = (holding.tracker.committable()?, holding.caution.said());
+            let stored = holding.stored == Some(offset) && note == holding.caution.last_stored();
+            (!stored).then_some(Commit { partition: *partition, offset, note })
         });
         due.collect()
     }
 
     /// The coordinator has stored these.
-    pub(super) fn stored(&self, positions: &[Position]) {
+    pub(super) fn stored(&self, commits: &[Commit]) {
         let mut state = self.lock();
-        for Position { partition, offset, note } in positions {
+        for Commit { partition, offset, note } in commits {
             if let Some(holding) = state.holdings.get_mut(partition) {
-                holding.stored = *offset;
+                holding.stored = Some(*offset);
                 holding.caution.stored(*note);
             }
         }
@@ -243,5 +271,71 @@ impl Ownership {
     /// Waits for an ack. Cancel-safe: an ack during a wait that was given up ends the next.
     pub(super) async fn acked(&self) {
         self.acked.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Commit, Continuity, Danger, Note, Owned, Ownership, Place, Position, Verdict};
+
+    const PARTITION: u32 = 3;
+
+    /// Assigned what begins at `offset`; the term.
+    fn assigned(ownership: &Ownership, offset: u64, note: Note, continuity: Continuity) -> Owned {
+        let position = Position { partition: PARTITION, offset: Some(offset), note };
+        ownership.assign(&[position], continuity);
+        let owned = ownership.take_news().unwrap().unwrap();
+        owned.into_iter().next().unwrap()
+    }
+
+    fn place(owned: &Owned, offset: u64) -> Place {
+        Place { partition: PARTITION, term: owned.term, offset }
+    }
+
+    /// Commits what is due, as the member does.
+    fn commit(ownership: &Ownership) -> Option<(u64, Note)> {
+        let due = ownership.due();
+        ownership.stored(&due);
+        let due = due.into_iter().next();
+        due.map(|Commit { offset, note, .. }| (offset, note))
+    }
+
+    #[test]
+    fn who_keeps_a_partition_says_again_what_is_in_hand() {
+        let ownership = Ownership::new(Danger::Deadly);
+        let found = Note::Trying { offset: 10, tries: 1, until: 12 };
+        let owned = assigned(&ownership, 10, found, Continuity::Broken);
+        let place = place(&owned, 10);
+        assert_eq!(ownership.judge(place), Some(Verdict::Wait));
+        let said = Note::Trying { offset: 10, tries: 2, until: 12 };
+        assert_eq!(commit(&ownership), Some((10, said)));
+        assert_eq!(ownership.judge(place), Some(Verdict::Deliver));
+        assert!(ownership.deliver(place));
+        ownership.hand_over();
+        assert_eq!(commit(&ownership), Some((10, found)), "nobody has died of it");
+        assigned(&ownership, 10, found, Continuity::Unbroken);
+        assert_eq!(commit(&ownership), Some((10, said)), "it can be died of again");
+        ownership.ack(place);
+        ownership.hand_over();
+        assigned(&ownership, 11, found, Continuity::Unbroken);
+        assert_eq!(commit(&ownership).map(|(offset, _)| offset), Some(11));
+        assert_eq!(commit(&ownership), None);
+    }
+
+    #[test]
+    fn where_a_partition_begins_again_acks_from_before_are_void() {
+        let ownership = Ownership::new(Danger::None);
+        let before = assigned(&ownership, 100, Note::Free, Continuity::Broken);
+        assert!(ownership.deliver(place(&before, 2)));
+        ownership.begin_again(&before, 0);
+        let news = ownership.take_news().unwrap().unwrap();
+        assert_eq!((news.len(), news[0].start), (1, Some(0)));
+        assert_eq!(commit(&ownership), Some((0, Note::Free)));
+        ownership.ack(place(&before, 2));
+        ownership.begin_again(&before, 50);
+        assert_eq!(commit(&ownership), None, "that term is over");
+        assert!(ownership.deliver(place(&news[0], 0)));
+        ownership.ack(place(&news[0], 0));
+        assert_eq!(commit(&ownership), Some((1, Note::Free)));
     }
 }

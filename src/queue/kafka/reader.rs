@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
 use tracing::warn;
 
 use super::batch::{Batch, Fetched, batches};
@@ -56,22 +57,35 @@ impl Reader {
         let mut read = Read { records: Vec::new(), next: offset };
         for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
             accepted(partition.error_code, None, refused)?;
-            let content = partition.records.unwrap_or_default();
-            let something = !content.is_empty();
-            for batch in batches(content) {
-                read.next = read.next.max(batch.last().saturating_add(1));
-                read.records.extend(self.open(&batch));
-            }
-            if something && read.next == offset {
-                let source = "it holds no batch, and not nothing".into();
-                let address = leader.address().to_owned();
-                return Err(KafkaError::Garbled { address, request: FetchRequest::NAME, source });
-            }
+            self.unpack(partition, &mut read).map_err(|text| {
+                let (address, request) = (leader.address().to_owned(), FetchRequest::NAME);
+                KafkaError::Garbled { address, request, source: text.into() }
+            })?;
         }
         // A batch comes whole, though some of it may be asked for no more.
         read.records.retain(|record| record.offset >= offset);
         self.leader = Some(leader);
         Ok(read)
+    }
+
+    /// Adds what follows in the partition. No checksum covers where a batch lies, and commits go by it: it
+    /// has to be behind what came before, and no further than the partition goes.
+    fn unpack(&self, partition: PartitionData, read: &mut Read) -> Result<(), String> {
+        let end = u64::try_from(partition.high_watermark).unwrap_or(0);
+        let content = partition.records.unwrap_or_default();
+        let (something, asked) = (!content.is_empty(), read.next);
+        for batch in batches(content) {
+            let (last, room) = (batch.last(), read.next..end);
+            if !room.contains(&last) {
+                return Err(format!("a batch ends at {last}, which is not in {room:?}"));
+            }
+            read.next = last + 1;
+            read.records.extend(self.open(&batch));
+        }
+        if something && read.next == asked {
+            return Err("it holds no batch, and not nothing".to_owned());
+        }
+        Ok(())
     }
 
     /// The records of a batch. One that cannot be read must not stop those behind it: a record
@@ -103,5 +117,64 @@ impl Reader {
             .with_min_bytes(1)
             .with_max_bytes(bytes)
             .with_topics(vec![topic])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::{Bytes, BytesMut};
+    use kafka_protocol::messages::fetch_response::PartitionData;
+
+    use super::{Read, Reader};
+    use crate::queue::kafka::batch::tests::{record, written};
+    use crate::queue::kafka::cluster::Cluster;
+
+    /// Batches of two records each, from these offsets on.
+    fn batches(firsts: &[i64]) -> BytesMut {
+        let value = Some(Bytes::from_static(b"value"));
+        let batch =
+            |first| written(&[record(first, None, value.clone()), record(first + 1, None, None)]);
+        firsts.iter().flat_map(|first| batch(*first)).collect()
+    }
+
+    /// Which records are read where `next` was asked for, of a partition that ends at `end`, and what next.
+    fn unpacked(next: u64, end: i64, content: BytesMut) -> Result<(Vec<u64>, u64), String> {
+        let cluster = Cluster::new(vec!["there".into()], "test", Duration::from_secs(1));
+        let reader = Reader::new(&cluster, "topic", 0);
+        let answer =
+            PartitionData::default().with_high_watermark(end).with_records(Some(content.freeze()));
+        let mut read = Read { records: Vec::new(), next };
+        reader.unpack(answer, &mut read)?;
+        Ok((read.records.iter().map(|record| record.offset).collect(), read.next))
+    }
+
+    #[test]
+    fn batches_that_follow_each_other_are_read_and_may_have_gaps() {
+        assert_eq!(unpacked(5, 12, batches(&[4, 10])), Ok((vec![4, 5, 10, 11], 12)));
+        assert_eq!(unpacked(5, 12, BytesMut::new()), Ok((Vec::new(), 5)));
+    }
+
+    /// Else a flipped bit would make all that lies between count as dealt with.
+    #[test]
+    fn a_batch_that_lies_where_it_cannot_be_is_refused() {
+        let far = {
+            let mut batch = batches(&[4]);
+            batch[..8].copy_from_slice(&[0xFF; 8]);
+            batch
+        };
+        for (next, end, content) in [
+            (6, 12, batches(&[4])),
+            (4, 5, batches(&[4])),
+            (4, 12, batches(&[8, 4])),
+            (4, 12, batches(&[4, 4])),
+            (4, 12, batches(&[20])),
+            (4, 12, far),
+            (4, -1, batches(&[4])),
+        ] {
+            let unpacked = unpacked(next, end, content);
+            assert!(unpacked.is_err(), "{next}..{end}: {unpacked:?}");
+        }
     }
 }

@@ -155,7 +155,12 @@ impl Records {
             base: 2.0,
             deadline: Some(self.timeout),
         };
-        ClientBuilder::new(self.cluster.brokers().to_vec())
+        // The client tries addresses in any order, each for as long as it takes. It gets one that answers.
+        let brokers = match self.cluster.connect_any().await {
+            Ok(connection) => vec![connection.address().to_owned()],
+            Err(_) => self.cluster.brokers().to_vec(),
+        };
+        ClientBuilder::new(brokers)
             .client_id(self.cluster.client())
             .backoff_config(backoff_config)
             .build()

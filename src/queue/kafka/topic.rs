@@ -1,25 +1,22 @@
 //! A topic of the queue port over Kafka.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 
 use super::cluster::Cluster;
 use super::consumer::{Beginning, KafkaConsumer, Source};
+use super::count::Count;
 use super::error::{KafkaError, accepted};
-use super::group::{self, Settings};
+use super::group::{self, Observer, Settings};
 use super::ownership::{Danger, Ownership};
 use super::records::{Records, RecordsError};
 use super::wire::{Compression, Message};
 use crate::blocking;
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Progress, QueueError, Topic};
-
-/// How long a partition count is taken for true; it only grows, and not often.
-const COUNT_HOLDS: Duration = Duration::from_secs(5);
 
 /// What a topic is, beside its name.
 #[derive(Clone)]
@@ -43,7 +40,8 @@ pub struct KafkaTopic {
     options: TopicOptions,
     records: Records,
     put_aside: Arc<AtomicU64>,
-    count: Mutex<Option<(u32, Instant)>>,
+    count: Count,
+    group: Observer,
 }
 
 impl KafkaTopic {
@@ -51,8 +49,9 @@ impl KafkaTopic {
     #[must_use]
     pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
         let (records, name) = (Records::new(&cluster, name), name.to_owned());
-        let (put_aside, count) = (Arc::default(), Mutex::default());
-        Self { cluster, name, options, records, put_aside, count }
+        let (put_aside, count) = (Arc::default(), Count::default());
+        let group = Observer::new(cluster.clone(), Settings::new(&options.group, &name));
+        Self { cluster, name, options, records, put_aside, count, group }
     }
 
     /// The topic's name.
@@ -67,14 +66,23 @@ impl KafkaTopic {
         self.put_aside.load(Relaxed)
     }
 
-    /// The count, as it was a moment ago at most.
     async fn count(&self) -> Result<u32, KafkaError> {
-        let lock = || self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((count, at)) = *lock()
-            && at.elapsed() < COUNT_HOLDS
-        {
-            return Ok(count);
+        self.count.recent(async || self.ask_count().await).await
+    }
+
+    /// Whether there is such a partition. What is known of one that was there is not asked for again.
+    async fn has(&self, partition: u32) -> Result<(), QueueError> {
+        if self.count.last().is_some_and(|count| partition < count) {
+            return Ok(());
         }
+        let partitions = self.count.now(async || self.ask_count().await).await?;
+        if partition < partitions {
+            return Ok(());
+        }
+        Err(QueueError::NoSuchPartition { partition, partitions })
+    }
+
+    async fn ask_count(&self) -> Result<u32, KafkaError> {
         let mut connection = self.cluster.connect_any().await?;
         let metadata = self.cluster.metadata(&mut connection, &[&self.name]).await?;
         let topic = metadata.topics.first();
@@ -83,13 +91,7 @@ impl KafkaTopic {
             format!("the topic {} cannot be used: tilemill topics create", self.name)
         })?;
         let count = topic.map_or(0, |topic| topic.partitions.len());
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        *lock() = Some((count, Instant::now()));
-        Ok(count)
-    }
-
-    fn settings(&self) -> Settings {
-        Settings::new(&self.options.group, &self.name)
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     async fn progress_of(
@@ -123,13 +125,18 @@ impl<M: Message> Topic<M> for KafkaTopic {
     }
 
     async fn send(&self, partition: u32, message: M) -> Result<u64, QueueError> {
-        let partitions = self.count().await?;
-        if partition >= partitions {
-            return Err(QueueError::NoSuchPartition { partition, partitions });
-        }
+        self.has(partition).await?;
         let compression = self.options.compression;
         let record = blocking::run(move || message.encode(compression)).await;
-        Ok(self.records.produce(partition, record).await?)
+        let produced = self.records.produce(partition, record).await;
+        if matches!(produced, Err(RecordsError::Client(_)))
+            && let Ok(partitions) = self.count().await
+            && partition >= partitions
+        {
+            // The topic was made anew.
+            return Err(QueueError::NoSuchPartition { partition, partitions });
+        }
+        Ok(produced?)
     }
 
     async fn join(&self, member: &str) -> Result<Box<dyn Consumer<M>>, QueueError> {
@@ -146,14 +153,14 @@ impl<M: Message> Topic<M> for KafkaTopic {
             put_aside: Arc::clone(&self.put_aside),
         });
         let ownership = Arc::new(Ownership::new(self.options.danger));
-        let membership = group::join(cluster, self.settings(), Arc::clone(&ownership));
+        let settings = Settings::new(&self.options.group, &self.name);
+        let membership = group::join(cluster, settings, Arc::clone(&ownership));
         Ok(Box::new(KafkaConsumer::<M>::new(ownership, source, membership)))
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
         let partitions: Vec<u32> = (0..self.count().await?).collect();
-        let committed =
-            group::committed(self.cluster.clone(), self.settings(), &partitions).await?;
+        let committed = self.group.committed(&partitions).await?;
         let offset = |partition| {
             let known = committed.iter().find(|position| position.partition == partition);
             known.and_then(|position| position.offset)

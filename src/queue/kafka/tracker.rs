@@ -29,13 +29,13 @@ impl Tracker {
     /// A message is handed out, for the first time or again.
     pub(super) fn deliver(&mut self, offset: u64) {
         self.unacked.insert(offset);
-        self.position = self.position.max(Some(offset + 1));
+        self.position = self.position.max(Some(offset.saturating_add(1)));
     }
 
     /// A message has been dealt with, and whatever else there is below it was dealt with or delivered.
     pub(super) fn ack(&mut self, offset: u64) {
         self.unacked.remove(&offset);
-        self.position = self.position.max(Some(offset + 1));
+        self.position = self.position.max(Some(offset.saturating_add(1)));
     }
 
     /// The highest offset below which all is acked, if any is known.

@@ -6,7 +6,7 @@ use super::{Check, Finding};
 use crate::app;
 use crate::config::{Config, Kafka};
 use crate::queue::admin::{BrokerState, TopicAdmin, TopicState};
-use crate::roles::topics::plan::{self, Wanted};
+use crate::roles::topics::plan::{self, REASSIGN, Wanted};
 
 const BROKERS: &str = "kafka";
 const REDIS: &str = "redis";
@@ -89,7 +89,11 @@ fn advertised(broker: &BrokerState, kafka: &Kafka) -> Check {
         "a broker tells clients to use {advertised}, which this host cannot: {}",
         causes(trouble)
     );
-    let known = kafka.brokers.addresses().first().map_or("HOST:9092", String::as_str);
+    // Of several addresses, nobody knows which is this broker's.
+    let known = match kafka.brokers.addresses() {
+        [known] => known,
+        _ => "<this broker's host>:<port>",
+    };
     let remedy = format!(
         "let it tell them an address that they reach, in its server.properties, such as \
          advertised.listeners=PLAINTEXT://{known}"
@@ -118,6 +122,13 @@ fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
         let wanted = topic.plan.partitions;
         let text = format!("{partitions} partitions, and {wanted} are configured");
         return Check::bad(name, Finding::Warning, text, &command);
+    }
+    if let Some(wanted) = topic.replication_unlike(state) {
+        let text = format!(
+            "{partitions} partitions, one on {} brokers at least, and {wanted} are configured",
+            state.replication
+        );
+        return Check::bad(name, Finding::Warning, text, REASSIGN);
     }
     let unlike = topic.unlike(state);
     if unlike.is_empty() {

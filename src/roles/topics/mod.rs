@@ -15,7 +15,7 @@ use crate::queue::admin::{TopicAdmin, TopicState};
 
 pub(super) mod plan;
 
-use plan::Wanted;
+use plan::{REASSIGN, Wanted};
 
 /// How often a broker is asked whether it knows of a change yet.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -40,11 +40,8 @@ async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8>
             None => {
                 admin.create(&topic.plan).await?;
                 let state = until(admin, topic, Option::is_some).await?;
-                let known = state.map(|state| summary(&state));
-                format!(
-                    "created, {}",
-                    known.as_deref().unwrap_or("and not shown by the broker yet")
-                )
+                let known = state.map(|state| format!(", {}", summary(&state)));
+                format!("created{}", known.as_deref().unwrap_or(not_shown(false)))
             }
             Some(state) => adjust(admin, topic, &state).await?,
         };
@@ -66,11 +63,12 @@ async fn adjust(
         let set = |state: &Option<TopicState>| {
             state.as_ref().is_some_and(|state| topic.unlike(state).is_empty())
         };
-        until(admin, topic, set).await?;
+        let known = until(admin, topic, set).await?;
         text.push_str("; changed ");
         text.push_str(&differences(&changes, state));
+        text.push_str(not_shown(set(&known)));
     }
-    text += &missing_partitions(topic, state);
+    text += &shape_differences(topic, state);
     Ok(text)
 }
 
@@ -89,7 +87,7 @@ async fn describe(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u
             say(&topic.plan.name, MISSING)?;
             continue;
         };
-        say(&topic.plan.name, &(summary(&state) + &missing_partitions(topic, &state)))?;
+        say(&topic.plan.name, &(summary(&state) + &shape_differences(topic, &state)))?;
         for (key, value) in &state.settings {
             let wanted = topic.plan.settings.get(key).filter(|wanted| *wanted != value);
             let note = wanted.map(|wanted| {
@@ -125,10 +123,11 @@ async fn scale(admin: &dyn TopicAdmin, wanted: &[Wanted], args: &ScaleArgs) -> a
     let grown = |state: &Option<TopicState>| {
         state.as_ref().is_some_and(|state| state.partitions >= partitions)
     };
-    until(admin, topic, grown).await?;
+    let is_shown = grown(&until(admin, topic, grown).await?);
     let hint = topic.partitions_key().filter(|_| partitions != topic.plan.partitions);
     let hint = hint.map(|key| format!("; set `{key}` to it, too, for the next `topics create`"));
-    let text = format!("{} partitions became {partitions}", state.partitions);
+    let text =
+        format!("{} partitions became {partitions}{}", state.partitions, not_shown(is_shown));
     say(name, &(text + &hint.unwrap_or_default()))?;
     Ok(DONE)
 }
@@ -151,8 +150,8 @@ async fn delete(
     }
     for topic in there {
         admin.delete(&topic.plan.name).await?;
-        until(admin, topic, Option::is_none).await?;
-        say(&topic.plan.name, "deleted")?;
+        let is_shown = until(admin, topic, Option::is_none).await?.is_none();
+        say(&topic.plan.name, &format!("deleted{}", not_shown(is_shown)))?;
     }
     Ok(DONE)
 }
@@ -168,7 +167,12 @@ fn confirmed(names: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Looks until a broker knows of what another has done, for a moment.
+/// What is added where the broker that was asked does not show a change that another has accepted.
+fn not_shown(is_shown: bool) -> &'static str {
+    if is_shown { "" } else { ", which the broker does not show yet: tilemill topics describe" }
+}
+
+/// Looks until a broker knows of what another has done, for a moment. Returns what it knows then.
 async fn until(
     admin: &dyn TopicAdmin,
     topic: &Wanted,
@@ -191,10 +195,15 @@ fn summary(state: &TopicState) -> String {
     format!("{partitions} partition{s}, on {replication} broker{times} each")
 }
 
-fn missing_partitions(topic: &Wanted, state: &TopicState) -> String {
-    let command = topic.scale_command(state);
+/// What is not as configured and `topics create` leaves alone.
+fn shape_differences(topic: &Wanted, state: &TopicState) -> String {
     let wanted = topic.plan.partitions;
-    command.map(|command| format!("; {wanted} are configured: {command}")).unwrap_or_default()
+    let partitions =
+        topic.scale_command(state).map(|command| format!("; {wanted} are configured: {command}"));
+    let brokers = topic
+        .replication_unlike(state)
+        .map(|wanted| format!("; on {wanted} each are configured: {REASSIGN}"));
+    partitions.into_iter().chain(brokers).collect()
 }
 
 /// `retention.ms from 604800000 to 86400000`.

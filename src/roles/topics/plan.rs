@@ -12,6 +12,10 @@ pub(in crate::roles) struct Wanted {
     pub(in crate::roles) plan: TopicPlan,
 }
 
+/// What changes on how many brokers partitions are: that moves data, and is for those who know where to.
+pub(in crate::roles) const REASSIGN: &str =
+    "Kafka's own kafka-reassign-partitions.sh changes that, or set `topics.replication` to it";
+
 /// Heartbeats are few and small, and one monitor reads them all.
 const HEARTBEATS_PARTITIONS: u32 = 1;
 
@@ -61,6 +65,11 @@ impl Wanted {
         let differs = |(key, value): &(&String, &String)| state.settings.get(*key) != Some(*value);
         let settings = self.plan.settings.iter().filter(differs);
         settings.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// On how many brokers each partition should be, if that is not as it is.
+    pub(in crate::roles) fn replication_unlike(&self, state: &TopicState) -> Option<u16> {
+        self.plan.replication.filter(|wanted| *wanted != state.replication)
     }
 
     /// The key that says how many partitions there are to be.

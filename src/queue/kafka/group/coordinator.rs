@@ -15,15 +15,16 @@ use kafka_protocol::messages::{
     LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
+use tokio::time::timeout;
 
 use super::Settings;
 use super::assignor::{Assignor, Counts};
 use super::protocol::{PROTOCOL_TYPE, write_subscription};
 use crate::queue::kafka::call::Call;
-use crate::queue::kafka::cluster::{Cluster, topic_name};
+use crate::queue::kafka::cluster::{Cluster, Metadata, metadata_request, topic_name};
 use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::error::{KafkaError, accepted};
-use crate::queue::kafka::ownership::Position;
+use crate::queue::kafka::ownership::{Commit, Position};
 
 /// How the protocol says that a group, and no transaction, is coordinated.
 const GROUP: i8 = 0;
@@ -46,6 +47,17 @@ pub(super) struct Coordinator {
 impl Coordinator {
     pub(super) fn new(cluster: Cluster, settings: Settings) -> Self {
         Self { cluster, settings, connection: None }
+    }
+
+    /// The same, over a connection that is there.
+    #[cfg(test)]
+    pub(super) fn over(connection: Connection, cluster: Cluster, settings: Settings) -> Self {
+        Self { cluster, settings, connection: Some(connection) }
+    }
+
+    /// Whether what is asked next goes over a connection that is there already.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connection.is_some()
     }
 
     /// What is asked next goes to whoever is the coordinator then.
@@ -73,6 +85,16 @@ impl Coordinator {
     }
 
     async fn find(&self) -> Result<Connection, KafkaError> {
+        let after = self.prompt();
+        let found = timeout(after, self.try_find()).await;
+        found.unwrap_or_else(|_| {
+            let (address, request) =
+                (self.cluster.brokers().join(","), FindCoordinatorRequest::NAME);
+            Err(KafkaError::Silent { address, request, after })
+        })
+    }
+
+    async fn try_find(&self) -> Result<Connection, KafkaError> {
         let mut connection = self.cluster.connect_any().await?;
         let request = FindCoordinatorRequest::default()
             .with_key(self.settings.group.clone())
@@ -145,13 +167,13 @@ impl Coordinator {
     pub(super) async fn commit(
         &mut self,
         member: &Identity,
-        positions: &[Position],
+        commits: &[Commit],
     ) -> Result<(), KafkaError> {
-        let partitions = positions.iter().map(|position| {
+        let partitions = commits.iter().map(|commit| {
             OffsetCommitRequestPartition::default()
-                .with_partition_index(signed(position.partition))
-                .with_committed_offset(position.offset.map_or(0, signed_offset))
-                .with_committed_metadata(Some(StrBytes::from_string(position.note.to_string())))
+                .with_partition_index(signed(commit.partition))
+                .with_committed_offset(signed_offset(commit.offset))
+                .with_committed_metadata(Some(StrBytes::from_string(commit.note.to_string())))
         });
         let topic = OffsetCommitRequestTopic::default()
             .with_name(topic_name(&self.settings.topic))
@@ -194,19 +216,10 @@ impl Coordinator {
         Ok(positions)
     }
 
-    /// How many partitions these topics have.
+    /// How many partitions these topics have, as far as they can be seen.
     pub(super) async fn counts(&mut self, topics: &[&str]) -> Result<Counts, KafkaError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.find().await?,
-        };
-        let metadata = self.cluster.metadata(&mut connection, topics).await?;
-        self.connection = Some(connection);
-        let topics = metadata.topics.into_iter().filter(|topic| topic.error_code == 0);
-        let count = |partitions: usize| u32::try_from(partitions).unwrap_or(u32::MAX);
-        Ok(topics
-            .filter_map(|topic| Some((topic.name?.0.to_string(), count(topic.partitions.len()))))
-            .collect())
+        let answer = self.call(metadata_request(topics), self.prompt()).await?;
+        Ok(Metadata::from(answer).counts())
     }
 
     pub(super) async fn leave(&mut self, member: &Identity) -> Result<(), KafkaError> {

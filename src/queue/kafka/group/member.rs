@@ -4,7 +4,6 @@
 //! the generation in which it was asked for. Nothing that computes runs here: a busy machine must not
 //! look like a dead member.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +28,8 @@ use crate::queue::kafka::ownership::{Continuity, Ownership, Position};
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// A topic that is there may not be seen for so long, by a broker that has just learnt of it.
+const UNSEEN: Duration = Duration::from_secs(2);
 /// What the protocol takes for "in no generation".
 const NO_GENERATION: i32 = -1;
 
@@ -42,10 +43,18 @@ pub(super) struct Member {
     settled: Option<i32>,
     /// Whether that is the group's current one, as far as is known.
     joined: bool,
-    /// What the leader shared out; empty in others.
-    shared: Counts,
+    /// What this member has shared out, if it leads the group.
+    led: Option<Led>,
     next_heartbeat: Instant,
     next_refresh: Instant,
+}
+
+/// What a leader has shared out.
+struct Led {
+    /// All that the members want, whether or not it can be seen.
+    topics: Vec<String>,
+    /// What could be seen of it.
+    counts: Counts,
 }
 
 impl Member {
@@ -61,7 +70,7 @@ impl Member {
             identity: Identity { id: StrBytes::new(), generation: NO_GENERATION },
             settled: None,
             joined: false,
-            shared: Counts::new(),
+            led: None,
             next_heartbeat: Instant::now(),
             next_refresh: Instant::now(),
         }
@@ -163,7 +172,7 @@ impl Member {
         self.ownership.assign(&positions, continuity);
         self.joined = true;
         self.next_heartbeat = Instant::now() + self.settings.heartbeat;
-        self.next_refresh = Instant::now() + self.settings.refresh;
+        self.plan_refresh();
         Ok(())
     }
 
@@ -172,7 +181,7 @@ impl Member {
         &mut self,
         answer: JoinGroupResponse,
     ) -> Result<Vec<(StrBytes, Bytes)>, KafkaError> {
-        self.shared.clear();
+        self.led = None;
         if answer.leader != self.identity.id {
             return Ok(Vec::new());
         }
@@ -181,15 +190,31 @@ impl Member {
             .into_iter()
             .map(|member| (member.member_id.to_string(), wanted(member.metadata)))
             .collect();
-        let topics: BTreeSet<_> = members.values().flatten().map(String::as_str).collect();
-        let topics: Vec<_> = topics.into_iter().collect();
-        self.shared = self.coordinator.counts(&topics).await?;
+        let mut topics: Vec<_> = members.values().flatten().cloned().collect();
+        topics.sort_unstable();
+        topics.dedup();
+        let counts = self.look_for(&topics).await?;
         let assignor = answer.protocol_name.and_then(|name| Assignor::named(&name));
-        let shares = assignor.unwrap_or(Assignor::Range).assign(&members, &self.shared);
+        let shares = assignor.unwrap_or(Assignor::Range).assign(&members, &counts);
+        self.led = Some(Led { topics, counts });
         let assignments = shares
             .into_iter()
             .map(|(id, share)| (StrBytes::from_string(id), write_assignment(&share)));
         Ok(assignments.collect())
+    }
+
+    /// How many partitions these topics have. The own topic gets a moment to be seen: without it all
+    /// members would lose their partitions.
+    async fn look_for(&mut self, topics: &[String]) -> Result<Counts, KafkaError> {
+        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+        let deadline = Instant::now() + UNSEEN;
+        loop {
+            let counts = self.coordinator.counts(&topics).await?;
+            if counts.contains_key(&self.settings.topic) || Instant::now() >= deadline {
+                return Ok(counts);
+            }
+            sleep(FIRST_WAIT).await;
+        }
     }
 
     /// Where to begin in each assigned partition.
@@ -221,8 +246,9 @@ impl Member {
             }
             () = acked => {}
         }
-        self.commit().await?;
-        self.look_for_growth().await
+        // First: nothing can be committed for a topic that is gone.
+        self.look_for_change().await?;
+        self.commit().await
     }
 
     async fn commit(&mut self) -> Result<(), KafkaError> {
@@ -234,23 +260,33 @@ impl Member {
         Ok(())
     }
 
-    /// A leader whose topics have grown joins again, which makes all others do so.
-    async fn look_for_growth(&mut self) -> Result<(), KafkaError> {
-        if self.shared.is_empty() || Instant::now() < self.next_refresh {
+    /// A leader whose topics have grown, gone or come joins again, which makes all others do so.
+    async fn look_for_change(&mut self) -> Result<(), KafkaError> {
+        if Instant::now() < self.next_refresh {
             return Ok(());
         }
-        self.next_refresh = Instant::now() + self.settings.refresh;
-        let topics: Vec<_> = self.shared.keys().map(String::as_str).collect();
+        self.plan_refresh();
+        let Some(Led { topics, counts: before }) = &self.led else { return Ok(()) };
+        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         let counts = self.coordinator.counts(&topics).await?;
-        if counts.iter().any(|(topic, count)| self.shared.get(topic) < Some(count)) {
-            info!(group = self.settings.group.as_str(), ?counts, "a topic has grown");
+        if counts != *before {
+            info!(group = self.settings.group.as_str(), ?counts, "the topics have changed");
             self.joined = false;
         }
         Ok(())
     }
 
+    /// A topic that is missing is soon looked for again: nobody works meanwhile.
+    fn plan_refresh(&mut self) {
+        let Settings { heartbeat, refresh, .. } = self.settings;
+        let is_whole = |led: &Led| led.topics.len() == led.counts.len();
+        let pause = if self.led.as_ref().is_none_or(is_whole) { refresh } else { heartbeat };
+        self.next_refresh = Instant::now() + pause;
+    }
+
     async fn leave(&mut self) -> Result<(), KafkaError> {
-        let current = self.joined && self.settled == Some(self.identity.generation);
+        // While the group prepares to decide anew, too, the coordinator stores what is dealt with.
+        let current = self.settled == Some(self.identity.generation);
         self.ownership.hand_over();
         let stored = if current { self.commit().await } else { Ok(()) };
         // Acks that come from now on are void.

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::cluster::Cluster;
@@ -23,6 +25,8 @@ mod coordinator;
 mod member;
 mod protocol;
 mod reaction;
+#[cfg(test)]
+mod tests;
 
 use coordinator::Coordinator;
 use member::Member;
@@ -81,27 +85,46 @@ pub(super) fn join(cluster: Cluster, settings: Settings, ownership: Arc<Ownershi
     Membership { leave: leave.drop_guard(), member }
 }
 
-/// What a group has committed, asked from outside of it.
-pub(super) async fn committed(
-    cluster: Cluster,
-    settings: Settings,
-    partitions: &[u32],
-) -> Result<Vec<Position>, KafkaError> {
-    let began = Instant::now();
-    loop {
-        let asked = Coordinator::new(cluster.clone(), settings.clone()).committed(partitions).await;
-        // A coordinator that is only just becoming one is worth a moment.
-        let is_coming = asked.as_ref().is_err_and(|error| {
-            let codes = [
-                ResponseError::CoordinatorNotAvailable,
-                ResponseError::CoordinatorLoadInProgress,
-                ResponseError::NotCoordinator,
-            ];
-            error.code().is_some_and(|code| codes.contains(&code))
-        });
-        if !is_coming || began.elapsed() >= cluster.timeout() {
-            return asked;
-        }
-        tokio::time::sleep(PAUSE).await;
+/// Looks at a group from outside of it, over one connection.
+pub(super) struct Observer {
+    patience: Duration,
+    coordinator: Mutex<Coordinator>,
+}
+
+impl Observer {
+    pub(super) fn new(cluster: Cluster, settings: Settings) -> Self {
+        let patience = cluster.timeout();
+        Self { patience, coordinator: Mutex::new(Coordinator::new(cluster, settings)) }
     }
+
+    /// What the group has committed.
+    pub(super) async fn committed(&self, partitions: &[u32]) -> Result<Vec<Position>, KafkaError> {
+        let mut coordinator = self.coordinator.lock().await;
+        let began = Instant::now();
+        // A broker closes a connection over which nothing was asked for long.
+        let mut may_be_closed = coordinator.is_connected();
+        loop {
+            let asked = coordinator.committed(partitions).await;
+            let Err(error) = &asked else { return asked };
+            coordinator.forget();
+            if may_be_closed && matches!(error, KafkaError::Broken { .. }) {
+                may_be_closed = false;
+                continue;
+            }
+            if !is_coming(error) || began.elapsed() >= self.patience {
+                return asked;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Whether the coordinator is only just becoming one, which is worth a moment.
+fn is_coming(error: &KafkaError) -> bool {
+    let codes = [
+        ResponseError::CoordinatorNotAvailable,
+        ResponseError::CoordinatorLoadInProgress,
+        ResponseError::NotCoordinator,
+    ];
+    error.code().is_some_and(|code| codes.contains(&code))
 }
