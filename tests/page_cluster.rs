@@ -73,7 +73,9 @@ fn worker_killed(Shared { services, driver }: &Shared) {
     page.until_says("#job-tiles", "100 %");
     page.until("document.querySelector('tr[data-key=dying].dead')");
     page.until_says("#legend", "dead");
-    // Every tile of the mosaic is back, and what the dead one left is the other's.
+    // What the dead one left is the other's, and its tiles are marked.
+    page.until_says("#hands", "needed more than one attempt or worker");
+    // Every tile of the mosaic is back.
     page.run("document.querySelector('#mosaic').focus()", &json!([]));
     page.until("/Tile 0 .*: (dying|staying), attempt 1, /.test(document.querySelector('#tile-said').innerText)");
     server.until_idle();

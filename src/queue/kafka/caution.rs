@@ -89,6 +89,11 @@ impl Caution {
         }
     }
 
+    /// Whether the owner before died with the message at `offset` in hand, or about to have it.
+    pub(super) fn is_inherited(&self, offset: u64) -> bool {
+        offset < self.found.until()
+    }
+
     /// What the next commit is to say.
     pub(super) fn said(&self) -> Note {
         self.said

@@ -155,6 +155,7 @@ impl<M: Message> KafkaConsumer<M> {
         let copy = Arc::clone(&message);
         let receipt = KafkaReceipt { ownership, inbox, place, copy };
         Delivery::new(message, place.partition, place.offset, Box::new(receipt))
+            .taken_over(self.ownership.is_inherited(place))
     }
 
     /// Deals with a record that nobody can read. It stays in the topic.

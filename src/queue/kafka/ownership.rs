@@ -229,6 +229,11 @@ impl Ownership {
         self.with(place, |_| {}).is_some()
     }
 
+    /// Whether the message there was with an owner that died, in its hands or soon to be.
+    pub(super) fn is_inherited(&self, place: Place) -> bool {
+        self.with(place, |holding| holding.caution.is_inherited(place.offset)).unwrap_or(false)
+    }
+
     fn with<T>(&self, place: Place, effect: impl FnOnce(&mut Holding) -> T) -> Option<T> {
         let mut state = self.lock();
         let holding = state.holdings.get_mut(&place.partition);
