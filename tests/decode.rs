@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use std::io::Cursor;
+use std::io::{Cursor, Write};
 
 use tilemill::raster::colour::Model;
 use tilemill::raster::decode::{
     self, Colours, Container, DecodeError, Header, Limits, Wanted, probe,
 };
+use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use tilemill::raster::grid::{Region, Size};
-use tilemill::raster::pixels::Channels;
+use tilemill::raster::metadata::Metadata;
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use tilemill::raster::source::Source;
 
 use stills::{STILLS, read};
@@ -100,6 +102,23 @@ fn several_images_in_one_file_are_refused() {
 }
 
 #[test]
+fn other_formats_are_called_by_their_names() {
+    let signatures: [(&[u8], &str); 6] = [
+        (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miaf", "AVIF"),
+        (b"\0\0\0\x20ftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\xFF\x0A\xFA\x7F\x01\x90", "JPEG XL"),
+        (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+    ];
+    for (bytes, name) in signatures {
+        let told = probe(Cursor::new(bytes), &LIMITS).unwrap_err().to_string();
+        let readable = "readable are JPEG, PNG, TIFF, WebP, BMP, GIF";
+        assert_eq!(told, format!("{name} cannot be processed; {readable}"));
+    }
+}
+
+#[test]
 fn what_is_no_image_is_refused() {
     for bytes in [&b""[..], b"B", b"hello, this is a text", b"RIFF\0\0\0\0WAVEfmt ", &[0; 64]] {
         let refused = probe(Cursor::new(bytes), &LIMITS).unwrap_err();
@@ -178,7 +197,10 @@ fn the_largest_jpeg_there_can_be_is_refused_by_its_header() {
     let pixels = "the image has 4294836225 pixels, the limit is 1100000000 (limits.max_megapixels)";
     assert_eq!(refused(&usual), pixels);
     let room = refused(&Limits { max_pixels: u64::MAX, ..usual });
-    assert!(room.contains("1288") && room.ends_with("4294967296 (limits.decode_memory)"), "{room}");
+    assert!(
+        room.contains("12909675751") && room.ends_with("4294967296 (limits.decode_memory)"),
+        "{room}"
+    );
 }
 
 #[test]
@@ -188,7 +210,8 @@ fn pixels_mean_what_the_profile_says_or_srgb() {
         source.window(Region::of(source.size())).unwrap()
     };
     let stored = Wanted::from(Colours::All);
-    for name in ["wide-16.png", "wide-alpha.png"] {
+    for name in ["wide-16.png", "wide-alpha.png", "tabled-16.png", "tabled-alpha.png", "tabled.jpg"]
+    {
         assert_eq!(header(name).profile, Some(Model::Rgb));
         let converted = window(name, stored.in_srgb());
         assert_eq!(converted.format(), header(name).format);
@@ -196,6 +219,7 @@ fn pixels_mean_what_the_profile_says_or_srgb() {
     }
     // Inks are RGB for everybody, and a file without a profile is sRGB already.
     for name in ["inks.jpg", "inks-16.tif", "ycck.jpg", "cmyk.tif", "rgb-16.png"] {
+        assert_eq!(header(name).inks, name != "rgb-16.png");
         assert_eq!((header(name).profile, header(name).format.channels), (None, Channels::Rgb));
         assert!(window(name, stored) == window(name, stored.in_srgb()), "{name}");
     }
@@ -240,4 +264,289 @@ fn containers_know_their_extensions() {
         assert!(!container.extensions().is_empty() && container.mime().starts_with("image/"));
     }
     assert!(probe(Cursor::new(read("still.gif")), &NO_LIMITS).is_ok());
+}
+
+#[test]
+fn colours_in_scans_of_their_own_are_refused() {
+    let file = |apart: bool| {
+        let samples: Vec<u8> =
+            (0..64 * 64 * 3_u32).map(|i| (i / 7).to_le_bytes()[0] / 2 + 60).collect();
+        let mut file = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+        // With tables of their own this encoder writes scans of their own.
+        encoder.set_optimized_huffman_tables(apart);
+        encoder.encode(&samples, 64, 64, jpeg_encoder::ColorType::Rgb).unwrap();
+        file
+    };
+    assert!(decode(file(false), &LIMITS).is_ok());
+    let told = decode(file(true), &LIMITS).unwrap_err().to_string();
+    assert!(told.starts_with("JPEG with colours in scans of their own cannot"), "{told}");
+}
+
+fn said(file: &[u8]) -> Metadata {
+    decode::metadata(Cursor::new(file), &LIMITS).unwrap()
+}
+
+fn holds(block: Option<&Vec<u8>>, text: &[u8]) -> bool {
+    block.is_some_and(|block| block.windows(text.len()).any(|bytes| bytes == text))
+}
+
+#[test]
+fn what_is_said_behind_the_pixels_or_of_rarer_ones_is_heard() {
+    for name in ["noted.png", "noted.webp", "group4.tif"] {
+        assert!(holds(said(&read(name)).exif.as_ref(), b"(c) Somebody"), "{name}");
+        assert_eq!(header(name).orientation.to_exif(), 6, "{name}");
+        assert_eq!(header(name).size, Size::new(43, 61), "{name}");
+    }
+    for name in ["noted.png", "noted.webp"] {
+        assert!(holds(said(&read(name)).xmp.as_ref(), b"<x:xmpmeta"), "{name}");
+    }
+    assert!(said(&read("noted.webp")).icc.is_some() && said(&read("tabled-16.png")).icc.is_some());
+    // 300 pixels to an inch, which these formats do not say in Exif.
+    let resolution = [&[0x1A, 1, 5, 0, 1, 0, 0, 0][..], &[0x1B, 1, 5, 0, 1, 0, 0, 0]];
+    for name in ["noted.png", "wide.jpg"] {
+        let exif = said(&read(name)).exif;
+        assert!(resolution.iter().all(|entry| holds(exif.as_ref(), entry)), "{name}");
+        assert!(holds(exif.as_ref(), &[44, 1, 0, 0, 1, 0, 0, 0]), "{name}");
+    }
+}
+
+/// A chunk of a PNG.
+fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [&name[..], data].concat();
+    let mut crc = flate2::Crc::new();
+    crc.update(&body);
+    let length = u32::try_from(data.len()).unwrap();
+    [&length.to_be_bytes()[..], &body, &crc.sum().to_be_bytes()].concat()
+}
+
+/// The small PNG with one more chunk before its pixels.
+fn with_chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let (png, header) = (read("grey-8.png"), 8 + 25);
+    [&png[..header], &chunk(name, data), &png[header..]].concat()
+}
+
+/// Half a gibibyte, deflated.
+fn bomb() -> Vec<u8> {
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(1));
+    let block = vec![b' '; 1 << 20];
+    for _ in 0..512 {
+        zlib.write_all(&block).unwrap();
+    }
+    zlib.finish().unwrap()
+}
+
+/// A WebP whose Exif block is said to have nearly four gibibytes.
+fn with_long_exif() -> Vec<u8> {
+    let webp = read("lossy.webp");
+    // The flag says that there is Exif; then the size of the canvas, less one.
+    let canvas =
+        [&[8, 0, 0, 0][..], &60_u32.to_le_bytes()[..3], &42_u32.to_le_bytes()[..3]].concat();
+    let extended = [&b"VP8X\x0A\0\0\0"[..], &canvas].concat();
+    let exif = [&b"EXIF"[..], &0xFFFF_FFF0_u32.to_le_bytes(), b"II*\0"].concat();
+    // The file is said to be as long.
+    [b"RIFF\xF8\xFF\xFF\xFFWEBP", &extended[..], &webp[12..], &exif].concat()
+}
+
+/// A value of this process in bytes: `VmHWM` is the most memory that it had, `VmPeak` the most it asked for.
+fn status(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn what_a_small_file_says_beside_its_pixels_takes_no_gigabytes() {
+    let bomb = bomb();
+    let profile = with_chunk(*b"iCCP", &[b"bomb\0\0", &bomb[..]].concat());
+    let packet = with_chunk(*b"iTXt", &[b"XML:com.adobe.xmp\0\x01\0\0\0", &bomb[..]].concat());
+    for file in [profile, packet, with_long_exif()] {
+        let said = said(&file);
+        assert!(said.icc.is_none() && said.xmp.is_none() && said.exif.is_none());
+        assert!(decode(&file, &LIMITS).is_ok());
+    }
+    let (had, asked) = (status("VmHWM"), status("VmPeak"));
+    assert!(had < 256 << 20 && asked < 3 << 30, "{had} bytes in memory, {asked} asked for");
+}
+
+#[test]
+fn a_row_may_be_longer_than_all_that_is_said_beside_it() {
+    let format = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
+    let mut pixels = Pixels::zeroed(Size::new(2_500_000, 1), format);
+    pixels.as_bytes_mut()[19_999_999] = 7;
+    let png = OutputOptions::new(OutputFormat::Png);
+    let encoder = Encoder::new(png, pixels.size(), format).unwrap();
+    let file = encoder.encode(&pixels, Cursor::new(Vec::new())).unwrap().into_inner();
+    let source = decode(&file, &NO_LIMITS).unwrap();
+    assert!(source.window(Region::of(source.size())).unwrap() == pixels);
+}
+
+/// How a TIFF of 32 × 16 pixels is made.
+#[derive(Clone, Copy)]
+struct Tiff<'a> {
+    photometric: u16,
+    bands: u16,
+    extra: &'a [u16],
+    tiled: bool,
+    /// Deflated, as differences of neighbours.
+    predicted: bool,
+}
+
+impl Tiff<'_> {
+    fn file(self, more: &[(u16, u16)]) -> Vec<u8> {
+        let mut samples: Vec<u8> =
+            (0..32 * 16 * u32::from(self.bands)).map(|i| i.to_le_bytes()[0]).collect();
+        if self.predicted {
+            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+            zlib.write_all(&samples).unwrap();
+            samples = zlib.finish().unwrap();
+        }
+        let mut entries = vec![
+            (256, 32),
+            (257, 16),
+            (259, if self.predicted { 8 } else { 1 }),
+            (262, self.photometric),
+            (277, self.bands),
+            (317, if self.predicted { 2 } else { 1 }),
+        ];
+        let (offset, length) = (8, u16::try_from(samples.len()).unwrap());
+        entries.extend(if self.tiled {
+            [(322, 32), (323, 16), (324, offset), (325, length)]
+        } else {
+            [(273, offset), (278, 16), (279, length), (284, 1)]
+        });
+        entries.extend(more);
+        samples.resize(samples.len().next_multiple_of(2), 0);
+        let directory = 8 + u32::try_from(samples.len()).unwrap();
+        let longs = [(258, vec![8; self.bands.into()]), (338, self.extra.to_vec())];
+        let longs: Vec<_> = longs.into_iter().filter(|(_, values)| !values.is_empty()).collect();
+        let count = u32::try_from(entries.len() + longs.len()).unwrap();
+        let mut behind = directory + 2 + 12 * count + 4;
+        let (mut fields, mut values) = (Vec::new(), Vec::new());
+        for (tag, value) in entries {
+            fields.push((tag, 1, u32::from(value)));
+        }
+        for (tag, list) in longs {
+            let bytes: Vec<u8> = list.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let value = match bytes[..] {
+                [a, b] => u32::from_le_bytes([a, b, 0, 0]),
+                [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
+                _ => behind,
+            };
+            fields.push((tag, u32::try_from(list.len()).unwrap(), value));
+            if bytes.len() > 4 {
+                behind += u32::try_from(bytes.len()).unwrap();
+                values.extend(bytes);
+            }
+        }
+        fields.sort_unstable();
+        let mut file = [&b"II*\0"[..], &directory.to_le_bytes(), &samples].concat();
+        file.extend(u16::try_from(count).unwrap().to_le_bytes());
+        for (tag, count, value) in fields {
+            file.extend([&u16::to_le_bytes(tag)[..], &3_u16.to_le_bytes()].concat());
+            file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+        }
+        [file, vec![0; 4], values].concat()
+    }
+}
+
+const PLAIN: Tiff<'_> =
+    Tiff { photometric: 2, bands: 3, extra: &[], tiled: false, predicted: false };
+
+#[test]
+fn bands_that_are_neither_colours_nor_alpha_are_refused() {
+    let (grey, rgb, inks) = (1, 2, 5);
+    let known: [(u16, u16, &[u16], Channels); 6] = [
+        (grey, 1, &[], Channels::Grey),
+        (grey, 2, &[2], Channels::GreyAlpha),
+        (rgb, 3, &[], Channels::Rgb),
+        (rgb, 4, &[1], Channels::Rgba),
+        (rgb, 4, &[2], Channels::Rgba),
+        (inks, 4, &[], Channels::Rgb),
+    ];
+    let unknown: [(u16, u16, &[u16]); 9] = [
+        (grey, 2, &[0]),
+        (grey, 2, &[]),
+        (grey, 3, &[0, 0]),
+        (rgb, 4, &[0]),
+        (rgb, 4, &[]),
+        (rgb, 5, &[0, 1]),
+        (rgb, 5, &[2, 0]),
+        (inks, 5, &[0]),
+        (inks, 6, &[0, 0]),
+    ];
+    for (tiled, predicted) in [(false, false), (false, true), (true, false), (true, true)] {
+        for (photometric, bands, extra, channels) in known {
+            let file = Tiff { photometric, bands, extra, tiled, predicted }.file(&[]);
+            let header = probe(Cursor::new(&file), &LIMITS).unwrap();
+            assert_eq!(header.format, PixelFormat::new(channels, Depth::Eight));
+            assert!(decode(&file, &LIMITS).is_ok(), "{photometric}, {bands} bands");
+        }
+        for (photometric, bands, extra) in unknown {
+            let file = Tiff { photometric, bands, extra, tiled, predicted }.file(&[]);
+            let told = decode(&file, &LIMITS).unwrap_err().to_string();
+            assert!(told.starts_with(&format!("TIFF with {bands} bands, of which only")), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_undone_within_limits_is_refused_by_its_name() {
+    let mut jpeg = PLAIN.file(&[]);
+    let compression = [3, 1, 3, 0, 1, 0, 0, 0, 1];
+    let place = jpeg.windows(9).position(|bytes| bytes == compression).unwrap() + 8;
+    jpeg[place] = 7;
+    let told = |file: &[u8]| decode(file, &LIMITS).unwrap_err().to_string();
+    let end = "cannot be processed; save it as one still image in grey or RGB";
+    assert_eq!(told(&jpeg), format!("TIFF with JPEG inside {end}"));
+    jpeg[place] = 3;
+    assert_eq!(told(&jpeg), format!("TIFF with CCITT group 3 inside {end}"));
+    let turned = PLAIN.file(&[(266, 2)]);
+    assert!(
+        told(&turned).contains("FillOrder 2") && decode(PLAIN.file(&[(266, 1)]), &LIMITS).is_ok()
+    );
+}
+
+#[test]
+fn white_may_be_zero() {
+    let all = |name: &str| {
+        let source = decode(read(name), &LIMITS).unwrap();
+        source.window(Region::of(source.size())).unwrap()
+    };
+    assert!(all("white-is-zero.tif") == all("grey-8.png"));
+    assert!(all("white-is-zero-16.tif") == all("grey-16.tif"));
+    assert!(all("planes-16.tif") == all("rgb-16.png"));
+}
+
+/// The file with a name of four letters changed wherever it stands.
+fn renamed(name: &str, from: &[u8; 4], to: &[u8; 4]) -> Vec<u8> {
+    let mut file = read(name);
+    let places: Vec<usize> =
+        (0..file.len() - 4).filter(|place| &file[*place..place + 4] == from).collect();
+    assert!(!places.is_empty());
+    for place in places {
+        file[place..place + 4].copy_from_slice(to);
+    }
+    file
+}
+
+#[test]
+fn a_profile_that_leads_nowhere_is_none_and_one_by_another_table_is_one() {
+    for file in [renamed("wide.jpg", b"rTRC", b"xTRC"), renamed("tabled.jpg", b"A2B0", b"xxxx")] {
+        assert_eq!(probe(Cursor::new(&file), &LIMITS).unwrap().profile, None);
+        for colours in [Colours::All, Colours::Luma] {
+            let wanted = Wanted::from(colours);
+            let pixels = |wanted| {
+                let source = decode::decode(Cursor::new(&file), &LIMITS, wanted).unwrap();
+                source.window(Region::of(source.size())).unwrap()
+            };
+            assert!(pixels(wanted) == pixels(wanted.in_srgb()));
+        }
+    }
+    let pixels = |file: &[u8]| {
+        let wanted = Wanted::from(Colours::Luma).in_srgb();
+        let source = decode::decode(Cursor::new(file), &LIMITS, wanted).unwrap();
+        source.window(Region::of(source.size())).unwrap()
+    };
+    assert!(pixels(&renamed("tabled.jpg", b"A2B0", b"A2B1")) == pixels(&read("tabled.jpg")));
 }

@@ -6,12 +6,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jpeg_encoder::ColorType;
 use tilemill::raster::colour::Space;
-use tilemill::raster::decode::{Colours, Container, Limits, Wanted, decode, metadata, probe};
+use tilemill::raster::decode::{
+    self, Colours, Container, Header, Limits, Wanted, decode, metadata, probe,
+};
+use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
+use tilemill::raster::grid::Size;
 use tilemill::raster::metadata::Policy;
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::source::Rows;
 
 use stills::{STILLS, read};
 
@@ -22,9 +30,14 @@ mod stills;
 const MUTANTS: u32 = 20_000;
 const AT_LEAST: u32 = 5_000;
 
-/// Decoding may take so much memory, and what a library needs beside it; a file has some kibibytes.
+/// Decoding may take so much memory, and the decoded pixels as much as they are.
 const LIMITS: Limits = Limits { max_pixels: 1 << 22, max_side: 1 << 14, max_bytes: 32 << 20 };
-const MOST_MEMORY: u64 = 3 * LIMITS.max_bytes;
+
+/// Beside what the header says: profiles and their tables, and what a file says beside its pixels.
+const BESIDE: u64 = 12 << 20;
+
+/// Memory is that of the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// What one mutant may take; most take a millisecond.
 const MOST_TIME: Duration = Duration::from_secs(20);
@@ -109,6 +122,29 @@ fn forget_peak() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
+fn write_jpeg(
+    encoder: jpeg_encoder::Encoder<&mut Vec<u8>>,
+    size: Size,
+    colours: ColorType,
+    count: u32,
+) {
+    let samples = noise(size.width * size.height * count);
+    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    encoder.encode(&samples, width, height, colours).unwrap();
+}
+
+fn noise(length: u32) -> Vec<u8> {
+    (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 27).to_le_bytes()[0]).collect()
+}
+
+/// What decoding may take by what the header says: its pixels come beside that, where they are given away
+/// row by row.
+fn most_memory(file: &[u8]) -> u64 {
+    let header = probe(Cursor::new(file), &LIMITS);
+    let pixels = |header: &Header| u64::try_from(header.format.bytes(header.size)).unwrap();
+    header.map_or(0, |header| header.memory + pixels(&header)) + BESIDE
+}
+
 /// All that is ever done with an image that somebody gives; whether it could be decoded.
 fn read_all(file: &[u8]) -> bool {
     if let Ok(said) = metadata(Cursor::new(file), &LIMITS) {
@@ -138,12 +174,13 @@ fn try_mutants(container: Container) {
         if container == Container::Png && random.below(4) > 0 {
             mend_checksums(&mut file);
         }
+        let most = most_memory(&file);
         forget_peak();
         let (before, since) = (peak(), Instant::now());
         let done = std::panic::catch_unwind(|| read_all(&file));
         let (grown, took) = (peak().saturating_sub(before), since.elapsed());
         let which = format!("{container} mutant {tried} of {name}");
-        if done.is_err() || grown > MOST_MEMORY || took > MOST_TIME {
+        if done.is_err() || grown > most || took > MOST_TIME {
             let kept = std::env::temp_dir().join(format!("mutant-{tried}-{name}"));
             std::fs::write(&kept, &file).unwrap();
             panic!("{which}, kept as {}: {took:?}, {grown} bytes", kept.display());
@@ -157,13 +194,132 @@ fn try_mutants(container: Container) {
     assert!(good * 20 > tried, "{container}: only {good} of {tried} were decoded");
 }
 
-/// One after the other: memory is that of the whole process.
 #[test]
 fn no_mutant_of_any_format_panics_hangs_or_takes_too_much_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let only = std::env::var("TILEMILL_TEST_MUTANTS").ok();
     for container in Container::ALL {
         if only.as_ref().is_none_or(|only| *only == container.to_string()) {
             try_mutants(container);
         }
+    }
+}
+
+/// Takes rows and keeps none.
+struct Nowhere;
+
+impl Rows for Nowhere {
+    fn push(&mut self, _: Pixels) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A profile by table, as a JPEG of the tests has it.
+fn profile(name: &str) -> Vec<u8> {
+    metadata(Cursor::new(read(name)), &LIMITS).unwrap().icc.unwrap()
+}
+
+fn jpeg(size: Size, colours: ColorType, progressive: bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 80);
+    encoder.set_progressive(progressive);
+    if colours == ColorType::Cmyk {
+        encoder.add_icc_profile(&profile("inks.jpg")).unwrap();
+    }
+    let count = if colours == ColorType::Rgb { 3 } else { 4 };
+    write_jpeg(encoder, size, colours, count);
+    file
+}
+
+fn webp(size: Size, channels: Channels) -> Vec<u8> {
+    let format = PixelFormat::new(channels, Depth::Eight);
+    let length = size.width * size.height * u32::try_from(channels.count()).unwrap();
+    let pixels = Pixels::from_bytes(size, format, &noise(length)).unwrap();
+    let encoder = Encoder::new(OutputOptions::new(OutputFormat::WebP), size, format).unwrap();
+    encoder.encode(&pixels, Cursor::new(Vec::new())).unwrap().into_inner()
+}
+
+/// A frame as large as the image, which begins one column later and so is decoded apart from it.
+fn gif(size: Size) -> Vec<u8> {
+    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let mut file = Vec::new();
+    let mut encoder =
+        gif::Encoder::new(&mut file, width, height, &[0, 0, 0, 255, 255, 255]).unwrap();
+    let pixels = vec![1; (size.width - 1) as usize * size.height as usize];
+    let frame = gif::Frame {
+        left: 1,
+        width: width - 1,
+        height,
+        buffer: pixels.into(),
+        ..Default::default()
+    };
+    encoder.write_frame(&frame).unwrap();
+    drop(encoder);
+    file
+}
+
+/// Uncompressed strips of all rows: one, or one for each plane.
+fn tiff(size: Size, photometric: u16, bands: u32, bits: u16, planar: bool) -> Vec<u8> {
+    let plane = (size.width * u32::from(bits)).div_ceil(8) * size.height;
+    let (count, length) = if planar { (bands, plane) } else { (1, plane * bands) };
+    let directory = 8 + count * length;
+    let (offsets, lengths) = (directory + 6 + 12 * 10, directory + 6 + 12 * 10 + 4 * count);
+    let list = |place: u32, value: u32| if count == 1 { value } else { place };
+    // Bits that are the same for all bands may be told once.
+    let entries: [(u16, u16, u32, u32); 10] = [
+        (256, 4, 1, size.width),
+        (257, 4, 1, size.height),
+        (258, 3, 1, bits.into()),
+        (259, 3, 1, 1),
+        (262, 3, 1, photometric.into()),
+        (273, 4, count, list(offsets, 8)),
+        (277, 3, 1, bands),
+        (278, 4, 1, size.height),
+        (279, 4, count, list(lengths, length)),
+        (284, 3, 1, if planar { 2 } else { 1 }),
+    ];
+    let mut file = [&b"II*\0"[..], &directory.to_le_bytes(), &noise(count * length)].concat();
+    file.extend(10_u16.to_le_bytes());
+    for (tag, kind, count, value) in entries {
+        file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+    }
+    file.extend([0; 4]);
+    file.extend((0..count).flat_map(|index| (8 + index * length).to_le_bytes()));
+    file.extend((0..count).flat_map(|_| length.to_le_bytes()));
+    file
+}
+
+/// Of each kind that is decoded in a way of its own one whose pixels take more than 32 MiB: what is smaller
+/// the allocator may keep when it is free, so that it cannot be seen to come.
+#[test]
+fn decoding_takes_what_the_header_says() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let size = Size::new(6000, 5700);
+    let limits = Limits { max_bytes: 1 << 30, max_pixels: 1 << 30, ..LIMITS };
+    let files = [
+        ("baseline JPEG", jpeg(size, ColorType::Rgb, false)),
+        ("progressive JPEG", jpeg(size, ColorType::Rgb, true)),
+        ("JPEG of inks", jpeg(size, ColorType::Cmyk, false)),
+        ("WebP", webp(size, Channels::Rgb)),
+        ("WebP with alpha", webp(size, Channels::Rgba)),
+        ("GIF", gif(size)),
+        ("white is zero", tiff(size, 0, 1, 8, false)),
+        ("one bit", tiff(size, 1, 1, 1, false)),
+        ("planes", tiff(size, 2, 3, 8, true)),
+        ("inks, uncompressed", tiff(size, 5, 4, 8, false)),
+    ];
+    for (name, file) in files {
+        let image = decode::open(Cursor::new(&file), &limits).unwrap();
+        let told = image.header().memory;
+        drop(image);
+        forget_peak();
+        let before = peak();
+        let wanted = Wanted { colours: Colours::All, space: Space::Srgb };
+        decode::open(Cursor::new(&file), &limits).unwrap().read(wanted, &mut Nowhere).unwrap();
+        let grown = peak().saturating_sub(before);
+        let mebibytes = |bytes: u64| bytes >> 20;
+        eprintln!("{name}: {} MiB, told {} MiB", mebibytes(grown), mebibytes(told));
+        assert!(grown <= told + BESIDE, "{name}: {grown} bytes, told {told}");
     }
 }

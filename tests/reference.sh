@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Other versions may compute other values: they are raised on purpose.
-packages=(numpy==2.4.6 pillow==13.0.0 opencv-python-headless==5.0.0.93 scikit-image==0.26.0 tifffile==2026.3.3)
+packages=(numpy==2.4.6 pillow==13.0.0 opencv-python-headless==5.0.0.93 scikit-image==0.26.0 tifffile==2026.3.3
+  imagecodecs==2026.3.6)
 venv=$PWD/target/reference-$(printf '%s ' "${packages[@]}" | cksum | cut -d' ' -f1)
 if [ ! -f "$venv/complete" ]; then
   if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet "${packages[@]}"; }; then

@@ -286,7 +286,9 @@ proptest! {
         // Colours that no rounding of theirs can push out of range.
         let samples = noise(size, eight_bit(Channels::Rgb), seed);
         let colours: Vec<u8> = samples.as_bytes().iter().map(|byte| 96 + byte / 4).collect();
-        let file = jpeg(&colours, size, sampling, progressive);
+        // Where four columns share a chroma the encoder writes scans of their own, which are refused.
+        let shared = [SamplingFactor::F_4_1, SamplingFactor::F_4_2].contains(&sampling);
+        let file = jpeg(&colours, size, sampling, progressive || shared);
         let luma = decoded_to(&file, Colours::Luma);
         let (all, grey) = (Region::of(size), "grayscale".parse::<Chain>().unwrap());
         let expected = grey.apply(&decoded(&file), all, all, size);

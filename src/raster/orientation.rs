@@ -12,6 +12,12 @@ use super::pixels::Pixels;
 #[serde(try_from = "u8", into = "u8")]
 pub struct Orientation(u8);
 
+impl Default for Orientation {
+    fn default() -> Orientation {
+        Orientation::UPRIGHT
+    }
+}
+
 impl Orientation {
     /// As stored.
     pub const UPRIGHT: Orientation = Orientation(1);

@@ -87,7 +87,7 @@ impl Admission {
     pub fn plan(&self, id: JobId, image: Candidate, wishes: &Wishes) -> Result<Plan, Refusal> {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let wanted = tile_size(wishes, &self.config)?;
-        let Header { container, size, .. } = image.header;
+        let Header { container, size, inks, .. } = image.header;
         let output = self.output(wishes, container)?;
         let pixels = wanted_pixels(&image.header, &filters, output)?;
         let format = image.header.format_for(pixels);
@@ -97,6 +97,7 @@ impl Admission {
         let mut notes = encoder.notes();
         let converted = pixels.space == Space::Srgb;
         notes.extend(converted.then(|| "colours were converted to sRGB".to_owned()));
+        notes.extend(inks.then(|| "CMYK was converted to sRGB".to_owned()));
         notes.extend((tile_size < wanted).then(|| {
             format!(
                 "tiles are {tile_size} pixels a side, not {wanted}, so that they fit into messages \

@@ -41,7 +41,7 @@ def adam7(array):
     return [array[y::down, x::across] for x, y, across, down in passes]
 
 
-def png(name, array, colour, depth, interlaced=False, extra=b""):
+def png(name, array, colour, depth, interlaced=False, extra=b"", behind=b""):
     """Pillow writes neither interlaced PNGs nor colours of 16 bits."""
     parts = adam7(array) if interlaced else [array]
     raw = b"".join(
@@ -51,7 +51,7 @@ def png(name, array, colour, depth, interlaced=False, extra=b""):
         for row in part
     )
     header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, colour, 0, 0, int(interlaced))
-    data = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")
+    data = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw, 9)) + behind + chunk(b"IEND", b"")
     (HERE / name).write_bytes(b"\x89PNG\r\n\x1a\n" + data)
 
 
@@ -145,6 +145,78 @@ def profiled():
     Image.fromarray(picture(3, 255)).save(HERE / "packbits.tif", compression="packbits")
 
 
+def rgb_table_profile():
+    """A table of 16 bits with 5 steps for each colour, to Lab as such tables encode it; curves on both sides."""
+    steps = np.stack(np.meshgrid(*[np.linspace(0, 1, 5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    lightness = 100 * np.cbrt(steps @ [0.25, 0.65, 0.1])
+    a, b = 70 * (steps[:, 0] - steps[:, 1]), 60 * (steps[:, 1] - steps[:, 2])
+    lab = np.stack([lightness * 652.8, (a + 128) * 256, (b + 128) * 256], axis=-1)
+    curve = np.rint(65535 * np.linspace(0, 1, 33) ** 1.3).astype(">u2").tobytes()
+    ramp = np.rint(65535 * np.linspace(0, 1, 33)).astype(">u2").tobytes()
+    head = b"mft2" + bytes(4) + bytes([3, 3, 5, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1) + struct.pack(">HH", 33, 33)
+    table = head + curve * 3 + np.clip(np.rint(lab), 0, 65535).astype(">u2").tobytes() + ramp * 3
+    return profile(b"RGB ", b"Lab ", {b"A2B0": table})
+
+
+def rgb_curves_profile():
+    """The fourth version's table: curves, a grid of 3 × 4 × 5 points, curves, a matrix, curves; to XYZ."""
+    gamma = lambda g: b"para" + bytes(4) + struct.pack(">HH", 0, 0) + fixed(g)
+    sides = [np.linspace(0, 1, count) for count in (3, 4, 5)]
+    grid = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, 3) ** 1.1
+    grid = bytes([3, 4, 5]) + bytes(13) + bytes([2, 0, 0, 0]) + np.rint(65535 * grid).astype(">u2").tobytes()
+    grid += bytes(-len(grid) % 4)
+    matrix = [0.43607, 0.38515, 0.14307, 0.22249, 0.71687, 0.06061, 0.01392, 0.09708, 0.71410]
+    # XYZ of 1 is half of all.
+    matrix = fixed(*[number * 32768 / 65535 for number in matrix], 0.001, 0, 0)
+    parts = [gamma(1.0) * 3, matrix, gamma(1.2) * 3, grid, gamma(1.7) * 3]
+    places = np.cumsum([32] + [len(part) for part in parts])
+    b, m, mid, clut, a = [int(place) for place in places[:5]]
+    table = b"mAB " + bytes(4) + bytes([3, 3, 0, 0]) + struct.pack(">5I", b, m, mid, clut, a) + b"".join(parts)
+    return profile(b"RGB ", b"XYZ ", {b"A2B0": table})
+
+
+def xmp():
+    return b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r/></x:xmpmeta>'
+
+
+def further():
+    """What is rarer, and was read wrongly once."""
+    rgb, grey = Image.fromarray(picture(3, 255)), Image.fromarray(picture(1, 255)[..., 0])
+    rgb.save(HERE / "halved.jpg", quality=85, subsampling=1)
+    rgb.save(HERE / "restarts.jpg", quality=85, subsampling=2, restart_marker_blocks=3)
+    rgb.save(HERE / "wide.jpg", quality=90, subsampling=2, icc_profile=wide_profile(), dpi=(300, 300))
+    rgb.save(HERE / "tabled.jpg", quality=90, subsampling=0, icc_profile=rgb_table_profile())
+    # RGB, which Adobe's segment alone tells: the components have the numbers of YCbCr.
+    rgb.save(HERE / "adobe-rgb.jpg", quality=90, keep_rgb=True)
+    file = bytearray((HERE / "adobe-rgb.jpg").read_bytes())
+    frame, scan = file.index(b"\xff\xc0") + 10, file.index(b"\xff\xda") + 5
+    for index in range(3):
+        file[frame + 3 * index] = file[scan + 2 * index] = index + 1
+    (HERE / "adobe-rgb.jpg").write_bytes(file)
+
+    exif = Image.Exif()
+    exif[0x0112], exif[0x8298] = 6, "(c) Somebody"
+    icc = chunk(b"iCCP", b"table\0\0" + zlib.compress(rgb_table_profile()))
+    png("tabled-16.png", picture(3, 65535), 2, 16, extra=icc)
+    icc = chunk(b"iCCP", b"curves\0\0" + zlib.compress(rgb_curves_profile()))
+    png("tabled-alpha.png", picture(4, 255), 6, 8, interlaced=True, extra=icc)
+    text = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp())
+    density = struct.pack(">IIB", 11811, 11811, 1)
+    behind = chunk(b"eXIf", exif.tobytes()[6:]) + chunk(b"iTXt", text)
+    png("noted.png", picture(3, 255), 2, 8, extra=chunk(b"pHYs", density), behind=behind)
+    rgb.save(HERE / "noted.webp", quality=80, exif=exif, xmp=xmp(), icc_profile=wide_profile())
+
+    white = dict(photometric="miniswhite", metadata=None)
+    tifffile.imwrite(HERE / "white-is-zero.tif", 255 - picture(1, 255)[..., 0], compression="deflate", **white)
+    tifffile.imwrite(HERE / "white-is-zero-16.tif", 65535 - picture(1, 65535)[..., 0], byteorder=">", **white)
+    planes = np.moveaxis(picture(3, 65535), -1, 0)
+    tifffile.imwrite(
+        HERE / "planes-16.tif", planes, photometric="rgb", planarconfig="separate", compression="deflate",
+        predictor=True, metadata=None,
+    )
+    grey.convert("1").save(HERE / "group4.tif", compression="group4", tiffinfo={274: 6, 33432: "(c) Somebody"})
+
+
 def main():
     rgb = Image.fromarray(picture(3, 255))
     rgba = Image.fromarray(picture(4, 255))
@@ -175,6 +247,7 @@ def main():
     grey.save(HERE / "pages.tif", compression="tiff_lzw", save_all=True, append_images=[grey, grey])
 
     profiled()
+    further()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)
 

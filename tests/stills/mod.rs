@@ -5,7 +5,8 @@
 use std::path::Path;
 
 /// One of each kind that can be decoded.
-pub const STILLS: [&str; 28] = [
+pub const STILLS: [&str; 41] = [
+    "adobe-rgb.jpg",
     "baseline-420.jpg",
     "baseline-444.jpg",
     "big.tif",
@@ -14,14 +15,20 @@ pub const STILLS: [&str; 28] = [
     "grey-16.tif",
     "grey-8.png",
     "grey.jpg",
+    "group4.tif",
+    "halved.jpg",
     "inks-16.tif",
     "inks.jpg",
     "interlaced.png",
     "lossless.webp",
     "lossy.webp",
+    "noted.png",
+    "noted.webp",
     "packbits.tif",
     "palette.png",
+    "planes-16.tif",
     "progressive.jpg",
+    "restarts.jpg",
     "rgb-16.png",
     "rgb-lzw.tif",
     "rgb.bmp",
@@ -29,10 +36,16 @@ pub const STILLS: [&str; 28] = [
     "rgba-8.png",
     "rgba-deflate.tif",
     "still.gif",
+    "tabled-16.png",
+    "tabled-alpha.png",
+    "tabled.jpg",
     "tiled-16.tif",
     "turned.jpg",
+    "white-is-zero-16.tif",
+    "white-is-zero.tif",
     "wide-16.png",
     "wide-alpha.png",
+    "wide.jpg",
     "ycck.jpg",
 ];
 

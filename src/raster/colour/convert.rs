@@ -1,99 +1,46 @@
 //! Rows on their way to sRGB.
 
-use std::fmt;
 use std::io;
-use std::sync::Arc;
 
-use moxcms::{ColorProfile, Layout, TransformExecutor, TransformOptions};
+use moxcms::ColorProfile;
 
 use super::shaper::Shaper;
+use super::table::{self, Table};
 use super::{Model, inks};
 use crate::raster::filter::nearest;
-use crate::raster::format::{Channels, PixelFormat};
+use crate::raster::format::{Channels, Depth};
+use crate::raster::grid::Size;
 use crate::raster::pixels::{Pixels, Samples, SamplesMut};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
 
-/// A table of many dimensions, as a library interpolates in it.
-type Table = Arc<dyn TransformExecutor<u8> + Send + Sync>;
-
 /// The way of one image's pixels to sRGB.
+#[derive(Debug)]
 pub(in crate::raster) enum Conversion {
     /// Three curves and a matrix, or one curve.
     Shaped(Shaper),
-    /// A table. Of the library only what it does with 8 bits is the same on every processor, so 16
-    /// bits go through it as 8.
+    /// A table.
     Tabled(Table),
     /// Inks of which nothing is known.
     Plain,
 }
 
+/// Of what changes its number of samples about so many bytes are given away at a time, so that an image
+/// that came as a whole is not in memory twice.
+const BAND_BYTES: u64 = 1 << 20;
+
 impl Conversion {
-    pub(super) fn with(
-        profile: &ColorProfile,
-        model: Model,
-        format: PixelFormat,
-    ) -> Option<Conversion> {
-        let max = (1_u32 << format.depth.bits()) - 1;
-        if model != Model::Inks
-            && let Some(shaper) = Shaper::new(profile, max)
-        {
-            return Some(Conversion::Shaped(shaper));
+    /// `None` if the profile lacks what it takes. A table says more than curves and a matrix.
+    pub(super) fn with(profile: &ColorProfile, model: Model, depth: Depth) -> Option<Conversion> {
+        let max = (1_u32 << depth.bits()) - 1;
+        if let Some(found) = table::of(profile, model.samples()) {
+            return Table::new(profile, found, model.samples(), max).map(Conversion::Tabled);
         }
-        let (from, to) = match model {
-            Model::Grey => return None,
-            Model::Rgb if format.has_alpha() => (Layout::Rgba, Layout::Rgba),
-            Model::Rgb => (Layout::Rgb, Layout::Rgb),
-            // Four inks are told so by their number.
-            Model::Inks => (Layout::Rgba, Layout::Rgb),
-        };
-        let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
-        profile.create_transform_8bit(from, &srgb, to, options).ok().map(Conversion::Tabled)
-    }
-
-    /// The rows in sRGB; `inks` says that their four samples are no RGBA.
-    fn apply(&self, mut rows: Pixels, inks: bool) -> io::Result<Pixels> {
-        let (size, channels) = (rows.size(), rows.channels());
-        match self {
-            Conversion::Shaped(shaper) => {
-                match rows.samples_mut() {
-                    SamplesMut::U8(samples) => shape(shaper, samples, channels),
-                    SamplesMut::U16(samples) => shape(shaper, samples, channels),
-                }
-                Ok(rows)
-            }
-            Conversion::Plain => Ok(match rows.samples() {
-                Samples::U8(samples) => Pixels::of(size, Channels::Rgb, plain(samples)),
-                Samples::U16(samples) => Pixels::of(size, Channels::Rgb, plain(samples)),
-            }),
-            Conversion::Tabled(table) => {
-                let channels = if inks { Channels::Rgb } else { channels };
-                Ok(match rows.samples() {
-                    Samples::U8(samples) => {
-                        Pixels::of(size, channels, through(table, samples, &rows, channels)?)
-                    }
-                    Samples::U16(samples) => {
-                        let narrow =
-                            samples.iter().map(|v| u8::clamped((i64::from(*v) + 128) / 257));
-                        let narrow: Vec<u8> = narrow.collect();
-                        let eight = through(table, &narrow, &rows, channels)?;
-                        let wide = eight.into_iter().map(|v| u16::from(v) * 257).collect();
-                        Pixels::of::<u16>(size, channels, wide)
-                    }
-                })
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Conversion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Conversion")
+        Shaper::new(profile, model, max).map(Conversion::Shaped)
     }
 }
 
 fn shape<S: Sample>(shaper: &Shaper, samples: &mut [S], channels: Channels) {
-    let index = |value: S| value.to_u32() as usize;
     for pixel in samples.chunks_exact_mut(channels.count()) {
         match pixel {
             [r, g, b, ..] => {
@@ -105,30 +52,76 @@ fn shape<S: Sample>(shaper: &Shaper, samples: &mut [S], channels: Channels) {
     }
 }
 
+fn index<S: Sample>(value: S) -> usize {
+    value.to_u32() as usize
+}
+
 fn plain<S: Sample>(samples: &[S]) -> Vec<S> {
     samples.as_chunks::<4>().0.iter().flat_map(|&pixel| inks::colour(pixel)).collect()
 }
 
-fn through(
-    table: &Table,
-    samples: &[u8],
-    rows: &Pixels,
-    channels: Channels,
-) -> io::Result<Vec<u8>> {
-    let mut out = vec![0; samples.len() / rows.channels().count() * channels.count()];
-    table.transform(samples, &mut out).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(out)
+/// Pixels of `count` samples, of which the table takes the first; alpha, if there is any, follows the colours.
+fn through<S: Sample>(table: &Table, samples: &[S], count: usize) -> Vec<S> {
+    let inputs = table.inputs();
+    let mut out = Vec::with_capacity(samples.len() / count * (count + 3 - inputs));
+    // Neighbours are often the same.
+    let mut last: Option<(&[S], [S; 3])> = None;
+    for pixel in samples.chunks_exact(count) {
+        let (colour, rest) = pixel.split_at(inputs);
+        let converted = match last {
+            Some((before, converted)) if before == colour => converted,
+            _ => table.colour(colour.iter().map(|value| index(*value))).map(nearest),
+        };
+        last = Some((colour, converted));
+        out.extend_from_slice(&converted);
+        out.extend_from_slice(rest);
+    }
+    out
 }
 
 /// Gives rows on in sRGB.
 pub(in crate::raster) struct Converted<'a> {
     pub(in crate::raster) rows: &'a mut dyn Rows,
     pub(in crate::raster) conversion: Conversion,
+    /// Whether the four samples of a pixel are no RGBA.
     pub(in crate::raster) inks: bool,
 }
 
 impl Rows for Converted<'_> {
-    fn push(&mut self, rows: Pixels) -> io::Result<()> {
-        self.rows.push(self.conversion.apply(rows, self.inks)?)
+    fn push(&mut self, mut rows: Pixels) -> io::Result<()> {
+        let channels = rows.channels();
+        if let Conversion::Shaped(shaper) = &self.conversion {
+            match rows.samples_mut() {
+                SamplesMut::U8(samples) => shape(shaper, samples, channels),
+                SamplesMut::U16(samples) => shape(shaper, samples, channels),
+            }
+            return self.rows.push(rows);
+        }
+        match rows.samples() {
+            Samples::U8(samples) => self.push_bands(samples, rows.size(), channels),
+            Samples::U16(samples) => self.push_bands(samples, rows.size(), channels),
+        }
+    }
+}
+
+impl Converted<'_> {
+    fn push_bands<S: Sample>(
+        &mut self,
+        samples: &[S],
+        size: Size,
+        channels: Channels,
+    ) -> io::Result<()> {
+        let row = (size.width as usize * channels.count()).max(1);
+        let rows = usize::try_from(BAND_BYTES).unwrap_or(usize::MAX) / (row * size_of::<S>());
+        let given = if self.inks { Channels::Rgb } else { channels };
+        for band in samples.chunks(row * rows.max(1)) {
+            let height = u32::try_from(band.len() / row).unwrap_or(u32::MAX);
+            let converted = match &self.conversion {
+                Conversion::Tabled(table) => through(table, band, channels.count()),
+                Conversion::Plain | Conversion::Shaped(_) => plain(band),
+            };
+            self.rows.push(Pixels::of(Size { height, ..size }, given, converted))?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,10 @@
 //! Colour profiles (ICC.1), and the way from what they describe to sRGB.
 //!
 //! - `shaper`: profiles of three curves and a matrix, or of one curve for grey
+//! - `table`: profiles by table
+//! - `curve`: the curves of both
+//! - `connection`: what tables give
+//! - `srgb`: light to the numbers of sRGB
 //! - `convert`: rows on their way
 //! - `inks`: cyan, magenta, yellow and black without a profile
 
@@ -9,9 +13,13 @@ use serde::{Deserialize, Serialize};
 
 use super::format::{Channels, PixelFormat};
 
+mod connection;
 mod convert;
+mod curve;
 mod inks;
 mod shaper;
+mod srgb;
+mod table;
 
 pub(super) use convert::{Conversion, Converted};
 
@@ -31,6 +39,15 @@ impl Model {
     #[must_use]
     pub fn of(channels: Channels) -> Model {
         if channels.colours() == 1 { Model::Grey } else { Model::Rgb }
+    }
+
+    /// Samples of a colour.
+    fn samples(self) -> usize {
+        match self {
+            Model::Grey => 1,
+            Model::Rgb => 3,
+            Model::Inks => 4,
+        }
     }
 }
 
@@ -70,14 +87,19 @@ impl Profile {
     }
 
     /// The profile of pixels that come as `model`, if it says anything else than sRGB.
+    /// A profile that lacks what the way to sRGB takes says nothing either.
     pub(super) fn of(icc: Option<&[u8]>, model: Model) -> Option<Profile> {
         let profile = Profile::read(icc?).filter(|profile| profile.model == model)?;
-        (!shaper::is_srgb(&profile.parsed)).then_some(profile)
+        let parsed = &profile.parsed;
+        if table::of(parsed, model.samples()).is_some() {
+            return Some(profile);
+        }
+        (shaper::suits(parsed, model) && !shaper::is_srgb(parsed, model)).then_some(profile)
     }
 
-    /// The way to sRGB for pixels that become `format`; `None` if the profile lacks what that takes.
+    /// The way to sRGB for samples of so many bits as `format` has.
     pub(super) fn conversion(&self, format: PixelFormat) -> Option<Conversion> {
-        Conversion::with(&self.parsed, self.model, format)
+        Conversion::with(&self.parsed, self.model, format.depth)
     }
 }
 

@@ -29,14 +29,12 @@ pub enum DecodeError {
     },
 
     /// An image, but of a kind that is not processed.
-    #[error(
-        "{container} with {what} cannot be processed; save it as one still image in grey or RGB"
-    )]
+    #[error("{what} cannot be processed; {remedy}")]
     Unsupported {
-        /// The file format.
-        container: Container,
-        /// What is unsupported: "3 pages", "an animation".
+        /// What is unsupported: "TIFF with 3 pages", "AVIF".
         what: String,
+        /// The way out.
+        remedy: String,
     },
 
     /// An image without pixels.
@@ -80,7 +78,16 @@ impl DecodeError {
     }
 
     pub(super) fn unsupported(container: Container, what: &str) -> DecodeError {
-        DecodeError::Unsupported { container, what: what.to_owned() }
+        DecodeError::Unsupported {
+            what: format!("{container} with {what}"),
+            remedy: "save it as one still image in grey or RGB".to_owned(),
+        }
+    }
+
+    /// A format that is known by its name alone.
+    pub(super) fn unread(format: &str) -> DecodeError {
+        let remedy = format!("readable are {}", Container::names());
+        DecodeError::Unsupported { what: format.to_owned(), remedy }
     }
 
     pub(super) fn animated(container: Container) -> DecodeError {
@@ -105,10 +112,9 @@ impl DecodeError {
     pub(super) fn from_image(container: Container, error: ImageError) -> DecodeError {
         match error {
             ImageError::IoError(error) => DecodeError::from_io(container, error),
-            ImageError::Unsupported(error) => DecodeError::Unsupported {
-                container,
-                what: format!("features beyond ours ({error})"),
-            },
+            ImageError::Unsupported(error) => {
+                DecodeError::unsupported(container, &format!("features beyond ours ({error})"))
+            }
             other => DecodeError::damaged(container, other),
         }
     }

@@ -10,13 +10,13 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::container::Container;
 use super::error::DecodeError;
-use super::extent::{self, Extent, Frame};
+use super::extent::{self, Extent};
 use super::limits::{Limits, raster_bytes};
 use super::whole::from_exif_block;
 use super::{Decoder, Input, Purpose, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
+use crate::raster::metadata::{Metadata, Resolution};
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
@@ -27,6 +27,7 @@ struct Jpeg {
     stored: Stored,
     /// The colours of the file.
     colours: ColorSpace,
+    resolution: Option<Resolution>,
 }
 
 /// The decoder, which takes in the file as far as `purpose` needs it.
@@ -37,6 +38,9 @@ pub(super) fn open<'r>(
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let extent = extent::extent(&mut reader)?;
     limits.check_size(extent.frame.size)?;
+    if extent.frame.is_misread() {
+        return Err(DecodeError::unsupported(Container::Jpeg, "colours in scans of their own"));
+    }
     let length = match purpose {
         Purpose::Probe => extent.header,
         Purpose::Decode => extent.image,
@@ -45,9 +49,11 @@ pub(super) fn open<'r>(
     reader.seek(SeekFrom::Start(0))?;
     let mut file = Vec::new();
     reader.take(length).read_to_end(&mut file)?;
+    let resolution = resolution(&file);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options(ColorSpace::RGB));
     decoder.decode_headers().map_err(broken)?;
-    let colours = decoder.input_colorspace().ok_or_else(|| misread("it has no colours"))?;
+    let told = decoder.input_colorspace().ok_or_else(|| misread("it has no colours"))?;
+    let colours = colours(told, extent.frame.components)?;
     let (width, height) = decoder.dimensions().ok_or_else(|| misread("it has no size"))?;
     let size = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
     let size = Size::new(size[0], size[1]);
@@ -55,15 +61,53 @@ pub(super) fn open<'r>(
     let (channels, inks) = match colours {
         ColorSpace::Luma => (Channels::Grey, false),
         ColorSpace::CMYK | ColorSpace::YCCK => (Channels::Rgba, true),
-        ColorSpace::YCbCr | ColorSpace::RGB => (Channels::Rgb, false),
-        _ => {
-            return Err(DecodeError::unsupported(Container::Jpeg, "neither 1, 3 nor 4 components"));
-        }
+        _ => (Channels::Rgb, false),
     };
     let orientation = from_exif_block(decoder.exif().map(Vec::as_slice));
     let format = PixelFormat::new(channels, Depth::Eight);
     let stored = Stored { size, format, orientation, inks };
-    Ok(Box::new(Jpeg { decoder, extent, stored, colours }))
+    Ok(Box::new(Jpeg { decoder, extent, stored, colours, resolution }))
+}
+
+/// The colours of a file of so many components. What Adobe's segment says holds for three or for four of
+/// them, and the decoder reads that segment before it knows how many there are.
+fn colours(told: ColorSpace, components: u8) -> Result<ColorSpace, DecodeError> {
+    match (components, told) {
+        (1, _) => Ok(ColorSpace::Luma),
+        (3, ColorSpace::RGB | ColorSpace::CMYK) => Ok(ColorSpace::RGB),
+        (3, _) => Ok(ColorSpace::YCbCr),
+        (4, ColorSpace::YCCK) => Ok(ColorSpace::YCCK),
+        (4, _) => Ok(ColorSpace::CMYK),
+        _ => Err(DecodeError::unsupported(Container::Jpeg, "neither 1, 3 nor 4 components")),
+    }
+}
+
+/// What the segment of JFIF says, which comes first.
+fn resolution(file: &[u8]) -> Option<Resolution> {
+    match *file {
+        [
+            0xFF,
+            0xD8,
+            0xFF,
+            0xE0,
+            _,
+            _,
+            b'J',
+            b'F',
+            b'I',
+            b'F',
+            0,
+            _,
+            _,
+            unit,
+            x1,
+            x0,
+            y1,
+            y0,
+            ..,
+        ] => Resolution::of_jfif(unit, u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0])),
+        _ => None,
+    }
 }
 
 /// Four samples of each pixel as inks, from 0 for none to 255.
@@ -106,7 +150,7 @@ fn broken(error: DecodeErrors) -> DecodeError {
     match error {
         DecodeErrors::Unsupported(scheme) => {
             let what = format!("features beyond ours ({scheme:?})");
-            DecodeError::Unsupported { container: Container::Jpeg, what }
+            DecodeError::unsupported(Container::Jpeg, &what)
         }
         other => DecodeError::damaged(Container::Jpeg, format!("{other:?}")),
     }
@@ -122,19 +166,18 @@ impl Decoder for Jpeg {
     }
 
     fn metadata(&mut self) -> Metadata {
-        Metadata {
+        let metadata = Metadata {
             icc: self.decoder.icc_profile(),
             exif: self.decoder.exif().cloned(),
             xmp: self.decoder.xmp().cloned(),
-        }
+        };
+        metadata.with_resolution(self.resolution)
     }
 
     fn memory(&self) -> u64 {
-        let Frame { progressive, components, .. } = self.extent.frame;
-        // Of a progressive file all coefficients are kept, 16 bits each, until the last scan.
         let Stored { size, format, .. } = self.stored;
-        let kept = if progressive { 2 * u64::from(components) * size.pixels() } else { 0 };
-        raster_bytes(size, format) + self.extent.image + kept
+        let pixels = raster_bytes(size, format).saturating_add(self.extent.image);
+        pixels.saturating_add(self.extent.frame.kept_bytes())
     }
 
     fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {

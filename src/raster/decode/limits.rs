@@ -36,12 +36,12 @@ impl Limits {
         refuse_above(what, bytes, self.max_bytes, "limits.decode_memory")
     }
 
-    /// Room for the raster and as much again for what a library needs on the way.
+    /// Room for what a library needs beside the raster; how much that is has been checked.
     pub(super) fn for_library(&self) -> image::Limits {
         let mut limits = image::Limits::no_limits();
         limits.max_image_width = Some(self.max_side);
         limits.max_image_height = Some(self.max_side);
-        limits.max_alloc = Some(self.max_bytes.saturating_mul(2));
+        limits.max_alloc = Some(self.max_bytes);
         limits
     }
 }

@@ -3,13 +3,15 @@
 //! - [`container`]: the file formats that can be read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
-//! - `jpeg`, `png`, `tiff`: decoders of one format, the latter two row by row
+//! - `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
+//! - `chunks`: what PNG says beside its pixels
 //! - `associated`: TIFF whose colours are multiplied by alpha
+//! - `samples`: what TIFF says of its samples, and which of that is not read
 //! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
 //! - `tags`: what TIFF says beside its pixels
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
-//! - `gif`: whether a GIF file holds one image
+//! - `gif`: whether a GIF file holds one image, and where
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use super::pixels::{Channels, PixelFormat};
 use super::source::{MemoryRaster, Rows, Source};
 
 mod associated;
+mod chunks;
 pub mod container;
 pub mod error;
 mod extent;
@@ -30,9 +33,11 @@ mod gif;
 mod jpeg;
 pub mod limits;
 mod png;
+mod samples;
 mod strips;
 mod tags;
 mod tiff;
+mod webp;
 mod whole;
 
 pub use container::Container;
@@ -52,6 +57,8 @@ pub struct Header {
     pub has_luma: bool,
     /// What the pixels mean if that is not sRGB: the kind of colours that the file's profile is for.
     pub profile: Option<Model>,
+    /// Whether the file holds inks, which become RGB for everybody.
+    pub inks: bool,
     /// How the stored pixels are turned for viewing.
     pub orientation: Orientation,
     /// Bytes of memory that decoding takes, beside the rows that it has given away.
@@ -183,7 +190,10 @@ impl Image<'_> {
         let profile = self.profile.filter(|_| inks || self.header.converts(wanted));
         let conversion = profile.and_then(|profile| profile.conversion(self.header.format));
         match conversion.or(inks.then_some(Conversion::Plain)) {
-            None => self.decoder.read(wanted.colours, rows),
+            None => {
+                let luma = self.header.format_for(wanted) != self.header.format;
+                self.decoder.read(if luma { Colours::Luma } else { Colours::All }, rows)
+            }
             Some(conversion) => {
                 self.decoder.read(Colours::All, &mut Converted { rows, conversion, inks })
             }
@@ -235,7 +245,7 @@ fn opened<'r>(
         Container::Png => png::open(reader, limits)?,
         Container::Tiff => tiff::open(reader, limits)?,
         Container::Gif => gif::open(reader, limits)?,
-        Container::WebP => whole::open_webp(reader, limits)?,
+        Container::WebP => webp::open(reader, limits)?,
         Container::Bmp => whole::open_bmp(reader, limits)?,
     };
     let metadata = decoder.metadata();
@@ -256,6 +266,7 @@ fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -
         format: if inks { PixelFormat { channels: Channels::Rgb, ..format } } else { format },
         has_luma: decoder.has_luma(),
         profile: profile.filter(|_| !inks),
+        inks,
         orientation,
         memory: decoder.memory(),
     }

@@ -2,8 +2,9 @@
 
 use std::io::{Seek, SeekFrom};
 
-use png::{BitDepth, ColorType, DecodingError, Info, Reader, Transformations};
+use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
+use super::chunks::{self, Said};
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, band_rows, raster_bytes};
@@ -15,8 +16,8 @@ use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
-/// XMP specification, part 3, 1.1.5.
-const XMP_KEYWORD: &str = "XML:com.adobe.xmp";
+/// Bytes of a pixel of four samples of 16 bits.
+const LARGEST_PIXEL: usize = 8;
 
 struct Png<'r> {
     reader: Reader<Input<'r>>,
@@ -36,13 +37,19 @@ pub(super) fn open<'r>(
     mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let Said { metadata, resolution } = chunks::said(&mut reader)?;
+    let orientation = from_exif_block(metadata.exif.as_deref());
     reader.seek(SeekFrom::Start(0))?;
-    let bytes = usize::try_from(limits.max_bytes).unwrap_or(usize::MAX);
-    let mut decoder = png::Decoder::new_with_limits(reader, png::Limits { bytes });
+    let mut decoder = png::Decoder::new(reader);
+    // Those were read above.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     let info = decoder.read_header_info().map_err(broken)?;
     let size = Size::new(info.width, info.height);
     // Before anything else: the library takes memory for a row as soon as it goes on.
     limits.check_size(size)?;
+    let bytes = usize::try_from(size.width).unwrap_or(usize::MAX).saturating_mul(LARGEST_PIXEL);
+    decoder.set_limits(png::Limits { bytes: bytes.saturating_add(chunks::MOST) });
     // Palettes and fewer bits than 8 become 8 bits; 16 bits stay.
     decoder.set_transformations(Transformations::EXPAND);
     let reader = decoder.read_info().map_err(broken)?;
@@ -50,19 +57,9 @@ pub(super) fn open<'r>(
         return Err(DecodeError::animated(Container::Png));
     }
     let format = pixel_format(reader.output_color_type())?;
-    let metadata = metadata(reader.info());
-    let orientation = from_exif_block(metadata.exif.as_deref());
+    let metadata = metadata.with_resolution(resolution);
     let stored = Stored { size, format, orientation, inks: false };
     Ok(Box::new(Png { reader, stored, metadata }))
-}
-
-fn metadata(info: &Info<'_>) -> Metadata {
-    let xmp = info.utf8_text.iter().find(|text| text.keyword == XMP_KEYWORD);
-    Metadata {
-        icc: info.icc_profile.as_ref().map(|icc| icc.to_vec()),
-        exif: info.exif_metadata.as_ref().map(|exif| exif.to_vec()),
-        xmp: xmp.and_then(|text| text.get_text().ok()).map(String::into_bytes),
-    }
 }
 
 fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeError> {

@@ -19,7 +19,6 @@ use crate::raster::source::Rows;
 
 const UNCOMPRESSED: u16 = 1;
 const NO_PREDICTION: u16 = 1;
-const HIGHEST_BIT_FIRST: u16 = 1;
 
 /// Where the rows of an image lie in its file.
 #[derive(Debug)]
@@ -37,9 +36,7 @@ pub(super) fn layout<R: Read + Seek>(reader: &mut Reader<R>) -> TiffResult<Optio
     let mut is = |tag, expected: u16| -> TiffResult<bool> {
         Ok(reader.find_tag_unsigned(tag)?.unwrap_or(expected) == expected)
     };
-    let plain = is(Tag::Compression, UNCOMPRESSED)?
-        && is(Tag::Predictor, NO_PREDICTION)?
-        && is(Tag::FillOrder, HIGHEST_BIT_FIRST)?;
+    let plain = is(Tag::Compression, UNCOMPRESSED)? && is(Tag::Predictor, NO_PREDICTION)?;
     if !plain || reader.get_chunk_type() != ChunkType::Strip {
         return Ok(None);
     }
@@ -56,6 +53,8 @@ pub(super) struct Strips<'r> {
     pub(super) file: Input<'r>,
     pub(super) layout: Layout,
     pub(super) stored: Stored,
+    /// Whether 0 is white.
+    pub(super) inverted: bool,
     pub(super) metadata: Metadata,
 }
 
@@ -94,6 +93,10 @@ impl Strips<'_> {
     }
 
     fn to_native(&self, band: &mut Pixels) {
+        if self.inverted {
+            // In either byte order, and of samples of either size.
+            band.as_bytes_mut().iter_mut().for_each(|byte| *byte = !*byte);
+        }
         let SamplesMut::U16(samples) = band.samples_mut() else { return };
         let native = match self.layout.byte_order {
             ByteOrder::LittleEndian => u16::from_le,

@@ -5,20 +5,21 @@ use std::io::{Read, Seek, SeekFrom};
 use image::codecs::tiff::TiffDecoder;
 use tiff::decoder::{ChunkType, Decoder as Reader, Limits as ReaderLimits};
 use tiff::tags::Tag;
-use tiff::{ColorType, TiffError, TiffResult};
+use tiff::{TiffError, TiffResult};
 
 use super::associated::Associated;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
+use super::samples::{self, Alpha, Plain};
 use super::strips::{self, Strips};
-use super::whole::Whole;
+use super::whole::{Beside, Whole};
 use super::{Decoder, Input, Stored, tags};
 use crate::raster::format::Colours;
 use crate::raster::grid::{Region, Size};
 use crate::raster::metadata::Metadata;
 use crate::raster::orientation::Orientation;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::pixels::Pixels;
 use crate::raster::source::Rows;
 
 /// Counting ends here, so that a file of nothing but directories costs little.
@@ -27,16 +28,7 @@ const MOST_PAGES: usize = 100;
 /// The bit of `NewSubfileType` that marks a smaller copy of another image of the file (TIFF 6.0).
 const REDUCED: u32 = 1;
 
-const BLACK_IS_ZERO: u16 = 1;
-const RGB: u16 = 2;
-const SEPARATED: u16 = 5;
-const INK_SET: u16 = 332;
-const INKS_ARE_CMYK: u16 = 1;
-const INTERLEAVED: u16 = 1;
-const UNSIGNED: u16 = 1;
-const ASSOCIATED_ALPHA: u16 = 1;
-
-fn broken(error: TiffError) -> DecodeError {
+pub(super) fn broken(error: TiffError) -> DecodeError {
     match error {
         TiffError::IoError(error) => DecodeError::from_io(Container::Tiff, error),
         TiffError::UnsupportedError(error) => {
@@ -59,39 +51,44 @@ pub(super) fn open<'r>(
     }
     reader.seek(SeekFrom::Start(0))?;
     let mut header = Reader::new(&mut reader).map_err(broken)?;
-    let plain = plain_layout(&mut header).map_err(broken)?;
-    let associated = has_associated_alpha(&mut header).map_err(broken)?;
+    let alpha = samples::check(&mut header)?;
+    let plain = samples::plain(&mut header, alpha).map_err(broken)?;
+    let planar = samples::planar(&mut header).map_err(broken)?;
+    let tag = header.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
+    let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
     let metadata = tags::metadata(&mut header);
+    let memory = samples::stored_bytes(&mut header).map_err(broken)?;
     reader.seek(SeekFrom::Start(0))?;
-    if let Some(layout) = plain {
-        let decoder = open_plain(reader, layout, metadata, limits)?;
-        return Ok(if associated { Box::new(Associated(decoder)) } else { decoder });
-    }
-    if associated {
-        let what = "alpha that is multiplied into colours other than grey and RGB";
-        return Err(DecodeError::unsupported(Container::Tiff, what));
-    }
-    let decoder = TiffDecoder::new(reader);
-    let decoder = decoder.map_err(|error| DecodeError::from_image(Container::Tiff, error))?;
-    Ok(Box::new(Whole::new(Container::Tiff, decoder, limits)?))
+    let beside = Beside { metadata, orientation, memory };
+    let decoder = match plain {
+        Some(layout) => open_plain(reader, layout, beside, limits)?,
+        None if planar && alpha != Alpha::None => {
+            return Err(DecodeError::unsupported(Container::Tiff, "alpha in a plane of its own"));
+        }
+        None => {
+            let decoder = TiffDecoder::new(reader);
+            let decoder =
+                decoder.map_err(|error| DecodeError::from_image(Container::Tiff, error))?;
+            Box::new(Whole::new(Container::Tiff, decoder, limits, beside)?)
+        }
+    };
+    Ok(if alpha == Alpha::Associated { Box::new(Associated(decoder)) } else { decoder })
 }
 
 /// A decoder for samples that lie as ours do.
 fn open_plain<'r>(
     mut file: Input<'r>,
-    Plain { format, inks }: Plain,
-    metadata: Metadata,
+    Plain { format, inks, inverted }: Plain,
+    Beside { metadata, orientation, .. }: Beside,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let mut reader = Reader::new(&mut file).map_err(broken)?;
     let (width, height) = reader.dimensions().map_err(broken)?;
     let size = Size::new(width, height);
     limits.check_size(size)?;
-    let tag = reader.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
-    let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
     let stored = Stored { size, format, orientation, inks };
     if let Some(layout) = strips::layout(&mut reader).map_err(broken)? {
-        return Ok(Box::new(Strips { file, layout, stored, metadata }));
+        return Ok(Box::new(Strips { file, layout, stored, inverted, metadata }));
     }
     file.seek(SeekFrom::Start(0))?;
     let reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
@@ -117,53 +114,6 @@ fn count_pages(reader: impl Read + Seek) -> TiffResult<usize> {
         pages += usize::from(kind & REDUCED == 0);
     }
     Ok(pages)
-}
-
-/// Whether the colours are multiplied by alpha (TIFF 6.0, `ExtraSamples`).
-fn has_associated_alpha<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<bool> {
-    let extra: Option<Vec<u16>> = decoder.find_tag_unsigned_vec(Tag::ExtraSamples)?;
-    Ok(extra.is_some_and(|extra| extra.contains(&ASSOCIATED_ALPHA)))
-}
-
-/// Samples that lie as ours do.
-#[derive(Clone, Copy, Debug)]
-struct Plain {
-    format: PixelFormat,
-    /// Whether they are four inks.
-    inks: bool,
-}
-
-/// The samples of a file of interleaved, unsigned grey, RGB or CMYK; `None` for any other file.
-fn plain_layout<R: Read + Seek>(decoder: &mut Reader<R>) -> TiffResult<Option<Plain>> {
-    let inks = matches!(decoder.colortype()?, ColorType::CMYK(_));
-    let (channels, bits) = match decoder.colortype()? {
-        ColorType::Gray(bits) => (Channels::Grey, bits),
-        ColorType::GrayA(bits) | ColorType::Multiband { bit_depth: bits, num_samples: 2 } => {
-            (Channels::GreyAlpha, bits)
-        }
-        ColorType::RGB(bits) => (Channels::Rgb, bits),
-        ColorType::RGBA(bits) | ColorType::CMYK(bits) => (Channels::Rgba, bits),
-        _ => return Ok(None),
-    };
-    let depth = match bits {
-        8 => Depth::Eight,
-        16 => Depth::Sixteen,
-        _ => return Ok(None),
-    };
-    let meant = match channels.colours() {
-        _ if inks => SEPARATED,
-        1 => BLACK_IS_ZERO,
-        _ => RGB,
-    };
-    let set = decoder.find_tag_unsigned(Tag::Unknown(INK_SET))?.unwrap_or(INKS_ARE_CMYK);
-    let photometric: Option<u16> = decoder.find_tag_unsigned(Tag::PhotometricInterpretation)?;
-    let layout = decoder.find_tag_unsigned(Tag::PlanarConfiguration)?.unwrap_or(INTERLEAVED);
-    let formats: Option<Vec<u16>> = decoder.find_tag_unsigned_vec(Tag::SampleFormat)?;
-    let plain = photometric == Some(meant)
-        && set == INKS_ARE_CMYK
-        && layout == INTERLEAVED
-        && formats.is_none_or(|formats| formats.iter().all(|&format| format == UNSIGNED));
-    Ok(plain.then_some(Plain { format: PixelFormat { channels, depth }, inks }))
 }
 
 /// Compressed strips, or tiles, of plain samples, a row of them at a time.

@@ -1,9 +1,6 @@
 //! Decoders that need the whole image in memory.
 
-use std::io::{Seek, SeekFrom};
-
 use image::codecs::bmp::BmpDecoder;
-use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder};
 
 use super::container::Container;
@@ -23,6 +20,16 @@ pub(super) struct Whole<D> {
     decoder: D,
     stored: Stored,
     metadata: Metadata,
+    memory: u64,
+}
+
+/// What is known of an image beside what the library says of it.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    pub(super) metadata: Metadata,
+    pub(super) orientation: Orientation,
+    /// Bytes that the library takes beside the buffer that it fills.
+    pub(super) memory: u64,
 }
 
 impl<D: ImageDecoder> Whole<D> {
@@ -31,23 +38,19 @@ impl<D: ImageDecoder> Whole<D> {
         container: Container,
         mut decoder: D,
         limits: &Limits,
+        beside: Beside,
     ) -> Result<Whole<D>, DecodeError> {
-        let damaged = |error| DecodeError::from_image(container, error);
         let (width, height) = decoder.dimensions();
         let size = Size::new(width, height);
         limits.check_size(size)?;
         let format = pixel_format(container, &decoder)?;
-        limits.check_memory(raster_bytes(size, format))?;
-        decoder.set_limits(limits.for_library()).map_err(damaged)?;
-        let orientation = from_library(decoder.orientation().map_err(damaged)?);
-        // What cannot be read of it is no part of the image.
-        let metadata = Metadata {
-            icc: decoder.icc_profile().ok().flatten(),
-            exif: decoder.exif_metadata().ok().flatten(),
-            xmp: decoder.xmp_metadata().ok().flatten(),
-        };
+        let Beside { metadata, orientation, memory } = beside;
+        let memory = raster_bytes(size, format).saturating_add(memory);
+        limits.check_memory(memory)?;
+        let limited = decoder.set_limits(limits.for_library());
+        limited.map_err(|error| DecodeError::from_image(container, error))?;
         let stored = Stored { size, format, orientation, inks: false };
-        Ok(Whole { container, decoder, stored, metadata })
+        Ok(Whole { container, decoder, stored, metadata, memory })
     }
 }
 
@@ -57,7 +60,7 @@ impl<D: ImageDecoder> Decoder for Whole<D> {
     }
 
     fn memory(&self) -> u64 {
-        raster_bytes(self.stored.size, self.stored.format)
+        self.memory
     }
 
     fn metadata(&mut self) -> Metadata {
@@ -73,15 +76,10 @@ impl<D: ImageDecoder> Decoder for Whole<D> {
     }
 }
 
-/// The same orientation in our terms.
-pub(super) fn from_library(orientation: image::metadata::Orientation) -> Orientation {
-    Orientation::from_exif(orientation.to_exif()).unwrap_or(Orientation::UPRIGHT)
-}
-
 /// The orientation that an Exif block tells, or none.
 pub(super) fn from_exif_block(block: Option<&[u8]>) -> Orientation {
     let told = block.and_then(image::metadata::Orientation::from_exif_chunk);
-    told.map_or(Orientation::UPRIGHT, from_library)
+    told.and_then(|told| Orientation::from_exif(told.to_exif())).unwrap_or(Orientation::UPRIGHT)
 }
 
 fn pixel_format(
@@ -116,20 +114,5 @@ pub(super) fn open_bmp<'r>(
     let container = Container::Bmp;
     let decoder = BmpDecoder::new(reader);
     let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
-    Ok(Box::new(Whole::new(container, decoder, limits)?))
-}
-
-/// WebP, one image of it.
-pub(super) fn open_webp<'r>(
-    mut reader: Input<'r>,
-    limits: &Limits,
-) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
-    let container = Container::WebP;
-    reader.seek(SeekFrom::Start(0))?;
-    let decoder = WebPDecoder::new(reader);
-    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
-    if decoder.has_animation() {
-        return Err(DecodeError::animated(container));
-    }
-    Ok(Box::new(Whole::new(container, decoder, limits)?))
+    Ok(Box::new(Whole::new(container, decoder, limits, Beside::default())?))
 }

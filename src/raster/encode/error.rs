@@ -8,6 +8,9 @@ use super::options::{OutputFormat, OutputOptions};
 use crate::raster::grid::Size;
 use crate::raster::pixels::PixelFormat;
 
+/// What one image may take that is encoded as a whole, in bytes: about 200 megapixels of RGB.
+const MOST_MEMORY: u64 = 2 << 30;
+
 /// Why an image is not written. Its text names the value and the way out; the cause is its source.
 #[derive(Debug, Error)]
 pub enum EncodeError {
@@ -29,6 +32,26 @@ pub enum EncodeError {
     Empty {
         /// Its size.
         size: Size,
+    },
+
+    /// A format that is encoded as a whole, and an image too large for that.
+    #[error(
+        "{size} pixels take {} MiB of memory to be written as {format}, which cannot be done in parts; \
+         the limit is {} MiB; use {others}",
+        bytes >> 20,
+        limit >> 20
+    )]
+    TooMuchMemory {
+        /// The output format.
+        format: OutputFormat,
+        /// The size of the image.
+        size: Size,
+        /// What it takes.
+        bytes: u64,
+        /// What it may take.
+        limit: u64,
+        /// The formats that are written in parts, in words.
+        others: String,
     },
 
     /// A quality outside 1 to 100.
@@ -101,6 +124,19 @@ pub(super) fn check(options: OutputOptions, size: Size) -> Result<(), EncodeErro
         return Err(EncodeError::Quality { quality: options.quality });
     }
     Ok(())
+}
+
+/// Checks what a format takes that is encoded as a whole.
+pub(super) fn check_memory(
+    format: OutputFormat,
+    size: Size,
+    bytes: u64,
+) -> Result<(), EncodeError> {
+    if bytes <= MOST_MEMORY {
+        return Ok(());
+    }
+    let (limit, others) = (MOST_MEMORY, others(format, size));
+    Err(EncodeError::TooMuchMemory { format, size, bytes, limit, others })
 }
 
 fn fits(format: OutputFormat, size: Size) -> bool {

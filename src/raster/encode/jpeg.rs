@@ -12,7 +12,7 @@ use super::codec::{Band, Codec, Encoded, Joined, rows_per_band};
 use super::error::EncodeError;
 use super::options::{OutputFormat, OutputOptions, Subsampling};
 use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
+use crate::raster::metadata::{Metadata, Resolution};
 use crate::raster::pixels::{Channels, PixelFormat, Pixels};
 
 /// From this quality on the chroma keeps its full resolution.
@@ -24,6 +24,10 @@ const ICC: &[u8] = b"ICC_PROFILE\0";
 
 /// Bytes that fit in a segment.
 const LONGEST: usize = 65_533;
+
+/// Where the segment of JFIF says how many pixels there are to a length: behind marker, length, name and
+/// version.
+const DENSITY: usize = 11;
 
 const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
@@ -130,9 +134,16 @@ impl Codec for Jpeg {
         // A frame header is marker, length, precision, then height and width (T.81, B.2.2).
         let height = segment(&head, START_OF_FRAME).start + 5;
         head[height..height + 2].copy_from_slice(&narrow(self.size.height).to_be_bytes());
+        let jfif = segment(&head, APP0);
+        if let Some((unit, [across, down])) =
+            self.metadata.resolution().and_then(Resolution::in_jfif)
+        {
+            let told = [&[unit][..], &across.to_be_bytes(), &down.to_be_bytes()].concat();
+            let place = jfif.start + DENSITY;
+            head[place..place + told.len()].copy_from_slice(&told);
+        }
         // Behind the segment of JFIF, which comes first.
-        let place = segment(&head, APP0).end;
-        head.splice(place..place, self.application_segments());
+        head.splice(jfif.end..jfif.end, self.application_segments());
         Ok(head)
     }
 

@@ -73,7 +73,7 @@ impl Encoder {
             OutputFormat::Jpeg => Arc::new(jpeg::Jpeg::new(size, stored, options, metadata)),
             OutputFormat::Png => Arc::new(png::Png::new(size, stored, options, metadata)),
             OutputFormat::Tiff => Arc::new(tiff::Tiff::new(size, stored, options, &metadata)),
-            OutputFormat::WebP => Arc::new(webp::WebP::new(size, metadata)),
+            OutputFormat::WebP => Arc::new(webp::WebP::new(size, [input, stored], metadata)?),
         };
         Ok(Encoder { options, size, input, stored, codec })
     }

@@ -11,13 +11,16 @@ use super::error::EncodeError;
 use super::options::{OutputFormat, OutputOptions, PngSpeed};
 use super::rows;
 use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
+use crate::raster::metadata::{Metadata, Resolution};
 use crate::raster::pixels::{Channels, PixelFormat};
 
 const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
 
 /// Deflate with a window of 32 KiB, no dictionary, fastest level (RFC 1950).
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
+
+/// The one unit of length that PNG knows.
+const METRE: u8 = 1;
 
 #[derive(Debug)]
 pub(super) struct Png {
@@ -48,6 +51,10 @@ impl Png {
             zlib.write_all(icc).and_then(|()| zlib.try_finish())?;
             drop(zlib);
             chunks.extend(chunk(*b"iCCP", &data));
+        }
+        if let Some([across, down]) = self.metadata.resolution().and_then(Resolution::in_metres) {
+            let sides = [across.to_be_bytes(), down.to_be_bytes()].concat();
+            chunks.extend(chunk(*b"pHYs", &[&sides[..], &[METRE]].concat()));
         }
         if let Some(exif) = exif {
             chunks.extend(chunk(*b"eXIf", exif));

@@ -216,7 +216,13 @@ fn subtract<S: Copy>(samples: &mut [S], row: usize, channels: usize, less: impl 
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::Encoder;
     use super::*;
+    use crate::raster::decode::{Colours, Limits, decode};
     use crate::raster::grid::Grid;
     use crate::raster::pixels::Channels;
 
@@ -233,6 +239,35 @@ mod tests {
             assert!(tile.width.is_multiple_of(UNIT) && tile.height.is_multiple_of(UNIT));
             assert!(Grid::new(Size::new(width, 1), tile.width).columns() >= 1);
         }
+    }
+
+    /// What a BigTIFF looks like, of a size that can be kept: tests/data/written-big.tif, which other
+    /// programs read too (tests/reference.py).
+    #[test]
+    fn a_small_bigtiff_is_read_back_and_is_the_one_that_others_read() {
+        let (size, format) = (Size::new(290, 270), PixelFormat::new(Channels::Rgb, Depth::Eight));
+        let mut pixels = Pixels::zeroed(size, format);
+        let places =
+            (0..270_u32).flat_map(|y| (0..290_u32).flat_map(move |x| [3 * x, 5 * y, x ^ y]));
+        for (byte, value) in pixels.as_bytes_mut().iter_mut().zip(places) {
+            [*byte, ..] = value.to_le_bytes();
+        }
+        let deflate = TiffCompression::Deflate;
+        let tiff = OutputOptions::new(super::super::OutputFormat::Tiff);
+        let options = OutputOptions { tiff_compression: deflate, ..tiff };
+        let codec =
+            Tiff { width: Width::Big, ..Tiff::new(size, format, options, &Metadata::default()) };
+        let (input, stored, codec) = (format, format, Arc::new(codec));
+        let encoder = Encoder { options, size, input, stored, codec };
+        let file = encoder.encode(&pixels, Cursor::new(Vec::new())).unwrap().into_inner();
+        assert_eq!(file[..4], [b'I', b'I', 43, 0]);
+        let source = decode(Cursor::new(&file), &Limits::NONE, Colours::All).unwrap();
+        assert!(source.window(Region::of(size)).unwrap() == pixels);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/written-big.tif");
+        if std::env::var_os("TILEMILL_BLESS").is_some_and(|value| value == "1") {
+            std::fs::write(&path, &file).unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap() == file);
     }
 
     #[test]

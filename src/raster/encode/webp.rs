@@ -3,11 +3,11 @@
 use image_webp::{ColorType, WebPEncoder};
 
 use super::codec::{Band, Codec, Encoded};
-use super::error::EncodeError;
+use super::error::{self, EncodeError};
 use super::options::OutputFormat;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
-use crate::raster::pixels::Channels;
+use crate::raster::pixels::{Channels, PixelFormat};
 
 #[derive(Debug)]
 pub(super) struct WebP {
@@ -16,9 +16,24 @@ pub(super) struct WebP {
 }
 
 impl WebP {
-    pub(super) fn new(size: Size, metadata: Metadata) -> WebP {
-        WebP { size, metadata }
+    /// For pixels that come as `input` and are written as `stored`; refuses more than memory is meant for.
+    pub(super) fn new(
+        size: Size,
+        [input, stored]: [PixelFormat; 2],
+        metadata: Metadata,
+    ) -> Result<WebP, EncodeError> {
+        let (given, written) = (bytes(size, input), bytes(size, stored));
+        let narrowed = if input == stored { 0 } else { written };
+        let rgba = size.pixels().saturating_mul(4);
+        // The library makes RGBA of it, and a file hardly larger than the pixels.
+        let all = [given, narrowed, rgba, written].into_iter().fold(0, u64::saturating_add);
+        error::check_memory(OutputFormat::WebP, size, all)?;
+        Ok(WebP { size, metadata })
     }
+}
+
+fn bytes(size: Size, format: PixelFormat) -> u64 {
+    u64::try_from(format.bytes(size)).unwrap_or(u64::MAX)
 }
 
 impl Codec for WebP {
@@ -50,5 +65,25 @@ impl Codec for WebP {
             .encode(band.pixels.as_bytes(), self.size.width, self.size.height, colours)
             .map_err(|error| EncodeError::codec(OutputFormat::WebP, error))?;
         Ok(file.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::pixels::Depth;
+
+    #[test]
+    fn an_image_that_takes_too_much_memory_is_refused_with_what_it_takes() {
+        let [eight, sixteen] =
+            [Depth::Eight, Depth::Sixteen].map(|d| PixelFormat::new(Channels::Rgb, d));
+        let size = Size::new(14_000, 14_000);
+        assert!(WebP::new(size, [eight, eight], Metadata::default()).is_ok());
+        let refused = WebP::new(size, [sixteen, eight], Metadata::default()).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "14000 × 14000 pixels take 2990 MiB of memory to be written as WebP, which cannot be done in \
+             parts; the limit is 2048 MiB; use JPEG, PNG or TIFF"
+        );
     }
 }

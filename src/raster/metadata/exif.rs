@@ -9,6 +9,7 @@ const ORIENTATION: u16 = 274;
 const EXIF_POINTER: u16 = 34_665;
 const GPS_POINTER: u16 = 34_853;
 const INTEROPERABILITY_POINTER: u16 = 40_965;
+const MAKER_NOTE: u16 = 37_500;
 
 /// What is kept by default of the main directory: resolution with its unit, date, artist, copyright.
 const SAFE_MAIN: [u16; 6] = [282, 283, 296, 306, 315, 33_432];
@@ -58,6 +59,11 @@ impl Exif {
         self.picture.retain(|entry| SAFE_EXIF.contains(&entry.tag));
         self.gps.clear();
         self
+    }
+
+    /// Whether it has notes of a maker, which may point to places in their block and so are not to be moved.
+    pub(in crate::raster) fn is_of_a_camera(&self) -> bool {
+        self.picture.iter().any(|entry| entry.tag == MAKER_NOTE)
     }
 
     pub(in crate::raster) fn is_empty(&self) -> bool {
@@ -145,8 +151,6 @@ pub(in crate::raster) fn upright_xmp(packet: &[u8]) -> Vec<u8> {
 mod tests {
     use super::super::ifd::{SHORT, UNDEFINED};
     use super::*;
-
-    const MAKER_NOTE: u16 = 37_500;
 
     fn text(tag: u16, text: &str) -> Entry {
         Entry { tag, kind: 2, count: text.len() as u64, bytes: text.as_bytes().to_vec() }

@@ -2,6 +2,7 @@
 //!
 //! - `ifd`: the directories of TIFF and Exif
 //! - `exif`: what they say, and what of that is safe
+//! - `resolution`: pixels to a length on paper
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,8 +11,10 @@ use super::colour::{self, Model};
 
 pub(super) mod exif;
 pub(super) mod ifd;
+mod resolution;
 
 use exif::Exif;
+pub(super) use resolution::Resolution;
 
 /// What of an image's metadata its result keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -62,6 +65,23 @@ impl Metadata {
     pub fn with_profile_for(mut self, model: Option<Model>) -> Metadata {
         self.icc = self.icc.filter(|icc| model.is_some() && colour::model_of(icc) == model);
         self
+    }
+
+    /// The same with a resolution that the file told elsewhere, unless its Exif block tells one.
+    #[must_use]
+    pub(super) fn with_resolution(mut self, resolution: Option<Resolution>) -> Metadata {
+        let Some(resolution) = resolution else { return self };
+        let mut exif = self.exif.as_deref().map(Exif::read).unwrap_or_default();
+        if Resolution::of(&exif).is_none() && !exif.is_of_a_camera() {
+            resolution.put(&mut exif);
+            self.exif = Some(exif.write());
+        }
+        self
+    }
+
+    /// The resolution, for formats that tell it elsewhere.
+    pub(super) fn resolution(&self) -> Option<Resolution> {
+        Resolution::of(&Exif::read(self.exif.as_deref()?))
     }
 
     /// The same without its profile.

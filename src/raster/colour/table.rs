@@ -1,0 +1,245 @@
+//! Profiles by table (ICC.1:2022, 10.10 to 10.12), to sRGB: in `f64` in one fixed order, since what the
+//! library does with tables depends on the processor.
+
+use moxcms::{
+    ColorProfile, LutMultidimensionalType, LutStore, LutType, LutWarehouse, ToneReprCurve,
+};
+
+use super::connection::Encoding;
+use super::curve::{at, between};
+use super::srgb::{Shape, from_xyz};
+
+/// Samples of a pixel that a table may be for.
+const MOST_INPUTS: usize = 4;
+
+/// Steps that curves are tabulated in, where they stand behind the table of colours.
+const STEPS: u32 = 65_535;
+
+/// From numbers to sRGB.
+#[derive(Debug)]
+pub(in crate::raster) struct Table {
+    /// For each sample what its numbers mean along its side of the table, from 0 to 1.
+    inputs: Vec<Vec<f64>>,
+    cells: Option<Cells>,
+    stages: Vec<Stage>,
+    encoding: Encoding,
+    to_light: [[f64; 3]; 3],
+    shape: Shape,
+}
+
+/// A grid of colours, the last input next to each other.
+#[derive(Debug)]
+struct Cells {
+    /// Points along the side of each input.
+    points: Vec<usize>,
+    /// Three numbers for each point, in 65,535ths.
+    colours: Vec<u16>,
+}
+
+/// What is done to the three numbers that come out of the grid.
+#[derive(Debug)]
+enum Stage {
+    Curves([Vec<f64>; 3]),
+    Matrix([[f64; 3]; 3], [f64; 3]),
+}
+
+/// The table of a profile for so many inputs: the one for pictures, else the one for exact colours.
+pub(super) fn of(profile: &ColorProfile, inputs: usize) -> Option<&LutWarehouse> {
+    let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric];
+    let mut tables = tables.into_iter().filter_map(Option::as_ref);
+    tables.find(|table| Encoding::of(profile.pcs, false).is_some() && suits(table, inputs))
+}
+
+/// Whether a table is one from so many numbers to colours.
+fn suits(table: &LutWarehouse, inputs: usize) -> bool {
+    match table {
+        LutWarehouse::Lut(table) => {
+            let points = vec![table.num_clut_grid_points.into(); inputs];
+            let fits = usize::from(table.num_input_channels) == inputs && inputs <= MOST_INPUTS;
+            fits && table.num_output_channels == 3
+                && has_curves(&table.input_table, inputs, table.num_input_table_entries)
+                && has_curves(&table.output_table, 3, table.num_output_table_entries)
+                && has_cells(&points, &table.clut_table)
+        }
+        LutWarehouse::Multidimensional(table) => {
+            let fits = usize::from(table.num_input_channels) == inputs && inputs <= MOST_INPUTS;
+            let curves = |curves: &[ToneReprCurve], count| [0, count].contains(&curves.len());
+            let numbers = table.matrix.v.iter().flatten().chain(&table.bias.v);
+            let cells = |colours| has_cells(&points(table, inputs), colours);
+            fits && table.num_output_channels == 3
+                && curves(&table.a_curves, inputs)
+                && curves(&table.m_curves, 3)
+                && curves(&table.b_curves, 3)
+                && numbers.into_iter().all(|number| number.is_finite())
+                && table.clut.as_ref().map_or(inputs == 3, cells)
+        }
+    }
+}
+
+fn has_curves(store: &LutStore, count: usize, length: u16) -> bool {
+    length >= 2 && values(store) >= count * usize::from(length)
+}
+
+/// Whether there is a colour for each point.
+fn has_cells(points: &[usize], store: &LutStore) -> bool {
+    let count = points.iter().try_fold(3, |count: usize, points| count.checked_mul(*points));
+    count.is_some_and(|count| count > 0 && values(store) >= count)
+}
+
+fn values(store: &LutStore) -> usize {
+    match store {
+        LutStore::Store8(values) => values.len(),
+        LutStore::Store16(values) => values.len(),
+    }
+}
+
+/// Points along the side of each input.
+fn points(table: &LutMultidimensionalType, inputs: usize) -> Vec<usize> {
+    table.grid_points.iter().take(inputs).map(|points| usize::from(*points)).collect()
+}
+
+impl Table {
+    /// The table that [`of`] found, for numbers from 0 to `max`.
+    pub(super) fn new(
+        profile: &ColorProfile,
+        table: &LutWarehouse,
+        inputs: usize,
+        max: u32,
+    ) -> Option<Table> {
+        let numbers = || (0..=max).map(|v| f64::from(v) / f64::from(max));
+        let (curves, cells, stages, old): (Vec<Vec<f64>>, _, _, _) = match table {
+            LutWarehouse::Lut(table) => {
+                let curves = split(&table.input_table, table.num_input_table_entries);
+                let along = |curve: &Vec<f64>| numbers().map(|x| between(curve, x)).collect();
+                let points = vec![table.num_clut_grid_points.into(); inputs];
+                let cells = Cells::new(points, &table.clut_table);
+                let last = split(&table.output_table, table.num_output_table_entries);
+                let stages = Stage::curves(last.into_iter().take(3).collect());
+                let old = table.lut_type == LutType::Lut16;
+                (curves.iter().take(inputs).map(along).collect(), Some(cells), vec![stages], old)
+            }
+            LutWarehouse::Multidimensional(table) => {
+                let along = |curve: Option<&ToneReprCurve>| {
+                    numbers().map(|x| curve.map_or(x, |curve| at(curve, x))).collect()
+                };
+                let curves = (0..inputs).map(|input| along(table.a_curves.get(input)));
+                let cells = table.clut.as_ref();
+                let cells = cells.map(|colours| Cells::new(points(table, inputs), colours));
+                let matrix = Stage::Matrix(table.matrix.v, table.bias.v);
+                let middle = Stage::tabulated(&table.m_curves);
+                let stages = vec![middle, Some(matrix), Stage::tabulated(&table.b_curves)];
+                (curves.collect(), cells, stages, false)
+            }
+        };
+        let encoding = Encoding::of(profile.pcs, old)?;
+        let stages = stages.into_iter().flatten().collect();
+        let (to_light, shape) = (from_xyz(), Shape::new());
+        Some(Table { inputs: curves, cells, stages, encoding, to_light, shape })
+    }
+
+    /// Samples of a pixel that the table is for.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The sRGB numbers, from 0 to 1, of as many numbers as there are inputs.
+    pub(super) fn colour(&self, values: impl Iterator<Item = usize>) -> [f64; 3] {
+        let mut places = [0.0; MOST_INPUTS];
+        for ((place, curve), value) in places.iter_mut().zip(&self.inputs).zip(values) {
+            *place = curve[value];
+        }
+        let start = match &self.cells {
+            Some(cells) => cells.colour(&places),
+            None => [places[0], places[1], places[2]],
+        };
+        let numbers = self.stages.iter().fold(start, |numbers, stage| stage.apply(numbers));
+        let [x, y, z] = self.encoding.xyz(numbers);
+        self.to_light.map(|[a, b, c]| self.shape.of(a * x + b * y + c * z))
+    }
+}
+
+impl Cells {
+    fn new(points: Vec<usize>, colours: &LutStore) -> Cells {
+        let colours = match colours {
+            LutStore::Store8(colours) => colours.iter().map(|c| u16::from(*c) * 257).collect(),
+            LutStore::Store16(colours) => colours.clone(),
+        };
+        Cells { points, colours }
+    }
+
+    /// The mean of the corners around a place, each by how near it is.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1")]
+    fn colour(&self, places: &[f64; MOST_INPUTS]) -> [f64; 3] {
+        let (mut first, mut stride) = (0, 3);
+        let (mut steps, mut parts) = ([0; MOST_INPUTS], [0.0; MOST_INPUTS]);
+        for (input, points) in self.points.iter().enumerate().rev() {
+            let last = points - 1;
+            let place = places[input] * f64::from(u32::try_from(last).unwrap_or(u32::MAX));
+            let cell = (place as usize).min(last.saturating_sub(1));
+            parts[input] = place - f64::from(u32::try_from(cell).unwrap_or(u32::MAX));
+            steps[input] = if last == 0 { 0 } else { stride };
+            first += cell * stride;
+            stride *= points;
+        }
+        let inputs = self.points.len();
+        let mut colour = [0.0; 3];
+        for corner in 0..1_usize << inputs {
+            let (mut weight, mut at) = (1.0, first);
+            for input in 0..inputs {
+                if corner >> input & 1 == 1 {
+                    (weight, at) = (weight * parts[input], at + steps[input]);
+                } else {
+                    weight *= 1.0 - parts[input];
+                }
+            }
+            for (sum, number) in colour.iter_mut().zip(&self.colours[at..at + 3]) {
+                *sum += weight * f64::from(*number);
+            }
+        }
+        colour.map(|sum| sum / 65_535.0)
+    }
+}
+
+impl Stage {
+    /// Three curves; `None` if they change nothing.
+    fn curves(curves: Vec<Vec<f64>>) -> Option<Stage> {
+        let curves: [Vec<f64>; 3] = curves.try_into().ok()?;
+        let straight = |curve: &Vec<f64>| {
+            let last = f64::from(u32::try_from(curve.len() - 1).unwrap_or(u32::MAX));
+            let mut even = (0_u32..).map(|step| f64::from(step) / last).zip(curve);
+            even.all(|(even, value)| (value - even).abs() < 1e-9)
+        };
+        (!curves.iter().all(straight)).then_some(Stage::Curves(curves))
+    }
+
+    /// The same of curves of the profile, or of none.
+    fn tabulated(curves: &[ToneReprCurve]) -> Option<Stage> {
+        let steps = || (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
+        let table = |curve: &ToneReprCurve| steps().map(|x| at(curve, x)).collect();
+        Stage::curves(curves.iter().map(table).collect())
+    }
+
+    fn apply(&self, numbers: [f64; 3]) -> [f64; 3] {
+        match self {
+            Stage::Curves(curves) => {
+                [0, 1, 2].map(|channel| between(&curves[channel], numbers[channel]))
+            }
+            Stage::Matrix(matrix, add) => {
+                let [x, y, z] = numbers;
+                [0, 1, 2].map(|row| {
+                    let [a, b, c] = matrix[row];
+                    (a * x + b * y + c * z + add[row]).clamp(0.0, 1.0)
+                })
+            }
+        }
+    }
+}
+
+/// The curves of a table of 8 or 16 bits, so many numbers each.
+fn split(store: &LutStore, length: u16) -> Vec<Vec<f64>> {
+    let all: Vec<f64> = match store {
+        LutStore::Store8(values) => values.iter().map(|v| f64::from(*v) / 255.0).collect(),
+        LutStore::Store16(values) => values.iter().map(|v| f64::from(*v) / 65_535.0).collect(),
+    };
+    all.chunks_exact(usize::from(length).max(1)).map(<[f64]>::to_vec).collect()
+}

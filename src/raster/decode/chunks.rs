@@ -1,0 +1,141 @@
+//! What a PNG file says beside its pixels, gathered from its chunks.
+//!
+//! The decoder's library knows only those that come before the pixels, although some writers put them
+//! behind; and it inflates them as far as all memory goes.
+
+use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
+
+use flate2::Crc;
+use flate2::read::ZlibDecoder;
+
+use crate::raster::metadata::{Metadata, Resolution};
+
+/// Bytes of the signature, and of the checksum behind each chunk.
+const SIGNATURE: u64 = 8;
+const CHECKSUM: i64 = 4;
+
+/// A file of nothing but chunks costs little more than this many.
+const MOST_CHUNKS: u32 = 1 << 20;
+
+/// More bytes than all of it has, stored and inflated: profiles, texts, notes.
+pub(super) const MOST: usize = 16 << 20;
+
+/// XMP specification, part 3, 1.1.5.
+const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
+
+/// What the chunks say.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) metadata: Metadata,
+    pub(super) resolution: Option<Resolution>,
+}
+
+/// Reads the head of every chunk and the data of those that matter. What cannot be read of them is no part
+/// of the image; the first of a kind counts.
+pub(super) fn said<R: BufRead + Seek>(reader: &mut R) -> io::Result<Said> {
+    let mut said = Said::default();
+    match gather(reader, &mut said) {
+        // The decoder says so if pixels are missing.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(said),
+        Err(error) => Err(error),
+        Ok(()) => Ok(said),
+    }
+}
+
+fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> {
+    reader.seek(SeekFrom::Start(SIGNATURE))?;
+    let (mut left, mut pixels) = (MOST, false);
+    for _ in 0..MOST_CHUNKS {
+        let mut head = [0; 8];
+        reader.read_exact(&mut head)?;
+        let [l3, l2, l1, l0, name @ ..] = head;
+        let length = u32::from_be_bytes([l3, l2, l1, l0]);
+        let wanted = match &name {
+            b"IEND" => return Ok(()),
+            // Behind the pixels a profile is too late for those who show them as they come.
+            b"iCCP" => !pixels,
+            b"eXIf" | b"iTXt" | b"pHYs" => true,
+            _ => false,
+        };
+        pixels |= &name == b"IDAT";
+        let fits = usize::try_from(length).ok().filter(|length| wanted && *length <= left);
+        let Some(fits) = fits else {
+            reader.seek_relative(i64::from(length) + CHECKSUM)?;
+            continue;
+        };
+        left -= fits;
+        if let Some(data) = data(reader, name, length)? {
+            said.keep(name, data);
+        }
+    }
+    Ok(())
+}
+
+/// The data of a chunk; `None` if its checksum says that they are others. Memory is taken as they come.
+fn data<R: BufRead>(reader: &mut R, name: [u8; 4], length: u32) -> io::Result<Option<Vec<u8>>> {
+    let mut data = Vec::new();
+    reader.by_ref().take(length.into()).read_to_end(&mut data)?;
+    let mut sum = [0; 4];
+    reader.read_exact(&mut sum)?;
+    let mut crc = Crc::new();
+    crc.update(&name);
+    crc.update(&data);
+    Ok((crc.sum() == u32::from_be_bytes(sum)).then_some(data))
+}
+
+impl Said {
+    fn keep(&mut self, name: [u8; 4], data: Vec<u8>) {
+        let Metadata { icc, exif, xmp } = &mut self.metadata;
+        match &name {
+            b"iCCP" if icc.is_none() => *icc = profile(&data),
+            b"eXIf" if exif.is_none() => *exif = Some(data),
+            b"iTXt" if xmp.is_none() => *xmp = packet(&data),
+            b"pHYs" if self.resolution.is_none() => self.resolution = resolution(&data),
+            _ => {}
+        }
+    }
+}
+
+/// What stands before the first zero, and behind it.
+fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = data.iter().position(|byte| *byte == 0)?;
+    Some((&data[..end], &data[end + 1..]))
+}
+
+/// A name, the one method of compression there is, the profile.
+fn profile(data: &[u8]) -> Option<Vec<u8>> {
+    match split(data)?.1 {
+        [0, deflated @ ..] => inflated(deflated),
+        _ => None,
+    }
+}
+
+/// A keyword, whether and how the text is compressed, its language, the keyword in that, the text.
+fn packet(data: &[u8]) -> Option<Vec<u8>> {
+    let (keyword, rest) = split(data)?;
+    let [compressed, _, rest @ ..] = rest else { return None };
+    let text = split(split(rest)?.1)?.1;
+    if keyword != XMP_KEYWORD {
+        return None;
+    }
+    let text = if *compressed == 0 { text.to_vec() } else { inflated(text)? };
+    std::str::from_utf8(&text).is_ok().then_some(text)
+}
+
+/// The whole of it, unless that is too much.
+fn inflated(deflated: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    ZlibDecoder::new(deflated).take(MOST as u64 + 1).read_to_end(&mut whole).ok()?;
+    (whole.len() <= MOST).then_some(whole)
+}
+
+/// Pixels in a unit across and down, and whether that is a metre.
+fn resolution(data: &[u8]) -> Option<Resolution> {
+    match *data {
+        [x3, x2, x1, x0, y3, y2, y1, y0, 1] => {
+            let [x, y] = [[x3, x2, x1, x0], [y3, y2, y1, y0]].map(u32::from_be_bytes);
+            Resolution::per_metre(x, y)
+        }
+        _ => None,
+    }
+}
