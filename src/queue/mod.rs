@@ -119,8 +119,9 @@ impl<M: Send + Sync + 'static> Delivery<M> {
 
     /// The same, of which it is known whether a member that died was to deal with it before.
     #[must_use]
-    pub fn taken_over(self, taken_over: bool) -> Self {
-        Self { taken_over, ..self }
+    pub fn taken_over(mut self, taken_over: bool) -> Self {
+        self.taken_over = taken_over;
+        self
     }
 
     /// Whether a member that died was to deal with it before, as far as the adapter knows.
