@@ -519,20 +519,21 @@ fn white_may_be_zero() {
 }
 
 /// The file with a name of four letters changed wherever it stands.
-fn renamed(name: &str, from: &[u8; 4], to: &[u8; 4]) -> Vec<u8> {
+fn renamed(name: &str, from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
     let mut file = read(name);
     let places: Vec<usize> =
-        (0..file.len() - 4).filter(|place| &file[*place..place + 4] == from).collect();
+        (0..file.len() - 4).filter(|place| file[*place..place + 4] == from).collect();
     assert!(!places.is_empty());
     for place in places {
-        file[place..place + 4].copy_from_slice(to);
+        file[place..place + 4].copy_from_slice(&to);
     }
     file
 }
 
 #[test]
 fn a_profile_that_leads_nowhere_is_none_and_one_by_another_table_is_one() {
-    for file in [renamed("wide.jpg", b"rTRC", b"xTRC"), renamed("tabled.jpg", b"A2B0", b"xxxx")] {
+    for file in [renamed("wide.jpg", *b"rTRC", *b"xTRC"), renamed("tabled.jpg", *b"A2B0", *b"xxxx")]
+    {
         assert_eq!(probe(Cursor::new(&file), &LIMITS).unwrap().profile, None);
         for colours in [Colours::All, Colours::Luma] {
             let wanted = Wanted::from(colours);
@@ -548,5 +549,5 @@ fn a_profile_that_leads_nowhere_is_none_and_one_by_another_table_is_one() {
         let source = decode::decode(Cursor::new(file), &LIMITS, wanted).unwrap();
         source.window(Region::of(source.size())).unwrap()
     };
-    assert!(pixels(&renamed("tabled.jpg", b"A2B0", b"A2B1")) == pixels(&read("tabled.jpg")));
+    assert!(pixels(&renamed("tabled.jpg", *b"A2B0", *b"A2B1")) == pixels(&read("tabled.jpg")));
 }

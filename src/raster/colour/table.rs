@@ -227,8 +227,9 @@ impl Stage {
             Stage::Matrix(matrix, add) => {
                 let [x, y, z] = numbers;
                 [0, 1, 2].map(|row| {
-                    let [a, b, c] = matrix[row];
-                    (a * x + b * y + c * z + add[row]).clamp(0.0, 1.0)
+                    let factors = matrix[row];
+                    let sum = factors[0] * x + factors[1] * y + factors[2] * z + add[row];
+                    sum.clamp(0.0, 1.0)
                 })
             }
         }

@@ -54,6 +54,7 @@ pub(super) fn open<'r>(
     let alpha = samples::check(&mut header)?;
     let plain = samples::plain(&mut header, alpha).map_err(broken)?;
     let planar = samples::planar(&mut header).map_err(broken)?;
+    let tiled = header.get_chunk_type() == ChunkType::Tile;
     let tag = header.find_tag_unsigned::<u8>(Tag::Orientation).map_err(broken)?;
     let orientation = tag.and_then(Orientation::from_exif).unwrap_or(Orientation::UPRIGHT);
     let metadata = tags::metadata(&mut header);
@@ -62,6 +63,10 @@ pub(super) fn open<'r>(
     let beside = Beside { metadata, orientation, memory };
     let decoder = match plain {
         Some(layout) => open_plain(reader, layout, beside, limits)?,
+        // The library stops at an assertion.
+        None if planar && tiled => {
+            return Err(DecodeError::unsupported(Container::Tiff, "planes in tiles"));
+        }
         None if planar && alpha != Alpha::None => {
             return Err(DecodeError::unsupported(Container::Tiff, "alpha in a plane of its own"));
         }

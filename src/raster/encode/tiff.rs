@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// What a BigTIFF looks like, of a size that can be kept: tests/data/written-big.tif, which other
+    /// What a `BigTIFF` looks like, of a size that can be kept: tests/data/written-big.tif, which other
     /// programs read too (tests/reference.py).
     #[test]
     fn a_small_bigtiff_is_read_back_and_is_the_one_that_others_read() {

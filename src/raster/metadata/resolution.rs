@@ -52,10 +52,8 @@ impl Resolution {
     /// What an Exif block says.
     pub(in crate::raster) fn of(exif: &Exif) -> Option<Resolution> {
         let entry = |tag: u16| exif.main.iter().find(|entry| entry.tag == tag);
-        let fraction = |tag: u16| match entry(tag)?.bytes[..] {
-            [a, b, c, d, e, f, g, h] => {
-                Some((u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])))
-            }
+        let fraction = |tag: u16| match *entry(tag)?.bytes.as_chunks::<4>().0 {
+            [top, bottom] => Some((u32::from_le_bytes(top), u32::from_le_bytes(bottom))),
             _ => None,
         };
         let unit = match entry(UNIT) {
