@@ -8,6 +8,7 @@
 //! - `associated`: TIFF whose colours are multiplied by alpha
 //! - `samples`: what TIFF says of its samples, and which of that is not read
 //! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
+//! - `lzw`: strips and tiles of TIFF by LZW
 //! - `tags`: what TIFF says beside its pixels
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
@@ -32,6 +33,7 @@ mod extent;
 mod gif;
 mod jpeg;
 pub mod limits;
+mod lzw;
 mod png;
 mod samples;
 mod strips;

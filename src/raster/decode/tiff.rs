@@ -11,12 +11,13 @@ use super::associated::Associated;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
+use super::lzw::{self, Lzw};
 use super::samples::{self, Alpha, Plain};
 use super::strips::{self, Strips};
 use super::whole::{Beside, Whole};
 use super::{Decoder, Input, Stored, tags};
 use crate::raster::format::Colours;
-use crate::raster::grid::{Region, Size};
+use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
 use crate::raster::orientation::Orientation;
 use crate::raster::pixels::Pixels;
@@ -96,14 +97,15 @@ fn open_plain<'r>(
         return Ok(Box::new(Strips { file, layout, stored, inverted, metadata }));
     }
     file.seek(SeekFrom::Start(0))?;
-    let reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
+    let mut reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
+    let lzw = Lzw::of(&mut reader, inverted).map_err(broken)?;
     let (width, height) = reader.chunk_dimensions();
     let chunk = Size::new(width.max(1), height.clamp(1, size.height));
     let chunk = match reader.get_chunk_type() {
         ChunkType::Strip => Size { width: size.width, ..chunk },
         ChunkType::Tile => chunk,
     };
-    Ok(Box::new(Chunks { reader, stored, chunk, metadata }))
+    Ok(Box::new(Chunks { reader, stored, chunk, lzw, metadata }))
 }
 
 /// The number of pages, at least 1 and at most [`MOST_PAGES`]; smaller copies do not count.
@@ -127,6 +129,8 @@ struct Chunks<'r> {
     stored: Stored,
     /// Full size of a chunk.
     chunk: Size,
+    /// How they are read if they are compressed by LZW.
+    lzw: Option<Lzw>,
     metadata: Metadata,
 }
 
@@ -134,7 +138,12 @@ impl Chunks<'_> {
     /// The pixels of a chunk without what a tile has beyond the edges of the image.
     fn read_chunk(&mut self, index: u32) -> Result<Pixels, DecodeError> {
         let (width, height) = self.reader.chunk_data_dimensions(index);
-        let mut pixels = Pixels::zeroed(Size::new(width, height), self.stored.format);
+        let (seen, format) = (Size::new(width, height), self.stored.format);
+        if let Some(lzw) = &self.lzw {
+            let read = lzw.read(self.reader.inner(), index, [self.chunk, seen], format);
+            return read.map_err(|error| DecodeError::from_io(Container::Tiff, error));
+        }
+        let mut pixels = Pixels::zeroed(seen, format);
         self.reader.read_chunk_bytes(index, pixels.as_bytes_mut()).map_err(broken)?;
         Ok(pixels)
     }
@@ -174,11 +183,11 @@ impl Decoder for Chunks<'_> {
     }
 
     fn memory(&self) -> u64 {
-        let chunk = Region::of(self.chunk);
         let row = Size { height: self.chunk.height, ..self.stored.size };
+        let chunk = raster_bytes(self.chunk, self.stored.format);
+        let packed = self.lzw.as_ref().map_or(0, |_| lzw::packed_bytes(chunk));
         // The library may hold a chunk of its own, compressed or not.
-        raster_bytes(row, self.stored.format)
-            .saturating_add(raster_bytes(chunk.size(), self.stored.format))
+        raster_bytes(row, self.stored.format).saturating_add(chunk).saturating_add(packed)
     }
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
