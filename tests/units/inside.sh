@@ -20,7 +20,8 @@ for role in $roles; do
   [ "$(stat -c %U "/proc/$(pid "$role")")" = tilemill ]
 done
 # %H-%i
-journalctl --no-pager --unit tilemill-work@1 | grep -q 'worker=node-1 '
+journalctl --sync
+journalctl --no-pager --unit tilemill-work@1 | grep -q "worker=$(uname -n)-1 "
 tilemill run in.jpg -o expected.jpg --filters blur:3 --overwrite >/dev/null
 mill
 echo "four units run, and give the bytes of a run"
