@@ -18,6 +18,7 @@
 pub mod agent;
 pub mod app;
 mod blocking;
+mod causes;
 pub mod cli;
 pub mod config;
 pub mod http;

@@ -30,7 +30,7 @@ use crate::support::{Process, Server, picture};
 /// A night, with the seed that chooses when it begins.
 type Night = fn(&Services, u64);
 
-const NIGHTS: [(&str, Night); 17] = [
+const NIGHTS: [(&str, Night); 18] = [
     ("nothing_happens", nothing),
     ("a_worker_is_killed", worker_killed),
     ("a_worker_is_stopped_for_a_while", worker_stopped),
@@ -39,6 +39,7 @@ const NIGHTS: [(&str, Night); 17] = [
     ("workers_come_and_go_all_the_time", storm),
     ("a_collector_is_killed_and_starts_again", collector_killed),
     ("one_of_two_collectors_is_killed", collector_of_two_killed),
+    ("a_collector_is_killed_while_it_encodes", collector_killed_late),
     ("a_collector_is_stopped_while_it_encodes", collector_stopped),
     ("results_are_deleted_and_the_collector_killed", results_deleted),
     ("two_servers_with_files_of_their_own_share_a_mill", two_servers),
@@ -99,20 +100,60 @@ impl Job {
     }
 
     fn begin_on(mill: Mill, seed: u64, workers: usize) -> Self {
+        let image = picture(mill.data.path(), "in.png", 1450, 1001);
+        let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
+        let job = Self::submit(mill, workers, &image, &FIELDS, expected);
+        // From the first tile to nearly the last.
+        let after = if job.workers.is_empty() { 0 } else { 1 + seed * 97 % (TILES - 60) };
+        job.until_done(after);
+        job
+    }
+
+    /// Begins one whose result takes long to encode, and returns when one of `more` collectors and its own
+    /// is about that, with that one.
+    fn begin_to_encode(services: &Services, name: &str, more: usize) -> (Self, Vec<Process>) {
+        static EXPECTED: OnceLock<Vec<u8>> = OnceLock::new();
+        let (kafka, redis) = (&services.kafka.address, services.redis.address());
+        let mill = Mill::new(kafka, &redis, name);
+        let mut others: Vec<_> = (0..more).map(|_| mill.collect()).collect();
+        let image = picture(mill.data.path(), "in.png", 4000, 3000);
+        let expected = EXPECTED.get_or_init(|| by_run(&image, "invert", "webp"));
+        let fields = [("filters", "invert"), ("format", "webp")];
+        let mut job = Self::submit(mill, 2, &image, &fields, expected);
+        let encodes = |process: &Process| {
+            support::open_files(process.pid(), |name| name.contains("/final/.staged-")) > 0
+        };
+        let began = Instant::now();
+        while !encodes(&job.collector) {
+            assert!(began.elapsed() < Duration::from_mins(1), "nobody encodes");
+            if let Some(index) = others.iter().position(encodes) {
+                std::mem::swap(&mut job.collector, &mut others[index]);
+            }
+        }
+        (job, others)
+    }
+
+    /// Whether the result is not there, and nobody says it is.
+    fn is_open(&self) -> bool {
+        let (_, job) = self.server.get(&format!("/api/jobs/{}", self.id));
+        ["processing", "stitching"].contains(&job["status"].as_str().unwrap())
+    }
+
+    fn submit(
+        mill: Mill,
+        workers: usize,
+        image: &Path,
+        fields: &[(&str, &str)],
+        expected: &'static [u8],
+    ) -> Self {
         let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
         let names: Vec<_> = (0..workers).map(|number| format!("w{number}")).collect();
         let workers = names.iter().map(|name| mill.work(name)).collect();
         for name in &names {
             until_worker(&server, name, "live");
         }
-        let image = picture(mill.data.path(), "in.png", 1450, 1001);
-        let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
-        let id = server.accepted(&image, &FIELDS);
-        let job = Self { mill, server, collector, monitor, workers, id, expected };
-        // From the first tile to nearly the last.
-        let after = if job.workers.is_empty() { 0 } else { 1 + seed * 97 % (TILES - 60) };
-        job.until_done(after);
-        job
+        let id = server.accepted(image, fields);
+        Self { mill, server, collector, monitor, workers, id, expected }
     }
 
     fn until_done(&self, tiles: u64) {
@@ -221,21 +262,24 @@ fn collector_of_two_killed(services: &Services, seed: u64) {
     job.ends();
 }
 
-/// The collector that has the canvas is stopped when all tiles are in; another, which sees the same files,
-/// does it all again. When the first goes on, it finds that it is late.
+fn collector_killed_late(services: &Services, seed: u64) {
+    let (mut job, _) = Job::begin_to_encode(services, &format!("killed-late-{seed}"), 0);
+    let dead = std::mem::replace(&mut job.collector, job.mill.collect());
+    dead.signal(Signal::STOP);
+    assert!(job.is_open(), "it had the result already");
+    dead.kill();
+    job.ends();
+}
+
+/// Another collector, which sees the same files, does it all again. When the first goes on, it finds that it
+/// is late.
 fn collector_stopped(services: &Services, seed: u64) {
-    let (kafka, redis) = (&services.kafka.address, services.redis.address());
-    let mill = Mill::new(kafka, &redis, &format!("collector-stopped-{seed}"));
-    let collectors = [mill.collect(), mill.collect()];
-    let mut job = Job::begin_on(mill, TILES - 61, 2);
-    let has_canvas = |process: &Process| support::open_files(process.pid(), ".canvas") > 0;
-    let all = [&collectors[0], &collectors[1], &job.collector];
-    let at_work = all.into_iter().find(|process| has_canvas(process)).expect("one has the canvas");
-    job.server.until(&job.id, |job| job["tiles_done"] == TILES);
-    at_work.signal(Signal::STOP);
+    let (mut job, others) = Job::begin_to_encode(services, &format!("collector-stopped-{seed}"), 2);
+    job.collector.signal(Signal::STOP);
+    assert!(job.is_open(), "it had the result already");
     std::thread::sleep(Duration::from_secs(if is_long() { 20 } else { 8 }));
-    at_work.signal(Signal::CONT);
-    job.workers.extend(collectors);
+    job.collector.signal(Signal::CONT);
+    job.workers.extend(others);
     job.ends();
 }
 

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::convert::Infallible;
-use std::error::Error;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,10 +28,10 @@ use super::error::ApiError;
 use super::live::Live;
 use super::view::{self, Links};
 use crate::app::App;
-use crate::blocking;
 use crate::model::job::{JobId, Status};
 use crate::service::PortError;
 use crate::state::LAST_LOOK;
+use crate::{blocking, causes};
 
 /// Changes are told at most this often.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -147,7 +146,8 @@ impl Hub {
                 Ok(())
             }
             Err(error) => {
-                let mut trouble = event("trouble", &serde_json::json!({ "error": causes(&error) }));
+                let mut trouble =
+                    event("trouble", &serde_json::json!({ "error": causes::all(&error) }));
                 if let Some(old) = &before.trouble {
                     stay(&mut trouble, old);
                 }
@@ -172,12 +172,6 @@ impl Hub {
         }
         Ok(Frame { list: Some(list), common, jobs, trouble: None })
     }
-}
-
-/// What happened, and why, in a sentence.
-fn causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Leaves what is the same the same, so that listeners see it by its address.

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::topics::plan::{self, Wanted};
 use super::{MissingTopics, Unreachable};
 use crate::app::{self, Backends};
+use crate::causes;
 use crate::config::{Config, Kafka};
 use crate::model::process::Role;
 use crate::queue::QueueError;
@@ -154,7 +155,7 @@ impl Patience {
         let is_left = self.began.elapsed() < self.limit;
         if is_left && self.said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
             self.said = Some(Instant::now());
-            info!(address, error = causes(error), "waiting for {what}");
+            info!(address, error = causes::all(error), "waiting for {what}");
         }
         is_left
     }
@@ -162,12 +163,6 @@ impl Patience {
     async fn pause(&self) {
         tokio::time::sleep(TRY_EVERY).await;
     }
-}
-
-/// What happened, and why.
-fn causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(Some(error), |error: &&dyn Error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 async fn look(

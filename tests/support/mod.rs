@@ -398,11 +398,11 @@ pub fn raw(address: &str, request: &[u8]) -> (u16, String, Value) {
     (status, head, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// How many files that end so a process has open.
-pub fn open_files(process: u32, end: &str) -> usize {
+/// How many files with such names a process has open.
+pub fn open_files(process: u32, is_meant: impl Fn(&str) -> bool) -> usize {
     let open = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
     let names = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
-    names.filter(|name| name.to_string_lossy().ends_with(end)).count()
+    names.filter(|name| is_meant(&name.to_string_lossy())).count()
 }
 
 /// All files below a directory, sorted.

@@ -90,35 +90,42 @@ pub(in crate::raster) struct Converted<'a> {
 impl Rows for Converted<'_> {
     fn push(&mut self, mut rows: Pixels) -> io::Result<()> {
         let channels = rows.channels();
-        if let Conversion::Shaped(shaper) = &self.conversion {
-            match rows.samples_mut() {
-                SamplesMut::U8(samples) => shape(shaper, samples, channels),
-                SamplesMut::U16(samples) => shape(shaper, samples, channels),
+        let table = match &self.conversion {
+            Conversion::Shaped(shaper) => {
+                match rows.samples_mut() {
+                    SamplesMut::U8(samples) => shape(shaper, samples, channels),
+                    SamplesMut::U16(samples) => shape(shaper, samples, channels),
+                }
+                return self.rows.push(rows);
             }
-            return self.rows.push(rows);
-        }
+            Conversion::Tabled(table) => Some(table),
+            Conversion::Plain => None,
+        };
+        let bands = Bands { rows: &mut *self.rows, table, inks: self.inks };
         match rows.samples() {
-            Samples::U8(samples) => self.push_bands(samples, rows.size(), channels),
-            Samples::U16(samples) => self.push_bands(samples, rows.size(), channels),
+            Samples::U8(samples) => bands.push(samples, rows.size(), channels),
+            Samples::U16(samples) => bands.push(samples, rows.size(), channels),
         }
     }
 }
 
-impl Converted<'_> {
-    fn push_bands<S: Sample>(
-        &mut self,
-        samples: &[S],
-        size: Size,
-        channels: Channels,
-    ) -> io::Result<()> {
+/// Gives rows on pixel by pixel: through a table, or as inks of which nothing is known.
+struct Bands<'a> {
+    rows: &'a mut dyn Rows,
+    table: Option<&'a Table>,
+    inks: bool,
+}
+
+impl Bands<'_> {
+    fn push<S: Sample>(self, samples: &[S], size: Size, channels: Channels) -> io::Result<()> {
         let row = (size.width as usize * channels.count()).max(1);
         let rows = usize::try_from(BAND_BYTES).unwrap_or(usize::MAX) / (row * size_of::<S>());
         let given = if self.inks { Channels::Rgb } else { channels };
         for band in samples.chunks(row * rows.max(1)) {
             let height = u32::try_from(band.len() / row).unwrap_or(u32::MAX);
-            let converted = match &self.conversion {
-                Conversion::Tabled(table) => through(table, band, channels.count()),
-                Conversion::Plain | Conversion::Shaped(_) => plain(band),
+            let converted = match self.table {
+                Some(table) => through(table, band, channels.count()),
+                None => plain(band),
             };
             self.rows.push(Pixels::of(Size { height, ..size }, given, converted))?;
         }

@@ -8,6 +8,7 @@ use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use flate2::Crc;
 use flate2::read::ZlibDecoder;
 
+use super::limits::MOST_METADATA;
 use crate::raster::metadata::{Metadata, Resolution};
 
 /// Bytes of the signature, and of the checksum behind each chunk.
@@ -16,9 +17,6 @@ const CHECKSUM: i64 = 4;
 
 /// A file of nothing but chunks costs little more than this many.
 const MOST_CHUNKS: u32 = 1 << 20;
-
-/// More bytes than all of it has, stored and inflated: profiles, texts, notes.
-pub(super) const MOST: usize = 16 << 20;
 
 /// XMP specification, part 3, 1.1.5.
 const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
@@ -44,7 +42,7 @@ pub(super) fn said<R: BufRead + Seek>(reader: &mut R) -> io::Result<Said> {
 
 fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> {
     reader.seek(SeekFrom::Start(SIGNATURE))?;
-    let (mut left, mut pixels) = (MOST, false);
+    let (mut left, mut pixels) = (MOST_METADATA, false);
     for _ in 0..MOST_CHUNKS {
         let mut head = [0; 8];
         reader.read_exact(&mut head)?;
@@ -125,8 +123,8 @@ fn packet(data: &[u8]) -> Option<Vec<u8>> {
 /// The whole of it, unless that is too much.
 fn inflated(deflated: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
-    ZlibDecoder::new(deflated).take(MOST as u64 + 1).read_to_end(&mut whole).ok()?;
-    (whole.len() <= MOST).then_some(whole)
+    ZlibDecoder::new(deflated).take(MOST_METADATA as u64 + 1).read_to_end(&mut whole).ok()?;
+    (whole.len() <= MOST_METADATA).then_some(whole)
 }
 
 /// Pixels in a unit across and down, and whether that is a metre.

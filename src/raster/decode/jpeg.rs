@@ -84,28 +84,12 @@ fn colours(told: ColorSpace, components: u8) -> Result<ColorSpace, DecodeError> 
 
 /// What the segment of JFIF says, which comes first.
 fn resolution(file: &[u8]) -> Option<Resolution> {
-    match *file {
-        [
-            0xFF,
-            0xD8,
-            0xFF,
-            0xE0,
-            _,
-            _,
-            b'J',
-            b'F',
-            b'I',
-            b'F',
-            0,
-            _,
-            _,
-            unit,
-            x1,
-            x0,
-            y1,
-            y0,
-            ..,
-        ] => Resolution::of_jfif(unit, u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0])),
+    let [0xFF, 0xD8, 0xFF, 0xE0, _, _, segment @ ..] = file else { return None };
+    match *segment.strip_prefix(b"JFIF\0")? {
+        [_, _, unit, x1, x0, y1, y0, ..] => {
+            let [x, y] = [[x1, x0], [y1, y0]].map(u16::from_be_bytes);
+            Resolution::of_jfif(unit, x, y)
+        }
         _ => None,
     }
 }

@@ -58,6 +58,9 @@ fn refuse_above(
     Err(DecodeError::TooLarge { what, value, limit, setting })
 }
 
+/// More bytes than all has that a file says beside its pixels: profiles, texts, notes.
+pub(super) const MOST_METADATA: usize = 16 << 20;
+
 /// Bytes of an image in memory.
 pub(super) fn raster_bytes(size: Size, format: PixelFormat) -> u64 {
     u64::try_from(format.bytes(size)).unwrap_or(u64::MAX)

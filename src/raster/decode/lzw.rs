@@ -5,12 +5,13 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use tiff::TiffResult;
 use tiff::decoder::{ChunkType, Decoder as Reader};
-use tiff::tags::{ByteOrder, Tag};
+use tiff::tags::Tag;
 use weezl::BitOrder;
 use weezl::decode::Configuration;
 
+use super::samples::Plain;
 use crate::raster::grid::{Region, Size};
-use crate::raster::pixels::{PixelFormat, Pixels, SamplesMut};
+use crate::raster::pixels::{Pixels, SamplesMut};
 
 const COMPRESSION: u16 = 5;
 /// Each sample is the difference from the one of the same colour before it.
@@ -24,16 +25,14 @@ pub(super) struct Lzw {
     /// Whether a chunk at an edge is written as large as all others.
     padded: bool,
     predicted: bool,
-    byte_order: ByteOrder,
-    /// Whether 0 is white.
-    inverted: bool,
+    plain: Plain,
 }
 
 impl Lzw {
     /// Those of this file; `None` if its chunks are compressed otherwise.
     pub(super) fn of<R: Read + Seek>(
         reader: &mut Reader<R>,
-        inverted: bool,
+        plain: Plain,
     ) -> TiffResult<Option<Self>> {
         if reader.find_tag_unsigned(Tag::Compression)? != Some(COMPRESSION) {
             return Ok(None);
@@ -49,8 +48,7 @@ impl Lzw {
             lengths: reader.get_tag_u64_vec(lengths)?,
             padded,
             predicted: reader.find_tag_unsigned(Tag::Predictor)? == Some(HORIZONTAL),
-            byte_order: reader.byte_order(),
-            inverted,
+            plain,
         }))
     }
 
@@ -60,18 +58,15 @@ impl Lzw {
         file: &mut (impl Read + Seek),
         index: u32,
         [full, seen]: [Size; 2],
-        format: PixelFormat,
     ) -> io::Result<Pixels> {
         let written = if self.padded { full } else { seen };
-        let mut pixels = Pixels::zeroed(written, format);
+        let mut pixels = Pixels::zeroed(written, self.plain.format);
         self.unpack(file, index as usize, pixels.as_bytes_mut())?;
-        self.to_native(&mut pixels);
+        self.plain.to_native(&mut pixels);
         if self.predicted {
             undo_prediction(&mut pixels);
         }
-        if self.inverted {
-            pixels.as_bytes_mut().iter_mut().for_each(|byte| *byte = !*byte);
-        }
+        self.plain.to_light(&mut pixels);
         Ok(if written == seen { pixels } else { pixels.crop(Region::of(seen)) })
     }
 
@@ -101,17 +96,6 @@ impl Lzw {
         }
         Ok(())
     }
-
-    fn to_native(&self, pixels: &mut Pixels) {
-        let SamplesMut::U16(samples) = pixels.samples_mut() else { return };
-        let native = match self.byte_order {
-            ByteOrder::LittleEndian => u16::from_le,
-            ByteOrder::BigEndian => u16::from_be,
-        };
-        for sample in samples.iter_mut() {
-            *sample = native(*sample);
-        }
-    }
 }
 
 /// The most that a chunk of so many bytes takes in the file: each by a code of 12 bits, and some codes beside.
@@ -127,19 +111,16 @@ fn undo_prediction(pixels: &mut Pixels) {
     let channels = pixels.channels().count();
     let row = pixels.width() as usize * channels;
     match pixels.samples_mut() {
-        SamplesMut::U8(samples) => {
-            for row in samples.chunks_exact_mut(row) {
-                for at in channels..row.len() {
-                    row[at] = row[at].wrapping_add(row[at - channels]);
-                }
-            }
-        }
-        SamplesMut::U16(samples) => {
-            for row in samples.chunks_exact_mut(row) {
-                for at in channels..row.len() {
-                    row[at] = row[at].wrapping_add(row[at - channels]);
-                }
-            }
+        SamplesMut::U8(samples) => add_up(samples, row, channels, u8::wrapping_add),
+        SamplesMut::U16(samples) => add_up(samples, row, channels, u16::wrapping_add),
+    }
+}
+
+/// Adds to each sample of a row the one of its colour before it.
+fn add_up<S: Copy>(samples: &mut [S], row: usize, channels: usize, sum: impl Fn(S, S) -> S) {
+    for row in samples.chunks_exact_mut(row) {
+        for at in channels..row.len() {
+            row[at] = sum(row[at], row[at - channels]);
         }
     }
 }

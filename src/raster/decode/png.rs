@@ -7,7 +7,7 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use super::chunks::{self, Said};
 use super::container::Container;
 use super::error::DecodeError;
-use super::limits::{Limits, band_rows, raster_bytes};
+use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
@@ -49,7 +49,7 @@ pub(super) fn open<'r>(
     // Before anything else: the library takes memory for a row as soon as it goes on.
     limits.check_size(size)?;
     let bytes = usize::try_from(size.width).unwrap_or(usize::MAX).saturating_mul(LARGEST_PIXEL);
-    decoder.set_limits(png::Limits { bytes: bytes.saturating_add(chunks::MOST) });
+    decoder.set_limits(png::Limits { bytes: bytes.saturating_add(MOST_METADATA) });
     // Palettes and fewer bits than 8 become 8 bits; 16 bits stay.
     decoder.set_transformations(Transformations::EXPAND);
     let reader = decoder.read_info().map_err(broken)?;

@@ -4,12 +4,12 @@ use std::io::{Read, Seek};
 
 use tiff::TiffResult;
 use tiff::decoder::Decoder as Reader;
-use tiff::tags::Tag;
+use tiff::tags::{ByteOrder, Tag};
 
 use super::container::Container;
 use super::error::DecodeError;
 use super::tiff::broken;
-use crate::raster::pixels::{Channels, Depth, PixelFormat};
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
 const INK_SET: u16 = 332;
 
@@ -116,7 +116,29 @@ pub(super) struct Plain {
     /// Whether they are four inks.
     pub(super) inks: bool,
     /// Whether 0 is white.
-    pub(super) inverted: bool,
+    inverted: bool,
+    byte_order: ByteOrder,
+}
+
+impl Plain {
+    /// Turns the bytes of samples as they lie in the file round, if this machine has them otherwise.
+    pub(super) fn to_native(self, pixels: &mut Pixels) {
+        let SamplesMut::U16(samples) = pixels.samples_mut() else { return };
+        let native = match self.byte_order {
+            ByteOrder::LittleEndian => u16::from_le,
+            ByteOrder::BigEndian => u16::from_be,
+        };
+        for sample in samples.iter_mut() {
+            *sample = native(*sample);
+        }
+    }
+
+    /// Makes 0 black, in samples of either size and either byte order.
+    pub(super) fn to_light(self, pixels: &mut Pixels) {
+        if self.inverted {
+            pixels.as_bytes_mut().iter_mut().for_each(|byte| *byte = !*byte);
+        }
+    }
 }
 
 /// The samples of a file of interleaved, unsigned grey, RGB or CMYK; `None` for any other file.
@@ -146,7 +168,8 @@ pub(super) fn plain<R: Read + Seek>(
         && (layout == INTERLEAVED || channels == Channels::Grey)
         && formats.is_none_or(|formats| formats.iter().all(|&format| format == UNSIGNED));
     let format = PixelFormat { channels, depth };
-    Ok(plain.then_some(Plain { format, inks, inverted }))
+    let byte_order = reader.byte_order();
+    Ok(plain.then_some(Plain { format, inks, inverted, byte_order }))
 }
 
 /// Whether the samples of a pixel lie apart from one another.

@@ -5,16 +5,17 @@ use std::ops::Range;
 
 use tiff::TiffResult;
 use tiff::decoder::{ChunkType, Decoder as Reader};
-use tiff::tags::{ByteOrder, Tag};
+use tiff::tags::Tag;
 
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{band_rows, raster_bytes};
+use super::samples::Plain;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Pixels, SamplesMut};
+use crate::raster::pixels::Pixels;
 use crate::raster::source::Rows;
 
 const UNCOMPRESSED: u16 = 1;
@@ -28,7 +29,6 @@ pub(super) struct Layout {
     /// Bytes of each strip.
     lengths: Vec<u64>,
     rows_per_strip: u32,
-    byte_order: ByteOrder,
 }
 
 /// The layout of a file of uncompressed strips; `None` for any other file.
@@ -44,7 +44,6 @@ pub(super) fn layout<R: Read + Seek>(reader: &mut Reader<R>) -> TiffResult<Optio
         offsets: reader.get_tag_u64_vec(Tag::StripOffsets)?,
         lengths: reader.get_tag_u64_vec(Tag::StripByteCounts)?,
         rows_per_strip: reader.chunk_dimensions().1.max(1),
-        byte_order: reader.byte_order(),
     }))
 }
 
@@ -53,8 +52,7 @@ pub(super) struct Strips<'r> {
     pub(super) file: Input<'r>,
     pub(super) layout: Layout,
     pub(super) stored: Stored,
-    /// Whether 0 is white.
-    pub(super) inverted: bool,
+    pub(super) plain: Plain,
     pub(super) metadata: Metadata,
 }
 
@@ -91,21 +89,6 @@ impl Strips<'_> {
             .and_then(|offset| offset.checked_add(skipped))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a strip is too short"))
     }
-
-    fn to_native(&self, band: &mut Pixels) {
-        if self.inverted {
-            // In either byte order, and of samples of either size.
-            band.as_bytes_mut().iter_mut().for_each(|byte| *byte = !*byte);
-        }
-        let SamplesMut::U16(samples) = band.samples_mut() else { return };
-        let native = match self.layout.byte_order {
-            ByteOrder::LittleEndian => u16::from_le,
-            ByteOrder::BigEndian => u16::from_be,
-        };
-        for sample in samples.iter_mut() {
-            *sample = native(*sample);
-        }
-    }
 }
 
 impl Decoder for Strips<'_> {
@@ -131,7 +114,8 @@ impl Decoder for Strips<'_> {
             let mut band = Pixels::zeroed(Size { height, ..size }, format);
             self.read_rows(top..top + height, band.as_bytes_mut())
                 .map_err(|error| DecodeError::from_io(Container::Tiff, error))?;
-            self.to_native(&mut band);
+            self.plain.to_native(&mut band);
+            self.plain.to_light(&mut band);
             rows.push(band).map_err(DecodeError::keep)?;
             top += height;
         }

@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use tiff::decoder::{Decoder as Reader, IfdDecoder};
 use tiff::tags::{ByteOrder, IfdPointer, Tag, Type, ValueBuffer};
 
+use super::limits::MOST_METADATA;
 use crate::raster::metadata::Metadata;
 use crate::raster::metadata::exif::Exif;
 use crate::raster::metadata::ifd::Entry;
@@ -18,12 +19,9 @@ const ICC: u16 = 34_675;
 const EXIF_POINTER: u16 = 34_665;
 const GPS_POINTER: u16 = 34_853;
 
-/// More bytes than all of it has: profiles, texts, notes.
-const MOST: u64 = 16 << 20;
-
 /// What can be read of it; the rest is no part of the image.
 pub(super) fn metadata<R: Read + Seek>(reader: &mut Reader<R>) -> Metadata {
-    let mut left = MOST;
+    let mut left = MOST_METADATA as u64;
     let mut main = reader.image_ifd();
     let icc = entry(&mut main, ICC, &mut left).map(|entry| entry.bytes);
     let xmp = entry(&mut main, XMP, &mut left).map(|entry| entry.bytes);

@@ -84,7 +84,7 @@ pub(super) fn open<'r>(
 /// A decoder for samples that lie as ours do.
 fn open_plain<'r>(
     mut file: Input<'r>,
-    Plain { format, inks, inverted }: Plain,
+    plain: Plain,
     Beside { metadata, orientation, .. }: Beside,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
@@ -92,13 +92,14 @@ fn open_plain<'r>(
     let (width, height) = reader.dimensions().map_err(broken)?;
     let size = Size::new(width, height);
     limits.check_size(size)?;
+    let Plain { format, inks, .. } = plain;
     let stored = Stored { size, format, orientation, inks };
     if let Some(layout) = strips::layout(&mut reader).map_err(broken)? {
-        return Ok(Box::new(Strips { file, layout, stored, inverted, metadata }));
+        return Ok(Box::new(Strips { file, layout, stored, plain, metadata }));
     }
     file.seek(SeekFrom::Start(0))?;
     let mut reader = Reader::new(file).map_err(broken)?.with_limits(reader_limits(limits));
-    let lzw = Lzw::of(&mut reader, inverted).map_err(broken)?;
+    let lzw = Lzw::of(&mut reader, plain).map_err(broken)?;
     let (width, height) = reader.chunk_dimensions();
     let chunk = Size::new(width.max(1), height.clamp(1, size.height));
     let chunk = match reader.get_chunk_type() {
@@ -138,12 +139,12 @@ impl Chunks<'_> {
     /// The pixels of a chunk without what a tile has beyond the edges of the image.
     fn read_chunk(&mut self, index: u32) -> Result<Pixels, DecodeError> {
         let (width, height) = self.reader.chunk_data_dimensions(index);
-        let (seen, format) = (Size::new(width, height), self.stored.format);
+        let seen = Size::new(width, height);
         if let Some(lzw) = &self.lzw {
-            let read = lzw.read(self.reader.inner(), index, [self.chunk, seen], format);
+            let read = lzw.read(self.reader.inner(), index, [self.chunk, seen]);
             return read.map_err(|error| DecodeError::from_io(Container::Tiff, error));
         }
-        let mut pixels = Pixels::zeroed(seen, format);
+        let mut pixels = Pixels::zeroed(seen, self.stored.format);
         self.reader.read_chunk_bytes(index, pixels.as_bytes_mut()).map_err(broken)?;
         Ok(pixels)
     }

@@ -6,7 +6,7 @@ use image_webp::{DecodingError, WebPDecoder};
 
 use super::container::Container;
 use super::error::DecodeError;
-use super::limits::{Limits, raster_bytes};
+use super::limits::{Limits, MOST_METADATA, raster_bytes};
 use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
@@ -14,9 +14,6 @@ use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
-
-/// More bytes than a profile, texts or notes have. The library takes as many as the file says they are.
-const MOST_METADATA: usize = 16 << 20;
 
 /// Bytes of a pixel that the library has beside those it gives: without alpha the lossless kind as RGBA,
 /// or luma and half as much chroma; with alpha that, and alpha as the green of a lossless image; or, since it
@@ -53,6 +50,7 @@ pub(super) fn open<'r>(
     let (width, height) = decoder.dimensions();
     let size = Size::new(width, height);
     limits.check_size(size)?;
+    // The library takes as many bytes as the file says they are.
     decoder.set_memory_limit(MOST_METADATA);
     // What cannot be read of it is no part of the image.
     let metadata = Metadata {

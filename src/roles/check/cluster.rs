@@ -1,9 +1,8 @@
 //! What `tilemill check` looks at in a cluster: Kafka, Redis, and the server that has the files.
 
-use std::error::Error;
-
 use super::{Check, Finding};
 use crate::app;
+use crate::causes;
 use crate::config::{Config, Kafka};
 use crate::queue::admin::{BrokerState, TopicAdmin, TopicState};
 use crate::roles::topics::plan::{self, REASSIGN, Wanted};
@@ -47,7 +46,7 @@ async fn redis(config: &Config) -> Check {
     match app::redis_state(redis).await {
         Ok(_) => Check::ok(REDIS, format!("{} answers", redis.address)),
         Err(error) => {
-            let text = format!("{} cannot be used: {}", redis.address, causes(&error));
+            let text = format!("{} cannot be used: {}", redis.address, causes::behind(&error));
             let remedy = "start it, or correct `redis.address` and the other keys beside it";
             Check::bad(REDIS, Finding::Unreachable, text, remedy)
         }
@@ -65,7 +64,7 @@ async fn storage(config: &Config) -> Option<Check> {
     } else {
         (Finding::Failed, "give server and collectors the same `storage.token`")
     };
-    let text = format!("{url} cannot be used: {}", causes(&error));
+    let text = format!("{url} cannot be used: {}", causes::behind(&error));
     Some(Check::bad(STORAGE, result, text, remedy))
 }
 
@@ -73,7 +72,7 @@ async fn brokers(admin: &dyn TopicAdmin, kafka: &Kafka) -> Vec<Check> {
     match admin.brokers().await {
         Ok(brokers) => brokers.iter().map(|broker| advertised(broker, kafka)).collect(),
         Err(error) => {
-            let text = format!("{} cannot be reached: {}", kafka.brokers, causes(&error));
+            let text = format!("{} cannot be reached: {}", kafka.brokers, causes::behind(&error));
             let remedy = "start it, or correct `kafka.brokers`";
             vec![Check::bad(BROKERS, Finding::Unreachable, text, remedy)]
         }
@@ -87,7 +86,7 @@ fn advertised(broker: &BrokerState, kafka: &Kafka) -> Check {
     };
     let text = format!(
         "a broker tells clients to use {advertised}, which this host cannot: {}",
-        causes(trouble)
+        causes::behind(trouble)
     );
     // Of several addresses, nobody knows which is this broker's.
     let known = match kafka.brokers.addresses() {
@@ -110,7 +109,7 @@ async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
             Check::bad(name, Finding::Failed, text, "tilemill topics create")
         }
         Err(error) => {
-            let text = format!("the topic {}: {}", topic.plan.name, causes(&error));
+            let text = format!("the topic {}: {}", topic.plan.name, causes::behind(&error));
             Check::bad(name, Finding::Unreachable, text, "see the broker's log, and check again")
         }
     }
@@ -137,10 +136,4 @@ fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
     let keys: Vec<_> = unlike.keys().map(String::as_str).collect();
     let text = format!("{} not as configured: tilemill topics describe shows it", keys.join(", "));
     Check::bad(name, Finding::Warning, text, "tilemill topics create")
-}
-
-/// What happened, and why.
-fn causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |error: &&dyn Error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -13,7 +13,6 @@ use tracing::warn;
 
 use super::BACK_OFF;
 use super::mosaic::Painter;
-use crate::blocking;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
 use crate::raster::colour::Space;
 use crate::raster::encode::{EncodedBand, Encoder};
@@ -22,6 +21,7 @@ use crate::service::PortError;
 use crate::service::canvas::Canvas;
 use crate::service::pool::Pool;
 use crate::storage::{ResultStorage, Staged, StorageError};
+use crate::{blocking, causes};
 
 /// Bytes gathered before they are written to the final image.
 const WRITE_BUFFER: usize = 1 << 20;
@@ -209,13 +209,7 @@ fn join(
 
 /// Names every cause in the chain: the owner of the job sees no log.
 fn cannot_write(error: impl std::error::Error) -> Failure {
-    let mut cause = format!("cannot write the result: {error}");
-    let mut source = error.source();
-    while let Some(error) = source {
-        cause = format!("{cause}: {error}");
-        source = error.source();
-    }
-    Failure::of_job(cause)
+    Failure::of_job(format!("cannot write the result: {}", causes::all(&error)))
 }
 
 #[cfg(test)]
