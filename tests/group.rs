@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rustix::process::Signal;
 use tilemill::model::tile::{Retry, TileResult, TileTask};
 use tilemill::model::worker::Heartbeat;
@@ -56,7 +57,7 @@ macro_rules! conforms {
     };
 }
 
-const CONFORMANCE: [(&str, Test); 8] = conformance::each_queue_check!(conforms);
+const CONFORMANCE: [(&str, Test); 9] = conformance::each_queue_check!(conforms);
 
 const TESTS: [(&str, Test); 11] = [
     ("a_group_with_members_of_another_client_shares_and_rebalances_both_ways", mixed),
@@ -262,13 +263,16 @@ fn too_large(cluster: &Cluster) {
         until("it is there", async || admin.look(&plan).await.unwrap().is_some()).await;
         let topic =
             KafkaTopic::new(cluster_at(&cluster.address), &name, options(&name, Danger::None));
-        let mut large = message(1);
-        large.host = "h".repeat(100_000);
-        let Err(QueueError::Refused(cause)) = topic.send(0, large).await else {
+        let large = |bytes| Heartbeat { host: "h".repeat(bytes), ..message(1) };
+        let Err(QueueError::Refused(cause)) = topic.send(0, large(100_000)).await else {
             panic!("it is not refused");
         };
         assert!(cause.to_string().contains("`topics.max_message`"), "{cause}");
-        topic.send(0, message(2)).await.unwrap();
+        // Together they are too large, and one of them alone is, too.
+        let sizes = (0..40).map(|at| if at == 20 { 100_000 } else { 5000 });
+        let sent = join_all(sizes.map(|bytes| topic.send(0, large(bytes)))).await;
+        let refused: Vec<_> = (0..40).filter(|at| sent[*at].is_err()).collect();
+        assert_eq!(refused, [20], "{sent:?}");
     });
 }
 

@@ -6,6 +6,7 @@ macro_rules! each_queue_check {
     ($with:ident) => {
         $with! {
             messages_of_a_partition_arrive_in_the_order_of_their_offsets,
+            messages_sent_at_once_are_each_where_their_offset_says,
             a_partition_that_is_not_there_is_refused,
             the_first_event_is_the_assignment_of_all_partitions,
             the_committed_offset_never_passes_an_unacked_message,

@@ -81,6 +81,19 @@ pub async fn messages_of_a_partition_arrive_in_the_order_of_their_offsets(topic:
     }
 }
 
+pub async fn messages_sent_at_once_are_each_where_their_offset_says(topic: &Messages) {
+    let sends = (0..200).map(|number| topic.send(2, message(number)));
+    let offsets = futures_util::future::try_join_all(sends).await.unwrap();
+    let mut consumer = topic.join("a").await.unwrap();
+    let mut found = vec![0; offsets.len()];
+    for _ in &offsets {
+        let delivery = delivery(&mut *consumer).await;
+        found[usize::try_from(number(&delivery)).unwrap()] = delivery.offset();
+        delivery.ack();
+    }
+    assert_eq!(found, offsets);
+}
+
 pub async fn a_partition_that_is_not_there_is_refused(topic: &Messages) {
     let refused = topic.send(4, message(0)).await;
     assert!(matches!(refused, Err(QueueError::NoSuchPartition { partition: 4, partitions: 4 })));

@@ -1,5 +1,5 @@
-//! Record batches as a broker sends them. Records are slices of its answer, and nothing is allocated by
-//! a length that was read.
+//! Record batches: as they are sent to a broker, and as it sends them. There, records are slices of its answer,
+//! and nothing is allocated by a length that was read.
 //!
 //! ```text
 //! bytes  0..8   offset of the first record
@@ -14,7 +14,14 @@
 //!
 //! The source is "Record Batch" and "Record" in <https://kafka.apache.org/documentation/#messageformat>.
 
-use bytes::{Buf, Bytes};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::indexmap::IndexMap;
+use kafka_protocol::records::{
+    Compression, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, Record,
+    RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+};
 
 /// What the length does not count.
 const UNCOUNTED: usize = 12;
@@ -51,6 +58,35 @@ pub(super) enum BatchError {
     Checksum { expected: u32, found: u32 },
     #[error("a record does not lie in the batch")]
     Torn,
+}
+
+/// A batch of new records with these values, whose offsets are for the broker to give.
+pub(super) fn pack(values: impl Iterator<Item = Bytes>) -> Bytes {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // For those who look; the topic's own time is when the broker appended a record.
+    let timestamp = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let record = |(offset, value): (i32, Bytes)| Record {
+        transactional: false,
+        control: false,
+        delete_horizon: false,
+        partition_leader_epoch: NO_PARTITION_LEADER_EPOCH,
+        producer_id: NO_PRODUCER_ID,
+        producer_epoch: NO_PRODUCER_EPOCH,
+        timestamp_type: TimestampType::Creation,
+        offset: offset.into(),
+        // That of the first stands in the batch, and the encoder begins another where they do not follow.
+        sequence: offset + NO_SEQUENCE,
+        timestamp,
+        key: None,
+        value: Some(value),
+        headers: IndexMap::new(),
+    };
+    let records: Vec<_> = (0..).zip(values).map(record).collect();
+    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+    let mut batch = BytesMut::new();
+    RecordBatchEncoder::encode(&mut batch, &records, &options)
+        .expect("no record comes near the two gigabytes that fit into a batch");
+    batch.freeze()
 }
 
 /// The whole batches of an answer. A broker may cut the last one off.
@@ -147,7 +183,7 @@ pub(super) mod tests {
     };
     use proptest::prelude::*;
 
-    use super::{BatchError, Fetched, batches};
+    use super::{BatchError, Fetched, batches, pack};
 
     pub(in crate::queue::kafka) fn record(
         offset: i64,
@@ -208,6 +244,16 @@ pub(super) mod tests {
             prop_assert_eq!(read.len(), 1);
             prop_assert_eq!(read[0].last(), expected.last().unwrap().offset);
             prop_assert_eq!(read[0].records(), Ok(expected));
+        }
+
+        #[test]
+        fn what_is_packed_is_read_in_its_order(
+            contents in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..20),
+        ) {
+            let values: Vec<_> = contents.into_iter().map(Bytes::from).collect();
+            let read = read(pack(values.iter().cloned()));
+            let expected = (0..).zip(values).map(|(offset, value)| Fetched { offset, value });
+            prop_assert_eq!(read, [Ok(expected.collect())]);
         }
 
         #[test]

@@ -1,11 +1,11 @@
 //! The requests that are sent, each in one version: the first that Kafka writes in its newer
-//! encoding, which every broker since 2.7 reads.
+//! encoding, which every broker since 2.8 reads.
 
 use kafka_protocol::messages::{
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
     IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::Request;
 
@@ -38,6 +38,7 @@ impl Call for FetchRequest {
 calls! {
     ApiVersionsRequest 3 "ApiVersions",
     MetadataRequest 9 "Metadata",
+    ProduceRequest 9 "Produce",
     CreateTopicsRequest 5 "CreateTopics",
     CreatePartitionsRequest 2 "CreatePartitions",
     DeleteTopicsRequest 4 "DeleteTopics",

@@ -186,12 +186,16 @@ pub(super) mod tests {
     use kafka_protocol::messages::offset_fetch_response::{
         OffsetFetchResponsePartition, OffsetFetchResponseTopic,
     };
+    use kafka_protocol::messages::produce_response::{
+        PartitionProduceResponse, TopicProduceResponse,
+    };
     use kafka_protocol::messages::{
         FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
         HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
         LeaveGroupRequest, LeaveGroupResponse, MetadataRequest, MetadataResponse,
         OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
-        ResponseHeader, SyncGroupRequest, SyncGroupResponse, TopicName,
+        ProduceRequest, ProduceResponse, ResponseHeader, SyncGroupRequest, SyncGroupResponse,
+        TopicName,
     };
     use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
     use proptest::prelude::*;
@@ -255,6 +259,16 @@ pub(super) mod tests {
         answer::<OffsetCommitRequest>(&OffsetCommitResponse::default().with_topics(vec![topic]))
     }
 
+    fn appended() -> Vec<u8> {
+        let partition = PartitionProduceResponse::default()
+            .with_base_offset(7)
+            .with_error_message(Some(StrBytes::from_static_str("what")));
+        let topic = TopicProduceResponse::default()
+            .with_name(topic())
+            .with_partition_responses(vec![partition]);
+        answer::<ProduceRequest>(&ProduceResponse::default().with_responses(vec![topic]))
+    }
+
     fn left() -> Vec<u8> {
         let member = MemberResponse::default().with_member_id(StrBytes::from_static_str("a"));
         answer::<LeaveGroupRequest>(&LeaveGroupResponse::default().with_members(vec![member]))
@@ -287,13 +301,14 @@ pub(super) mod tests {
         let _ = read_answer::<FindCoordinatorRequest>(bytes.clone(), 1);
         let _ = read_answer::<OffsetCommitRequest>(bytes.clone(), 1);
         let _ = read_answer::<LeaveGroupRequest>(bytes.clone(), 1);
+        let _ = read_answer::<ProduceRequest>(bytes.clone(), 1);
         let _ = read_answer::<MetadataRequest>(bytes, 1);
     }
 
     proptest! {
         #[test]
         fn answers_with_bytes_changed_are_read_or_refused(
-            which in 0..9_usize,
+            which in 0..10_usize,
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
             cut in any::<prop::sample::Index>(),
         ) {
@@ -305,7 +320,8 @@ pub(super) mod tests {
                 4 => stored(),
                 5 => left(),
                 6 => described(),
-                7 => answer::<SyncGroupRequest>(
+                7 => appended(),
+                8 => answer::<SyncGroupRequest>(
                     &SyncGroupResponse::default().with_assignment(Bytes::from_static(b"data")),
                 ),
                 _ => answer::<HeartbeatRequest>(&HeartbeatResponse::default()),

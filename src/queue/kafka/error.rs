@@ -51,7 +51,7 @@ pub enum KafkaError {
     },
     /// The broker does not know the request as it is sent.
     #[error(
-        "the broker {address} does not know version {version} of {request}: Apache Kafka 2.7 or \
+        "the broker {address} does not know version {version} of {request}: Apache Kafka 2.8 or \
          later is needed, or something compatible"
     )]
     TooOld {

@@ -6,7 +6,7 @@
 //! * [`cluster`]: the brokers, and how they are reached.
 //! * [`connection`]: one connection to one of them.
 //! * [`error`]: what can go wrong between this process and a broker.
-//! * `batch`: records as a broker sends them.
+//! * `batch`: records as they are sent.
 //! * `call`: the requests that are sent, each in one version.
 //! * `caution`: which messages a member may hand out after another has died of one.
 //! * `consumer`: a member that gets messages.
@@ -17,8 +17,9 @@
 //! * `inbox`: records between fetchers and consumer.
 //! * `ownership`: which partitions are a member's, and how far each has been dealt with.
 //! * `reader`: one partition, read from its leader.
-//! * `records`: records to partitions, and where those begin and end, over `rskafka`.
+//! * `records`: the records of a topic: how they are appended, and where partitions begin and end.
 //! * `tracker`: which offset may be committed.
+//! * `writer`: one partition, written at its leader.
 
 pub mod admin;
 mod batch;
@@ -39,6 +40,7 @@ mod records;
 pub mod topic;
 mod tracker;
 pub mod wire;
+mod writer;
 
 pub use consumer::Beginning;
 pub use ownership::Danger;

@@ -1,27 +1,23 @@
-//! Appends records to the partitions of one topic, and tells where those begin and end, over `rskafka`.
+//! The records of one topic: they are appended by a `writer` for each partition, and where partitions begin
+//! and end is told by `rskafka`.
 //!
 //! Its clients retry for ever and can hang on a broker that has stalled. Every call has a deadline here,
 //! and a client that has missed one, or lost its connection, is replaced before the next.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use rskafka::BackoffConfig;
-use rskafka::chrono::{DateTime, Utc};
-use rskafka::client::error::{Error, ProtocolError};
-use rskafka::client::partition::{Compression, OffsetAt, PartitionClient, UnknownTopicHandling};
+use rskafka::client::error::Error;
+use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
-use rskafka::record::Record;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::cluster::Cluster;
-
-/// How long a partition that a broker does not name is looked for: it may have been added just now, and
-/// brokers learn of that one after the other.
-const NEWNESS: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+use super::error::KafkaError;
+use super::writer::Writer;
 
 /// A call that brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +30,10 @@ pub(super) enum RecordsError {
     /// It took too long.
     #[error("no answer within {} s", .0.as_secs_f32())]
     TimedOut(Duration),
-    /// Anything else.
+    /// A broker or the way to it failed.
+    #[error(transparent)]
+    Broker(Arc<KafkaError>),
+    /// The same, as `rskafka` sees it.
     #[error("a broker or the way to it failed")]
     Client(#[source] Box<Error>),
 }
@@ -44,6 +43,7 @@ pub(super) struct Records {
     cluster: Cluster,
     topic: String,
     timeout: Duration,
+    writers: std::sync::Mutex<HashMap<u32, Writer>>,
     clients: Mutex<Clients>,
 }
 
@@ -56,7 +56,8 @@ struct Clients {
 impl Records {
     pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
         let (cluster, timeout) = (cluster.clone(), cluster.timeout());
-        Self { cluster, topic: topic.to_owned(), timeout, clients: Mutex::default() }
+        let (writers, clients) = Default::default();
+        Self { cluster, topic: topic.to_owned(), timeout, writers, clients }
     }
 
     /// Appends a record; it is stored by all replicas in sync when this returns.
@@ -65,19 +66,14 @@ impl Records {
         partition: u32,
         value: Vec<u8>,
     ) -> Result<u64, RecordsError> {
-        let bytes = value.len();
-        let timestamp = now();
-        let record = Record { key: None, value: Some(value), headers: BTreeMap::new(), timestamp };
-        let produced = self.call(partition, async move |client: Arc<PartitionClient>| {
-            client.produce(vec![record], Compression::NoCompression).await
-        });
-        match produced.await {
-            Ok(offsets) => Ok(offsets.first().map_or(0, |offset| unsigned(*offset))),
-            Err(error) if error.is(ProtocolError::MessageTooLarge) => {
-                Err(RecordsError::TooLarge { bytes })
-            }
-            Err(error) => Err(error),
-        }
+        self.writer(partition).append(value.into()).await
+    }
+
+    fn writer(&self, partition: u32) -> Writer {
+        // No code that can panic runs under the lock, so the map is whole even if poisoned.
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = || Writer::start(&self.cluster, &self.topic, partition);
+        writers.entry(partition).or_insert_with(start).clone()
     }
 
     /// The first offset that is still there.
@@ -91,42 +87,15 @@ impl Records {
     }
 
     async fn offset(&self, partition: u32, at: OffsetAt) -> Result<u64, RecordsError> {
-        self.call(partition, async move |client: Arc<PartitionClient>| client.get_offset(at).await)
-            .await
-            .map(unsigned)
-    }
-
-    async fn call<T>(
-        &self,
-        partition: u32,
-        call: impl AsyncFnOnce(Arc<PartitionClient>) -> Result<T, Error>,
-    ) -> Result<T, RecordsError> {
-        let called = async { call(self.find(partition).await?).await };
-        let error = match timeout(self.timeout, called).await {
-            Ok(Ok(value)) => return Ok(value),
+        let asked = async { self.partition(partition).await?.get_offset(at).await };
+        let error = match timeout(self.timeout, asked).await {
+            // Brokers give no negative offsets but for "none".
+            Ok(Ok(offset)) => return Ok(u64::try_from(offset).unwrap_or(0)),
             Ok(Err(error)) => RecordsError::Client(Box::new(error)),
             Err(_) => RecordsError::TimedOut(self.timeout),
         };
-        // A broker that says so will say so again.
-        if !error.is(ProtocolError::MessageTooLarge) {
-            self.replace(partition).await;
-        }
+        self.replace(partition).await;
         Err(error)
-    }
-
-    /// The client for a partition that is there, though it may be new.
-    async fn find(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
-        let began = Instant::now();
-        loop {
-            match self.partition(partition).await {
-                // That is also what a client says that remembers the topic from before it grew.
-                Err(Error::InvalidResponse(_)) if began.elapsed() < NEWNESS => {
-                    self.replace(partition).await;
-                    sleep(LOOK_EVERY).await;
-                }
-                found => return found,
-            }
-        }
     }
 
     async fn partition(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
@@ -173,24 +142,4 @@ impl Records {
         clients.partitions.remove(&partition);
         clients.cluster = None;
     }
-}
-
-impl RecordsError {
-    /// Whether a broker answered with this error, whatever the client made of it.
-    fn is(&self, code: ProtocolError) -> bool {
-        matches!(self, Self::Client(error)
-            if matches!(&**error, Error::ServerError { protocol_error, .. } if *protocol_error == code))
-    }
-}
-
-/// For those who look; the topic's own time is when the broker appended a record.
-fn now() -> DateTime<Utc> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-    DateTime::from_timestamp_millis(millis).unwrap_or_default()
-}
-
-/// Brokers give no negative offsets but for "none".
-fn unsigned(offset: i64) -> u64 {
-    u64::try_from(offset).unwrap_or(0)
 }

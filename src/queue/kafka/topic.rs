@@ -129,7 +129,7 @@ impl<M: Message> Topic<M> for KafkaTopic {
         let compression = self.options.compression;
         let record = blocking::run(move || message.encode(compression)).await;
         let produced = self.records.produce(partition, record).await;
-        if matches!(produced, Err(RecordsError::Client(_)))
+        if matches!(produced, Err(RecordsError::Broker(_)))
             && let Ok(partitions) = self.count().await
             && partition >= partitions
         {
