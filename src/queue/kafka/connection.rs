@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::call::Call;
-use super::error::{KafkaError, accepted};
+use super::error::{BoxError, KafkaError, accepted};
 use super::guard::Guarded;
 
 /// An answer up to here gets its memory in one piece, and a larger one as it comes.
@@ -37,7 +37,7 @@ pub struct Connection {
 /// Why there is no answer, without the address.
 enum Trouble {
     Broken(io::Error),
-    Garbled(Box<dyn std::error::Error + Send + Sync>),
+    Garbled(BoxError),
 }
 
 impl From<io::Error> for Trouble {
@@ -104,13 +104,17 @@ impl Connection {
             Ok(Err(Trouble::Broken(source))) => {
                 Err(KafkaError::Broken { address: address(), source })
             }
-            Ok(Err(Trouble::Garbled(source))) => {
-                Err(KafkaError::Garbled { address: address(), request: C::NAME, source })
-            }
+            Ok(Err(Trouble::Garbled(source))) => Err(self.garbled::<C>(source)),
             Err(_) => {
                 Err(KafkaError::Silent { address: address(), request: C::NAME, after: deadline })
             }
         }
+    }
+
+    /// Why an answer to a request makes no sense.
+    pub(super) fn garbled<C: Call>(&self, source: impl Into<BoxError>) -> KafkaError {
+        let (address, source) = (self.address.clone(), source.into());
+        KafkaError::Garbled { address, request: C::NAME, source }
     }
 
     async fn round_trip<C: Call>(&mut self, request: &C) -> Result<C::Response, Trouble> {

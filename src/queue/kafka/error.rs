@@ -7,6 +7,9 @@ use kafka_protocol::ResponseError;
 
 use crate::queue::QueueError;
 
+/// Whatever went wrong.
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A request that was not fulfilled.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
@@ -47,7 +50,7 @@ pub enum KafkaError {
         request: &'static str,
         /// What is wrong with it.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// The broker does not know the request as it is sent.
     #[error(

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::consumer::{Beginning, Source};
+use super::error::BoxError;
 use super::inbox::Inbox;
 use super::ownership::{Owned, Ownership};
 use super::reader::{Read, Reader};
@@ -34,8 +35,6 @@ fn share(partitions: usize) -> i32 {
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
     (ALL_BYTES / partitions).clamp(LEAST_BYTES, MOST_BYTES)
 }
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Fills the inbox until the partition is no longer held.
 pub(super) async fn fetch<M>(

@@ -10,10 +10,10 @@ use kafka_protocol::messages::fetch_response::PartitionData;
 use tracing::warn;
 
 use super::batch::{Batch, Fetched, batches};
-use super::call::Call;
 use super::cluster::{Cluster, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
+use super::records::unsigned;
 
 /// How long a broker may wait for records before it says that there are none.
 const WAIT: Duration = Duration::from_millis(500);
@@ -57,10 +57,8 @@ impl Reader {
         let mut read = Read { records: Vec::new(), next: offset };
         for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
             accepted(partition.error_code, None, refused)?;
-            self.unpack(partition, &mut read).map_err(|text| {
-                let (address, request) = (leader.address().to_owned(), FetchRequest::NAME);
-                KafkaError::Garbled { address, request, source: text.into() }
-            })?;
+            self.unpack(partition, &mut read)
+                .map_err(|text| leader.garbled::<FetchRequest>(text))?;
         }
         // A batch comes whole, though some of it may be asked for no more.
         read.records.retain(|record| record.offset >= offset);
@@ -71,7 +69,7 @@ impl Reader {
     /// Adds what follows in the partition. No checksum covers where a batch lies, and commits go by it: it
     /// has to be behind what came before, and no further than the partition goes.
     fn unpack(&self, partition: PartitionData, read: &mut Read) -> Result<(), String> {
-        let end = u64::try_from(partition.high_watermark).unwrap_or(0);
+        let end = unsigned(partition.high_watermark);
         let content = partition.records.unwrap_or_default();
         let (something, asked) = (!content.is_empty(), read.next);
         for batch in batches(content) {

@@ -13,11 +13,16 @@ use rskafka::client::error::Error;
 use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::cluster::Cluster;
 use super::error::KafkaError;
 use super::writer::Writer;
+
+/// How long a partition that a broker does not name is looked for: it may have been added just now, and
+/// brokers learn of that one after the other.
+pub(super) const NEWNESS: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A call that brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -87,15 +92,29 @@ impl Records {
     }
 
     async fn offset(&self, partition: u32, at: OffsetAt) -> Result<u64, RecordsError> {
-        let asked = async { self.partition(partition).await?.get_offset(at).await };
+        let asked = async { self.find(partition).await?.get_offset(at).await };
         let error = match timeout(self.timeout, asked).await {
-            // Brokers give no negative offsets but for "none".
-            Ok(Ok(offset)) => return Ok(u64::try_from(offset).unwrap_or(0)),
+            Ok(Ok(offset)) => return Ok(unsigned(offset)),
             Ok(Err(error)) => RecordsError::Client(Box::new(error)),
             Err(_) => RecordsError::TimedOut(self.timeout),
         };
         self.replace(partition).await;
         Err(error)
+    }
+
+    /// The client for a partition that is there, though it may be new.
+    async fn find(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
+        let began = Instant::now();
+        loop {
+            match self.partition(partition).await {
+                // That is also what a client says that remembers the topic from before it grew.
+                Err(Error::InvalidResponse(_)) if began.elapsed() < NEWNESS => {
+                    self.replace(partition).await;
+                    sleep(LOOK_EVERY).await;
+                }
+                found => return found,
+            }
+        }
     }
 
     async fn partition(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
@@ -142,4 +161,9 @@ impl Records {
         clients.partitions.remove(&partition);
         clients.cluster = None;
     }
+}
+
+/// Brokers give no negative offsets but for "none".
+pub(super) fn unsigned(offset: i64) -> u64 {
+    u64::try_from(offset).unwrap_or(0)
 }

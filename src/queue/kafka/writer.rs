@@ -12,17 +12,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::batch::pack;
-use super::call::Call;
 use super::cluster::{Cluster, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
-use super::records::RecordsError;
+use super::records::{NEWNESS, RecordsError, unsigned};
 
 /// Records that go together have fewer bytes than a topic takes that nobody has configured (1 MiB).
 const TOGETHER: usize = 512 << 10;
-/// How long a partition that a broker does not name is looked for: it may have been added just now, and
-/// brokers learn of that one after the other.
-const NEWNESS: Duration = Duration::from_secs(2);
 /// How long to wait before a request is sent again, at first and at last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -53,14 +49,15 @@ impl Writer {
     }
 
     /// Appends a record and says at which offset; it is stored by all replicas in sync when this returns.
-    /// After an error it may be, too.
+    /// After an error it may be stored all the same.
     pub(super) async fn append(&self, value: Bytes) -> Result<u64, RecordsError> {
         let (answer, answered) = oneshot::channel();
-        let handed_in = self.queue.send(Waiting { value, answer });
+        // Where nobody takes it, nobody answers.
+        let _ = self.queue.send(Waiting { value, answer });
         match timeout(self.timeout, answered).await {
-            Ok(Ok(answer)) if handed_in.is_ok() => answer,
-            // Or the runtime is about to end, and nobody writes any more.
-            _ => Err(RecordsError::TimedOut(self.timeout)),
+            Ok(Ok(answer)) => answer,
+            // The latter when the runtime ends.
+            Err(_) | Ok(Err(_)) => Err(RecordsError::TimedOut(self.timeout)),
         }
     }
 }
@@ -101,7 +98,7 @@ struct Leader {
 }
 
 impl Leader {
-    /// Appends records together, and answers those who wait.
+    /// Appends records, if possible together, and answers those who wait.
     async fn store(&mut self, together: Vec<Waiting>) {
         if together.is_empty() {
             return;
@@ -117,7 +114,7 @@ impl Leader {
         }
     }
 
-    /// The offset of the first. What is only a matter of time is tried again, as long as there is some.
+    /// Appends records together, and says at which offset the first is.
     async fn append(&mut self, records: &[Waiting]) -> Result<u64, KafkaError> {
         let batch = pack(records.iter().map(|record| record.value.clone()));
         let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
@@ -126,16 +123,21 @@ impl Leader {
                 Ok(first) => return Ok(first),
                 Err(error) => error,
             };
-            let patience = match error.code() {
-                Some(ResponseError::UnknownTopicOrPartition) => NEWNESS,
-                Some(code) if !code.is_retriable() => return Err(error),
-                _ => self.cluster.timeout(),
-            };
-            if began.elapsed() + pause >= patience || matches!(error, KafkaError::TooOld { .. }) {
+            if began.elapsed() + pause >= self.patience(&error) {
                 return Err(error);
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// How long an error may be only a matter of time.
+    fn patience(&self, error: &KafkaError) -> Duration {
+        match (error, error.code()) {
+            (_, Some(ResponseError::UnknownTopicOrPartition)) => NEWNESS,
+            (_, Some(code)) if !code.is_retriable() => Duration::ZERO,
+            (KafkaError::TooOld { .. }, _) => Duration::ZERO,
+            _ => self.cluster.timeout(),
         }
     }
 
@@ -149,17 +151,14 @@ impl Leader {
         let partition =
             answer.responses.into_iter().flat_map(|topic| topic.partition_responses).next();
         let Some(partition) = partition else {
-            let (address, request) = (leader.address().to_owned(), ProduceRequest::NAME);
-            let source = "it says nothing of the partition".into();
-            return Err(KafkaError::Garbled { address, request, source });
+            return Err(leader.garbled::<ProduceRequest>("it says nothing of the partition"));
         };
         let message = partition.error_message.as_deref();
         accepted(partition.error_code, message, || {
             format!("partition {} of {} cannot be written", self.partition, self.topic)
         })?;
         self.connection = Some(leader);
-        // Brokers give no negative offsets but for "none".
-        Ok(u64::try_from(partition.base_offset).unwrap_or(0))
+        Ok(unsigned(partition.base_offset))
     }
 
     fn produce(&self, batch: Bytes) -> ProduceRequest {
