@@ -208,8 +208,15 @@ fn worker_stopped(services: &Services, seed: u64) {
     job.ends();
 }
 
+/// There is so much left to do that whoever joins gets some of it.
 fn worker_comes(services: &Services, seed: u64) {
-    let mut job = Job::begin_at(services, "worker-comes", seed, seed % 2);
+    static EXPECTED: OnceLock<Vec<u8>> = OnceLock::new();
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    let mill = Mill::new(kafka, &redis, &format!("worker-comes-{seed}"));
+    let image = picture(mill.data.path(), "in.png", 2900, 1201);
+    let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
+    let mut job = Job::submit(mill, 2, &image, &FIELDS, expected);
+    job.until_done(1 + seed * 97 % (TILES / 2));
     job.workers.push(job.mill.work("late"));
     job.server.get_until("/api/workers", |workers| {
         let workers = workers.as_array().unwrap();
