@@ -164,9 +164,9 @@ impl Job {
     /// leave.
     fn ends(self) {
         let over = Instant::now();
-        let Self { server, collector, monitor, workers, id, expected, .. } = self;
+        let Self { mill, server, collector, monitor, workers, id, expected } = self;
         assert!(server.result(&id) == expected, "the result has other bytes");
-        told(over.elapsed());
+        told(&mill.name, over.elapsed());
         server.until_idle();
         leave_all(workers.into_iter().chain([collector, monitor]));
         server.stop();
@@ -177,8 +177,8 @@ impl Job {
 static OWN_TIME: OnceLock<Duration> = OnceLock::new();
 
 /// Says how long a job took after the last fault; in the long run it must not have been too long.
-fn told(time: Duration) {
-    eprintln!("ended {:.1} s after the last fault", time.as_secs_f64());
+fn told(name: &str, time: Duration) {
+    eprintln!("{name}: ended {:.1} s after the last fault", time.as_secs_f64());
     if let (true, Some(own)) = (is_long(), OWN_TIME.get()) {
         let limit = DELAY + AT_ONCE * *own;
         assert!(time <= limit, "{time:?} after the last fault, more than {limit:?}");

@@ -72,6 +72,7 @@ impl Services {
 pub struct Mill {
     /// Files of the server, and of collectors that see them.
     pub data: TempDir,
+    pub name: String,
     settings: Vec<(String, String)>,
 }
 
@@ -103,7 +104,7 @@ impl Mill {
             setting("WORKER__THREADS", "2".into()),
         ];
         settings.extend(more.iter().map(|(key, value)| setting(key, (*value).to_owned())));
-        let mill = Self { data, settings };
+        let mill = Self { data, name: name.to_owned(), settings };
         mill.topics(&["create"]);
         mill
     }
