@@ -1,6 +1,6 @@
 //! What a process is: thin loops that put services to work until they are told to stop.
 //!
-//! * [`serve`]: the page, the API, and a mill.
+//! * [`serve`]: the page, the API and dispatch; without a cluster the whole mill.
 //! * [`run`]: a mill for the images on the command line.
 //! * [`submit`]: images to a server, results back.
 //! * [`work`]: a member of the group that filters tiles.
@@ -78,20 +78,48 @@ pub struct Unreachable {
 #[error("topics are missing in Kafka: {0}; make them with: tilemill topics create")]
 pub struct MissingTopics(String);
 
+/// A service of this process has ended before its time.
+#[derive(Debug, thiserror::Error)]
+#[error("the mill stopped; the log says why")]
+pub struct MillStopped;
+
 /// The exit code for an error that ended a role. A service manager starts a role again that did not end
-/// with [`USAGE`]: what a service or a disk did may be over by then.
+/// with [`USAGE`].
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    let is_of_service = |cause: &(dyn Error + 'static)| {
-        cause.is::<QueueError>() || cause.is::<StateError>() || cause.is::<StorageError>()
-    };
     if error.is::<Unreachable>() || error.is::<MissingTopics>() {
         UNREACHABLE
-    } else if error.chain().any(is_of_service) {
+    } else if error.chain().any(may_pass) {
         FAILED
     } else {
         USAGE
     }
+}
+
+/// Whether this may be over when the role is started again, as what a service or a disk did. The rest a person
+/// has to mend.
+fn may_pass(cause: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind as Kind;
+
+    let of_person = |error: &io::Error| {
+        matches!(
+            error.kind(),
+            Kind::NotFound
+                | Kind::PermissionDenied
+                | Kind::AddrInUse
+                | Kind::AlreadyExists
+                | Kind::NotADirectory
+                | Kind::IsADirectory
+                | Kind::InvalidInput
+                | Kind::InvalidData
+                | Kind::Unsupported
+        )
+    };
+    cause.is::<QueueError>()
+        || cause.is::<StateError>()
+        || cause.is::<StorageError>()
+        || cause.is::<MillStopped>()
+        || cause.downcast_ref().is_some_and(|error| !of_person(error))
 }
 
 /// The first line of the log.
@@ -169,6 +197,10 @@ mod tests {
         let storage = anyhow::Error::from(StorageError::Unavailable(away()));
         assert_eq!(exit_code(&storage.context("read the jobs")), FAILED);
         assert_eq!(exit_code(&QueueError::Unavailable(away()).into()), FAILED);
+        assert_eq!(exit_code(&MillStopped.into()), FAILED);
+        let disk = |kind| anyhow::Error::from(io::Error::from(kind)).context("make `scratch_dir`");
+        assert_eq!(exit_code(&disk(io::ErrorKind::StorageFull)), FAILED);
+        assert_eq!(exit_code(&disk(io::ErrorKind::PermissionDenied)), USAGE);
         assert_eq!(exit_code(&anyhow::anyhow!("no Redis is configured")), USAGE);
     }
 }

@@ -24,7 +24,7 @@ mod trouble;
 
 /// How long it may take to say that all is well.
 const GREETING: Duration = Duration::from_secs(10);
-/// How long a server may be silent. Event streams carry a sign of life every 15 seconds.
+/// How long a server may be silent. Event streams carry a sign of life every 10 seconds.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// Speaks to one server. Clones share its connections.

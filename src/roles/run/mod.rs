@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use self::progress::Progress;
 use super::outputs::{self, Target, Wanted};
-use super::{DONE, FAILED, INTERRUPTED, StopSignal, inputs};
+use super::{DONE, FAILED, INTERRUPTED, MillStopped, StopSignal, inputs};
 use crate::app::{self, App};
 use crate::cli::{RunArgs, WishArgs};
 use crate::config::{Bytes, Config};
@@ -59,7 +59,7 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
             run.progress.interrupted();
             Ok(INTERRUPTED)
         }
-        () = shutdown.cancelled() => Err(anyhow!("the mill stopped; the log says why")),
+        () = shutdown.cancelled() => Err(MillStopped.into()),
     };
     shutdown.cancel();
     // Long enough for files that are being written to be removed; tiles in work are given up.

@@ -100,8 +100,10 @@ impl Submission {
         Ok(ended)
     }
 
-    /// Uploads the image, later if the server is busy now.
+    /// Uploads the image, later if the server is busy now, and again if it goes away meanwhile. If it had accepted
+    /// the image by then, it has two jobs, of which one is waited for. Standard input can be read only once.
     async fn upload(&self, errand: &Errand, progress: &Progress) -> Result<Job> {
+        let mut away: Option<Instant> = None;
         loop {
             let source = errand.open().map_err(|error| Trouble::Here("open it".into(), error))?;
             let mut form = Form::new(&self.fields(errand), progress.uploading(source));
@@ -111,6 +113,12 @@ impl Submission {
                     let (image, seconds) = (errand.input.display(), pause.as_secs());
                     self.report.remark(&format!("{image}: {detail}; again in {seconds} s"));
                     sleep(pause).await;
+                }
+                Err(Trouble::Unreachable(_))
+                    if !errand.reads_stream()
+                        && away.get_or_insert_with(Instant::now).elapsed() < PATIENCE =>
+                {
+                    sleep(PAUSE).await;
                 }
                 sent => return sent,
             }
