@@ -413,7 +413,9 @@ fn methods_and_names_are_answered_as_http_wants_it() {
     let length = server.result(&job).len().to_string();
     let head = ureq::head(server.url(&format!("/api/jobs/{job}/result"))).call().unwrap();
     assert_eq!(head.headers()["content-length"].to_str().unwrap(), length);
-    assert_eq!(server.delete("/api/workers").0, 405);
+    let (status, problem) = server.delete("/api/workers");
+    assert_eq!((status, &problem["code"]), (405, &"wrong_method".into()));
+    assert_eq!(problem["detail"], "this is for GET, HEAD");
     assert_eq!(server.get("/api/nothing").0, 404);
     server.stop();
 }

@@ -17,14 +17,14 @@ fn routes() -> BTreeSet<(String, String)> {
     let sources = include_str!("../src/http/routes.rs");
     let mut routes = BTreeSet::new();
     let mut scope = "/api";
-    for part in sources.split("resource(\"").skip(1) {
+    for part in sources.split("at(\"/").skip(1) {
         let (path, methods) = part.split_once('"').unwrap();
         for (call, method) in
             [("read()", "get"), ("get()", "get"), ("post()", "post"), ("delete()", "delete")]
         {
             let methods = methods.split("fn read").next().unwrap();
             if methods.contains(call) {
-                routes.insert((method.to_owned(), format!("{scope}{path}")));
+                routes.insert((method.to_owned(), format!("{scope}/{path}")));
             }
         }
         if methods.contains("default_service") {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tracing::{error, warn};
@@ -32,6 +32,12 @@ pub enum ApiError {
     /// There is no such thing here.
     #[error("there is no {0}")]
     NotFound(String),
+    /// What is here does not answer to this method.
+    #[error("this is for {allowed}")]
+    WrongMethod {
+        /// The methods that it answers to.
+        allowed: &'static str,
+    },
     /// The job is not in the state that this needs.
     #[error("job {job} is {}, {needs}", status.as_str())]
     WrongStatus {
@@ -98,6 +104,7 @@ impl ApiError {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed_request"),
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
+            Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Self::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong_status"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
@@ -150,6 +157,9 @@ impl ResponseError for ApiError {
         };
         if let Some(seconds) = seconds {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if let Self::WrongMethod { allowed } = self {
+            response.insert_header((ALLOW, *allowed));
         }
         response.content_type(PROBLEM_TYPE).json(Problem {
             title: status.canonical_reason().unwrap_or("error"),

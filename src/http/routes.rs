@@ -1,7 +1,7 @@
 //! Which path leads where.
 
 use actix_web::web::resource;
-use actix_web::{HttpResponse, Route, guard, web};
+use actix_web::{HttpResponse, Resource, Route, guard, web};
 use serde::{Deserialize, Serialize};
 use tracing::debug;
 use utoipa::{IntoParams, ToSchema};
@@ -21,40 +21,55 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 500;
 
-/// All routes. A path that is known but not for this method is answered with 405.
+/// All routes.
 pub fn configure(routes: &mut web::ServiceConfig) {
     routes
         .service(
             web::scope("/api")
                 .service(
-                    resource("/jobs").route(web::post().to(upload::create)).route(read().to(list)),
+                    at("/jobs", "GET, HEAD, POST")
+                        .route(web::post().to(upload::create))
+                        .route(read().to(list)),
                 )
                 .service(
-                    resource("/jobs/{id}").route(web::delete().to(remove)).route(read().to(show)),
+                    at("/jobs/{id}", "GET, HEAD, DELETE")
+                        .route(web::delete().to(remove))
+                        .route(read().to(show)),
                 )
-                .service(resource("/jobs/{id}/cancel").route(web::post().to(cancel)))
-                .service(resource("/jobs/{id}/retry").route(web::post().to(upload::retry)))
-                .service(resource("/jobs/{id}/result").route(read().to(download::result)))
-                .service(resource("/jobs/{id}/original").route(read().to(download::original)))
-                .service(resource("/jobs/{id}/thumbnail").route(read().to(mosaic::thumbnail)))
-                .service(resource("/jobs/{id}/mosaic").route(read().to(mosaic::mosaic)))
-                .service(resource("/jobs/{id}/tiles").route(read().to(mosaic::tiles)))
-                .service(resource("/jobs/{id}/pyramid/{image}").route(read().to(pyramid::show)))
+                .service(at("/jobs/{id}/cancel", "POST").route(web::post().to(cancel)))
+                .service(at("/jobs/{id}/retry", "POST").route(web::post().to(upload::retry)))
+                .service(read_at("/jobs/{id}/result").route(read().to(download::result)))
+                .service(read_at("/jobs/{id}/original").route(read().to(download::original)))
+                .service(read_at("/jobs/{id}/thumbnail").route(read().to(mosaic::thumbnail)))
+                .service(read_at("/jobs/{id}/mosaic").route(read().to(mosaic::mosaic)))
+                .service(read_at("/jobs/{id}/tiles").route(read().to(mosaic::tiles)))
+                .service(read_at("/jobs/{id}/pyramid/{image}").route(read().to(pyramid::show)))
                 .service(
-                    resource("/jobs/{id}/pyramid/{image}/{level}/{column}/{row}")
+                    read_at("/jobs/{id}/pyramid/{image}/{level}/{column}/{row}")
                         .route(read().to(pyramid::tile)),
                 )
-                .service(resource("/events").route(web::get().to(events::stream)))
-                .service(resource("/workers").route(read().to(workers)))
-                .service(resource("/processes").route(read().to(processes)))
-                .service(resource("/queue").route(read().to(queue)))
-                .service(resource("/filters").route(read().to(list_filters)))
-                .service(resource("/openapi.json").route(read().to(description::describe)))
+                .service(at("/events", "GET").route(web::get().to(events::stream)))
+                .service(read_at("/workers").route(read().to(workers)))
+                .service(read_at("/processes").route(read().to(processes)))
+                .service(read_at("/queue").route(read().to(queue)))
+                .service(read_at("/filters").route(read().to(list_filters)))
+                .service(read_at("/openapi.json").route(read().to(description::describe)))
                 .default_service(web::to(unknown)),
         )
-        .service(resource("/healthz").route(read().to(health)))
-        .service(resource("/readyz").route(read().to(ready)))
+        .service(read_at("/healthz").route(read().to(health)))
+        .service(read_at("/readyz").route(read().to(ready)))
         .default_service(web::to(page::file));
+}
+
+/// A path that answers to the methods `allowed` only, and says so to others.
+fn at(path: &str, allowed: &'static str) -> Resource {
+    let wrong = move || async move { Err::<HttpResponse, _>(ApiError::WrongMethod { allowed }) };
+    resource(path).default_service(web::to(wrong))
+}
+
+/// A path that is only read.
+fn read_at(path: &str) -> Resource {
+    at(path, "GET, HEAD")
 }
 
 /// GET, and HEAD, which is GET without the body.
@@ -219,7 +234,7 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether jobs are accepted and find a mill: the state and the queue answer.
+/// Whether jobs can be accepted: the state and the queue answer. Which roles are missing is told by `/api/queue`.
 #[utoipa::path(
     get,
     path = "/readyz",
