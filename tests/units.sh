@@ -54,6 +54,8 @@ install_mill() {
   mkdir -p "$root/etc/tilemill"
   printf '[kafka]\nbrokers = ["%s"]\n[redis]\naddress = "127.0.0.1:6379"\n' "$broker" \
     >"$root/etc/tilemill/config.toml"
+  # Secrets may be in it; the units can read it only by what systemd-tmpfiles does.
+  chmod 600 "$root/etc/tilemill/config.toml"
   rm -rf "$root/opt/result" "$root/var/lib/tilemill" "$root/etc/machine-id"
   systemctl --root="$root" --quiet enable inside.service \
     tilemill-{serve,collect,monitor}.service tilemill-work@1.service

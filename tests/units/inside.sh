@@ -19,6 +19,7 @@ for role in $roles; do
   systemctl is-active --quiet "$role"
   [ "$(stat -c %U "/proc/$(pid "$role")")" = tilemill ]
 done
+[ "$(stat -c '%a %U %G' /etc/tilemill/config.toml)" = "640 root tilemill" ]
 # %H-%i
 journalctl --sync
 journalctl --no-pager --unit tilemill-work@1 | grep -q "worker=$(uname -n)-1 "
