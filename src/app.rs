@@ -1,4 +1,4 @@
-//! The composition root: puts services and adapters together. No other file chooses an adapter.
+//! The composition root: puts services and adapters together. The storage of a server or a run is brought by its role.
 
 use std::io;
 use std::num::NonZeroUsize;

@@ -14,7 +14,8 @@ use crate::raster::encode::OutputFormat;
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
-    /// Configuration file [default: ./config.toml (not for run and submit), /etc/tilemill/config.toml]
+    /// Configuration file; submit reads none [default: `TILEMILL_CONFIG`, ./config.toml (not for run),
+    /// /etc/tilemill/config.toml]
     // `TILEMILL_CONFIG` is read with the configuration, which says who named a missing file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -53,7 +54,8 @@ pub struct ServeArgs {
     /// Address and port to listen on [default: `server.listen`, 127.0.0.1:5001]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Name of the worker in this process [default: host name and a random suffix]
+    /// Name of the worker in this process, which has one unless it is part of a cluster [default: host name and a
+    /// random suffix]
     #[arg(long, env = "WORKER_ID", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub id: Option<String>,
     /// Serve the files of the page from this directory, for those who work on them
@@ -75,13 +77,15 @@ pub struct WishArgs {
     /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes
     #[arg(short, long, default_value = "grayscale", value_name = "CHAIN")]
     pub filters: String,
-    /// Side of a tile in pixels [default: `tile.size`, 512]; the result does not depend on it
+    /// Side of a tile in pixels [default: `tile.size`, 512; of the server for submit]; the
+    /// result does not depend on it
     #[arg(long, value_name = "PIXELS")]
     pub tile_size: Option<u32>,
-    /// Format of the result: jpeg, png, tiff or webp [default: by the extension of OUT, else that of IN]
+    /// Format of the result: jpeg, png, tiff or webp [default: by the extension of OUT; that of the image where OUT is
+    /// a directory or not given, or PNG]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<OutputFormat>,
-    /// JPEG quality, 1 to 100 [default: `output.quality`, 90]
+    /// JPEG quality, 1 to 100 [default: `output.quality`, 90; of the server for submit]
     #[arg(short, long, value_name = "QUALITY")]
     pub quality: Option<u8>,
 }
@@ -162,7 +166,7 @@ pub struct ScaleArgs {
     /// How many partitions the topic has afterwards
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub partitions: u32,
-    /// Which topic
+    /// Which topic; servers notice more partitions of the results at their next start
     #[arg(long, value_name = "TOPIC", default_value = "tasks")]
     pub topic: TopicRole,
 }

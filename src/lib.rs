@@ -2,13 +2,13 @@
 //!
 //! Arrows of use point down this list; nothing points back.
 //!
-//! - [`cli`]: what can be typed
-//! - [`config`]: what can be configured
-//! - [`telemetry`]: the logs of a process
-//! - [`app`]: puts a role together from services and adapters
 //! - [`roles`]: what a process is: a server, a run
+//! - [`cli`]: what can be typed
+//! - [`telemetry`]: the logs of a process
 //! - [`http`]: the API and the page
+//! - [`app`]: puts services and adapters together
 //! - [`service`]: what roles do; the path of a tile leads through it
+//! - [`config`]: what can be configured
 //! - [`queue`], [`state`], [`storage`]: the ports, each with its adapters
 //! - [`model`]: jobs, tiles, workers
 //! - [`agent`]: requests to a tilemill server, and where it is

@@ -1,11 +1,14 @@
-//! What roles do, over the ports. The path of a tile leads through these, from top to bottom.
+//! What roles do, over the ports. The path of a tile leads through the first six, from top to bottom:
 //!
 //! * [`admit`]: an image and wishes become a plan, or a refusal.
+//! * `keep`: where decoded images are.
 //! * [`dispatch`]: plans become tasks, as far as the window allows.
 //! * [`mill`]: a task becomes a result.
-//! * [`stitch`]: results become a canvas, a full canvas the final image.
 //! * [`canvas`]: the scratch file that holds the tiles which are back.
-//! * `keep`: where decoded images are.
+//! * [`stitch`]: results become a canvas, a full canvas the final image.
+//!
+//! The others keep it going:
+//!
 //! * [`ledger`]: what a server knows of its jobs.
 //! * [`monitor`]: heartbeats become a view of the fleet.
 //! * [`pool`]: the threads that compute.

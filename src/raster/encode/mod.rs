@@ -1,7 +1,7 @@
 //! Pixels to files, in bands of rows that can be encoded in any order and joined.
 //!
-//! The bands follow from the width, the pixel format and the output format alone, so the bytes do
-//! not depend on who encodes how many of them at a time.
+//! The bands follow from the size, the pixel format and the output format alone, so the bytes do not depend on
+//! tiles, nor on who encodes how many bands at a time.
 //!
 //! - [`options`]: the output formats and their options
 //! - [`error`]: why an image is not written

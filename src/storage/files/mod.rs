@@ -11,6 +11,9 @@
 //! storage-id                    the name of this storage
 //! ```
 //!
+//! Others keep theirs in the same directory: `processed/` has the canvases, unless `scratch_dir` is elsewhere,
+//! `pyramids/` the smaller copies of images that were looked at, and `lock` is held by the server.
+//!
 //! * `layout`: which file is where, and what is done with it.
 //! * `record`: small files that are written whole, once.
 //! * `sweep`: what a process that was killed left behind.
