@@ -13,8 +13,12 @@ const VARINT: u32 = 5;
 
 /// The bytes of an answer in one of the newer encodings, where each variable-length number is a
 /// length, and everything counted takes a byte at least: one beyond what is left is an error.
+///
+/// Where a number begins is not known here: a single byte before it is read in the same way. So the number is
+/// taken that ends where it ends and has as many digits as it can, which is never the smaller one.
 pub(super) struct Guarded {
     bytes: Bytes,
+    /// Of the digits behind each other that are not the last of a number, as many as one can have.
     number: u64,
     digits: u32,
 }
@@ -25,11 +29,18 @@ impl Guarded {
     }
 
     fn follow(&mut self, byte: u8) -> Result<u8, TryGetError> {
+        if self.digits == VARINT {
+            self.number >>= 7;
+            self.digits -= 1;
+        }
         self.number |= u64::from(byte & 0x7F) << (7 * self.digits);
         self.digits += 1;
-        if byte & 0x80 == 0 || self.digits == VARINT {
-            let number = std::mem::take(&mut self.number);
-            self.digits = 0;
+        let is_last = byte & 0x80 == 0;
+        if is_last || self.digits == VARINT {
+            let number = self.number;
+            if is_last {
+                (self.number, self.digits) = (0, 0);
+            }
             let available = self.bytes.remaining();
             if number > available as u64 + SLACK {
                 let requested = usize::try_from(number).unwrap_or(usize::MAX);
