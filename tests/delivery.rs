@@ -6,9 +6,11 @@ use std::time::Duration;
 use tilemill::config::{Config, Seconds};
 use tilemill::model::job::{JobId, Outcome, Plan};
 use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use tilemill::queue::embedded::EmbeddedTopic;
 use tilemill::queue::{Consumer, Progress, QueueError, Topic};
 use tilemill::raster;
 use tilemill::storage::{ResultStorage, Storage};
+use tokio::sync::Notify;
 
 use stage::{Mill, PATIENCE};
 
@@ -321,6 +323,46 @@ impl Topic<TileTask> for Refusing {
 
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
         Ok(vec![Progress { committed: 0, end: 0 }])
+    }
+}
+
+#[tokio::test]
+async fn a_partition_without_a_leader_keeps_no_tile_from_its_worker() {
+    let topic = Arc::new(Leaderless { others: EmbeddedTopic::new(4), asked: Notify::new() });
+    let mill = Mill::start_over(Arc::clone(&topic) as Arc<_>, Config::default()).await;
+    let job = mill.submit(95).await;
+    let asked = tokio::time::timeout(PATIENCE, topic.asked.notified()).await;
+    asked.expect("it is asked where the group stands");
+    tokio::spawn(mill.worker("steady").await.work());
+    mill.completes(job).await;
+}
+
+/// A topic whose first partition takes nothing, so that nobody can say where the group stands in all of them.
+struct Leaderless {
+    others: EmbeddedTopic<TileTask>,
+    asked: Notify,
+}
+
+#[async_trait::async_trait]
+impl Topic<TileTask> for Leaderless {
+    async fn partitions(&self) -> Result<u32, QueueError> {
+        self.others.partitions().await
+    }
+
+    async fn send(&self, partition: u32, message: TileTask) -> Result<u64, QueueError> {
+        match partition {
+            0 => Err(QueueError::Unavailable("there is no leader".into())),
+            other => self.others.send(other, message).await,
+        }
+    }
+
+    async fn join(&self, member: &str) -> Result<Box<dyn Consumer<TileTask>>, QueueError> {
+        self.others.join(member).await
+    }
+
+    async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
+        self.asked.notify_one();
+        std::future::pending().await
     }
 }
 

@@ -50,7 +50,8 @@ pub trait Topic<M: Send + Sync + 'static>: Send + Sync {
     /// How many partitions the topic has; it never shrinks.
     async fn partitions(&self) -> Result<u32, QueueError>;
 
-    /// Appends `message` durably to `partition` and returns its offset.
+    /// Appends `message` durably to `partition` and returns its offset. Messages that are sent at once come in any
+    /// order. After an error, or when this is dropped, the message may be there all the same.
     async fn send(&self, partition: u32, message: M) -> Result<u64, QueueError>;
 
     /// Joins the topic's consumer group under the name `member`.

@@ -121,11 +121,8 @@ impl Mill {
         };
         let (job, tile) = (task.job, task.tile);
         warn!(%job, tile, error = &error as &dyn Error, "could not send a result");
-        match error {
-            QueueError::Unavailable(_) => {
-                tokio::time::sleep(SEND_PAUSE).await;
-                false
-            }
+        let done = match error {
+            QueueError::Unavailable(_) => false,
             // It would be refused again: the job has to hear of it.
             QueueError::Refused(cause) => {
                 let failure = TileFailure { cause: cause.to_string(), retry: Retry::Futile };
@@ -134,7 +131,11 @@ impl Mill {
             }
             // Nobody waits for it: the topic was made anew.
             QueueError::NoSuchPartition { .. } => true,
+        };
+        if !done {
+            tokio::time::sleep(SEND_PAUSE).await;
         }
+        done
     }
 
     async fn filter(&self, task: Arc<TileTask>) -> TileResult {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::window::InFlight;
 use crate::model::board::Board;
-use crate::queue::Progress;
+use crate::model::tile::{TileResult, TileTask};
+use crate::queue::{Progress, QueueError, Topic};
 
 /// The longest time between two tries to find a worker for a tile.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -29,6 +30,30 @@ pub struct Flight {
     pub results_partition: u32,
     /// Once the task is committed: where that partition ended after that.
     pub results_end: Option<u64>,
+}
+
+/// Where the consumer groups of the task topic and of the result topic stand.
+#[derive(Debug)]
+pub struct Standing {
+    /// When that was asked.
+    pub asked_at: Instant,
+    /// Of the tasks, by partition.
+    pub tasks: Vec<Progress>,
+    /// Of the results, read after that of the tasks.
+    pub results: Vec<Progress>,
+}
+
+impl Standing {
+    /// Asks both. Only in this order, and with the boards looked at after it, is a loss certain.
+    pub async fn ask(
+        tasks: &dyn Topic<TileTask>,
+        results: &dyn Topic<TileResult>,
+    ) -> Result<Self, QueueError> {
+        let asked_at = Instant::now();
+        let tasks = tasks.progress().await?;
+        let results = results.progress().await?;
+        Ok(Self { asked_at, tasks, results })
+    }
 }
 
 /// What a job has on its way, and what it has still to send.
@@ -155,10 +180,10 @@ impl Flights {
         self.again.extend(over.map(|(tile, _)| tile));
     }
 
-    /// Notes which tasks are committed, where `results` is the progress of the result topic, read after
-    /// that of the tasks.
-    pub fn settle(&mut self, tasks: &[Progress], results: &[Progress]) {
-        for flight in self.on_way.values_mut() {
+    /// Notes which tasks are committed. What was sent after the question, the answer knows nothing of.
+    pub fn settle(&mut self, standing: &Standing) {
+        let Standing { asked_at, tasks, results } = standing;
+        for flight in self.on_way.values_mut().filter(|flight| flight.sent_at <= *asked_at) {
             let task = tasks.get(flight.partition as usize);
             let is_past =
                 |task: &Progress| task.committed > flight.offset || task.end <= flight.offset;
@@ -169,11 +194,11 @@ impl Flights {
         }
     }
 
-    /// Takes in a board that was read after `results`: what the queue no longer holds and the board
+    /// Takes in a board that was read after the answer: what the queue no longer holds and the board
     /// lacks is lost, and will be sent again. Returns how many tiles that are.
-    pub fn find_lost(&mut self, board: &Board, results: &[Progress]) -> usize {
+    pub fn find_lost(&mut self, board: &Board, standing: &Standing) -> usize {
         let lost = self.remove(|tile, flight| {
-            let results = results.get(flight.results_partition as usize);
+            let results = standing.results.get(flight.results_partition as usize);
             let passed = |end: u64| {
                 results.is_some_and(|progress| progress.committed >= end.min(progress.end))
             };
@@ -205,7 +230,7 @@ fn pause(times: u32) -> Duration {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Flight, Flights};
+    use super::{Flight, Flights, Standing};
     use crate::model::board::{Board, FailedAttempt};
     use crate::model::worker::WorkerId;
     use crate::queue::Progress;
@@ -226,6 +251,10 @@ mod tests {
 
     fn progress(committed: u64, end: u64) -> Progress {
         Progress { committed, end }
+    }
+
+    fn standing(tasks: Progress, results: Progress) -> Standing {
+        Standing { asked_at: Instant::now(), tasks: vec![tasks], results: vec![results] }
     }
 
     /// All tiles of a new job, sent in order.
@@ -261,16 +290,26 @@ mod tests {
     #[test]
     fn a_tile_whose_task_is_not_committed_is_never_lost() {
         let (mut flights, board) = sent(1);
-        flights.settle(&[progress(0, 1)], &[progress(50, 50)]);
-        assert_eq!(flights.find_lost(&board, &[progress(50, 50)]), 0);
+        let standing = standing(progress(0, 1), progress(50, 50));
+        flights.settle(&standing);
+        assert_eq!(flights.find_lost(&board, &standing), 0);
+    }
+
+    #[test]
+    fn a_tile_that_was_sent_after_the_question_is_not_lost_by_its_answer() {
+        let asked = standing(progress(0, 0), progress(0, 0));
+        let (mut flights, board) = sent(1);
+        flights.settle(&asked);
+        assert_eq!(flights.find_lost(&board, &asked), 0);
     }
 
     #[test]
     fn a_tile_whose_result_may_still_be_in_the_queue_is_not_lost() {
         let (mut flights, board) = sent(1);
-        flights.settle(&[progress(1, 1)], &[progress(3, 5)]);
-        assert_eq!(flights.find_lost(&board, &[progress(4, 9)]), 0);
-        assert_eq!(flights.find_lost(&board, &[progress(5, 9)]), 1);
+        let committed = |results| standing(progress(1, 1), results);
+        flights.settle(&committed(progress(3, 5)));
+        assert_eq!(flights.find_lost(&board, &committed(progress(4, 9))), 0);
+        assert_eq!(flights.find_lost(&board, &committed(progress(5, 9))), 1);
         assert_eq!(flights.take_next(&board), Some(0));
     }
 
@@ -278,12 +317,14 @@ mod tests {
     fn a_tile_whose_topic_ends_before_it_is_lost() {
         let (mut flights, board) = sent(3);
         // The newest of three records is gone, then the topics are made anew.
-        flights.settle(&[progress(0, 2)], &[progress(5, 5)]);
-        assert_eq!(flights.find_lost(&board, &[progress(5, 5)]), 1);
+        let shorter = standing(progress(0, 2), progress(5, 5));
+        flights.settle(&shorter);
+        assert_eq!(flights.find_lost(&board, &shorter), 1);
         assert_eq!(flights.take_next(&board), Some(2));
-        flights.settle(&[progress(0, 0)], &[progress(5, 5)]);
-        assert_eq!(flights.find_lost(&board, &[progress(0, 1)]), 0);
-        assert_eq!(flights.find_lost(&board, &[progress(1, 1)]), 2);
+        let anew = |results| standing(progress(0, 0), results);
+        flights.settle(&anew(progress(5, 5)));
+        assert_eq!(flights.find_lost(&board, &anew(progress(0, 1))), 0);
+        assert_eq!(flights.find_lost(&board, &anew(progress(1, 1))), 2);
     }
 
     #[test]

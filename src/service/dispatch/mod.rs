@@ -11,15 +11,19 @@
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{self, BoxFuture};
 use tokio::sync::{broadcast, mpsc};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::active::{Active, Image};
+use self::flights::Standing;
 use self::news::News;
 use self::route::Routes;
 use self::source::Decoder;
@@ -32,7 +36,7 @@ use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::Liveness;
-use crate::queue::Topic;
+use crate::queue::{QueueError, Topic};
 use crate::raster;
 use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
@@ -59,6 +63,9 @@ pub struct Ports {
     pub storage: Arc<dyn Storage>,
 }
 
+/// Where the groups stand, as it comes.
+type Asked = BoxFuture<'static, Result<Standing, QueueError>>;
+
 /// Dispatches the jobs of one server.
 pub struct Dispatcher {
     server: ServerId,
@@ -69,6 +76,8 @@ pub struct Dispatcher {
     bounds: Bounds,
     /// Partitions of the task topic.
     partitions: u32,
+    /// Those that took nothing, and until when they are left alone.
+    resting: BTreeMap<u32, Instant>,
     active: Vec<Active>,
     /// Whose turn it is to send a tile.
     turn: usize,
@@ -101,6 +110,7 @@ impl Dispatcher {
             pool,
             bounds,
             partitions: 1,
+            resting: BTreeMap::new(),
             active: Vec::new(),
             turn: 0,
             routes: Routes::default(),
@@ -115,6 +125,9 @@ impl Dispatcher {
         let mut looks = self.ports.state.looks();
         let mut settle = tokio::time::interval(SETTLE_EVERY);
         let mut publish = tokio::time::interval(REPUBLISH_EVERY);
+        settle.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        publish.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked = None;
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => return self.forgive_decodes().await,
@@ -126,7 +139,14 @@ impl Dispatcher {
                     Ok(())
                 }
                 Some((job, arrival)) = self.decoded.1.recv() => self.take_in(job, arrival).await,
-                _ = settle.tick() => self.settle().await,
+                _ = settle.tick() => {
+                    asked = asked.or_else(|| self.ask());
+                    Ok(())
+                }
+                standing = answer(&mut asked) => {
+                    asked = None;
+                    self.settle(standing).await
+                }
                 _ = publish.tick() => self.publish().await,
             };
             let done = match done {
@@ -296,20 +316,25 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Finds tiles that the queue no longer holds although they are not on the board.
-    async fn settle(&mut self) -> Result<(), PortError> {
+    /// Asks where the groups stand, if there is something to learn from it. Nothing waits for the answer: it does not
+    /// come as long as a partition has no leader.
+    fn ask(&self) -> Option<Asked> {
         if self.in_flight().tiles == 0 {
-            return Ok(());
+            return None;
         }
-        // The order of these three reads is what makes a loss certain.
-        let tasks = self.ports.tasks.progress().await?;
-        let results = self.ports.results.progress().await?;
+        let (tasks, results) = (Arc::clone(&self.ports.tasks), Arc::clone(&self.ports.results));
+        Some(Box::pin(async move { Standing::ask(&*tasks, &*results).await }))
+    }
+
+    /// Finds tiles that the queue no longer holds although they are not on the board.
+    async fn settle(&mut self, standing: Result<Standing, QueueError>) -> Result<(), PortError> {
+        let standing = standing?;
         for active in &mut self.active {
-            active.flights.settle(&tasks, &results);
+            active.flights.settle(&standing);
             let Some(board) = self.ports.state.board(active.plan.id).await? else {
                 continue;
             };
-            let lost = active.flights.find_lost(&board, &results);
+            let lost = active.flights.find_lost(&board, &standing);
             if lost > 0 {
                 warn!(job = %active.plan.id, tiles = lost, "sending lost tiles again");
             }
@@ -374,6 +399,14 @@ impl Dispatcher {
             plan.storage == *storage && !active.iter().any(|active| active.plan.id == plan.id)
         };
         age::end_waiting(&self.ledger, &*self.ports.state, limit, is_waiting).await
+    }
+}
+
+/// What was asked for, or nothing ever.
+async fn answer(asked: &mut Option<Asked>) -> Result<Standing, QueueError> {
+    match asked {
+        Some(asked) => asked.await,
+        None => future::pending().await,
     }
 }
 

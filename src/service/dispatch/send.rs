@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 
@@ -18,6 +18,9 @@ use crate::service::PortError;
 
 /// Tiles that are cut and sent together, between two looks at the boards.
 const BATCH: usize = 16;
+/// How long a partition is left alone that took nothing, as long as there are others: all tiles sent together wait
+/// for it.
+const REST: Duration = Duration::from_secs(30);
 
 /// A tile that is about to be sent.
 pub(super) struct Pick {
@@ -54,6 +57,8 @@ enum Choice {
 impl Dispatcher {
     /// Chooses tiles to send now.
     pub(super) fn pick(&mut self) -> Vec<Pick> {
+        let now = Instant::now();
+        self.resting.retain(|_, until| *until > now);
         let mut picks = Vec::new();
         let mut in_flight = self.in_flight();
         let mut idle = BTreeSet::new();
@@ -119,14 +124,16 @@ impl Dispatcher {
         })
     }
 
-    /// The partition of the task topic with the fewest tiles on their way.
+    /// The partition of the task topic with the fewest tiles on their way, among those that take some.
     fn emptiest_partition(&self, picks: &[Pick]) -> u32 {
         let load = |partition: &u32| {
             let picked = picks.iter().filter(|pick| pick.partition == *partition).count();
             let flying: u32 = self.active.iter().map(|a| a.flights.count_in(*partition)).sum();
             flying as usize + picked
         };
-        (0..self.partitions).min_by_key(load).unwrap_or_default()
+        let is_resting = |partition: &u32| self.resting.contains_key(partition);
+        let order = |partition: &u32| (is_resting(partition), load(partition));
+        (0..self.partitions).min_by_key(order).unwrap_or_default()
     }
 
     /// Cuts tiles and sends them, several at a time.
@@ -146,7 +153,10 @@ impl Dispatcher {
                         SendError::Queue(QueueError::Refused(cause)) => {
                             active.failure = Some(refused(pick.tile, &*cause));
                         }
-                        SendError::Queue(error) => failed = Some(error),
+                        SendError::Queue(error) => {
+                            self.resting.insert(pick.partition, Instant::now() + REST);
+                            failed = Some(error);
+                        }
                     }
                 }
             }
