@@ -44,12 +44,6 @@ impl KafkaAdmin {
         Self { cluster }
     }
 
-    /// How long the broker may take, a little less than the answer is waited for.
-    fn brokers_timeout(&self) -> i32 {
-        let timeout = self.cluster.timeout().mul_f32(0.8);
-        i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX)
-    }
-
     fn timeout(&self) -> Duration {
         self.cluster.timeout()
     }
@@ -123,7 +117,7 @@ impl KafkaAdmin {
     async fn try_create(&self, plan: &TopicPlan) -> Result<(), KafkaError> {
         let request = CreateTopicsRequest::default()
             .with_topics(vec![creatable(plan)])
-            .with_timeout_ms(self.brokers_timeout());
+            .with_timeout_ms(self.cluster.brokers_timeout());
         let answer = self.ask_controller(request).await?;
         // Somebody else was quicker, or the answer to the same request was lost.
         let is_there = ResponseError::TopicAlreadyExists.code();
@@ -165,7 +159,7 @@ impl KafkaAdmin {
             .with_assignments(None);
         let request = CreatePartitionsRequest::default()
             .with_topics(vec![topic])
-            .with_timeout_ms(self.brokers_timeout());
+            .with_timeout_ms(self.cluster.brokers_timeout());
         let answer = self.ask_controller(request).await?;
         answer.results.iter().try_for_each(|result| {
             accepted(result.error_code, result.error_message.as_deref(), || {
@@ -177,7 +171,7 @@ impl KafkaAdmin {
     async fn try_delete(&self, name: &str) -> Result<(), KafkaError> {
         let request = DeleteTopicsRequest::default()
             .with_topic_names(vec![topic_name(name)])
-            .with_timeout_ms(self.brokers_timeout());
+            .with_timeout_ms(self.cluster.brokers_timeout());
         let answer = self.ask_controller(request).await?;
         answer.responses.iter().try_for_each(|response| {
             accepted(response.error_code, None, || format!("topic {name} cannot be deleted"))

@@ -26,6 +26,8 @@ use kafka_protocol::records::{
 /// What the length does not count.
 const UNCOUNTED: usize = 12;
 const HEADER: usize = 61;
+/// What a record has beside its value, at most.
+const ENVELOPE: usize = 28;
 const FORMAT: u8 = 2;
 const COMPRESSION: u16 = 0b111;
 /// The batch holds marks of the broker and no records.
@@ -83,7 +85,9 @@ pub(super) fn pack(values: impl Iterator<Item = Bytes>) -> Bytes {
     };
     let records: Vec<_> = (0..).zip(values).map(record).collect();
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    let mut batch = BytesMut::new();
+    let size = |record: &Record| ENVELOPE + record.value.as_ref().map_or(0, Bytes::len);
+    let size = HEADER + records.iter().map(size).sum::<usize>();
+    let mut batch = BytesMut::with_capacity(size);
     RecordBatchEncoder::encode(&mut batch, &records, &options)
         .expect("no record comes near the two gigabytes that fit into a batch");
     batch.freeze()

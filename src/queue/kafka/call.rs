@@ -35,6 +35,17 @@ impl Call for FetchRequest {
     const MAX_ANSWER: usize = 128 << 20;
 }
 
+/// A request by its key, its version and its name.
+type Needed = (i16, i16, &'static str);
+
+const fn needed<C: Call>() -> Needed {
+    (C::KEY, C::VERSION, C::NAME)
+}
+
+/// What no role can do without: a broker that does not know one of these is of no use.
+pub(super) const NEEDED: [Needed; 3] =
+    [needed::<MetadataRequest>(), needed::<ProduceRequest>(), needed::<FetchRequest>()];
+
 calls! {
     ApiVersionsRequest 3 "ApiVersions",
     MetadataRequest 9 "Metadata",

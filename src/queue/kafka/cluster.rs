@@ -69,6 +69,11 @@ impl Cluster {
         self.timeout
     }
 
+    /// How many milliseconds a broker may take for what it does, a little less than its answer is waited for.
+    pub(super) fn brokers_timeout(&self) -> i32 {
+        i32::try_from(self.timeout.mul_f32(0.8).as_millis()).unwrap_or(i32::MAX)
+    }
+
     /// Connects to the broker at an address.
     pub(super) async fn connect(&self, address: &str) -> Result<Connection, KafkaError> {
         let connected = timeout(self.timeout, TcpStream::connect(address)).await;
@@ -203,48 +208,24 @@ pub(super) fn topic_name(name: &str) -> TopicName {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use bytes::BytesMut;
-    use kafka_protocol::messages::{ApiVersionsResponse, ResponseHeader};
-    use kafka_protocol::protocol::{Encodable, HeaderVersion};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
     use super::Cluster;
-    use crate::queue::kafka::call::Call;
+    use crate::queue::kafka::pretend::Pretender;
 
     /// What a test waits for at most, and what waits for longer than any test.
     const PATIENCE: Duration = Duration::from_mins(1);
     const LONGER: Duration = Duration::from_hours(1);
     const SHORT: Duration = Duration::from_millis(500);
 
-    /// Greets all who come, as a broker does that knows no requests.
-    async fn greet(listener: TcpListener) {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let length = stream.read_u32().await.unwrap();
-            let mut request = vec![0; length as usize];
-            stream.read_exact(&mut request).await.unwrap();
-            let correlation = i32::from_be_bytes(request[4..8].try_into().unwrap());
-            let version = kafka_protocol::messages::ApiVersionsRequest::VERSION;
-            let header = ResponseHeader::default().with_correlation_id(correlation);
-            let mut answer = BytesMut::new();
-            header.encode(&mut answer, ApiVersionsResponse::header_version(version)).unwrap();
-            ApiVersionsResponse::default().encode(&mut answer, version).unwrap();
-            stream.write_u32(answer.len().try_into().unwrap()).await.unwrap();
-            stream.write_all(&answer).await.unwrap();
-        }
-    }
-
     #[tokio::test]
     async fn an_address_that_is_silent_costs_a_moment_and_that_once() {
-        let local = "127.0.0.1:0";
-        let (silent, broker) =
-            (TcpListener::bind(local).await.unwrap(), TcpListener::bind(local).await.unwrap());
-        let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
-        let known = address(&broker);
-        let addresses = vec![address(&silent), known.clone()];
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let broker = Pretender::silent().await;
+        let known = broker.address.clone();
+        let addresses = vec![silent.local_addr().unwrap().to_string(), known.clone()];
         let cluster = Cluster::new(addresses.clone(), "test", LONGER);
-        let greeting = tokio::spawn(greet(broker));
         let connected = timeout(PATIENCE, cluster.connect_any()).await;
         assert_eq!(connected.expect("the silent one is waited for").unwrap().address(), known);
         let _first = silent.accept().await.unwrap();
@@ -253,8 +234,7 @@ mod tests {
         assert_eq!(connection.address(), known);
         let second = silent.accept();
         assert!(futures_util::FutureExt::now_or_never(second).is_none(), "it is asked no more");
-        greeting.abort();
-        drop(greeting.await);
+        broker.stop().await;
         let hasty = Cluster::new(addresses, "test", SHORT);
         let began = Instant::now();
         let error = hasty.connect_any().await.err().unwrap();

@@ -12,7 +12,7 @@ use kafka_protocol::protocol::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::call::Call;
+use super::call::{Call, NEEDED};
 use super::error::{BoxError, KafkaError, accepted};
 use super::guard::Guarded;
 
@@ -70,6 +70,9 @@ impl Connection {
             .iter()
             .map(|api| (api.api_key, VersionRange { min: api.min_version, max: api.max_version }))
             .collect();
+        NEEDED
+            .into_iter()
+            .try_for_each(|(key, version, name)| connection.check(key, version, name))?;
         Ok(connection)
     }
 
@@ -84,12 +87,17 @@ impl Connection {
         request: C,
         deadline: Duration,
     ) -> Result<C::Response, KafkaError> {
-        let known = self.versions.get(&C::KEY);
-        if known.is_none_or(|range| !(range.min..=range.max).contains(&C::VERSION)) {
-            let (address, request) = (self.address.clone(), C::NAME);
-            return Err(KafkaError::TooOld { address, request, version: C::VERSION });
-        }
+        self.check(C::KEY, C::VERSION, C::NAME)?;
         self.exchange(request, deadline).await
+    }
+
+    /// Whether the broker knows a request.
+    fn check(&self, key: i16, version: i16, request: &'static str) -> Result<(), KafkaError> {
+        let known = self.versions.get(&key);
+        if known.is_some_and(|range| (range.min..=range.max).contains(&version)) {
+            return Ok(());
+        }
+        Err(KafkaError::TooOld { address: self.address.clone(), request, version })
     }
 
     async fn exchange<C: Call>(
@@ -150,13 +158,16 @@ fn build_frame<C: Call>(request: &C, correlation: i32, client: &StrBytes) -> Byt
         .with_request_api_version(C::VERSION)
         .with_correlation_id(correlation)
         .with_client_id(Some(client.clone()));
-    let mut frame = BytesMut::new();
+    let header_version = C::header_version(C::VERSION);
+    let size = |size: anyhow::Result<usize>| size.unwrap_or_default();
+    let size = size(header.compute_size(header_version)) + size(request.compute_size(C::VERSION));
+    let mut frame = BytesMut::with_capacity(4 + size);
     frame.put_u32(0);
     header
-        .encode(&mut frame, C::header_version(C::VERSION))
+        .encode(&mut frame, header_version)
         .and_then(|()| request.encode(&mut frame, C::VERSION))
         .expect("requests are built for the version that is sent");
-    let length = u32::try_from(frame.len() - 4).expect("requests are small");
+    let length = u32::try_from(frame.len() - 4).expect("a request is smaller than four gigabytes");
     frame[..4].copy_from_slice(&length.to_be_bytes());
     frame
 }
@@ -194,12 +205,12 @@ pub(super) mod tests {
         PartitionProduceResponse, TopicProduceResponse,
     };
     use kafka_protocol::messages::{
-        FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
-        LeaveGroupRequest, LeaveGroupResponse, MetadataRequest, MetadataResponse,
-        OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
-        ProduceRequest, ProduceResponse, ResponseHeader, SyncGroupRequest, SyncGroupResponse,
-        TopicName,
+        ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse,
+        FindCoordinatorRequest, FindCoordinatorResponse, HeartbeatRequest, HeartbeatResponse,
+        JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
+        MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse,
+        OffsetFetchRequest, OffsetFetchResponse, ProduceRequest, ProduceResponse, ResponseHeader,
+        SyncGroupRequest, SyncGroupResponse, TopicName,
     };
     use kafka_protocol::protocol::{Encodable, HeaderVersion, Request, StrBytes};
     use proptest::prelude::*;
@@ -360,6 +371,20 @@ pub(super) mod tests {
         assert!(read_answer::<OffsetFetchRequest>(bytes.into(), 1).is_err());
     }
 
+    #[test]
+    fn a_byte_before_a_count_that_looks_like_a_part_of_it_hides_nothing() {
+        let described = described();
+        let name = described.windows(5).position(|bytes| bytes == b"topic").unwrap();
+        // Behind the name: whether the topic is internal, and the number of its partitions.
+        let counts =
+            [&[0x80, 0x80, 0x80, 0x80, 0x80, 0x0F][..], &[0xFF, 0x8A, 0x80, 0x80, 0x80, 0x8F]];
+        for count in counts {
+            let mut bytes = described.clone();
+            bytes.splice(name + 5..name + 7, count.iter().copied());
+            assert!(read_answer::<MetadataRequest>(bytes.into(), 1).is_err());
+        }
+    }
+
     async fn greeted_by(answer: &[u8]) -> Option<KafkaError> {
         let (near, mut far) = tokio::io::duplex(4096);
         far.write_all(answer).await.unwrap();
@@ -383,5 +408,9 @@ pub(super) mod tests {
         unasked.put_slice(&[0, 0, 0, 4, 0, 0, 0, 9]);
         let unasked = greeted_by(&unasked).await;
         assert!(matches!(unasked, Some(KafkaError::Garbled { .. })), "{unasked:?}");
+        let mut old = answer::<ApiVersionsRequest>(&ApiVersionsResponse::default());
+        old.splice(0..0, u32::try_from(old.len()).unwrap().to_be_bytes());
+        let old = greeted_by(&old).await;
+        assert!(matches!(old, Some(KafkaError::TooOld { .. })), "{old:?}");
     }
 }

@@ -83,6 +83,19 @@ impl KafkaError {
         Self::Refused { what, code, message: None }
     }
 
+    /// Whether the same would come of trying again.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::TooOld { .. } => true,
+            Self::Refused { code, .. } => {
+                let says_why =
+                    !matches!(code, ResponseError::UnknownServerError | ResponseError::Unknown(_));
+                says_why && !code.is_retriable()
+            }
+            _ => false,
+        }
+    }
+
     /// The protocol's error, where a broker answered with one.
     pub(super) fn code(&self) -> Option<ResponseError> {
         match self {
@@ -94,11 +107,10 @@ impl KafkaError {
 
 impl From<KafkaError> for QueueError {
     fn from(error: KafkaError) -> Self {
-        match error {
-            KafkaError::Refused { code, .. } if !code.is_retriable() => {
-                Self::Refused(Box::new(error))
-            }
-            other => Self::Unavailable(Box::new(other)),
+        if error.is_final() {
+            Self::Refused(Box::new(error))
+        } else {
+            Self::Unavailable(Box::new(error))
         }
     }
 }

@@ -33,8 +33,11 @@ pub(super) enum RecordsError {
     )]
     TooLarge { bytes: usize },
     /// It took too long.
-    #[error("no answer within {} s", .0.as_secs_f32())]
-    TimedOut(Duration),
+    #[error("no answer for partition {partition} of {topic} within {} s", .after.as_secs_f32())]
+    TimedOut { topic: String, partition: u32, after: Duration },
+    /// Nobody writes to the partition any more.
+    #[error("the writer of a partition has ended")]
+    Ended,
     /// A broker or the way to it failed.
     #[error(transparent)]
     Broker(Arc<KafkaError>),
@@ -71,14 +74,25 @@ impl Records {
         partition: u32,
         value: Vec<u8>,
     ) -> Result<u64, RecordsError> {
-        self.writer(partition).append(value.into()).await
+        // Longer than the writer takes to say why.
+        let after = 4 * self.timeout;
+        let stored = timeout(after, self.writer(partition).append(value.into())).await;
+        stored.unwrap_or_else(|_| Err(self.timed_out(partition, after)))
     }
 
     fn writer(&self, partition: u32) -> Writer {
         // No code that can panic runs under the lock, so the map is whole even if poisoned.
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         let start = || Writer::start(&self.cluster, &self.topic, partition);
-        writers.entry(partition).or_insert_with(start).clone()
+        let writer = writers.entry(partition).or_insert_with(start);
+        if writer.has_ended() {
+            *writer = start();
+        }
+        writer.clone()
+    }
+
+    fn timed_out(&self, partition: u32, after: Duration) -> RecordsError {
+        RecordsError::TimedOut { topic: self.topic.clone(), partition, after }
     }
 
     /// The first offset that is still there.
@@ -96,7 +110,7 @@ impl Records {
         let error = match timeout(self.timeout, asked).await {
             Ok(Ok(offset)) => return Ok(unsigned(offset)),
             Ok(Err(error)) => RecordsError::Client(Box::new(error)),
-            Err(_) => RecordsError::TimedOut(self.timeout),
+            Err(_) => self.timed_out(partition, self.timeout),
         };
         self.replace(partition).await;
         Err(error)

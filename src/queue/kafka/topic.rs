@@ -113,6 +113,7 @@ impl From<RecordsError> for QueueError {
     fn from(error: RecordsError) -> Self {
         match error {
             RecordsError::TooLarge { .. } => Self::Refused(Box::new(error)),
+            RecordsError::Broker(cause) if cause.is_final() => Self::Refused(Box::new(cause)),
             other => Self::Unavailable(Box::new(other)),
         }
     }

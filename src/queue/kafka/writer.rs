@@ -9,13 +9,13 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::batch::pack;
 use super::cluster::{Cluster, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
-use super::records::{NEWNESS, RecordsError, unsigned};
+use super::records::{NEWNESS, RecordsError};
 
 /// Records that go together have fewer bytes than a topic takes that nobody has configured (1 MiB).
 const TOGETHER: usize = 512 << 10;
@@ -28,54 +28,68 @@ const ALL: i16 = -1;
 /// Where records for one partition are handed in.
 #[derive(Clone)]
 pub(super) struct Writer {
-    queue: mpsc::UnboundedSender<Waiting>,
-    timeout: Duration,
+    queue: mpsc::UnboundedSender<Pending>,
 }
 
 /// A record that somebody waits to see stored.
-struct Waiting {
+struct Pending {
     value: Bytes,
-    answer: oneshot::Sender<Result<u64, RecordsError>>,
+    sender: oneshot::Sender<Result<u64, RecordsError>>,
+}
+
+impl Pending {
+    /// Who has given up will hand it in again.
+    fn is_awaited(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    fn tell(self, stored: Result<u64, RecordsError>) {
+        // Who has given up does not hear of it.
+        let _ = self.sender.send(stored);
+    }
 }
 
 impl Writer {
     /// A writer whose task ends with its last copy.
     pub(super) fn start(cluster: &Cluster, topic: &str, partition: u32) -> Self {
-        let (queue, waiting) = mpsc::unbounded_channel();
-        let (cluster, timeout) = (cluster.clone(), cluster.timeout());
-        let leader = Leader { cluster, topic: topic.to_owned(), partition, connection: None };
-        tokio::spawn(write(leader, waiting));
-        Self { queue, timeout }
+        let (queue, pending) = mpsc::unbounded_channel();
+        let (cluster, topic) = (cluster.clone(), topic.to_owned());
+        let leader = Leader { cluster, topic, partition, connection: None };
+        tokio::spawn(write(leader, pending));
+        Self { queue }
+    }
+
+    /// Whether its task has ended before its time.
+    pub(super) fn has_ended(&self) -> bool {
+        self.queue.is_closed()
     }
 
     /// Appends a record and says at which offset; it is stored by all replicas in sync when this returns.
     /// After an error it may be stored all the same.
+    ///
+    /// A leader that cannot be had or does not answer is given up after the time that the cluster is given for
+    /// an answer, counted from when the record's turn has come, and so are the records that wait behind it.
     pub(super) async fn append(&self, value: Bytes) -> Result<u64, RecordsError> {
-        let (answer, answered) = oneshot::channel();
-        // Where nobody takes it, nobody answers.
-        let _ = self.queue.send(Waiting { value, answer });
-        match timeout(self.timeout, answered).await {
-            Ok(Ok(answer)) => answer,
-            // The latter when the runtime ends.
-            Err(_) | Ok(Err(_)) => Err(RecordsError::TimedOut(self.timeout)),
-        }
+        let (sender, stored) = oneshot::channel();
+        self.queue.send(Pending { value, sender }).map_err(|_| RecordsError::Ended)?;
+        stored.await.unwrap_or(Err(RecordsError::Ended))
     }
 }
 
 /// Sends what waits until nobody can hand in anything more.
-async fn write(mut leader: Leader, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+async fn write(mut leader: Leader, mut queue: mpsc::UnboundedReceiver<Pending>) {
     let mut next = None;
     loop {
         let first = match next.take() {
             Some(first) => first,
-            None => match waiting.recv().await {
+            None => match queue.recv().await {
                 Some(first) => first,
                 None => return,
             },
         };
         let mut bytes = first.value.len();
         let mut together = vec![first];
-        while let Ok(more) = waiting.try_recv() {
+        while let Ok(more) = queue.try_recv() {
             bytes += more.value.len();
             if bytes > TOGETHER {
                 next = Some(more);
@@ -83,9 +97,15 @@ async fn write(mut leader: Leader, mut waiting: mpsc::UnboundedReceiver<Waiting>
             }
             together.push(more);
         }
-        // Who has given up will hand it in again.
-        together.retain(|waiting| !waiting.answer.is_closed());
-        leader.store(together).await;
+        together.retain(Pending::is_awaited);
+        if let Err(error) = leader.store(together).await
+            && !error.is_final()
+        {
+            // Whoever waits by now would wait as long again for the same leader.
+            let behind = next.take().into_iter();
+            let behind = behind.chain(std::iter::from_fn(|| queue.try_recv().ok()));
+            behind.for_each(|record| record.tell(Err(RecordsError::Broker(Arc::clone(&error)))));
+        }
     }
 }
 
@@ -98,32 +118,55 @@ struct Leader {
 }
 
 impl Leader {
-    /// Appends records, if possible together, and answers those who wait.
-    async fn store(&mut self, together: Vec<Waiting>) {
+    /// Appends records, if possible together, and tells those who wait what has come of them. What cannot be
+    /// done now is an error here, too.
+    async fn store(&mut self, together: Vec<Pending>) -> Result<(), Arc<KafkaError>> {
         if together.is_empty() {
-            return;
+            return Ok(());
         }
         match self.append(&together).await {
             Err(error) if is_too_large(&error) && together.len() > 1 => {
-                for waiting in together {
-                    let stored = self.append(std::slice::from_ref(&waiting)).await;
-                    answer(vec![waiting], stored);
+                let mut done: Result<(), Arc<KafkaError>> = Ok(());
+                for record in together.into_iter().filter(Pending::is_awaited) {
+                    match &done {
+                        // As for those who wait behind.
+                        Err(error) if !error.is_final() => {
+                            record.tell(Err(RecordsError::Broker(Arc::clone(error))));
+                        }
+                        _ => {
+                            let stored = self.append(std::slice::from_ref(&record)).await;
+                            done = tell(vec![record], stored);
+                        }
+                    }
                 }
+                done
             }
-            stored => answer(together, stored),
+            stored => tell(together, stored),
         }
     }
 
     /// Appends records together, and says at which offset the first is.
-    async fn append(&mut self, records: &[Waiting]) -> Result<u64, KafkaError> {
+    async fn append(&mut self, records: &[Pending]) -> Result<u64, KafkaError> {
         let batch = pack(records.iter().map(|record| record.value.clone()));
-        let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let began = Instant::now();
+        let (mut unknown_since, mut pause) = (None, FIRST_PAUSE);
         loop {
             let error = match self.request(batch.clone()).await {
                 Ok(first) => return Ok(first),
                 Err(error) => error,
             };
-            if began.elapsed() + pause >= self.patience(&error) {
+            let timeout = self.cluster.timeout();
+            let again = began.elapsed() + pause < timeout
+                && match error.code() {
+                    Some(ResponseError::UnknownTopicOrPartition) => {
+                        let since = unknown_since.get_or_insert_with(Instant::now);
+                        since.elapsed() + pause < NEWNESS.min(timeout / 2)
+                    }
+                    // It may be stored by now.
+                    Some(ResponseError::RequestTimedOut) => false,
+                    _ => !error.is_final(),
+                };
+            if !again || !records.iter().any(Pending::is_awaited) {
                 return Err(error);
             }
             sleep(pause).await;
@@ -131,65 +174,189 @@ impl Leader {
         }
     }
 
-    /// How long an error may be only a matter of time.
-    fn patience(&self, error: &KafkaError) -> Duration {
-        match (error, error.code()) {
-            (_, Some(ResponseError::UnknownTopicOrPartition)) => NEWNESS,
-            (_, Some(code)) if !code.is_retriable() => Duration::ZERO,
-            (KafkaError::TooOld { .. }, _) => Duration::ZERO,
-            _ => self.cluster.timeout(),
-        }
-    }
-
-    /// Asks once. After any error, the leader is looked for anew.
+    /// Asks once. After an error that may have to do with the leader, it is looked for anew.
     async fn request(&mut self, batch: Bytes) -> Result<u64, KafkaError> {
         let mut leader = match self.connection.take() {
             Some(leader) => leader,
             None => self.cluster.connect_leader(&self.topic, self.partition).await?,
         };
         let answer = leader.call(self.produce(batch), self.cluster.timeout()).await?;
-        let partition =
-            answer.responses.into_iter().flat_map(|topic| topic.partition_responses).next();
-        let Some(partition) = partition else {
+        let mut partitions =
+            answer.responses.into_iter().flat_map(|topic| topic.partition_responses);
+        let Some(partition) = partitions.find(|partition| partition.index == self.number()) else {
             return Err(leader.garbled::<ProduceRequest>("it says nothing of the partition"));
         };
         let message = partition.error_message.as_deref();
-        accepted(partition.error_code, message, || {
+        let refused = accepted(partition.error_code, message, || {
             format!("partition {} of {} cannot be written", self.partition, self.topic)
-        })?;
+        });
+        let first = match refused {
+            Ok(()) => u64::try_from(partition.base_offset)
+                .map_err(|_| leader.garbled::<ProduceRequest>("it gives no offset"))?,
+            Err(error) => {
+                if is_of_records(&error) {
+                    self.connection = Some(leader);
+                }
+                return Err(error);
+            }
+        };
         self.connection = Some(leader);
-        Ok(unsigned(partition.base_offset))
+        Ok(first)
+    }
+
+    fn number(&self) -> i32 {
+        i32::try_from(self.partition).unwrap_or(i32::MAX)
     }
 
     fn produce(&self, batch: Bytes) -> ProduceRequest {
-        let partition = PartitionProduceData::default()
-            .with_index(i32::try_from(self.partition).unwrap_or(i32::MAX))
-            .with_records(Some(batch));
+        let partition =
+            PartitionProduceData::default().with_index(self.number()).with_records(Some(batch));
         let topic = TopicProduceData::default()
             .with_name(topic_name(&self.topic))
             .with_partition_data(vec![partition]);
-        let timeout = i32::try_from(self.cluster.timeout().as_millis()).unwrap_or(i32::MAX);
         ProduceRequest::default()
             .with_acks(ALL)
-            .with_timeout_ms(timeout)
+            .with_timeout_ms(self.cluster.brokers_timeout())
             .with_topic_data(vec![topic])
     }
 }
 
+/// The record has more bytes than the topic takes, or than a segment of its log may have.
 fn is_too_large(error: &KafkaError) -> bool {
-    error.code() == Some(ResponseError::MessageTooLarge)
+    let code = error.code();
+    code == Some(ResponseError::MessageTooLarge) || code == Some(ResponseError::RecordListTooLarge)
+}
+
+/// Whether an error leaves no doubt that who gave it is the leader.
+fn is_of_records(error: &KafkaError) -> bool {
+    let replicas = [
+        ResponseError::NotEnoughReplicas,
+        ResponseError::NotEnoughReplicasAfterAppend,
+        ResponseError::RequestTimedOut,
+    ];
+    is_too_large(error) || error.code().is_some_and(|code| replicas.contains(&code))
 }
 
 /// Tells those who wait for records that were appended one behind the other.
-fn answer(records: Vec<Waiting>, first: Result<u64, KafkaError>) {
+fn tell(records: Vec<Pending>, first: Result<u64, KafkaError>) -> Result<(), Arc<KafkaError>> {
     let first = first.map_err(Arc::new);
-    for (place, Waiting { value, answer }) in (0..).zip(records) {
-        let told = match &first {
+    for (place, record) in (0..).zip(records) {
+        let stored = match &first {
             Ok(first) => Ok(first + place),
-            Err(error) if is_too_large(error) => Err(RecordsError::TooLarge { bytes: value.len() }),
+            Err(error) if is_too_large(error) => {
+                Err(RecordsError::TooLarge { bytes: record.value.len() })
+            }
             Err(error) => Err(RecordsError::Broker(Arc::clone(error))),
         };
-        // Who has given up does not hear of it.
-        let _ = answer.send(told);
+        record.tell(stored);
+    }
+    first.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+    use kafka_protocol::messages::produce_response::PartitionProduceResponse;
+
+    use super::*;
+    use crate::queue::kafka::pretend::Pretender;
+
+    /// What a test waits for at most, and an answer that does not come.
+    const PATIENCE: Duration = Duration::from_mins(1);
+    const SHORT: Duration = Duration::from_secs(1);
+
+    fn stored_at(offset: usize) -> PartitionProduceResponse {
+        PartitionProduceResponse::default().with_base_offset(i64::try_from(offset).unwrap())
+    }
+
+    fn refused(code: ResponseError) -> PartitionProduceResponse {
+        PartitionProduceResponse::default().with_error_code(code.code())
+    }
+
+    fn writer(broker: &Pretender, timeout: Duration) -> Writer {
+        let cluster = Cluster::new(vec![broker.address.clone()], "test", timeout);
+        Writer::start(&cluster, "tasks", 0)
+    }
+
+    /// Appends so many small records at once.
+    async fn append(writer: &Writer, records: usize) -> Vec<Result<u64, RecordsError>> {
+        join_all((0..records).map(|_| writer.append(Bytes::from_static(b"a tile")))).await
+    }
+
+    #[tokio::test]
+    async fn records_too_large_for_a_segment_together_are_sent_one_by_one_and_one_alone_is_refused()
+    {
+        let broker = Pretender::start(|records, asked| match (records, asked) {
+            (2.., _) | (1, 2) => refused(ResponseError::RecordListTooLarge),
+            _ => stored_at(asked),
+        });
+        let broker = broker.await;
+        let stored = append(&writer(&broker, PATIENCE), 3).await;
+        assert!(
+            matches!(stored[..], [Ok(1), Err(RecordsError::TooLarge { bytes: 6 }), Ok(3)]),
+            "{stored:?}"
+        );
+        assert_eq!(broker.connections(), 1, "the leader is the same");
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_is_silent_is_named_to_all_who_wait_for_it() {
+        let broker = Pretender::silent().await;
+        let writer = writer(&broker, SHORT);
+        let large = || Bytes::from(vec![0; TOGETHER]);
+        let appended = join_all([large(), large(), large()].map(|value| writer.append(value)));
+        let appended = tokio::time::timeout(PATIENCE, appended).await.expect("it is waited for");
+        for error in appended.into_iter().map(Result::unwrap_err) {
+            let text = error.to_string();
+            assert!(text.contains(&broker.address) && text.contains("Produce"), "{text}");
+        }
+        assert_eq!(broker.connections(), 1, "it is asked for those who wait behind");
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_is_tried_again_with_the_same_leader_unless_it_may_be_another() {
+        let broker = Pretender::start(|_, asked| match asked {
+            0 => refused(ResponseError::NotEnoughReplicas),
+            1 => refused(ResponseError::UnknownServerError),
+            2 => refused(ResponseError::NotLeaderOrFollower),
+            _ => stored_at(asked),
+        });
+        let broker = broker.await;
+        let stored = append(&writer(&broker, PATIENCE), 1).await;
+        assert!(matches!(stored[..], [Ok(3)]), "{stored:?}");
+        assert_eq!(broker.connections(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_is_final_and_what_may_be_stored_by_now_is_not_tried_again() {
+        for code in [ResponseError::TopicAuthorizationFailed, ResponseError::RequestTimedOut] {
+            let broker = Pretender::start(move |_, asked| match asked {
+                0 => refused(code),
+                _ => stored_at(asked),
+            });
+            let broker = broker.await;
+            let stored = append(&writer(&broker, PATIENCE), 1).await;
+            let [Err(RecordsError::Broker(error))] = &stored[..] else { panic!("{stored:?}") };
+            assert_eq!(error.code(), Some(code));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_offset_or_of_another_partition_is_none() {
+        let answers = [
+            PartitionProduceResponse::default().with_base_offset(-1),
+            PartitionProduceResponse::default().with_index(1).with_base_offset(7),
+        ];
+        for answer in answers {
+            let broker = Pretender::start(move |_, asked| match asked {
+                0 => answer.clone(),
+                _ => stored_at(asked),
+            });
+            let broker = broker.await;
+            let stored = append(&writer(&broker, PATIENCE), 1).await;
+            assert!(matches!(stored[..], [Ok(1)]), "{stored:?}");
+        }
     }
 }
