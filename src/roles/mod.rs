@@ -111,6 +111,7 @@ fn may_pass(cause: &(dyn Error + 'static)) -> bool {
                 | Kind::NotADirectory
                 | Kind::IsADirectory
                 | Kind::InvalidInput
+                | Kind::InvalidFilename
                 | Kind::InvalidData
                 | Kind::Unsupported
         )

@@ -103,7 +103,11 @@ impl Cluster {
             };
             match answer {
                 Some(Ok(connection)) => return Ok(connection),
-                Some(Err(error)) => failure = failure.or(Some(error)),
+                // What may pass says more than what one of them can never do.
+                Some(Err(error)) if failure.as_ref().is_none_or(KafkaError::is_final) => {
+                    failure = Some(error);
+                }
+                Some(Err(_)) => {}
                 None => return Err(failure.expect("the configuration names a broker at least")),
             }
         }

@@ -74,7 +74,7 @@ impl Records {
         partition: u32,
         value: Vec<u8>,
     ) -> Result<u64, RecordsError> {
-        // Longer than the writer takes to say why.
+        // Longer than the writer takes to say why, unless each step of the way to a leader takes all of its time.
         let after = 4 * self.timeout;
         let stored = timeout(after, self.writer(partition).append(value.into())).await;
         stored.unwrap_or_else(|_| Err(self.timed_out(partition, after)))

@@ -67,8 +67,9 @@ impl Writer {
     /// Appends a record and says at which offset; it is stored by all replicas in sync when this returns.
     /// After an error it may be stored all the same.
     ///
-    /// A leader that cannot be had or does not answer is given up after the time that the cluster is given for
-    /// an answer, counted from when the record's turn has come, and so are the records that wait behind it.
+    /// A leader that cannot be had or does not answer is given up once the time that the cluster is given for an
+    /// answer is over, counted from when the record's turn has come: at the end of the request that is on its way
+    /// then. So are the records that wait behind it.
     pub(super) async fn append(&self, value: Bytes) -> Result<u64, RecordsError> {
         let (sender, stored) = oneshot::channel();
         self.queue.send(Pending { value, sender }).map_err(|_| RecordsError::Ended)?;

@@ -99,7 +99,11 @@ impl Client {
         let request = request.config().timeout_global(Some(GREETING)).build();
         let mut response = trouble::understand(request.call()?)?;
         let text = response.body_mut().read_to_string().map_err(Trouble::from)?;
-        if text.trim() == "ok" { Ok(()) } else { Err(Trouble::foreign("its health is no \"ok\"")) }
+        if text.trim() == "ok" {
+            Ok(())
+        } else {
+            Err(Trouble::Foreign("its health is no \"ok\"".into()))
+        }
     }
 
     /// Uploads an image.
@@ -135,7 +139,7 @@ impl Client {
                 continue;
             };
             let job: Job =
-                serde_json::from_str(data).map_err(|e| Trouble::foreign(e.to_string()))?;
+                serde_json::from_str(data).map_err(|e| Trouble::Foreign(e.to_string()))?;
             changed(&job);
             if job.has_ended() {
                 return Ok(Some(job));

@@ -13,9 +13,12 @@ pub(crate) type Result<T, E = Trouble> = std::result::Result<T, E>;
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    /// Nobody answers, or somebody else than a tilemill server.
+    /// Nobody answers, or a proxy for it.
     #[error("the server cannot be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    /// Somebody answers who does not speak as a tilemill server does.
+    #[error("what answers there is not a tilemill server, {0}")]
+    Foreign(String),
     /// The server refuses, in these words.
     #[error("{0}")]
     Refused(String),
@@ -32,18 +35,10 @@ pub(crate) enum Trouble {
     Here(String, #[source] io::Error),
 }
 
-impl Trouble {
-    /// Somebody answers who does not speak as a tilemill server does.
-    pub(crate) fn foreign(how: impl Into<String>) -> Self {
-        let how = how.into();
-        Self::Unreachable(format!("what answers there is not a tilemill server, {how}").into())
-    }
-}
-
 impl From<ureq::Error> for Trouble {
     fn from(error: ureq::Error) -> Self {
         match error {
-            ureq::Error::Json(error) => Self::foreign(error.to_string()),
+            ureq::Error::Json(error) => Self::Foreign(error.to_string()),
             ureq::Error::Io(error) => Self::Unreachable(error.into()),
             error => Self::Unreachable(error.into()),
         }
@@ -63,7 +58,7 @@ pub(super) fn understand(mut response: Response<Body>) -> Result<Response<Body>>
         return Ok(response);
     }
     if let Some(place) = response.headers().get(header::LOCATION) {
-        return Err(Trouble::foreign(format!("it points to {}", place.to_str().unwrap_or("?"))));
+        return Err(Trouble::Foreign(format!("it points to {}", place.to_str().unwrap_or("?"))));
     }
     let after = retry_after(&response);
     let problem: Option<Problem> = response.body_mut().read_json().ok();
@@ -72,12 +67,22 @@ pub(super) fn understand(mut response: Response<Body>) -> Result<Response<Body>>
             Trouble::Busy { detail, after }
         }
         (Some(Problem { detail }), _) => Trouble::Refused(detail),
-        (None, _) => Trouble::foreign(format!("it says {status}")),
+        (None, _) if is_of_proxy(status) => {
+            Trouble::Unreachable(format!("a proxy says {status}").into())
+        }
+        (None, _) => Trouble::Foreign(format!("it says {status}")),
     })
 }
 
 fn is_passing(status: StatusCode) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// What a proxy answers while the server behind it starts again.
+fn is_of_proxy(status: StatusCode) -> bool {
+    let away =
+        [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    away.contains(&status)
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {

@@ -77,7 +77,7 @@ impl Submission {
         progress.ended();
         match done {
             Ok(job) => self.tell(&errand, &job),
-            Err(trouble @ Trouble::Unreachable(_)) => {
+            Err(trouble @ (Trouble::Unreachable(_) | Trouble::Foreign(_))) => {
                 let image = errand.input.display().to_string();
                 return Err(anyhow::Error::new(self.unreachable(trouble)).context(image));
             }
@@ -112,12 +112,15 @@ impl Submission {
                     let pause = after.clamp(PAUSE, LONGEST_WAIT);
                     let (image, seconds) = (errand.input.display(), pause.as_secs());
                     self.report.remark(&format!("{image}: {detail}; again in {seconds} s"));
+                    away = None;
                     sleep(pause).await;
                 }
                 Err(Trouble::Unreachable(_))
                     if !errand.reads_stream()
                         && away.get_or_insert_with(Instant::now).elapsed() < PATIENCE =>
                 {
+                    let image = errand.input.display();
+                    self.report.remark(&format!("{image}: the server went away; again"));
                     sleep(PAUSE).await;
                 }
                 sent => return sent,

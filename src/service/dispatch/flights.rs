@@ -44,12 +44,13 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Asks both. Only in this order, and with the boards looked at after it, is a loss certain.
+    /// Asks both; all that was sent until `asked_at` has to be in the topic. Only in this order, and with the boards
+    /// looked at after it, is a loss certain.
     pub async fn ask(
         tasks: &dyn Topic<TileTask>,
         results: &dyn Topic<TileResult>,
+        asked_at: Instant,
     ) -> Result<Self, QueueError> {
-        let asked_at = Instant::now();
         let tasks = tasks.progress().await?;
         let results = results.progress().await?;
         Ok(Self { asked_at, tasks, results })

@@ -5,26 +5,28 @@
 //! * `active`: one job in work.
 //! * `route`: which way its results take.
 //! * `send`: which tiles are sent next.
+//! * `resting`: partitions that take nothing for now.
 //! * `source`: decoding of its original.
 //! * `news`: which jobs to look at.
 //! * `age`: jobs that have not ended in time.
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{self, BoxFuture};
+use futures_util::future;
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::active::{Active, Image};
 use self::flights::Standing;
 use self::news::News;
+use self::resting::Resting;
 use self::route::Routes;
 use self::source::Decoder;
 use self::window::Bounds;
@@ -45,6 +47,7 @@ mod active;
 mod age;
 pub mod flights;
 mod news;
+mod resting;
 mod route;
 mod send;
 mod source;
@@ -64,7 +67,7 @@ pub struct Ports {
 }
 
 /// Where the groups stand, as it comes.
-type Asked = BoxFuture<'static, Result<Standing, QueueError>>;
+type Asked = AbortOnDropHandle<Result<Standing, QueueError>>;
 
 /// Dispatches the jobs of one server.
 pub struct Dispatcher {
@@ -76,8 +79,7 @@ pub struct Dispatcher {
     bounds: Bounds,
     /// Partitions of the task topic.
     partitions: u32,
-    /// Those that took nothing, and until when they are left alone.
-    resting: BTreeMap<u32, Instant>,
+    resting: Resting,
     active: Vec<Active>,
     /// Whose turn it is to send a tile.
     turn: usize,
@@ -110,7 +112,7 @@ impl Dispatcher {
             pool,
             bounds,
             partitions: 1,
-            resting: BTreeMap::new(),
+            resting: Resting::default(),
             active: Vec::new(),
             turn: 0,
             routes: Routes::default(),
@@ -323,7 +325,10 @@ impl Dispatcher {
             return None;
         }
         let (tasks, results) = (Arc::clone(&self.ports.tasks), Arc::clone(&self.ports.results));
-        Some(Box::pin(async move { Standing::ask(&*tasks, &*results).await }))
+        // Here, where nothing is just being sent: what was sent before is in the topic.
+        let now = Instant::now();
+        let asked = tokio::spawn(async move { Standing::ask(&*tasks, &*results, now).await });
+        Some(AbortOnDropHandle::new(asked))
     }
 
     /// Finds tiles that the queue no longer holds although they are not on the board.
@@ -405,7 +410,7 @@ impl Dispatcher {
 /// What was asked for, or nothing ever.
 async fn answer(asked: &mut Option<Asked>) -> Result<Standing, QueueError> {
     match asked {
-        Some(asked) => asked.await,
+        Some(asked) => asked.await.unwrap_or_else(|gone| Err(QueueError::Unavailable(gone.into()))),
         None => future::pending().await,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 
@@ -18,9 +18,6 @@ use crate::service::PortError;
 
 /// Tiles that are cut and sent together, between two looks at the boards.
 const BATCH: usize = 16;
-/// How long a partition is left alone that took nothing, as long as there are others: all tiles sent together wait
-/// for it.
-const REST: Duration = Duration::from_secs(30);
 
 /// A tile that is about to be sent.
 pub(super) struct Pick {
@@ -57,8 +54,6 @@ enum Choice {
 impl Dispatcher {
     /// Chooses tiles to send now.
     pub(super) fn pick(&mut self) -> Vec<Pick> {
-        let now = Instant::now();
-        self.resting.retain(|_, until| *until > now);
         let mut picks = Vec::new();
         let mut in_flight = self.in_flight();
         let mut idle = BTreeSet::new();
@@ -131,8 +126,8 @@ impl Dispatcher {
             let flying: u32 = self.active.iter().map(|a| a.flights.count_in(*partition)).sum();
             flying as usize + picked
         };
-        let is_resting = |partition: &u32| self.resting.contains_key(partition);
-        let order = |partition: &u32| (is_resting(partition), load(partition));
+        let now = Instant::now();
+        let order = |partition: &u32| (self.resting.rests(*partition, now), load(partition));
         (0..self.partitions).min_by_key(order).unwrap_or_default()
     }
 
@@ -144,7 +139,10 @@ impl Dispatcher {
         while let Some((pick, result)) = sent.next().await {
             let active = &mut self.active[pick.job];
             match result {
-                Ok(flight) => active.flights.sent(pick.tile, flight),
+                Ok(flight) => {
+                    self.resting.took(pick.partition);
+                    active.flights.sent(pick.tile, flight);
+                }
                 Err(error) => {
                     active.flights.put_back(pick.tile);
                     match error {
@@ -154,7 +152,7 @@ impl Dispatcher {
                             active.failure = Some(refused(pick.tile, &*cause));
                         }
                         SendError::Queue(error) => {
-                            self.resting.insert(pick.partition, Instant::now() + REST);
+                            self.resting.refused(pick.partition, Instant::now());
                             failed = Some(error);
                         }
                     }

@@ -1,0 +1,75 @@
+//! Partitions that take nothing for now, because their broker is away.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How long a partition is left alone that took nothing, at first and at last, as long as there are others: all
+/// tiles that are sent together wait for it.
+const FIRST_REST: Duration = Duration::from_secs(30);
+const LONGEST_REST: Duration = Duration::from_mins(8);
+
+/// Which partitions are left alone, and until when. One that is tried again in vain rests twice as long.
+#[derive(Debug, Default)]
+pub(super) struct Resting(BTreeMap<u32, Rest>);
+
+#[derive(Debug)]
+struct Rest {
+    length: Duration,
+    until: Instant,
+}
+
+impl Resting {
+    /// Whether others are to be preferred.
+    pub(super) fn rests(&self, partition: u32, now: Instant) -> bool {
+        self.0.get(&partition).is_some_and(|rest| now < rest.until)
+    }
+
+    /// Notes that a partition took nothing. Of many tiles that were sent together, the first counts.
+    pub(super) fn refused(&mut self, partition: u32, now: Instant) {
+        let first = Rest { length: FIRST_REST, until: now + FIRST_REST };
+        self.0
+            .entry(partition)
+            .and_modify(|rest| {
+                if rest.until <= now {
+                    rest.length = LONGEST_REST.min(rest.length * 2);
+                    rest.until = now + rest.length;
+                }
+            })
+            .or_insert(first);
+    }
+
+    /// Notes that a partition took a tile. If it had rested, what was wrong is over, perhaps for all of them.
+    pub(super) fn took(&mut self, partition: u32) {
+        if self.0.remove(&partition).is_some() {
+            self.0.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{FIRST_REST, LONGEST_REST, Resting};
+
+    #[test]
+    fn a_partition_that_takes_nothing_rests_longer_each_time_and_none_when_one_takes_something() {
+        let (mut resting, mut now) = (Resting::default(), Instant::now());
+        for partition in [1, 1, 2] {
+            resting.refused(partition, now);
+        }
+        assert!(resting.rests(1, now) && resting.rests(2, now) && !resting.rests(3, now));
+        let mut length = FIRST_REST;
+        for _ in 0..9 {
+            assert!(resting.rests(1, now + length / 2));
+            now += length;
+            assert!(!resting.rests(1, now));
+            resting.refused(1, now);
+            length = LONGEST_REST.min(length * 2);
+        }
+        resting.took(3);
+        assert!(resting.rests(1, now), "others say nothing of it");
+        resting.took(1);
+        assert!(!resting.rests(1, now) && !resting.rests(2, now));
+    }
+}
