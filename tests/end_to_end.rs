@@ -415,7 +415,7 @@ fn methods_and_names_are_answered_as_http_wants_it() {
     assert_eq!(head.headers()["content-length"].to_str().unwrap(), length);
     let (status, problem) = server.delete("/api/workers");
     assert_eq!((status, &problem["code"]), (405, &"wrong_method".into()));
-    assert_eq!(problem["detail"], "this is for GET, HEAD");
+    assert_eq!(problem["detail"], "this answers to GET, HEAD only");
     assert_eq!(server.get("/api/nothing").0, 404);
     server.stop();
 }

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use support::{Server, data};
+use support::{Server, data, raw};
 
 mod support;
 
@@ -49,6 +49,35 @@ fn every_route_is_described_and_nothing_else() {
     let (status, description) = server.get("/api/openapi.json");
     assert_eq!(status, 200);
     assert_eq!(described(&description), routes());
+    server.stop();
+}
+
+#[test]
+fn a_wrong_method_is_answered_with_those_that_are_described() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let mut methods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (method, path) in described(&server.get("/api/openapi.json").1) {
+        let methods = methods.entry(path.clone()).or_default();
+        // The one stream has no end, so it has no head alone.
+        if method == "get" && path != "/api/events" {
+            methods.insert("HEAD".into());
+        }
+        methods.insert(method.to_uppercase());
+    }
+    methods.insert("/".into(), ["GET", "HEAD"].map(String::from).into());
+    for (path, methods) in methods {
+        let path = path.replace(['{', '}'], "");
+        let request = format!("PATCH {path} HTTP/1.1\r\nhost: {}\r\n\r\n", server.address());
+        let (status, head, problem) = raw(server.address(), request.as_bytes());
+        assert_eq!((status, &problem["code"]), (405, &"wrong_method".into()), "{path}");
+        let allowed = head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
+        assert_eq!(
+            allowed.split(", ").map(String::from).collect::<BTreeSet<_>>(),
+            methods,
+            "{path}"
+        );
+    }
     server.stop();
 }
 

@@ -252,8 +252,9 @@ fn a_busy_server_restarts_a_broken_stream_and_half_a_result_are_overcome() {
                 "retry-after: 1\r\n",
                 problem,
             ),
-            // Nobody answers, as during a restart.
+            // Nobody answers, as during a restart, or a proxy does.
             ("post /api/jobs", 1) | ("the job", 0) => Vec::new(),
+            ("post /api/jobs", 2) => answer("502 Bad Gateway", "text/html", "", "<p>"),
             ("post /api/jobs", _) => answer("201 Created", "application/json", "", &job("queued")),
             ("the job", _) => json(&job("complete")),
             (other, before) if other.ends_with("/result") => {
@@ -267,8 +268,24 @@ fn a_busy_server_restarts_a_broken_stream_and_half_a_result_are_overcome() {
     let ran = submit(directory.path(), &fake.url(), &["a.png", "-o", "out.png"]).output().unwrap();
     assert!(ran.status.success(), "{ran:?}");
     assert!(text(&ran.stderr).contains("too many jobs are waiting; again in 1 s"), "{ran:?}");
+    assert_eq!(text(&ran.stderr).matches("the server went away").count(), 1, "{ran:?}");
     assert_eq!(fs::read_to_string(directory.path().join("out.png")).unwrap(), "pixels");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn what_a_proxy_refuses_is_not_sent_again() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let fake = Fake::start(|request, before| match (request, before) {
+        ("get /healthz", _) => ok("text/plain", "ok\n"),
+        ("post /api/jobs", 0) => answer("413 Content Too Large", "text/html", "", "<p>"),
+        ("post /api/jobs", _) => answer("201 Created", "application/json", "", &job("complete")),
+        _ => Vec::new(),
+    });
+    let ran = submit(directory.path(), &fake.url(), &["a.png"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
+    assert!(text(&ran.stderr).contains("it says 413"), "{ran:?}");
 }
 
 #[test]

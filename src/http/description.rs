@@ -17,7 +17,7 @@ use crate::raster::encode::OutputFormat;
 #[openapi(
     info(description = "Filters images of any size in parallel tiles, to the same bytes on one \
                         machine or on many. Names and codes are stable: they change only by \
-                        additions. HEAD is answered wherever GET is."),
+                        additions. HEAD is answered wherever GET is, but for events."),
     paths(
         upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
         download::result, download::original, mosaic::thumbnail,

@@ -33,7 +33,7 @@ pub enum ApiError {
     #[error("there is no {0}")]
     NotFound(String),
     /// What is here does not answer to this method.
-    #[error("this is for {allowed}")]
+    #[error("this answers to {allowed} only")]
     WrongMethod {
         /// The methods that it answers to.
         allowed: &'static str,

@@ -4,10 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 use actix_files::NamedFile;
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::Api;
+use super::error::ApiError;
+use super::routes::READ;
 use crate::blocking;
 
 #[derive(RustEmbed)]
@@ -26,7 +28,7 @@ pub enum Page {
 /// `/` and everything that is neither the API nor a health check.
 pub async fn file(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return HttpResponse::MethodNotAllowed().finish();
+        return ApiError::WrongMethod { allowed: READ }.error_response();
     }
     let path = match request.path() {
         "/" => "index.html",

@@ -21,6 +21,9 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 const PAGE: usize = 50;
 const MAX_PAGE: usize = 500;
 
+/// The methods of what is only read.
+pub(super) const READ: &str = "GET, HEAD";
+
 /// All routes.
 pub fn configure(routes: &mut web::ServiceConfig) {
     routes
@@ -69,7 +72,7 @@ fn at(path: &str, allowed: &'static str) -> Resource {
 
 /// A path that is only read.
 fn read_at(path: &str) -> Resource {
-    at(path, "GET, HEAD")
+    at(path, READ)
 }
 
 /// GET, and HEAD, which is GET without the body.

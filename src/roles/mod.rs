@@ -96,8 +96,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// Whether this may be over when the role is started again, as what a service or a disk did. The rest a person
-/// has to mend.
+/// Whether this may be over when the role is started again, as what a service or a disk did, or an address that is
+/// not up yet. The rest a person has to mend.
 fn may_pass(cause: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind as Kind;
 

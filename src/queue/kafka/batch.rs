@@ -85,9 +85,9 @@ pub(super) fn pack(values: impl Iterator<Item = Bytes>) -> Bytes {
     };
     let records: Vec<_> = (0..).zip(values).map(record).collect();
     let options = RecordEncodeOptions { version: 2, compression: Compression::None };
-    let size = |record: &Record| ENVELOPE + record.value.as_ref().map_or(0, Bytes::len);
-    let size = HEADER + records.iter().map(size).sum::<usize>();
-    let mut batch = BytesMut::with_capacity(size);
+    let values: usize =
+        records.iter().filter_map(|record| record.value.as_ref()).map(Bytes::len).sum();
+    let mut batch = BytesMut::with_capacity(HEADER + records.len() * ENVELOPE + values);
     RecordBatchEncoder::encode(&mut batch, &records, &options)
         .expect("no record comes near the two gigabytes that fit into a batch");
     batch.freeze()

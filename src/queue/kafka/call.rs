@@ -36,7 +36,7 @@ impl Call for FetchRequest {
 }
 
 /// A request by its key, its version and its name.
-type Needed = (i16, i16, &'static str);
+pub(super) type Needed = (i16, i16, &'static str);
 
 const fn needed<C: Call>() -> Needed {
     (C::KEY, C::VERSION, C::NAME)

@@ -215,7 +215,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
-    use super::Cluster;
+    use super::{Cluster, KafkaError};
     use crate::queue::kafka::pretend::Pretender;
 
     /// What a test waits for at most, and what waits for longer than any test.
@@ -244,5 +244,21 @@ mod tests {
         let error = hasty.connect_any().await.err().unwrap();
         assert!(error.to_string().contains(&known), "{error}");
         assert!(began.elapsed() >= SHORT, "the last address has all its time");
+    }
+
+    #[tokio::test]
+    async fn one_that_is_too_old_is_no_reason_where_another_may_come_back() {
+        let (old, gone) = (Pretender::old().await, Pretender::silent().await);
+        let addresses = [old.address.clone(), gone.address.clone()];
+        gone.stop().await;
+        let connect = async |addresses: &[String]| {
+            Cluster::new(addresses.to_vec(), "test", PATIENCE).connect_any().await.err().unwrap()
+        };
+        for order in [addresses.clone(), [addresses[1].clone(), addresses[0].clone()]] {
+            let error = connect(&order).await;
+            assert!(matches!(error, KafkaError::Connect { .. }), "{error}");
+        }
+        let error = connect(&addresses[..1]).await;
+        assert!(matches!(error, KafkaError::TooOld { .. }), "{error}");
     }
 }

@@ -16,7 +16,7 @@
 //! * `guard`: keeps answers from naming more elements than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
 //! * `ownership`: which partitions are a member's, and how far each has been dealt with.
-//! * `pretend`: for tests, a broker that only pretends to be one.
+//! * `pretend`: brokers that only pretend to be some, for tests.
 //! * `reader`: one partition, read from its leader.
 //! * `records`: the records of a topic: how they are appended, and where partitions begin and end.
 //! * `tracker`: which offset may be committed.

@@ -1,4 +1,4 @@
-//! A broker that only pretends to be one, and to lead every partition: for what real ones do too seldom.
+//! What pretends to be a broker in tests, and does what real ones do too seldom.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -10,23 +10,63 @@ use kafka_protocol::messages::metadata_response::{
 };
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse, ProduceRequest,
-    ProduceResponse, RequestHeader, ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse,
+    ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::call::{Call, NEEDED};
+use super::call::{Call, NEEDED, Needed};
+use super::connection::Stream;
 
-/// How many records are appended together; that follows from where it stands in a batch.
+/// Where a batch says how many records it has.
 const RECORD_COUNT: std::ops::Range<usize> = 57..61;
 
-/// What it answers when it is to append, if it does.
+/// The bytes of an answer to the first request over a connection; to another one by [`serve`].
+pub(super) fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    let version = <C as Request>::Response::header_version(C::VERSION);
+    ResponseHeader::default().with_correlation_id(1).encode(&mut bytes, version).unwrap();
+    response.encode(&mut bytes, C::VERSION).unwrap();
+    bytes.to_vec()
+}
+
+/// The greeting of a broker that knows the requests with these keys, in all versions.
+pub(super) fn greeting(keys: impl IntoIterator<Item = i16>) -> Vec<u8> {
+    let known = |key| ApiVersion::default().with_api_key(key).with_max_version(99);
+    let known = keys.into_iter().map(known).collect();
+    answer::<ApiVersionsRequest>(&ApiVersionsResponse::default().with_api_keys(known))
+}
+
+/// Answers until nobody asks any more; where `answer_to` has nothing, not at all.
+pub(super) async fn serve(
+    mut stream: impl Stream,
+    mut answer_to: impl FnMut(ApiKey, Bytes) -> Option<Vec<u8>>,
+) {
+    while let Ok(length) = stream.read_u32().await {
+        let mut request = vec![0; length as usize];
+        if stream.read_exact(&mut request).await.is_err() {
+            return;
+        }
+        let request = Bytes::from(request);
+        let key = ApiKey::try_from((&request[..2]).get_i16()).unwrap();
+        let Some(mut answer) = answer_to(key, request.clone()) else { continue };
+        // It belongs to the request, or the rest is not looked at.
+        answer[..4].copy_from_slice(&request[4..8]);
+        if stream.write_u32(answer.len().try_into().unwrap()).await.is_err()
+            || stream.write_all(&answer).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// What a broker answers when it is to append so many records and was asked so often before; or nothing.
 type Append = dyn Fn(usize, usize) -> Option<PartitionProduceResponse> + Send + Sync;
 
-/// A broker that pretends.
+/// A broker that leads the partitions 0 and 1 of all topics.
 pub(super) struct Pretender {
     pub(super) address: String,
     connections: Arc<AtomicUsize>,
@@ -38,29 +78,38 @@ impl Pretender {
     pub(super) async fn start(
         append: impl Fn(usize, usize) -> PartitionProduceResponse + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(Arc::new(move |records, asked| Some(append(records, asked)))).await
+        Self::listen(&NEEDED, Arc::new(move |records, asked| Some(append(records, asked)))).await
     }
 
     /// One that says nothing when it is to append.
     pub(super) async fn silent() -> Self {
-        Self::listen(Arc::new(|_, _| None)).await
+        Self::listen(&NEEDED, Arc::new(|_, _| None)).await
     }
 
-    async fn listen(append: Arc<Append>) -> Self {
+    /// One that knows no request of today.
+    pub(super) async fn old() -> Self {
+        Self::listen(&[], Arc::new(|_, _| None)).await
+    }
+
+    async fn listen(known: &'static [Needed], append: Arc<Append>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let connections = Arc::new(AtomicUsize::new(0));
+        let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counter = Arc::clone(&connections);
-        let asked = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, SeqCst);
-                tokio::spawn(serve(
-                    stream,
-                    address.port(),
-                    Arc::clone(&append),
-                    Arc::clone(&asked),
-                ));
+                let (append, asked) = (Arc::clone(&append), Arc::clone(&asked));
+                tokio::spawn(serve(stream, move |key, request| match key {
+                    ApiKey::ApiVersions => Some(greeting(known.iter().map(|(key, ..)| *key))),
+                    ApiKey::Metadata => Some(metadata(address.port(), read(request))),
+                    ApiKey::Produce => {
+                        let request = read(request);
+                        let partition = append(records(&request), asked.fetch_add(1, SeqCst))?;
+                        Some(appended(request, partition))
+                    }
+                    other => panic!("it is asked {other:?}"),
+                }));
             }
         });
         let task = AbortOnDropHandle::new(task);
@@ -79,73 +128,33 @@ impl Pretender {
     }
 }
 
-async fn serve(mut stream: TcpStream, port: u16, append: Arc<Append>, asked: Arc<AtomicUsize>) {
-    while let Ok(length) = stream.read_u32().await {
-        let mut request = vec![0; length as usize];
-        stream.read_exact(&mut request).await.unwrap();
-        let mut request = Bytes::from(request);
-        let key = (&request[..2]).get_i16();
-        let answer = match key {
-            ApiVersionsRequest::KEY => {
-                let header = head::<ApiVersionsRequest>(&mut request);
-                answer::<ApiVersionsRequest>(&header, &versions())
-            }
-            MetadataRequest::KEY => {
-                let header = head::<MetadataRequest>(&mut request);
-                let asked =
-                    MetadataRequest::decode(&mut request, MetadataRequest::VERSION).unwrap();
-                answer::<MetadataRequest>(&header, &metadata(port, asked))
-            }
-            ProduceRequest::KEY => {
-                let header = head::<ProduceRequest>(&mut request);
-                let asked_for =
-                    ProduceRequest::decode(&mut request, ProduceRequest::VERSION).unwrap();
-                let topic = &asked_for.topic_data[0];
-                let batch = topic.partition_data[0].records.as_ref().unwrap();
-                let records = (&batch[RECORD_COUNT]).get_u32() as usize;
-                let Some(partition) = append(records, asked.fetch_add(1, SeqCst)) else { continue };
-                let topic = TopicProduceResponse::default()
-                    .with_name(topic.name.clone())
-                    .with_partition_responses(vec![partition]);
-                let response = ProduceResponse::default().with_responses(vec![topic]);
-                answer::<ProduceRequest>(&header, &response)
-            }
-            other => panic!("a broker that pretends was asked {other}"),
-        };
-        stream.write_u32(answer.len().try_into().unwrap()).await.unwrap();
-        stream.write_all(&answer).await.unwrap();
-    }
+fn read<C: Call>(mut request: Bytes) -> C {
+    RequestHeader::decode(&mut request, C::header_version(C::VERSION)).unwrap();
+    C::decode(&mut request, C::VERSION).unwrap()
 }
 
-fn head<C: Call>(request: &mut Bytes) -> RequestHeader {
-    RequestHeader::decode(request, C::header_version(C::VERSION)).unwrap()
-}
-
-fn answer<C: Call>(to: &RequestHeader, response: &C::Response) -> BytesMut {
-    let header = ResponseHeader::default().with_correlation_id(to.correlation_id);
-    let mut answer = BytesMut::new();
-    header.encode(&mut answer, <C as Request>::Response::header_version(C::VERSION)).unwrap();
-    response.encode(&mut answer, C::VERSION).unwrap();
-    answer
-}
-
-fn versions() -> ApiVersionsResponse {
-    let known = NEEDED
-        .into_iter()
-        .map(|(key, version, _)| ApiVersion::default().with_api_key(key).with_max_version(version));
-    ApiVersionsResponse::default().with_api_keys(known.collect())
-}
-
-/// It leads partitions 0 and 1 of whatever topic.
-fn metadata(port: u16, asked: MetadataRequest) -> MetadataResponse {
+fn metadata(port: u16, request: MetadataRequest) -> Vec<u8> {
     let broker = MetadataResponseBroker::default()
         .with_host(StrBytes::from_static_str("127.0.0.1"))
         .with_port(port.into());
     let partitions: Vec<_> = (0..2)
         .map(|index| MetadataResponsePartition::default().with_partition_index(index))
         .collect();
-    let topics = asked.topics.unwrap_or_default().into_iter().map(|topic| {
+    let topics = request.topics.unwrap_or_default().into_iter().map(|topic| {
         MetadataResponseTopic::default().with_name(topic.name).with_partitions(partitions.clone())
     });
-    MetadataResponse::default().with_brokers(vec![broker]).with_topics(topics.collect())
+    let response = MetadataResponse::default().with_brokers(vec![broker]);
+    answer::<MetadataRequest>(&response.with_topics(topics.collect()))
+}
+
+fn records(request: &ProduceRequest) -> usize {
+    let batch = request.topic_data[0].partition_data[0].records.as_ref().unwrap();
+    (&batch[RECORD_COUNT]).get_u32() as usize
+}
+
+fn appended(mut request: ProduceRequest, partition: PartitionProduceResponse) -> Vec<u8> {
+    let topic = TopicProduceResponse::default()
+        .with_name(request.topic_data.remove(0).name)
+        .with_partition_responses(vec![partition]);
+    answer::<ProduceRequest>(&ProduceResponse::default().with_responses(vec![topic]))
 }

@@ -99,13 +99,9 @@ async fn write(mut leader: Leader, mut queue: mpsc::UnboundedReceiver<Pending>) 
             together.push(more);
         }
         together.retain(Pending::is_awaited);
-        if let Err(error) = leader.store(together).await
-            && !error.is_final()
-        {
-            // Whoever waits by now would wait as long again for the same leader.
-            let behind = next.take().into_iter();
-            let behind = behind.chain(std::iter::from_fn(|| queue.try_recv().ok()));
-            behind.for_each(|record| record.tell(Err(RecordsError::Broker(Arc::clone(&error)))));
+        if let Err(error) = leader.store(together).await {
+            let behind = std::iter::from_fn(|| queue.try_recv().ok());
+            give_up(next.take().into_iter().chain(behind), &error);
         }
     }
 }
@@ -119,31 +115,25 @@ struct Leader {
 }
 
 impl Leader {
-    /// Appends records, if possible together, and tells those who wait what has come of them. What cannot be
-    /// done now is an error here, too.
+    /// Appends records, if possible together, and tells those who wait what has come of them. It is an error if
+    /// the leader was given up.
     async fn store(&mut self, together: Vec<Pending>) -> Result<(), Arc<KafkaError>> {
         if together.is_empty() {
             return Ok(());
         }
-        match self.append(&together).await {
-            Err(error) if is_too_large(&error) && together.len() > 1 => {
-                let mut done: Result<(), Arc<KafkaError>> = Ok(());
-                for record in together.into_iter().filter(Pending::is_awaited) {
-                    match &done {
-                        // As for those who wait behind.
-                        Err(error) if !error.is_final() => {
-                            record.tell(Err(RecordsError::Broker(Arc::clone(error))));
-                        }
-                        _ => {
-                            let stored = self.append(std::slice::from_ref(&record)).await;
-                            done = tell(vec![record], stored);
-                        }
-                    }
-                }
-                done
-            }
-            stored => tell(together, stored),
+        let stored = self.append(&together).await;
+        if together.len() == 1 || !stored.as_ref().is_err_and(is_too_large) {
+            return tell(together, stored);
         }
+        let mut records = together.into_iter();
+        while let Some(record) = records.find(Pending::is_awaited) {
+            let stored = self.append(std::slice::from_ref(&record)).await;
+            if let Err(error) = tell(vec![record], stored) {
+                give_up(records, &error);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Appends records together, and says at which offset the first is.
@@ -238,7 +228,8 @@ fn is_of_records(error: &KafkaError) -> bool {
     is_too_large(error) || error.code().is_some_and(|code| replicas.contains(&code))
 }
 
-/// Tells those who wait for records that were appended one behind the other.
+/// Tells those who wait what has come of records that were appended one behind the other. It is an error if that may
+/// be another the next time.
 fn tell(records: Vec<Pending>, first: Result<u64, KafkaError>) -> Result<(), Arc<KafkaError>> {
     let first = first.map_err(Arc::new);
     for (place, record) in (0..).zip(records) {
@@ -251,7 +242,15 @@ fn tell(records: Vec<Pending>, first: Result<u64, KafkaError>) -> Result<(), Arc
         };
         record.tell(stored);
     }
-    first.map(drop)
+    match first {
+        Err(error) if !error.is_final() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Tells those who wait behind a record whose leader was given up: they would wait as long again for the same one.
+fn give_up(behind: impl Iterator<Item = Pending>, error: &Arc<KafkaError>) {
+    behind.for_each(|record| record.tell(Err(RecordsError::Broker(Arc::clone(error)))));
 }
 
 #[cfg(test)]

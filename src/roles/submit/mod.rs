@@ -117,10 +117,14 @@ impl Submission {
                 }
                 Err(Trouble::Unreachable(_))
                     if !errand.reads_stream()
-                        && away.get_or_insert_with(Instant::now).elapsed() < PATIENCE =>
+                        && away.is_none_or(|since| since.elapsed() < PATIENCE) =>
                 {
-                    let image = errand.input.display();
-                    self.report.remark(&format!("{image}: the server went away; again"));
+                    if away.is_none() {
+                        let image = errand.input.display();
+                        self.report
+                            .remark(&format!("{image}: the server went away; it is tried again"));
+                    }
+                    away.get_or_insert_with(Instant::now);
                     sleep(PAUSE).await;
                 }
                 sent => return sent,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponsePartition, MetadataResponseTopic,
@@ -15,14 +14,14 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponsePartition, OffsetFetchResponseTopic,
 };
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse,
-    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse, MetadataRequest,
-    MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest,
-    OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
+    ApiKey, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, LeaveGroupResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest,
+    SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::DuplexStream;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +31,8 @@ use super::member::Member;
 use super::protocol::{write_assignment, write_subscription};
 use crate::queue::kafka::cluster::{Cluster, topic_name};
 use crate::queue::kafka::connection::Connection;
-use crate::queue::kafka::connection::tests::answer;
 use crate::queue::kafka::ownership::{Danger, Ownership, Place};
+use crate::queue::kafka::pretend::{answer, greeting, serve};
 
 const TOPIC: &str = "topic";
 const MEMBER: StrBytes = StrBytes::from_static_str("member");
@@ -41,13 +40,9 @@ const MEMBER: StrBytes = StrBytes::from_static_str("member");
 const ANSWERS: usize = 20;
 
 /// What a coordinator answers to its only member.
-fn answer_to(key: i16) -> Vec<u8> {
-    match ApiKey::try_from(key).unwrap() {
-        ApiKey::ApiVersions => {
-            let known = |key| ApiVersion::default().with_api_key(key).with_max_version(99);
-            let known = (0..20).map(known).collect();
-            answer::<ApiVersionsRequest>(&ApiVersionsResponse::default().with_api_keys(known))
-        }
+fn answer_to(key: ApiKey) -> Vec<u8> {
+    match key {
+        ApiKey::ApiVersions => greeting(0..20),
         ApiKey::JoinGroup => {
             let member = JoinGroupResponseMember::default()
                 .with_member_id(MEMBER)
@@ -102,25 +97,18 @@ fn answer_to(key: i16) -> Vec<u8> {
 /// A byte of one of the answers, and what it becomes.
 type Change = (usize, prop::sample::Index, u8);
 
-/// Answers until nobody asks any more, or nobody can make sense of it.
-async fn coordinate(mut stream: DuplexStream, changes: Vec<Change>) {
-    for turn in 0.. {
-        let Ok(length) = stream.read_u32().await else { return };
-        let mut request = vec![0; length as usize];
-        stream.read_exact(&mut request).await.unwrap();
-        let mut answer = answer_to(i16::from_be_bytes([request[0], request[1]]));
-        for (_, at, byte) in changes.iter().filter(|(changed, ..)| *changed == turn) {
+/// Answers with these changes until nobody asks any more, or nobody can make sense of it.
+async fn coordinate(stream: DuplexStream, changes: Vec<Change>) {
+    let mut turns = 0..;
+    serve(stream, |key, _| {
+        let (mut answer, turn) = (answer_to(key), turns.next());
+        for (_, at, byte) in changes.iter().filter(|(changed, ..)| Some(*changed) == turn) {
             let at = at.index(answer.len());
             answer[at] = *byte;
         }
-        // It belongs to the request, or the rest is not looked at.
-        answer[..4].copy_from_slice(&request[4..8]);
-        if stream.write_u32(answer.len().try_into().unwrap()).await.is_err()
-            || stream.write_all(&answer).await.is_err()
-        {
-            return;
-        }
-    }
+        Some(answer)
+    })
+    .await;
 }
 
 /// Lets a member be for a while and leave; which partitions it had, if it had any.
