@@ -109,6 +109,19 @@ impl Job {
         job
     }
 
+    /// Begins one of more tiles, and returns when so many of them are there as the seed says: much is left to do then,
+    /// also for who is slow to do what comes next.
+    fn begin_long(services: &Services, name: &str, seed: u64) -> Self {
+        static EXPECTED: OnceLock<Vec<u8>> = OnceLock::new();
+        let (kafka, redis) = (&services.kafka.address, services.redis.address());
+        let mill = Mill::new(kafka, &redis, &format!("{name}-{seed}"));
+        let image = picture(mill.data.path(), "in.png", 2900, 1201);
+        let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
+        let job = Self::submit(mill, 2, &image, &FIELDS, expected);
+        job.until_done(1 + seed * 97 % (TILES / 2));
+        job
+    }
+
     /// Begins one whose result takes long to encode, and returns when one of `more` collectors and its own
     /// is about that, with that one.
     fn begin_to_encode(services: &Services, name: &str, more: usize) -> (Self, Vec<Process>) {
@@ -210,13 +223,7 @@ fn worker_stopped(services: &Services, seed: u64) {
 
 /// There is so much left to do that whoever joins gets some of it.
 fn worker_comes(services: &Services, seed: u64) {
-    static EXPECTED: OnceLock<Vec<u8>> = OnceLock::new();
-    let (kafka, redis) = (&services.kafka.address, services.redis.address());
-    let mill = Mill::new(kafka, &redis, &format!("worker-comes-{seed}"));
-    let image = picture(mill.data.path(), "in.png", 2900, 1201);
-    let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
-    let mut job = Job::submit(mill, 2, &image, &FIELDS, expected);
-    job.until_done(1 + seed * 97 % (TILES / 2));
+    let mut job = Job::begin_long(services, "worker-comes", seed);
     job.workers.push(job.mill.work("late"));
     job.server.get_until("/api/workers", |workers| {
         let workers = workers.as_array().unwrap();
@@ -292,7 +299,7 @@ fn collector_stopped(services: &Services, seed: u64) {
 
 /// Results that nobody has read yet are deleted, and their reader dies: their tiles are sent again.
 fn results_deleted(services: &Services, seed: u64) {
-    let mut job = Job::begin(services, "results-deleted", seed);
+    let mut job = Job::begin_long(services, "results-deleted", seed);
     job.collector.signal(Signal::STOP);
     let runtime = broker::runtime();
     let results = Records::of(&services.kafka.address, job.mill.topic("RESULTS"), 2);
