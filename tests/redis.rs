@@ -24,6 +24,7 @@ use tilemill::state::State;
 use tilemill::state::redis::{RedisOptions, RedisState};
 use tokio::runtime::Runtime;
 
+use crate::conformance::state::heard;
 use crate::store::Redis;
 use crate::support::{PATIENCE, SharedTests, run_on};
 
@@ -46,7 +47,8 @@ macro_rules! conforms {
 
 const CONFORMANCE: [(&str, Test); 9] = conformance::each_state_check!(conforms);
 
-const TESTS: [(&str, Test); 4] = [
+const TESTS: [(&str, Test); 5] = [
+    ("what_is_said_right_after_the_start_is_heard", at_once),
     ("a_redis_that_comes_back_empty_is_used_again", killed),
     ("a_redis_that_hangs_is_an_error_and_no_hang", stopped),
     ("a_password_and_a_database_are_used", locked),
@@ -93,6 +95,19 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
         assert!(Instant::now() < deadline, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+fn at_once(redis: &Redis) {
+    block_on(async {
+        let options = redis.options("heard");
+        let speaker = open(&options).await;
+        for _ in 0..200 {
+            let listener = open(&options).await;
+            let mut looks = listener.looks();
+            speaker.signal(Look::Workers).await.unwrap();
+            assert_eq!(heard(&mut looks).await, Look::Workers);
+        }
+    });
 }
 
 fn killed(_: &Redis) {
@@ -166,7 +181,7 @@ fn apart(redis: &Redis) {
         let (mut near, mut far) = (one.looks(), other.looks());
         one.signal(Look::Workers).await.unwrap();
         other.signal(Look::Job(job)).await.unwrap();
-        assert_eq!(near.recv().await.unwrap(), Look::Workers);
-        assert_eq!(far.recv().await.unwrap(), Look::Job(job));
+        assert_eq!(heard(&mut near).await, Look::Workers);
+        assert_eq!(heard(&mut far).await, Look::Job(job));
     });
 }

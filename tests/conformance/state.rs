@@ -12,7 +12,10 @@ use tilemill::raster::grid::Size;
 use tilemill::state::{
     ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId, State,
 };
+use tokio::sync::broadcast;
+use tokio::time::timeout;
 
+const PATIENCE: Duration = Duration::from_mins(1);
 const A_MOMENT: Duration = Duration::from_millis(100);
 const LATE_AFTER: Duration = Duration::from_secs(10);
 const DEAD_AFTER: Duration = Duration::from_secs(15);
@@ -197,6 +200,11 @@ pub async fn signals_reach_everybody_who_listens(state: &dyn State, _pass: impl 
     let (mut first, mut second) = (state.looks(), state.looks());
     let look = Look::Board(JobId::generate());
     state.signal(look.clone()).await.unwrap();
-    assert_eq!(first.recv().await.unwrap(), look);
-    assert_eq!(second.recv().await.unwrap(), look);
+    assert_eq!(heard(&mut first).await, look);
+    assert_eq!(heard(&mut second).await, look);
+}
+
+/// The next signal, which must come.
+pub async fn heard(looks: &mut broadcast::Receiver<Look>) -> Look {
+    timeout(PATIENCE, looks.recv()).await.expect("a signal is heard").unwrap()
 }

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use ureq::unversioned::multipart::{Form, Part};
 
 /// How long anything may take before a test gives up on it; nothing waits this long if all is well.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How long a test may take that waits for many things.
+const LONGEST: Duration = Duration::from_mins(20);
 
 const BINARY: &str = env!("CARGO_BIN_EXE_tilemill");
 
@@ -76,7 +80,8 @@ pub fn run_on<S: Send + Sync + 'static>(
     let trials = tests.into_iter().map(|(name, test)| match &shared {
         Ok(shared) => {
             let shared = Arc::clone(shared);
-            Trial::test(name, move || {
+            Trial::test(name.clone(), move || {
+                let _watch = watch(name);
                 test(&shared);
                 Ok(())
             })
@@ -89,6 +94,19 @@ pub fn run_on<S: Send + Sync + 'static>(
         }
     });
     libtest_mimic::run(arguments, trials.collect()).exit_code()
+}
+
+/// Ends everything if what this returns is not dropped in good time, and says which test it was: who
+/// runs them would otherwise wait for ever, and not learn for what.
+fn watch(name: String) -> mpsc::Sender<()> {
+    let (running, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        if ended.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("test {name} hangs: it was not over after {LONGEST:?}");
+            std::process::exit(101);
+        }
+    });
+    running
 }
 
 /// What a request led to.

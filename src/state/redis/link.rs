@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fred::clients::SubscriberClient;
 use fred::prelude::*;
+use fred::types::Message;
 use fred::types::config::UnresponsiveConfig;
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
@@ -57,12 +58,16 @@ impl Link {
         client.init().await?;
         subscriber.init().await?;
         let looks = broadcast::channel(SIGNALS).0;
+        // From here on, not from when the task is first run: what comes before that would be lost.
+        let messages = subscriber.message_rx();
         let tasks = [
             subscriber.manage_subscriptions(),
-            tokio::spawn(forward(subscriber.clone(), looks.clone())),
+            tokio::spawn(forward(messages, looks.clone())),
             tokio::spawn(tell(client.clone())),
         ];
         subscriber.subscribe(channel).await?;
+        // fred waits until this was written, not until it was read. Redis answers in the order of questions.
+        let _: Value = subscriber.ping(None).await?;
         let tasks = tasks.into_iter().map(AbortOnDropHandle::new).collect();
         Ok(Self { client, subscriber, looks, _tasks: tasks })
     }
@@ -118,8 +123,7 @@ fn builder(options: &RedisOptions) -> Builder {
 }
 
 /// Passes signals on. Those that come too fast are lost, as signals may be.
-async fn forward(subscriber: SubscriberClient, looks: broadcast::Sender<Look>) {
-    let mut messages = subscriber.message_rx();
+async fn forward(mut messages: broadcast::Receiver<Message>, looks: broadcast::Sender<Look>) {
     loop {
         match messages.recv().await {
             Ok(message) => {
