@@ -25,6 +25,20 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo --non-interactive "$@"; fi
 }
 
+# Runs a command, and ends it with all that it started where it takes longer than `longest`: a test that hangs
+# is a failure. The command is in a group of its own, which has to be told when somebody gives up here.
+longest=40m
+[ -z "$long" ] || longest=5h
+limited() {
+  local status=0
+  timeout --kill-after 10s "$longest" "$@" &
+  trap "kill $!; exit 130" INT TERM
+  wait $! || status=$?
+  trap - INT TERM
+  [ $status != 124 ] || echo "not over after $longest, so something hangs: $*" >&2
+  return $status
+}
+
 # program:package, for what the tests use beside cargo
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
   java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
@@ -135,7 +149,7 @@ step "axe-core"; fetch_axe
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
-step "tests"; cargo test --locked
+step "tests"; limited cargo test --locked
 step "systemd units"; try_units
 step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "hashes on an old processor"; check_old_processor
