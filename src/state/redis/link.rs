@@ -47,7 +47,7 @@ pub(super) struct Link {
     client: Client,
     subscriber: SubscriberClient,
     looks: broadcast::Sender<Look>,
-    _tasks: Vec<AbortOnDropHandle<()>>,
+    tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Link {
@@ -55,21 +55,23 @@ impl Link {
     pub(super) async fn open(options: &RedisOptions, channel: String) -> Result<Self, StateError> {
         let builder = builder(options);
         let (client, subscriber) = (builder.build()?, builder.build_subscriber_client()?);
-        client.init().await?;
-        subscriber.init().await?;
-        let looks = broadcast::channel(SIGNALS).0;
-        // From here on, not from when the task is first run: what comes before that would be lost.
+        // From here on, not from when a task is first run: what comes before that would be lost.
         let messages = subscriber.message_rx();
+        let looks = broadcast::channel(SIGNALS).0;
+        // Whole from the beginning, so that one that fails half-way leaves no connection behind.
+        let mut link = Self { client, subscriber, looks, tasks: Vec::new() };
+        link.client.init().await?;
+        link.subscriber.init().await?;
         let tasks = [
-            subscriber.manage_subscriptions(),
-            tokio::spawn(forward(messages, looks.clone())),
-            tokio::spawn(tell(client.clone())),
+            link.subscriber.manage_subscriptions(),
+            tokio::spawn(forward(messages, link.looks.clone())),
+            tokio::spawn(tell(link.client.clone())),
         ];
-        subscriber.subscribe(channel).await?;
+        link.tasks = tasks.map(AbortOnDropHandle::new).into();
+        link.subscriber.subscribe(channel).await?;
         // fred waits until this was written, not until it was read. Redis answers in the order of questions.
-        let _: Value = subscriber.ping(None).await?;
-        let tasks = tasks.into_iter().map(AbortOnDropHandle::new).collect();
-        Ok(Self { client, subscriber, looks, _tasks: tasks })
+        let _: Value = link.subscriber.ping(None).await?;
+        Ok(link)
     }
 
     pub(super) fn client(&self) -> &Client {
