@@ -172,6 +172,15 @@ impl Mill {
     }
 }
 
+impl Drop for Mill {
+    /// Nobody needs its messages any more, and those of many mills would fill the disk.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.topics(&["delete", "--yes"]);
+        }
+    }
+}
+
 /// Waits until a worker is in this state.
 pub fn until_worker(server: &Server, id: &str, state: &str) -> Value {
     let is = |worker: &Value| worker["id"] == id && worker["state"] == state;
