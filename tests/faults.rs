@@ -27,7 +27,7 @@ use crate::broker::{Broker, Cluster, Pair, SeededTest, block_on};
 use crate::support::Process;
 use crate::workers::{Fleet, task};
 
-const TESTS: [(&str, SeededTest); 10] = [
+const TESTS: [(&str, SeededTest); 11] = [
     ("a_worker_leaves_and_one_joins", leave_and_join),
     ("a_worker_is_killed", killed),
     ("a_worker_is_stopped_and_comes_back", stopped),
@@ -38,6 +38,7 @@ const TESTS: [(&str, SeededTest); 10] = [
     ("the_coordinator_moves", coordinator),
     ("an_address_that_never_answers_stands_first", silent_address),
     ("a_tile_kills_its_workers", deadly_tile),
+    ("a_tile_kills_its_workers_while_others_come_and_go", deadly_tile_in_storm),
 ];
 
 const PARTITIONS: u32 = 4;
@@ -270,9 +271,18 @@ fn silent_address(cluster: &Cluster, seed: u64) {
 /// A tile that needs more memory than a worker may have ends each that takes it; they are started
 /// again, as systemd would. The tile is given up with its cause, all others come back.
 fn deadly_tile(cluster: &Cluster, seed: u64) {
+    deadly_tile_with(cluster, "deadly", seed, Duration::MAX);
+}
+
+/// The same while another worker joins or leaves all the time: that a group decides anew must hide no death.
+fn deadly_tile_in_storm(cluster: &Cluster, seed: u64) {
+    deadly_tile_with(cluster, "deadly-storm", seed, Duration::from_millis(700));
+}
+
+fn deadly_tile_with(cluster: &Cluster, name: &str, seed: u64, guest_every: Duration) {
     block_on(async {
         let mut dice = Dice::new(seed);
-        let fleet = Fleet::start(&cluster.address, &format!("deadly-{seed}"), PARTITIONS).await;
+        let fleet = Fleet::start(&cluster.address, &format!("{name}-{seed}"), PARTITIONS).await;
         let start = |id: usize| {
             let limited = "export MALLOC_ARENA_MAX=1; ulimit -v 600000; exec \"$@\"";
             fleet.worker_in(limited, &format!("mortal-{id}"))
@@ -285,6 +295,7 @@ fn deadly_tile(cluster: &Cluster, seed: u64) {
         fleet.send(partition, deadly(tile)).await;
         let given_up = || fleet.seen.lock().unwrap().answered.contains_key(&tile);
         let (began, mut deaths) = (Instant::now(), 0);
+        let (mut guest, mut turned): (Option<Process>, _) = (None, began);
         while !given_up() {
             assert!(began.elapsed() < support::PATIENCE, "not given up after {deaths} deaths");
             for (id, worker) in workers.iter_mut().enumerate() {
@@ -293,15 +304,24 @@ fn deadly_tile(cluster: &Cluster, seed: u64) {
                     *worker = start(id);
                 }
             }
+            if let Some(status) = guest.as_mut().and_then(Process::ended) {
+                deaths += u32::from(!status.success());
+                guest = None;
+            }
+            if turned.elapsed() >= guest_every {
+                turned = Instant::now();
+                match &guest {
+                    Some(guest) => guest.signal(Signal::TERM),
+                    None => guest = Some(start(workers.len())),
+                }
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let failure = fleet.seen.lock().unwrap().answered[&tile][0].failure.clone().unwrap();
-        eprintln!(
-            "deadly tile, seed {seed}: {deaths} deaths, {:.1} s",
-            began.elapsed().as_secs_f64()
-        );
+        eprintln!("{name}, seed {seed}: {deaths} deaths, {:.1} s", began.elapsed().as_secs_f64());
         assert!(failure.cause.contains("died 3 times"), "{}", failure.cause);
         assert!((3..=4).contains(&deaths), "{deaths}");
+        drop(guest);
         told("given up", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
         drop(workers);

@@ -6,12 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 use super::caution::{Caution, Note, Verdict};
 use super::error::KafkaError;
 use super::tracker::Tracker;
+
+/// A message that kills its process does so this soon, nearly always; and a group can wait for so long
+/// before it decides.
+const SOON: Duration = Duration::from_secs(2);
 
 /// Where a group stands in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +89,8 @@ struct State {
     holdings: BTreeMap<u32, Holding>,
     terms: u64,
     changed: bool,
+    /// Nothing is handed out until the group has decided.
+    settling: bool,
     failure: Option<KafkaError>,
 }
 
@@ -90,6 +98,8 @@ struct Holding {
     term: u64,
     start: Option<u64>,
     tracker: Tracker,
+    /// When a message was handed out last.
+    taken: Option<Instant>,
     stored: Option<u64>,
     caution: Caution,
 }
@@ -97,7 +107,14 @@ struct Holding {
 impl Holding {
     fn new(term: u64, start: Option<u64>, note: Note) -> Self {
         let (tracker, caution) = (Tracker::new(start), Caution::new(note));
-        Self { term, start, tracker, stored: start, caution }
+        Self { term, start, tracker, taken: None, stored: start, caution }
+    }
+}
+
+impl State {
+    /// What is held there, in that term.
+    fn holding(&mut self, place: Place) -> Option<&mut Holding> {
+        self.holdings.get_mut(&place.partition).filter(|held| held.term == place.term)
     }
 }
 
@@ -126,6 +143,7 @@ impl Ownership {
             state.holdings.insert(*partition, holding);
         }
         state.changed = true;
+        state.settling = false;
         drop(state);
         self.news.notify_waiters();
         // What was taken back before the group decided may have to be said again.
@@ -152,6 +170,7 @@ impl Ownership {
     pub(super) fn lose(&self) {
         let mut state = self.lock();
         state.changed |= !state.holdings.is_empty();
+        state.settling = false;
         state.holdings.clear();
         drop(state);
         self.news.notify_waiters();
@@ -184,13 +203,18 @@ impl Ownership {
         if self.danger == Danger::None {
             return self.with(place, |_| Verdict::Deliver);
         }
-        let (verdict, said) = self.with(place, |holding| {
-            let before = holding.caution.said();
-            let alone = holding.tracker.is_idle();
-            holding.tracker.reach(place.offset);
-            let verdict = holding.caution.judge(place.offset, alone);
-            (verdict, holding.caution.said() != before)
-        })?;
+        let mut state = self.lock();
+        let is_settling = state.settling;
+        let holding = state.holding(place)?;
+        if is_settling {
+            return Some(Verdict::Wait);
+        }
+        let before = holding.caution.said();
+        let alone = holding.tracker.is_idle();
+        holding.tracker.reach(place.offset);
+        let verdict = holding.caution.judge(place.offset, alone);
+        let said = holding.caution.said() != before;
+        drop(state);
         if said {
             self.acked.notify_one();
         }
@@ -199,7 +223,11 @@ impl Ownership {
 
     /// Notes a delivery, unless the partition is no longer held in that term.
     pub(super) fn deliver(&self, place: Place) -> bool {
-        self.with(place, |holding| holding.tracker.deliver(place.offset)).is_some()
+        let deliver = |holding: &mut Holding| {
+            holding.tracker.deliver(place.offset);
+            holding.taken = Some(Instant::now());
+        };
+        self.with(place, deliver).is_some()
     }
 
     /// Notes an ack, unless the partition is no longer held in that term.
@@ -235,9 +263,30 @@ impl Ownership {
     }
 
     fn with<T>(&self, place: Place, effect: impl FnOnce(&mut Holding) -> T) -> Option<T> {
-        let mut state = self.lock();
-        let holding = state.holdings.get_mut(&place.partition);
-        holding.filter(|held| held.term == place.term).map(effect)
+        self.lock().holding(place).map(effect)
+    }
+
+    /// Hands nothing out until the group has decided, and waits for what was handed out a moment ago and may
+    /// be deadly: whoever dies of it behind [`Self::hand_over`] seems to have died of nothing.
+    pub(super) async fn settle(&self) {
+        if self.danger == Danger::None {
+            return;
+        }
+        self.lock().settling = true;
+        while let Some(settled) = self.settled_at() {
+            tokio::select! {
+                () = sleep_until(settled) => {}
+                () = self.acked() => {}
+            }
+        }
+    }
+
+    /// Until when what is in hand may still be as deadly as it was.
+    fn settled_at(&self) -> Option<Instant> {
+        let state = self.lock();
+        let in_hand = state.holdings.values().filter(|holding| !holding.tracker.is_idle());
+        let last = in_hand.filter_map(|holding| holding.taken).max();
+        last.map(|taken| taken + SOON).filter(|settled| *settled > Instant::now())
     }
 
     /// This member is alive and may be about to lose its partitions.

@@ -128,7 +128,7 @@ impl Pretender {
     }
 }
 
-fn read<C: Call>(mut request: Bytes) -> C {
+pub(super) fn read<C: Call>(mut request: Bytes) -> C {
     RequestHeader::decode(&mut request, C::header_version(C::VERSION)).unwrap();
     C::decode(&mut request, C::VERSION).unwrap()
 }

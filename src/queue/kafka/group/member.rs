@@ -148,6 +148,7 @@ impl Member {
     async fn join(&mut self) -> Result<(), KafkaError> {
         // The next owner begins there. What is not stored now is delivered again, to whomever.
         if self.settled == Some(self.identity.generation) {
+            self.ownership.settle().await;
             self.ownership.hand_over();
             let _ = self.commit().await;
         }

@@ -1,8 +1,10 @@
 //! A member whose coordinator says strange things.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponsePartition, MetadataResponseTopic,
@@ -22,17 +24,19 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use proptest::prelude::*;
 use tokio::io::DuplexStream;
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use super::coordinator::Coordinator;
 use super::member::Member;
 use super::protocol::{write_assignment, write_subscription};
+use crate::queue::kafka::caution::Verdict;
 use crate::queue::kafka::cluster::{Cluster, topic_name};
 use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::ownership::{Danger, Ownership, Place};
-use crate::queue::kafka::pretend::{answer, greeting, serve};
+use crate::queue::kafka::pretend::{answer, greeting, read, serve};
 
 const TOPIC: &str = "topic";
 const MEMBER: StrBytes = StrBytes::from_static_str("member");
@@ -111,10 +115,8 @@ async fn coordinate(stream: DuplexStream, changes: Vec<Change>) {
     .await;
 }
 
-/// Lets a member be for a while and leave; which partitions it had, if it had any.
-async fn live(changes: Vec<Change>) -> Option<Vec<u32>> {
-    let (near, far) = tokio::io::duplex(1 << 16);
-    tokio::spawn(coordinate(far, changes));
+/// A member that speaks with the other end of `near`, until `leave`.
+async fn member(near: DuplexStream, leave: CancellationToken) -> (Arc<Ownership>, JoinHandle<()>) {
     let deadline = Duration::from_secs(1);
     let connection = Connection::open(near, "there".into(), MEMBER, deadline).await.unwrap();
     // Nobody is there when the connection is lost.
@@ -123,9 +125,15 @@ async fn live(changes: Vec<Change>) -> Option<Vec<u32>> {
     let coordinator = Coordinator::over(connection, cluster, settings.clone());
     let ownership = Arc::new(Ownership::new(Danger::Deadly));
     let member = Member::new(coordinator, settings, Arc::clone(&ownership));
+    (ownership, tokio::spawn(member.run(leave)))
+}
+
+/// Lets a member be for a while and leave; which partitions it had, if it had any.
+async fn live(changes: Vec<Change>) -> Option<Vec<u32>> {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    tokio::spawn(coordinate(far, changes));
     let leave = CancellationToken::new();
-    let running = tokio::spawn(member.run(leave.clone()));
-    // Of a clock that stands still while anybody has something to do.
+    let (ownership, running) = member(near, leave.clone()).await;
     sleep(Duration::from_secs(5)).await;
     let owned = ownership.take_news().ok().flatten();
     for owned in owned.iter().flatten() {
@@ -142,7 +150,57 @@ async fn live(changes: Vec<Change>) -> Option<Vec<u32>> {
     owned.map(|owned| owned.into_iter().map(|owned| owned.partition).collect())
 }
 
-fn paused(test: impl Future<Output = Option<Vec<u32>>>) -> Option<Vec<u32>> {
+/// What a member says, and how long after the group began to decide anew, if it takes a message just then
+/// and deals with it in `time`.
+async fn decide_anew(time: Duration) -> Vec<(String, Duration)> {
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (deciding, said) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    let (is_deciding, heard) = (Arc::clone(&deciding), Arc::<Mutex<Vec<_>>>::clone(&said));
+    tokio::spawn(serve(far, move |key, request| {
+        let say = |what| heard.lock().unwrap().push((what, Instant::now()));
+        match key {
+            ApiKey::JoinGroup => {
+                is_deciding.store(false, SeqCst);
+                say("join".to_owned());
+            }
+            ApiKey::OffsetCommit => {
+                let request = read::<OffsetCommitRequest>(request);
+                for stored in &request.topics[0].partitions {
+                    let note = stored.committed_metadata.as_deref().unwrap_or_default();
+                    say(format!("{} {note}", stored.committed_offset));
+                }
+            }
+            ApiKey::Heartbeat if is_deciding.load(SeqCst) => {
+                let code = ResponseError::RebalanceInProgress.code();
+                let response = HeartbeatResponse::default().with_error_code(code);
+                return Some(answer::<HeartbeatRequest>(&response));
+            }
+            _ => {}
+        }
+        Some(answer_to(key))
+    }));
+    let leave = CancellationToken::new();
+    let (ownership, _running) = member(near, leave.clone()).await;
+    sleep(Duration::from_secs(5)).await;
+    let owned = ownership.take_news().unwrap().unwrap().remove(0);
+    let place = Place { partition: owned.partition, term: owned.term, offset: 7 };
+    assert_eq!(ownership.judge(place), Some(Verdict::Wait));
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(ownership.judge(place), Some(Verdict::Deliver));
+    said.lock().unwrap().clear();
+    assert!(ownership.deliver(place));
+    deciding.store(true, SeqCst);
+    let began = Instant::now();
+    sleep(time).await;
+    ownership.ack(place);
+    sleep(Duration::from_secs(5)).await;
+    leave.cancel();
+    let said = std::mem::take(&mut *said.lock().unwrap());
+    said.into_iter().map(|(what, at)| (what, at - began)).collect()
+}
+
+/// Of a clock that stands still while anybody has something to do.
+fn paused<T>(test: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().start_paused(true).build().unwrap().block_on(test)
 }
@@ -150,6 +208,23 @@ fn paused(test: impl Future<Output = Option<Vec<u32>>>) -> Option<Vec<u32>> {
 #[test]
 fn the_only_member_of_a_group_gets_all() {
     assert_eq!(paused(live(Vec::new())), Some(vec![0, 1]));
+}
+
+/// Whoever dies of it until then is counted, as its tries stand.
+#[test]
+fn what_was_just_taken_is_dealt_with_before_a_member_joins_again() {
+    let said = paused(decide_anew(Duration::from_millis(1500)));
+    let [(stored, first), (join, _)] = &said[..2] else { unreachable!() };
+    assert_eq!((stored.as_str(), join.as_str()), ("8 try 7 1 9", "join"), "{said:?}");
+    assert!(*first >= Duration::from_millis(1500), "{said:?}");
+}
+
+#[test]
+fn a_member_joins_again_with_what_takes_its_time() {
+    let said = paused(decide_anew(Duration::from_secs(10)));
+    let [(stored, first), (join, _)] = &said[..2] else { unreachable!() };
+    assert_eq!((stored.as_str(), join.as_str()), ("7 try 7 1 9", "join"), "{said:?}");
+    assert!((2..3).contains(&first.as_secs()), "{said:?}");
 }
 
 proptest! {
