@@ -35,7 +35,7 @@ limited() {
   trap "kill $!; exit 130" INT TERM
   wait $! || status=$?
   trap - INT TERM
-  [ $status != 124 ] || echo "not over after $longest, so something hangs: $*" >&2
+  [ $status != 124 ] || echo "not over after $longest: what was named last above hangs ($*)" >&2
   return $status
 }
 

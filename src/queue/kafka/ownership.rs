@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::timeout;
 
 use super::caution::{Caution, Note, Verdict};
 use super::error::KafkaError;
 use super::tracker::Tracker;
 
-/// A message that kills its process does so this soon, nearly always; and a group can wait for so long
-/// before it decides.
-const SOON: Duration = Duration::from_secs(2);
+/// How long a group waits for what its members have in hand before it decides anew: what kills its process
+/// nearly always does so in that time.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Where a group stands in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,7 @@ struct State {
     holdings: BTreeMap<u32, Holding>,
     terms: u64,
     changed: bool,
-    /// Nothing is handed out until the group has decided.
+    /// Nothing new is handed out until the group has decided.
     settling: bool,
     failure: Option<KafkaError>,
 }
@@ -98,8 +98,6 @@ struct Holding {
     term: u64,
     start: Option<u64>,
     tracker: Tracker,
-    /// When a message was handed out last.
-    taken: Option<Instant>,
     stored: Option<u64>,
     caution: Caution,
 }
@@ -107,7 +105,7 @@ struct Holding {
 impl Holding {
     fn new(term: u64, start: Option<u64>, note: Note) -> Self {
         let (tracker, caution) = (Tracker::new(start), Caution::new(note));
-        Self { term, start, tracker, taken: None, stored: start, caution }
+        Self { term, start, tracker, stored: start, caution }
     }
 }
 
@@ -223,11 +221,7 @@ impl Ownership {
 
     /// Notes a delivery, unless the partition is no longer held in that term.
     pub(super) fn deliver(&self, place: Place) -> bool {
-        let deliver = |holding: &mut Holding| {
-            holding.tracker.deliver(place.offset);
-            holding.taken = Some(Instant::now());
-        };
-        self.with(place, deliver).is_some()
+        self.with(place, |holding| holding.tracker.deliver(place.offset)).is_some()
     }
 
     /// Notes an ack, unless the partition is no longer held in that term.
@@ -266,27 +260,24 @@ impl Ownership {
         self.lock().holding(place).map(effect)
     }
 
-    /// Hands nothing out until the group has decided, and waits for what was handed out a moment ago and may
-    /// be deadly: whoever dies of it behind [`Self::hand_over`] seems to have died of nothing.
+    /// Hands out nothing new until the group has decided, and waits for what is in hand, if that may be
+    /// deadly, for [`GRACE`] at most: whoever dies of it behind [`Self::hand_over`] seems to have died of nothing.
     pub(super) async fn settle(&self) {
         if self.danger == Danger::None {
             return;
         }
         self.lock().settling = true;
-        while let Some(settled) = self.settled_at() {
-            tokio::select! {
-                () = sleep_until(settled) => {}
-                () = self.acked() => {}
+        let settled = async {
+            while self.has_in_hand() {
+                self.acked().await;
             }
-        }
+        };
+        // What takes longer is slow, and the group cannot wait for it.
+        let _ = timeout(GRACE, settled).await;
     }
 
-    /// Until when what is in hand may still be as deadly as it was.
-    fn settled_at(&self) -> Option<Instant> {
-        let state = self.lock();
-        let in_hand = state.holdings.values().filter(|holding| !holding.tracker.is_idle());
-        let last = in_hand.filter_map(|holding| holding.taken).max();
-        last.map(|taken| taken + SOON).filter(|settled| *settled > Instant::now())
+    fn has_in_hand(&self) -> bool {
+        self.lock().holdings.values().any(|holding| !holding.tracker.is_idle())
     }
 
     /// This member is alive and may be about to lose its partitions.
@@ -330,7 +321,13 @@ impl Ownership {
 
 #[cfg(test)]
 mod tests {
-    use super::{Commit, Continuity, Danger, Note, Owned, Ownership, Place, Position, Verdict};
+    use std::pin::pin;
+
+    use tokio::time::timeout;
+
+    use super::{
+        Commit, Continuity, Danger, GRACE, Note, Owned, Ownership, Place, Position, Verdict,
+    };
 
     const PARTITION: u32 = 3;
 
@@ -374,6 +371,25 @@ mod tests {
         assigned(&ownership, 11, found, Continuity::Unbroken);
         assert_eq!(commit(&ownership).map(|(offset, _)| offset), Some(11));
         assert_eq!(commit(&ownership), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_settles_takes_nothing_new_until_the_group_has_decided() {
+        let ownership = Ownership::new(Danger::Deadly);
+        let owned = assigned(&ownership, 0, Note::Free, Continuity::Broken);
+        let (first, second) = (place(&owned, 0), place(&owned, 1));
+        assert_eq!(ownership.judge(first), Some(Verdict::Wait));
+        commit(&ownership);
+        assert!(ownership.deliver(first));
+        assert_eq!(ownership.judge(second), Some(Verdict::Deliver));
+        let mut settled = pin!(ownership.settle());
+        assert!(timeout(GRACE / 2, settled.as_mut()).await.is_err(), "one is in hand");
+        assert_eq!(ownership.judge(second), Some(Verdict::Wait));
+        ownership.ack(first);
+        assert!(timeout(GRACE / 4, settled).await.is_ok(), "none is in hand");
+        assert_eq!(ownership.judge(second), Some(Verdict::Wait));
+        assigned(&ownership, 1, Note::Free, Continuity::Unbroken);
+        assert_eq!(ownership.judge(second), Some(Verdict::Deliver));
     }
 
     #[test]
