@@ -206,7 +206,7 @@ fn at_rest(services: &Services) {
     support::until_tree(&mill.data.path().join("data/processed"), <[String]>::is_empty);
     leave_all([worker, collector, monitor]);
     server.stop();
-    broker::block_on(async {
+    support::block_on(async {
         let client = redis.client().await;
         let left: u64 = client.dbsize().await.unwrap();
         assert!(left > 0, "the dead worker is remembered for a while");

@@ -24,8 +24,8 @@ use tilemill::model::tile::TileTask;
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 
-use crate::broker::{Broker, Cluster, Pair, SeededTest, block_on};
-use crate::support::Process;
+use crate::broker::{Broker, Cluster, Pair, SeededTest};
+use crate::support::{Process, block_on};
 use crate::workers::{Fleet, task};
 
 const TESTS: [(&str, SeededTest); 11] = [

@@ -38,11 +38,12 @@ use tilemill::queue::{Delivery, Event, QueueError, Topic};
 use crate::broker::topic::{
     Records, cluster as cluster_at, create, options, send, until, until_committed,
 };
-use crate::broker::{Cluster, Test, block_on};
+use crate::broker::{Cluster, Test};
 use crate::conformance::queue::message;
 use crate::fleet::{Fleet, new_topic, own_name};
 use crate::other_client::{OtherMember, describe, python, send_garbage};
 use crate::our_member::OurMember;
+use crate::support::block_on;
 
 macro_rules! conforms {
     ($($check:ident),* $(,)?) => {

@@ -301,7 +301,7 @@ fn collector_stopped(services: &Services, seed: u64) {
 fn results_deleted(services: &Services, seed: u64) {
     let mut job = Job::begin_long(services, "results-deleted", seed);
     job.collector.signal(Signal::STOP);
-    let runtime = broker::runtime();
+    let runtime = support::runtime();
     let results = Records::of(&services.kafka.address, job.mill.topic("RESULTS"), 2);
     let results = runtime.block_on(results);
     let ends = || runtime.block_on(results.ends());

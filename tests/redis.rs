@@ -22,11 +22,10 @@ use tilemill::model::event::Look;
 use tilemill::model::job::JobId;
 use tilemill::state::State;
 use tilemill::state::redis::{RedisOptions, RedisState};
-use tokio::runtime::Runtime;
 
 use crate::conformance::state::heard;
 use crate::store::Redis;
-use crate::support::{PATIENCE, SharedTests, run_on};
+use crate::support::{PATIENCE, SharedTests, block_on, run_on};
 
 /// A test, which gets the Redis that all share.
 type Test = fn(&Redis);
@@ -67,10 +66,6 @@ fn main() -> ExitCode {
         all.push((name.to_owned(), Box::new(test)));
     }
     run_on(&arguments, redis, all)
-}
-
-fn block_on(test: impl Future<Output = ()>) {
-    Runtime::new().unwrap().block_on(test);
 }
 
 async fn open(options: &RedisOptions) -> RedisState {

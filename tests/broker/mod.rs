@@ -12,9 +12,8 @@ use std::sync::Arc;
 use libtest_mimic::Arguments;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-use crate::support::{Log, PATIENCE, SharedTests, own_address, run_on, start, wait};
+use crate::support::{Log, SharedTests, own_address, run_on, start, wait};
 
 pub mod topic;
 
@@ -287,16 +286,6 @@ impl Pair {
 /// As Java computes it: Kafka finds the coordinator of a group by it.
 fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0, |hash: i32, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
-}
-
-pub fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-/// Runs a test with a deadline.
-pub fn block_on<T>(test: impl Future<Output = T>) -> T {
-    let limited = async { tokio::time::timeout(3 * PATIENCE, test).await };
-    runtime().block_on(limited).expect("the test ends in time")
 }
 
 impl Drop for Broker {

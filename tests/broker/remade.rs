@@ -7,11 +7,12 @@ use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::topic::KafkaTopic;
 
+use crate::broker::Cluster;
 use crate::broker::topic::{cluster as cluster_at, send, until, until_committed};
-use crate::broker::{Cluster, block_on};
 use crate::conformance::queue::message;
 use crate::fleet::{new_topic, own_name};
 use crate::our_member::OurMember;
+use crate::support::block_on;
 
 /// A topic, and who may do anything with it.
 struct Remade {

@@ -15,6 +15,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 use ureq::unversioned::multipart::{Form, Part};
 
 /// How long anything may take before a test gives up on it; nothing waits this long if all is well.
@@ -107,6 +108,16 @@ fn watch(name: String) -> mpsc::Sender<()> {
         }
     });
     running
+}
+
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Runs a test with a deadline.
+pub fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let limited = async { tokio::time::timeout(3 * PATIENCE, test).await };
+    runtime().block_on(limited).expect("the test ends in time")
 }
 
 /// What a request led to.
