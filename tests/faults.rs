@@ -16,19 +16,15 @@ mod workers;
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tilemill::model::tile::TileTask;
-use tilemill::raster::grid::{Region, Size};
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 
 use crate::broker::{Broker, Cluster, Pair, SeededTest};
 use crate::support::{Process, block_on};
-use crate::workers::{Fleet, task};
+use crate::workers::Fleet;
 
-const TESTS: [(&str, SeededTest); 11] = [
+const TESTS: [(&str, SeededTest); 12] = [
     ("a_worker_leaves_and_one_joins", leave_and_join),
     ("a_worker_is_killed", killed),
     ("a_worker_is_stopped_and_comes_back", stopped),
@@ -40,9 +36,12 @@ const TESTS: [(&str, SeededTest); 11] = [
     ("an_address_that_never_answers_stands_first", silent_address),
     ("a_tile_kills_its_workers", deadly_tile),
     ("a_tile_kills_its_workers_while_others_come_and_go", deadly_tile_in_storm),
+    ("a_tile_kills_its_workers_beside_slow_ones", deadly_tile_beside_slow_ones),
 ];
 
 const PARTITIONS: u32 = 4;
+/// How often another worker joins or leaves, where one does so all the time.
+const GUEST_EVERY: Duration = Duration::from_millis(700);
 /// Whoever waits for an address for as long as this lets the test wait too long.
 const FOR_EVER: &str = "export TILEMILL_KAFKA__TIMEOUT=600s; exec \"$@\"";
 
@@ -269,35 +268,55 @@ fn silent_address(cluster: &Cluster, seed: u64) {
     });
 }
 
+/// What happens beside a tile that kills its workers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    /// Small tiles come and go.
+    Nothing,
+    /// Another worker joins or leaves all the time: that a group decides anew must hide no death.
+    Guest,
+    /// Each worker has slow tiles of all its partitions in hand, too: none of them must be blamed.
+    SlowTiles,
+}
+
 /// A tile that needs more memory than a worker may have ends each that takes it; they are started
 /// again, as systemd would. The tile is given up with its cause, all others come back.
 fn deadly_tile(cluster: &Cluster, seed: u64) {
-    deadly_tile_with(cluster, "deadly", seed, None);
+    deadly_tile_beside(cluster, "deadly", seed, Beside::Nothing);
 }
 
-/// The same while another worker joins or leaves all the time: that a group decides anew must hide no death.
 fn deadly_tile_in_storm(cluster: &Cluster, seed: u64) {
-    deadly_tile_with(cluster, "deadly-storm", seed, Some(Duration::from_millis(700)));
+    deadly_tile_beside(cluster, "deadly-storm", seed, Beside::Guest);
 }
 
-fn deadly_tile_with(cluster: &Cluster, name: &str, seed: u64, guest_every: Option<Duration>) {
+fn deadly_tile_beside_slow_ones(cluster: &Cluster, seed: u64) {
+    deadly_tile_beside(cluster, "deadly-slow", seed, Beside::SlowTiles);
+}
+
+fn deadly_tile_beside(cluster: &Cluster, name: &str, seed: u64, beside: Beside) {
     block_on(async {
         let mut dice = Dice::new(seed);
         let fleet = Fleet::start(&cluster.address, &format!("{name}-{seed}"), PARTITIONS).await;
-        let start = |id: usize| {
-            let limited = "export MALLOC_ARENA_MAX=1; ulimit -v 600000; exec \"$@\"";
-            fleet.worker_in(limited, &format!("mortal-{id}"))
-        };
+        // With one thread, whatever is handed out beside the deadly tile waits for it.
+        let threads = if beside == Beside::SlowTiles { 1 } else { 2 };
+        let limited = format!(
+            "export MALLOC_ARENA_MAX=1 TILEMILL_WORKER__THREADS={threads}; ulimit -v 600000; exec \"$@\""
+        );
+        let start = |id: usize| fleet.worker_in(&limited, &format!("mortal-{id}"));
         let mut workers: Vec<_> = (0..2).map(&start).collect();
         fleet.until_all_flow(PARTITIONS).await;
         dice.a_moment().await;
         let partition = u32::try_from(dice.below(u64::from(PARTITIONS))).unwrap();
-        let tile = u32::MAX;
-        fleet.send(partition, deadly(tile)).await;
-        let given_up = || fleet.seen.lock().unwrap().answered.contains_key(&tile);
+        match beside {
+            Beside::SlowTiles => fleet.send_deadly_with_slow(partition, PARTITIONS).await,
+            Beside::Nothing | Beside::Guest => fleet.send_deadly(partition).await,
+        }
         let (began, mut deaths) = (Instant::now(), 0);
         let (mut guest, mut turned): (Option<Process>, _) = (None, began);
-        while !given_up() {
+        let failure = loop {
+            if let Some(failure) = fleet.given_up() {
+                break failure;
+            }
             assert!(began.elapsed() < support::PATIENCE, "not given up after {deaths} deaths");
             for (id, worker) in workers.iter_mut().enumerate() {
                 if worker.ended().is_some() {
@@ -311,7 +330,7 @@ fn deadly_tile_with(cluster: &Cluster, name: &str, seed: u64, guest_every: Optio
                 deaths += u32::from(!status.success() && !is_told);
                 guest = None;
             }
-            if guest_every.is_some_and(|pause| turned.elapsed() >= pause) {
+            if beside == Beside::Guest && turned.elapsed() >= GUEST_EVERY {
                 turned = Instant::now();
                 match &guest {
                     Some(guest) => guest.signal(Signal::TERM),
@@ -319,8 +338,7 @@ fn deadly_tile_with(cluster: &Cluster, name: &str, seed: u64, guest_every: Optio
                 }
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let failure = fleet.seen.lock().unwrap().answered[&tile][0].failure.clone().unwrap();
+        };
         eprintln!("{name}, seed {seed}: {deaths} deaths, {:.1} s", began.elapsed().as_secs_f64());
         assert!(failure.cause.contains("died 3 times"), "{}", failure.cause);
         assert!((3..=4).contains(&deaths), "{deaths}");
@@ -329,14 +347,4 @@ fn deadly_tile_with(cluster: &Cluster, name: &str, seed: u64, guest_every: Optio
         fleet.end().await;
         drop(workers);
     });
-}
-
-/// Small on its way, and half a gigabyte where it arrives.
-fn deadly(tile: u32) -> TileTask {
-    let size = Size::new(8000, 8000);
-    let format = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
-    let all = Region::of(size);
-    let filters = Arc::new("invert".parse().unwrap());
-    let pixels = Pixels::zeroed(size, format);
-    TileTask { tile, filters, image: size, window: all, keep: all, pixels, ..task(0) }
 }

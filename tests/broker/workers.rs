@@ -30,6 +30,8 @@ const SEND_EVERY: Duration = Duration::from_millis(15);
 const SLOW: u32 = 1 << 20;
 /// So many of them for each partition: more than the workers can have in hand.
 const BURST: u32 = 4;
+/// Kills each worker that takes it.
+const DEADLY: u32 = u32::MAX;
 
 /// Tiles on their way.
 pub struct Fleet {
@@ -164,13 +166,35 @@ impl Fleet {
         self.seen.lock().unwrap().sent.insert(tile, Sent { partition, offset, at });
     }
 
+    async fn send_slow(&self, partitions: u32) {
+        for tile in SLOW..SLOW + BURST * partitions {
+            self.send(tile % partitions, task(tile)).await;
+        }
+    }
+
+    /// Sends the tile that kills its workers.
+    pub async fn send_deadly(&self, partition: u32) {
+        self.send(partition, deadly()).await;
+    }
+
+    /// The same, before slow tiles in all partitions.
+    pub async fn send_deadly_with_slow(&self, partition: u32, partitions: u32) {
+        self.send_deadly(partition).await;
+        self.send_slow(partitions).await;
+    }
+
+    /// Why the tile that kills its workers was given up, if it was.
+    pub fn given_up(&self) -> Option<TileFailure> {
+        let seen = self.seen.lock().unwrap();
+        let answers = seen.answered.get(&DEADLY)?;
+        Some(answers[0].failure.clone().expect("nobody can filter it"))
+    }
+
     /// Sends so many slow tiles to each partition that all workers are busy, and returns when one has
     /// come back: from then on, whoever is killed has tiles in hand.
     pub async fn keep_busy(&self, partitions: u32) {
         let tiles = SLOW..SLOW + BURST * partitions;
-        for tile in tiles.clone() {
-            self.send(tile % partitions, task(tile)).await;
-        }
+        self.send_slow(partitions).await;
         until("a slow tile comes back", async || {
             self.seen.lock().unwrap().answered.range(tiles.clone()).next().is_some()
         })
@@ -189,7 +213,22 @@ impl Fleet {
         })
         .await;
         topic::until_committed::<TileTask>(&self.tasks).await;
+        let seen = self.seen.lock().unwrap();
+        for (tile, answers) in seen.answered.iter().filter(|(tile, _)| **tile != DEADLY) {
+            let failure = answers.iter().find_map(|answer| answer.failure.as_ref());
+            assert!(failure.is_none(), "tile {tile}: {failure:?}");
+        }
     }
+}
+
+/// Small on its way, and half a gigabyte where it arrives.
+fn deadly() -> TileTask {
+    let size = Size::new(8000, 8000);
+    let format = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
+    let all = Region::of(size);
+    let filters = Arc::new("invert".parse().unwrap());
+    let pixels = Pixels::zeroed(size, format);
+    TileTask { tile: DEADLY, filters, image: size, window: all, keep: all, pixels, ..task(0) }
 }
 
 /// The tile of a number: small, now and then one that takes a while.

@@ -3,13 +3,14 @@
 //!
 //! A message is handed out only after a commit has said so. Whoever takes over a partition whose last
 //! owner died reads there which messages that one may have had, and hands them out one at a time, each
-//! after a commit that counts it. An owner that is alive when it gives a partition away takes the count
-//! back: then nobody died.
+//! after a commit that counts it. A process dies with all its partitions, so one that was counted before
+//! is a suspect: it goes alone in its process (`ownership`), and no other is blamed for it. An owner that
+//! is alive when it gives a partition away takes the count back: then nobody died.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How many processes may die of a message that was alone in their hands.
+/// How many processes may die of a message that others had died with: of these, the first with others in hand.
 const MAX_TRIES: u32 = 3;
 /// For so many messages one commit speaks, so that commits are fewer than messages.
 const AHEAD: u64 = 32;
@@ -22,7 +23,8 @@ pub(super) enum Note {
     Free,
     /// Messages below `until` may be.
     Held { until: u64 },
-    /// One message is, alone and for the `tries`th time; those below `until` may have been before.
+    /// One message is, alone in its partition and for the `tries`th time; those below `until` may have
+    /// been before.
     Trying { offset: u64, tries: u32, until: u64 },
 }
 
@@ -44,8 +46,8 @@ pub(super) struct Caution {
     found: Note,
     /// What the next commit says.
     said: Note,
-    /// What the last one said.
-    stored: Note,
+    /// What the last one said, where that is known.
+    stored: Option<Note>,
     /// What was said before the partition was handed over, and what was said then.
     handed_over: Option<(Note, Note)>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Caution {
 impl Caution {
     /// For a partition whose last commit said `found`.
     pub(super) fn new(found: Note) -> Self {
-        Self { found, said: found, stored: found, handed_over: None }
+        Self { found, said: found, stored: Some(found), handed_over: None }
     }
 
     /// Judges the message at `offset`, the next in its partition; `alone` says that no other is in hand.
@@ -74,7 +76,7 @@ impl Caution {
             return Verdict::Deadly(tries);
         }
         self.said = Note::Trying { offset, tries: tries + 1, until: careful_until };
-        if self.stored == self.said { Verdict::Deliver } else { Verdict::Wait }
+        if self.stored == Some(self.said) { Verdict::Deliver } else { Verdict::Wait }
     }
 
     fn judge_freely(&mut self, offset: u64) -> Verdict {
@@ -84,7 +86,7 @@ impl Caution {
             self.said = Note::Held { until: offset.saturating_add(AHEAD) };
         }
         match self.stored {
-            Note::Held { until } if offset < until => Verdict::Deliver,
+            Some(Note::Held { until }) if offset < until => Verdict::Deliver,
             _ => Verdict::Wait,
         }
     }
@@ -94,18 +96,23 @@ impl Caution {
         offset < self.found.until()
     }
 
+    /// Whether processes died with the message at `offset` in hand before, and one more may: alone.
+    pub(super) fn is_suspect(&self, offset: u64) -> bool {
+        (1..MAX_TRIES).contains(&self.found.tries_of(offset))
+    }
+
     /// What the next commit is to say.
     pub(super) fn said(&self) -> Note {
         self.said
     }
 
-    /// What the last commit said.
-    pub(super) fn last_stored(&self) -> Note {
-        self.stored
+    /// Whether the last commit said what the next one is to say.
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored == Some(self.said)
     }
 
-    /// A commit has said this.
-    pub(super) fn stored(&mut self, note: Note) {
+    /// The last commit said this; nobody knows what, if `None`.
+    pub(super) fn stored(&mut self, note: Option<Note>) {
         self.stored = note;
     }
 
@@ -188,7 +195,7 @@ mod tests {
 
     /// Commits what is said, as the member does.
     fn commit(caution: &mut Caution) -> Note {
-        caution.stored(caution.said());
+        caution.stored(Some(caution.said()));
         caution.said()
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong between this process and a broker.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -107,6 +108,12 @@ impl KafkaError {
 
 impl From<KafkaError> for QueueError {
     fn from(error: KafkaError) -> Self {
+        Arc::new(error).into()
+    }
+}
+
+impl From<Arc<KafkaError>> for QueueError {
+    fn from(error: Arc<KafkaError>) -> Self {
         if error.is_final() {
             Self::Refused(Box::new(error))
         } else {

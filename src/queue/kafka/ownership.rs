@@ -33,9 +33,17 @@ pub(super) struct Position {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) partition: u32,
+    /// In which it is held.
+    pub(super) term: u64,
     /// Everything below it has been dealt with.
     pub(super) offset: u64,
     pub(super) note: Note,
+}
+
+impl Commit {
+    fn place(&self) -> Place {
+        Place { partition: self.partition, term: self.term, offset: self.offset }
+    }
 }
 
 /// Whether this member owned partitions in the generation just before.
@@ -91,7 +99,10 @@ struct State {
     changed: bool,
     /// Nothing new is handed out until the group has decided.
     settling: bool,
-    failure: Option<KafkaError>,
+    /// A message that is alone in this process, or waits to be.
+    suspect: Option<Place>,
+    /// For ever.
+    failure: Option<Arc<KafkaError>>,
 }
 
 struct Holding {
@@ -107,12 +118,32 @@ impl Holding {
         let (tracker, caution) = (Tracker::new(start), Caution::new(note));
         Self { term, start, tracker, stored: start, caution }
     }
+
+    /// What is committed is not known any more.
+    fn doubt(&mut self) {
+        self.stored = None;
+        self.caution.stored(None);
+    }
 }
 
 impl State {
     /// What is held there, in that term.
     fn holding(&mut self, place: Place) -> Option<&mut Holding> {
         self.holdings.get_mut(&place.partition).filter(|held| held.term == place.term)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.holdings.values().all(|holding| holding.tracker.is_idle())
+    }
+
+    /// Whether the message there may be handed out as far as the others in this process are concerned. A
+    /// suspect has it to itself: nobody else is blamed if it dies, and it is not blamed for another.
+    fn lets(&mut self, place: Place) -> bool {
+        let suspect = self.suspect.filter(|suspect| self.holding(*suspect).is_some());
+        let is_suspect = |holding: &mut Holding| holding.caution.is_suspect(place.offset);
+        self.suspect =
+            suspect.or_else(|| self.holding(place).is_some_and(is_suspect).then_some(place));
+        self.suspect.is_none_or(|suspect| suspect == place && self.is_idle())
     }
 }
 
@@ -156,7 +187,8 @@ impl Ownership {
         let holding = state.holdings.get_mut(&owned.partition);
         let Some(holding) = holding.filter(|held| held.term == owned.term) else { return };
         // What is committed may lie anywhere.
-        *holding = Holding { stored: None, ..Holding::new(term, Some(start), Note::Free) };
+        *holding = Holding::new(term, Some(start), Note::Free);
+        holding.doubt();
         state.terms = term;
         state.changed = true;
         drop(state);
@@ -174,17 +206,17 @@ impl Ownership {
         self.news.notify_waiters();
     }
 
-    /// The member cannot go on at all.
+    /// The member cannot go on at all, and has nothing any more.
     pub(super) fn fail(&self, error: KafkaError) {
-        self.lock().failure = Some(error);
-        self.news.notify_waiters();
+        self.lock().failure = Some(Arc::new(error));
+        self.lose();
     }
 
-    /// What the consumer has not been told yet.
-    pub(super) fn take_news(&self) -> Result<Option<Vec<Owned>>, KafkaError> {
+    /// What the consumer has not been told yet; a failure each time it asks.
+    pub(super) fn take_news(&self) -> Result<Option<Vec<Owned>>, Arc<KafkaError>> {
         let mut state = self.lock();
-        if let Some(error) = state.failure.take() {
-            return Err(error);
+        if let Some(error) = &state.failure {
+            return Err(Arc::clone(error));
         }
         let owned = state.holdings.iter().map(|(partition, holding)| Owned {
             partition: *partition,
@@ -202,11 +234,11 @@ impl Ownership {
             return self.with(place, |_| Verdict::Deliver);
         }
         let mut state = self.lock();
-        let is_settling = state.settling;
-        let holding = state.holding(place)?;
-        if is_settling {
+        state.holding(place)?;
+        if state.settling || !state.lets(place) {
             return Some(Verdict::Wait);
         }
+        let holding = state.holding(place)?;
         let before = holding.caution.said();
         let alone = holding.tracker.is_idle();
         holding.tracker.reach(place.offset);
@@ -226,15 +258,15 @@ impl Ownership {
 
     /// Notes an ack, unless the partition is no longer held in that term.
     pub(super) fn ack(&self, place: Place) {
-        let idle = self.with(place, |holding| {
-            holding.tracker.ack(place.offset);
-            holding.tracker.is_idle()
-        });
-        if idle.is_some() {
-            self.acked.notify_one();
-        }
-        // The next message may have waited to be alone.
-        if idle == Some(true) && self.danger == Danger::Deadly {
+        let mut state = self.lock();
+        let Some(holding) = state.holding(place) else { return };
+        holding.tracker.ack(place.offset);
+        let idle = holding.tracker.is_idle();
+        state.suspect = state.suspect.filter(|suspect| *suspect != place);
+        drop(state);
+        self.acked.notify_one();
+        // Another message may have waited to be alone, or for this one that was.
+        if idle && self.danger == Danger::Deadly {
             self.news.notify_waiters();
         }
     }
@@ -277,7 +309,7 @@ impl Ownership {
     }
 
     fn has_in_hand(&self) -> bool {
-        self.lock().holdings.values().any(|holding| !holding.tracker.is_idle())
+        !self.lock().is_idle()
     }
 
     /// This member is alive and may be about to lose its partitions.
@@ -292,8 +324,9 @@ impl Ownership {
         let state = self.lock();
         let due = state.holdings.iter().filter_map(|(partition, holding)| {
             let (offset, note) = (holding.tracker.committable()?, holding.caution.said());
-            let stored = holding.stored == Some(offset) && note == holding.caution.last_stored();
-            (!stored).then_some(Commit { partition: *partition, offset, note })
+            let stored = holding.stored == Some(offset) && holding.caution.is_stored();
+            let (partition, term) = (*partition, holding.term);
+            (!stored).then_some(Commit { partition, term, offset, note })
         });
         due.collect()
     }
@@ -301,15 +334,25 @@ impl Ownership {
     /// The coordinator has stored these.
     pub(super) fn stored(&self, commits: &[Commit]) {
         let mut state = self.lock();
-        for Commit { partition, offset, note } in commits {
-            if let Some(holding) = state.holdings.get_mut(partition) {
-                holding.stored = Some(*offset);
-                holding.caution.stored(*note);
+        for commit in commits {
+            if let Some(holding) = state.holding(commit.place()) {
+                holding.stored = Some(commit.offset);
+                holding.caution.stored(Some(commit.note));
             }
         }
         drop(state);
         if self.danger == Danger::Deadly {
             self.news.notify_waiters();
+        }
+    }
+
+    /// The coordinator may have stored these or not: they are due again.
+    pub(super) fn doubt(&self, commits: &[Commit]) {
+        let mut state = self.lock();
+        for commit in commits {
+            if let Some(holding) = state.holding(commit.place()) {
+                holding.doubt();
+            }
         }
     }
 
@@ -323,10 +366,12 @@ impl Ownership {
 mod tests {
     use std::pin::pin;
 
+    use kafka_protocol::ResponseError;
     use tokio::time::timeout;
 
     use super::{
-        Commit, Continuity, Danger, GRACE, Note, Owned, Ownership, Place, Position, Verdict,
+        Commit, Continuity, Danger, GRACE, KafkaError, Note, Owned, Ownership, Place, Position,
+        Verdict,
     };
 
     const PARTITION: u32 = 3;
@@ -371,6 +416,76 @@ mod tests {
         assigned(&ownership, 11, found, Continuity::Unbroken);
         assert_eq!(commit(&ownership).map(|(offset, _)| offset), Some(11));
         assert_eq!(commit(&ownership), None);
+    }
+
+    fn position(partition: u32, note: Note) -> Position {
+        Position { partition, offset: Some(0), note }
+    }
+
+    #[test]
+    fn a_message_that_others_died_with_is_alone_in_its_process() {
+        let ownership = Ownership::new(Danger::Deadly);
+        let suspect = Note::Trying { offset: 0, tries: 1, until: 9 };
+        let notes = [Note::Free, suspect, suspect];
+        let positions: Vec<_> = (0..).zip(notes).map(|(at, note)| position(at, note)).collect();
+        ownership.assign(&positions, Continuity::Broken);
+        let terms: Vec<_> =
+            ownership.take_news().unwrap().unwrap().iter().map(|owned| owned.term).collect();
+        let place = |partition: u32, offset| Place {
+            partition,
+            term: terms[usize::try_from(partition).unwrap()],
+            offset,
+        };
+        assert_eq!(ownership.judge(place(0, 0)), Some(Verdict::Wait));
+        commit(&ownership);
+        assert_eq!(ownership.judge(place(0, 0)), Some(Verdict::Deliver));
+        assert!(ownership.deliver(place(0, 0)));
+        assert_eq!(ownership.judge(place(1, 0)), Some(Verdict::Wait), "another is in hand");
+        assert_eq!(commit(&ownership), None, "nor is it counted");
+        assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Wait), "it comes first");
+        ownership.ack(place(0, 0));
+        assert_eq!(ownership.judge(place(2, 0)), Some(Verdict::Wait), "one at a time");
+        assert_eq!(ownership.judge(place(1, 0)), Some(Verdict::Wait));
+        commit(&ownership);
+        assert_eq!(ownership.judge(place(1, 0)), Some(Verdict::Deliver));
+        assert!(ownership.deliver(place(1, 0)));
+        assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Wait));
+        assert_eq!(ownership.judge(place(2, 0)), Some(Verdict::Wait));
+        ownership.ack(place(1, 0));
+        assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Deliver));
+        // One whose partition is lost holds up nobody.
+        assert_eq!(ownership.judge(place(2, 0)), Some(Verdict::Wait));
+        assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Wait));
+        ownership.assign(&positions[..1], Continuity::Unbroken);
+        assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Deliver));
+    }
+
+    #[test]
+    fn what_may_not_have_been_stored_is_stored_again() {
+        let ownership = Ownership::new(Danger::Deadly);
+        let owned = assigned(&ownership, 0, Note::Free, Continuity::Broken);
+        let first = place(&owned, 0);
+        assert_eq!(ownership.judge(first), Some(Verdict::Wait));
+        let held = commit(&ownership).unwrap();
+        assert!(ownership.deliver(first));
+        ownership.hand_over();
+        ownership.doubt(&ownership.due());
+        assigned(&ownership, 0, Note::Free, Continuity::Unbroken);
+        assert_eq!(ownership.judge(place(&owned, 1)), Some(Verdict::Wait));
+        assert_eq!(commit(&ownership), Some(held));
+        assert_eq!(ownership.judge(place(&owned, 1)), Some(Verdict::Deliver));
+    }
+
+    #[test]
+    fn a_failure_stays() {
+        let ownership = Ownership::new(Danger::None);
+        let owned = assigned(&ownership, 0, Note::Free, Continuity::Broken);
+        let code = ResponseError::GroupAuthorizationFailed;
+        ownership.fail(KafkaError::refused("joining".into(), code));
+        for _ in 0..2 {
+            assert!(ownership.take_news().is_err());
+        }
+        assert!(!ownership.deliver(place(&owned, 0)), "it is somebody else's");
     }
 
     #[tokio::test(start_paused = true)]

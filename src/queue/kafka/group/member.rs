@@ -254,11 +254,15 @@ impl Member {
 
     async fn commit(&mut self) -> Result<(), KafkaError> {
         let due = self.ownership.due();
-        if !due.is_empty() {
-            self.coordinator.commit(&self.identity, &due).await?;
-            self.ownership.stored(&due);
+        if due.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let stored = self.coordinator.commit(&self.identity, &due).await;
+        match &stored {
+            Ok(()) => self.ownership.stored(&due),
+            Err(_) => self.ownership.doubt(&due),
+        }
+        stored
     }
 
     /// A leader whose topics have grown, gone or come joins again, which makes all others do so.

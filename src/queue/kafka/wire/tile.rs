@@ -81,7 +81,8 @@ impl Message for TileTask {
     }
 
     fn deadly(prefix: &Prefix, tries: u32, judge: &str) -> Option<TileResult> {
-        let cause = format!("its worker died {tries} times with nothing but this tile in hand");
+        let cause =
+            format!("its worker died {tries} times with this tile in hand, at last with no other");
         let failure = TileFailure { cause, retry: Retry::Futile };
         let Prefix { job, tile, attempt, .. } = *prefix;
         let (worker, elapsed) = (WorkerId::new(judge), Duration::ZERO);
