@@ -105,7 +105,7 @@ async fn step(
     start: Option<u64>,
     bytes: i32,
 ) -> Result<Step, BoxError> {
-    let nothing = |next| Ok(Step::Read(Read { records: Vec::new(), next }));
+    let nothing = |next| Ok(Step::Read(Read::from(next)));
     let partition = reader.partition();
     let Some(offset) = start else {
         return nothing(beginning(source, partition).await?);

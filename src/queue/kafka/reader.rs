@@ -32,6 +32,20 @@ pub(super) struct Read {
     pub(super) records: Vec<Fetched>,
     /// Where to read on.
     pub(super) next: u64,
+    /// The last offset of a batch that was left out, as it reaches beyond the partition's end.
+    beyond: Option<u64>,
+}
+
+impl Read {
+    /// Nothing before `next`.
+    pub(super) fn from(next: u64) -> Self {
+        Self { records: Vec::new(), next, beyond: None }
+    }
+
+    /// Whether there was nothing but what was left out.
+    fn is_ahead(&self) -> bool {
+        self.beyond.is_some() && self.records.is_empty()
+    }
 }
 
 impl Reader {
@@ -50,15 +64,14 @@ impl Reader {
             Some(leader) => leader,
             None => self.cluster.connect_leader(&self.topic, self.partition).await?,
         };
-        let deadline = WAIT + self.cluster.timeout();
-        let answer = leader.call(self.request(offset, bytes), deadline).await?;
-        let refused = || format!("partition {} of {} cannot be read", self.partition, self.topic);
-        accepted(answer.error_code, None, refused)?;
-        let mut read = Read { records: Vec::new(), next: offset };
-        for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
-            accepted(partition.error_code, None, refused)?;
-            self.unpack(partition, &mut read)
-                .map_err(|text| leader.garbled::<FetchRequest>(text))?;
+        let mut read = self.ask(&mut leader, offset, bytes).await?;
+        // A broker notes the end first and reads then, and the end may have moved in between.
+        if read.is_ahead() {
+            read = self.ask(&mut leader, offset, bytes).await?;
+        }
+        if let (true, Some(last)) = (read.is_ahead(), read.beyond) {
+            let text = format!("the batch at {offset} ends at {last}, beyond the partition's end");
+            return Err(leader.garbled::<FetchRequest>(text));
         }
         // A batch comes whole, though some of it may be asked for no more.
         read.records.retain(|record| record.offset >= offset);
@@ -66,16 +79,39 @@ impl Reader {
         Ok(read)
     }
 
+    async fn ask(
+        &self,
+        leader: &mut Connection,
+        offset: u64,
+        bytes: i32,
+    ) -> Result<Read, KafkaError> {
+        let deadline = WAIT + self.cluster.timeout();
+        let answer = leader.call(self.request(offset, bytes), deadline).await?;
+        let refused = || format!("partition {} of {} cannot be read", self.partition, self.topic);
+        accepted(answer.error_code, None, refused)?;
+        let mut read = Read::from(offset);
+        for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+            accepted(partition.error_code, None, refused)?;
+            self.unpack(partition, &mut read)
+                .map_err(|text| leader.garbled::<FetchRequest>(text))?;
+        }
+        Ok(read)
+    }
+
     /// Adds what follows in the partition. No checksum covers where a batch lies, and commits go by it: it
-    /// has to be behind what came before, and no further than the partition goes.
+    /// has to be behind what came before, and what reaches beyond the partition's end is left out.
     fn unpack(&self, partition: PartitionData, read: &mut Read) -> Result<(), String> {
         let end = unsigned(partition.high_watermark);
         let content = partition.records.unwrap_or_default();
         let (something, asked) = (!content.is_empty(), read.next);
         for batch in batches(content) {
-            let (last, room) = (batch.last(), read.next..end);
-            if !room.contains(&last) {
-                return Err(format!("a batch ends at {last}, which is not in {room:?}"));
+            let last = batch.last();
+            if last < read.next {
+                return Err(format!("a batch ends at {last}, before {}", read.next));
+            }
+            if last >= end {
+                read.beyond = Some(last);
+                return Ok(());
             }
             read.next = last + 1;
             read.records.extend(self.open(&batch));
@@ -138,41 +174,48 @@ mod tests {
     }
 
     /// Which records are read where `next` was asked for, of a partition that ends at `end`, and what next.
-    fn unpacked(next: u64, end: i64, content: BytesMut) -> Result<(Vec<u64>, u64), String> {
+    fn unpacked(next: u64, end: i64, content: BytesMut) -> Result<(Vec<u64>, u64, bool), String> {
         let cluster = Cluster::new(vec!["there".into()], "test", Duration::from_secs(1));
         let reader = Reader::new(&cluster, "topic", 0);
         let answer =
             PartitionData::default().with_high_watermark(end).with_records(Some(content.freeze()));
-        let mut read = Read { records: Vec::new(), next };
+        let mut read = Read::from(next);
         reader.unpack(answer, &mut read)?;
-        Ok((read.records.iter().map(|record| record.offset).collect(), read.next))
+        let offsets = read.records.iter().map(|record| record.offset).collect();
+        Ok((offsets, read.next, read.beyond.is_some()))
     }
 
     #[test]
     fn batches_that_follow_each_other_are_read_and_may_have_gaps() {
-        assert_eq!(unpacked(5, 12, batches(&[4, 10])), Ok((vec![4, 5, 10, 11], 12)));
-        assert_eq!(unpacked(5, 12, BytesMut::new()), Ok((Vec::new(), 5)));
+        assert_eq!(unpacked(5, 12, batches(&[4, 10])), Ok((vec![4, 5, 10, 11], 12, false)));
+        assert_eq!(unpacked(5, 12, BytesMut::new()), Ok((Vec::new(), 5, false)));
     }
 
-    /// Else a flipped bit would make all that lies between count as dealt with.
+    /// As where the end has moved while the broker answered; and where a flipped bit would make all that lies
+    /// between count as dealt with.
     #[test]
-    fn a_batch_that_lies_where_it_cannot_be_is_refused() {
+    fn what_reaches_beyond_the_end_is_left_out() {
         let far = {
             let mut batch = batches(&[4]);
             batch[..8].copy_from_slice(&[0xFF; 8]);
             batch
         };
-        for (next, end, content) in [
-            (6, 12, batches(&[4])),
-            (4, 5, batches(&[4])),
-            (4, 12, batches(&[8, 4])),
-            (4, 12, batches(&[4, 4])),
-            (4, 12, batches(&[20])),
-            (4, 12, far),
-            (4, -1, batches(&[4])),
+        for (end, content, (records, next)) in [
+            (5, batches(&[4]), (vec![], 4)),
+            (12, batches(&[20]), (vec![], 4)),
+            (12, far, (vec![], 4)),
+            (-1, batches(&[4]), (vec![], 4)),
+            (7, batches(&[4, 6, 8]), (vec![4, 5], 6)),
         ] {
-            let unpacked = unpacked(next, end, content);
-            assert!(unpacked.is_err(), "{next}..{end}: {unpacked:?}");
+            assert_eq!(unpacked(4, end, content), Ok((records, next, true)), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_batch_that_lies_where_it_cannot_be_is_refused() {
+        for (next, content) in [(6, batches(&[4])), (4, batches(&[8, 4])), (4, batches(&[4, 4]))] {
+            let unpacked = unpacked(next, 12, content);
+            assert!(unpacked.is_err(), "{next}: {unpacked:?}");
         }
     }
 }
