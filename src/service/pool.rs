@@ -4,20 +4,27 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-type Work = Box<dyn FnOnce() + Send>;
+/// Breaks if its thread was given up meanwhile.
+type Work = Box<dyn FnOnce() -> ControlFlow<()> + Send>;
 
-/// A pool of threads. Dropping it finishes what was begun, forgets the rest and joins the threads.
+/// A pool of threads. Dropping it finishes what was begun, forgets the rest and joins the threads,
+/// except for those that were given up.
 pub struct Pool {
     shared: Arc<Shared>,
     name: String,
     size: usize,
+    /// Without those that were given up.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -31,8 +38,6 @@ struct Shared {
 struct Queue {
     waiting: VecDeque<Work>,
     closed: bool,
-    /// Threads that were replaced while they did not come back; each ends when it does.
-    given_up: usize,
 }
 
 /// The work panicked; the thread that ran it goes on.
@@ -63,13 +68,14 @@ impl Pool {
     fn spawn(&self, index: usize) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let builder = thread::Builder::new().name(format!("{}-{index}", self.name));
-        let thread = builder.spawn(move || shared.work())?;
-        self.handles().push(thread);
+        // Locked before it runs: it may be given up at once, and has to be found by then.
+        let mut handles = self.handles();
+        handles.push(builder.spawn(move || shared.work())?);
         Ok(())
     }
 
     fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        // Nothing that can panic runs under the lock.
+        // The list is whole even if poisoned: a handle is in it or not.
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -79,39 +85,45 @@ impl Pool {
         self.size
     }
 
-    /// Runs `work`, which has `limit` from when it begins. A thread that does not come back by then is
-    /// given up, and another takes its place: nothing can stop a thread that computes.
+    /// Runs `work`, which has `limit` from when it begins. A thread that does not come back by then
+    /// is given up, and another takes its place: nothing can stop a thread that computes.
     pub async fn run_within<T: Send + 'static>(
         &self,
         limit: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Unfinished> {
+        let over = Arc::default();
         let (begin, begun) = oneshot::channel();
-        let answer = self.run(move || {
+        let mut answer = pin!(self.settle(Arc::clone(&over), move || {
             // Nobody waiting for the beginning is nobody to tell.
-            let _ = begin.send(());
+            let _ = begin.send(thread::current().id());
             work()
-        });
-        let over = async {
-            if begun.await.is_ok() {
-                tokio::time::sleep(limit).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
+        }));
+        let late = async {
+            let Ok(thread) = begun.await else { return std::future::pending().await };
+            tokio::time::sleep(limit).await;
+            thread
         };
-        tokio::select! {
-            answer = answer => Ok(answer?),
-            () = over => {
-                self.replace_thread();
-                Err(Unfinished::TimedOut)
-            }
+        let thread = tokio::select! {
+            answer = &mut answer => return Ok(answer?),
+            thread = late => thread,
+        };
+        if over.swap(true, Relaxed) {
+            // It came back just in time.
+            return Ok(answer.await?);
         }
+        self.replace(thread, &over);
+        Err(Unfinished::TimedOut)
     }
 
-    fn replace_thread(&self) {
-        self.shared.lock().given_up += 1;
+    /// Starts another thread in place of one that may never come back.
+    fn replace(&self, thread: ThreadId, over: &AtomicBool) {
+        // From now on nobody waits for it, not even when the pool is dropped.
+        self.handles().retain(|handle| handle.thread().id() != thread);
         if let Err(error) = self.spawn(self.size) {
             tracing::error!(%error, pool = self.name, "could not replace a thread");
+            // It keeps its place, for when it does come back.
+            over.store(false, Relaxed);
         }
     }
 
@@ -120,11 +132,24 @@ impl Pool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Panicked> {
+        self.settle(Arc::default(), work).await
+    }
+
+    /// The same. `over` is set when the work ends or is given up: who sets it first decides, and
+    /// the thread that runs the work ends, that one and no other, if it comes second.
+    async fn settle<T: Send + 'static>(
+        &self,
+        over: Arc<AtomicBool>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
         let (answer, answered) = oneshot::channel();
         let caught = move || catch_unwind(AssertUnwindSafe(work)).map_err(|cause| words(&*cause));
         self.shared.lock().waiting.push_back(Box::new(move || {
+            let result = caught();
+            let given_up = over.swap(true, Relaxed);
             // Nobody waiting for the answer is nobody to tell.
-            let _ = answer.send(caught());
+            let _ = answer.send(result);
+            if given_up { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }));
         self.shared.changed.notify_one();
         answered.await.unwrap_or_else(|_| Err(Panicked("the pool was closed".into())))
@@ -139,19 +164,10 @@ impl Shared {
 
     fn work(&self) {
         while let Some(work) = self.next() {
-            work();
-            if self.is_given_up() {
+            if work().is_break() {
                 return;
             }
         }
-    }
-
-    /// Whether there is a thread too many: one of those that were given up has come back.
-    fn is_given_up(&self) -> bool {
-        let mut queue = self.lock();
-        let too_many = queue.given_up > 0;
-        queue.given_up -= usize::from(too_many);
-        too_many
     }
 
     fn next(&self) -> Option<Work> {
@@ -173,13 +189,8 @@ impl Drop for Pool {
         let mut queue = self.shared.lock();
         queue.closed = true;
         queue.waiting.clear();
-        let stuck = queue.given_up > 0;
         drop(queue);
         self.shared.changed.notify_all();
-        if stuck {
-            // One that never comes back cannot be waited for.
-            return;
-        }
         for thread in self.handles().drain(..) {
             // Work that panics is caught, so a thread ends only by returning.
             let _ = thread.join();
@@ -197,11 +208,43 @@ fn words(cause: &(dyn Any + Send)) -> Panicked {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::num::NonZeroUsize;
-    use std::sync::mpsc;
+    use std::sync::{Arc, Barrier, mpsc};
     use std::time::Duration;
 
+    use futures_util::future::join_all;
+
     use super::{Panicked, Pool, Unfinished};
+
+    thread_local! {
+        /// Dropped when its thread ends.
+        static ALIVE: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
+    }
+
+    /// A pool that has given up one thread. It comes back when the sender is dropped, and the
+    /// receiver hears of its end.
+    async fn with_one_given_up(threads: usize) -> (Pool, mpsc::Sender<()>, mpsc::Receiver<()>) {
+        let pool = Pool::new("test", NonZeroUsize::new(threads).unwrap()).unwrap();
+        let (release, released) = mpsc::channel();
+        let (alive, ended) = mpsc::channel();
+        let late = pool.run_within(Duration::from_millis(1), move || {
+            ALIVE.set(Some(alive));
+            released.recv()
+        });
+        assert_eq!(late.await, Err(Unfinished::TimedOut));
+        (pool, release, ended)
+    }
+
+    /// Has all threads at work at the same time: with one fewer, it would wait for ever.
+    async fn fill(pool: &Pool) {
+        let all = Arc::new(Barrier::new(pool.threads()));
+        let works = (0..pool.threads()).map(|_| {
+            let all = Arc::clone(&all);
+            pool.run(move || all.wait())
+        });
+        assert!(join_all(works).await.iter().all(Result::is_ok));
+    }
 
     #[tokio::test]
     async fn a_panic_is_answered_and_the_thread_goes_on() {
@@ -213,15 +256,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_thread_that_does_not_come_back_is_replaced_and_ends_when_it_does() {
-        let pool = Pool::new("test", NonZeroUsize::MIN).unwrap();
-        let (release, released) = mpsc::channel::<()>();
-        let late = pool.run_within(Duration::from_millis(1), move || released.recv());
-        assert_eq!(late.await, Err(Unfinished::TimedOut));
-        assert_eq!(pool.run(|| 2 + 2).await, Ok(4));
+        for threads in [1, 2] {
+            let (pool, release, ended) = with_one_given_up(threads).await;
+            // More than once: no other thread ends in its place.
+            for _ in 0..3 {
+                fill(&pool).await;
+            }
+            drop(release);
+            assert_eq!(ended.recv(), Err(mpsc::RecvError));
+            fill(&pool).await;
+            assert_eq!(pool.run_within(Duration::from_mins(1), || 1).await, Ok(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pool_that_is_dropped_does_not_wait_for_a_thread_that_was_given_up() {
+        let (pool, release, ended) = with_one_given_up(1).await;
+        fill(&pool).await;
+        drop(pool);
         drop(release);
-        // One thread is left: work that waits for other work would wait for ever on none.
-        assert_eq!(pool.run_within(Duration::from_mins(1), || 1).await, Ok(1));
-        assert_eq!(pool.run(|| 3).await, Ok(3));
+        assert_eq!(ended.recv(), Err(mpsc::RecvError));
     }
 
     #[tokio::test]
