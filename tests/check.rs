@@ -36,12 +36,17 @@ fn every_value_is_told_with_its_origin() {
     let file = "[tile]\nsize = 256\n[server]\nlisten = \"127.0.0.1:0\"\n";
     fs::write(directory.path().join("config.toml"), file).unwrap();
     // The second is what `submit` goes by, and no key of the configuration.
-    let variables = [("TILEMILL_LIMITS__MAX_UPLOAD", "1 MiB"), ("TILEMILL_SERVER", "http://host")];
+    let variables = [
+        ("TILEMILL_LIMITS__MAX_UPLOAD", "1 MiB"),
+        ("TILEMILL_SERVER", "http://host"),
+        ("TILEMILL_STORAGE__TOKEN", "0123456789012345"),
+    ];
     let (code, findings) = check(directory.path(), &variables);
     assert_eq!((code, &findings["ok"]), (0, &true.into()), "{findings}");
     for (key, value, origin) in [
         ("tile.size", Value::from(256), "config.toml"),
         ("limits.max_upload", "1 MiB".into(), "TILEMILL_LIMITS__MAX_UPLOAD"),
+        ("storage.token", "(secret)".into(), "TILEMILL_STORAGE__TOKEN"),
         ("output.quality", 90.into(), "default"),
         ("scratch_dir", "./tilemill-data/processed".into(), "default"),
     ] {

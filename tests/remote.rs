@@ -16,7 +16,8 @@ use support::Server;
 mod conformance;
 mod support;
 
-const TOKEN: &str = "0123456789abcdef";
+/// Which is no number.
+const TOKEN: &str = "0123456789012345";
 
 /// A server, its files as it has them, and what a collector elsewhere sees of them.
 struct Far {

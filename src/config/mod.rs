@@ -14,8 +14,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::util::nest;
+use figment::value::{Dict, Map};
+use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 mod address;
@@ -306,11 +308,9 @@ impl Config {
         if let Origin::File(path) = &origin {
             figment = figment.merge(Toml::file_exact(path));
         }
-        let figment = figment.merge(environment());
-        // Figment names its profile, `default`, as if it were part of the key.
-        let readable = |error: figment::Error| error.to_string().replace("\"default.", "\"");
+        let figment = figment.merge(environment()).merge(Secrets(environment().only(&SECRETS)));
         let config: Self =
-            figment.extract().map_err(|error| ConfigError::Unreadable(readable(error)))?;
+            figment.extract().map_err(|error| ConfigError::Unreadable(readable(&error)))?;
         config.validate(&figment)?;
         Ok((config, origin, figment))
     }
@@ -351,6 +351,43 @@ fn environment() -> Env {
         .split("__")
 }
 
+const SECRETS: [&str; 2] = ["redis.password", "storage.token"];
+
+/// The variables of secrets, each as the text that it is: figment takes `0123` for a number.
+struct Secrets(Env);
+
+impl Provider for Secrets {
+    fn metadata(&self) -> Metadata {
+        self.0.metadata()
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        let mut data = Dict::new();
+        for (key, text) in self.0.iter() {
+            // Without blanks around it, as all variables: one from a file may end with its line.
+            let section = nest(key.as_str(), text.trim().into()).into_dict();
+            // No section has two secrets, so none takes the place of another.
+            data.extend(section.unwrap_or_default());
+        }
+        Ok(Profile::Default.collect(data))
+    }
+}
+
+/// An error in words that show no secret.
+fn readable(error: &figment::Error) -> String {
+    // Figment names its profile, `default`, as if it were part of the key.
+    let text = error.to_string().replace("\"default.", "\"");
+    text.lines().map(without_secret).collect::<Vec<_>>().join("\n")
+}
+
+/// A line of an error; what it quotes of a file, as `2 | password = 0123`, ends with such a key.
+fn without_secret(line: &str) -> &str {
+    let quotes = line.split_once(" | ").is_some_and(|(number, _)| number.parse::<u64>().is_ok());
+    let keys = SECRETS.iter().filter_map(|key| key.rsplit('.').next());
+    let end = keys.filter_map(|key| Some(line.find(key)? + key.len())).min();
+    end.filter(|_| quotes).map_or(line, |end| &line[..end])
+}
+
 fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError> {
     if let Some(path) = named {
         return exact_file(path, "--config");
@@ -372,5 +409,27 @@ fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError
         Ok(found) if found.is_dir() => Err(ConfigError::Directory { path, named_by }),
         Ok(_) => Ok(Origin::File(path)),
         Err(_) => Err(ConfigError::Missing { path, named_by }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    use super::{Config, readable};
+
+    #[test]
+    fn what_an_error_quotes_of_the_file_shows_no_secret() {
+        for (file, shown) in [
+            ("[redis]\npassword = 0123\n", "\n2 | password\n"),
+            ("storage = { token = 0123 }\n", "\n1 | storage = { token\n"),
+            ("[tile]\nsize = 0123\n", "\n2 | size = 0123\n"),
+        ] {
+            let error = Figment::from(Toml::string(file)).extract::<Config>().unwrap_err();
+            let text = readable(&error);
+            assert!(text.contains(shown), "{text}");
+            assert_eq!(text.contains("0123"), shown.contains("0123"), "{text}");
+        }
     }
 }

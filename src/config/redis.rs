@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Address, Seconds};
 
@@ -33,8 +34,7 @@ fn default_timeout() -> Seconds {
 }
 
 /// What is not shown to anybody.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -50,6 +50,15 @@ impl Secret {
     }
 }
 
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // No number: what was written, such as 0x10, is not known any more. And not the error of
+        // the string, which says what was found instead.
+        let text = String::deserialize(from);
+        text.map(Self).map_err(|_| D::Error::custom("expected a string in quotes"))
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
@@ -59,5 +68,26 @@ impl fmt::Debug for Secret {
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str("(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Figment;
+    use figment::providers::{Format, Toml};
+
+    use super::Secret;
+
+    #[test]
+    fn a_secret_that_is_no_string_is_refused_and_not_shown() {
+        let read = |file: &str| {
+            let read = Figment::from(Toml::string(file)).extract_inner::<Secret>("password");
+            read.map_err(|error| error.to_string())
+        };
+        assert_eq!(read("password = \"0123\"").unwrap().reveal(), "0123");
+        for wrong in ["12345678", "-12345678", "12345678.5", "[12345678]", "{ a = 12345678 }"] {
+            let error = read(&format!("password = {wrong}")).unwrap_err();
+            assert!(error.contains("in quotes") && !error.contains("12345678"), "{error}");
+        }
     }
 }
