@@ -23,6 +23,7 @@ use crate::model::board::{Board, FailedAttempt};
 use crate::model::job::{JobId, Plan};
 use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::pixels::{PixelFormat, Pixels};
+use crate::storage::absent_is_fine;
 
 const MAGIC: &[u8; 4] = b"TMC1";
 const EXTENSION: &str = "canvas";
@@ -85,12 +86,15 @@ impl Canvas {
     }
 
     fn create_named(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Self> {
-        // Unique for each opening: no two processes ever write to one file.
-        let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
-        let path = directory.join(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        file.try_lock().map_err(lock_error)?;
-        Self::create(file, Some(path), plan, header)
+        loop {
+            // Unique for each opening: no two processes ever write to one file.
+            let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
+            let path = directory.join(name);
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+            if lock_new(&file, &path)? {
+                return Self::create(file, Some(path), plan, header);
+            }
+        }
     }
 
     fn create(file: File, path: Option<PathBuf>, plan: &Plan, header: &Header) -> io::Result<Self> {
@@ -130,7 +134,8 @@ impl Canvas {
                 Some((length, board)) => {
                     return Ok(Some(Self::assemble(file, Some(path), plan, length, board)));
                 }
-                None => fs::remove_file(&path)?,
+                // Another may have been faster.
+                None => absent_is_fine(fs::remove_file(&path))?,
             }
         }
         Ok(None)
@@ -265,7 +270,7 @@ pub fn jobs(directory: &Path) -> io::Result<BTreeSet<JobId>> {
 pub fn sweep(directory: &Path, job: JobId) -> io::Result<()> {
     for path in canvases(directory, Some(job))? {
         if lock(&path)?.is_some() {
-            fs::remove_file(&path)?;
+            absent_is_fine(fs::remove_file(&path))?;
         }
     }
     Ok(())
@@ -296,14 +301,17 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(error) => Err(lock_error(error)),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
-fn lock_error(error: TryLockError) -> io::Error {
-    match error {
-        TryLockError::Error(error) => error,
-        TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+/// Locks a file that was just made, unless another was faster: that one finds nothing in it and
+/// deletes it.
+fn lock_new(file: &File, path: &Path) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => path.try_exists(),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -353,4 +361,24 @@ fn read_padded(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_that_another_has_locked_first_is_left_to_that_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new");
+        let file = File::create_new(&path).unwrap();
+        let other = lock(&path).unwrap();
+        assert!(other.is_some() && !lock_new(&file, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        drop(other);
+        assert!(!lock_new(&file, &path).unwrap());
+        let again = File::create_new(&path).unwrap();
+        assert!(lock_new(&again, &path).unwrap());
+        assert!(lock(&path).unwrap().is_none());
+    }
 }

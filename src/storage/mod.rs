@@ -153,10 +153,13 @@ impl Staged {
     }
 }
 
-/// Whether a living process holds the file.
+/// Whether a living process holds the file, or may.
 fn is_held(path: &Path) -> bool {
-    let locked = File::open(path).map(|file| file.try_lock());
-    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+    match File::open(path) {
+        // Shared: NFS locks no file exclusively that is open for reading only.
+        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
 }
 
 /// What an original says beside its pixels: nothing, if it is no image that is understood.
@@ -214,6 +217,11 @@ pub(crate) const STAGED_PREFIX: &str = ".staged-";
 pub trait ResultStorage: Send + Sync {
     /// Names this storage: the same for everybody who sees the same files.
     fn id(&self) -> &StorageId;
+
+    /// Whether these are still the files that `id` names. Those of another machine may become others.
+    async fn is_same(&self) -> Result<bool, StorageError> {
+        Ok(true)
+    }
 
     /// The plan of a job.
     async fn plan(&self, job: JobId) -> Result<Plan, StorageError>;

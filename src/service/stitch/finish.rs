@@ -57,7 +57,12 @@ impl Finish {
                 let cause = format!("encoding the result ended the process {times} times");
                 Err(Failure::of_job(cause))
             }
-            Ok(_) => self.store(&metadata).await,
+            Ok(_) => {
+                let stored = self.store(&metadata).await;
+                // It came to its end, whatever becomes of the outcome. One that stays counted does no harm yet.
+                let _ = self.storage.clear_starts(job, Step::Encode).await;
+                stored
+            }
         };
         let outcome = match stored {
             Ok(None) => return Ok(None),
@@ -65,7 +70,7 @@ impl Finish {
             Err(failure) => Outcome::failed(failure),
         };
         match self.conclude(outcome).await {
-            Err(StorageError::NotFound(..)) => {
+            Err(StorageError::NotFound(..)) if self.is_gone().await => {
                 // Removed in the meantime: what was stored since then goes the same way.
                 self.storage.remove_final(job).await?;
                 Ok(Some(Outcome::cancelled()))
@@ -75,10 +80,14 @@ impl Finish {
                 if !matches!(stands, Outcome::Complete { .. }) {
                     self.storage.remove_final(job).await?;
                 }
-                self.storage.clear_starts(job, Step::Encode).await?;
                 Ok(Some(stands))
             }
         }
+    }
+
+    /// Whether it is certain that the job was removed.
+    async fn is_gone(&self) -> bool {
+        matches!(self.storage.plan(self.plan.id).await, Err(StorageError::NotFound(..)))
     }
 
     /// The image is stored: an outcome that cannot be handed over now is worth waiting for.
@@ -217,11 +226,12 @@ mod tests {
     use std::io::{Cursor, Write};
     use std::num::NonZeroUsize;
 
+    use async_trait::async_trait;
     use tempfile::TempDir;
 
     use super::*;
     use crate::config::Config;
-    use crate::model::job::JobId;
+    use crate::model::job::{JobId, StorageId};
     use crate::raster::pixels::Pixels;
     use crate::service::admit::{Admission, Candidate, Wishes};
     use crate::service::canvas::Scratch;
@@ -268,5 +278,66 @@ mod tests {
         assert!(storage.open_final(&plan).await.is_err());
         let done = finish(storage, &directory).await.run().await.unwrap();
         assert!(matches!(done, Some(Outcome::Complete { .. })), "{done:?}");
+    }
+
+    /// Says of a job that it is gone, although it is there.
+    struct Mistaken(Arc<FileStorage>);
+
+    #[async_trait]
+    impl ResultStorage for Mistaken {
+        fn id(&self) -> &StorageId {
+            self.0.id()
+        }
+
+        async fn plan(&self, job: JobId) -> Result<Plan, StorageError> {
+            self.0.plan(job).await
+        }
+
+        async fn metadata(&self, job: JobId) -> Result<Metadata, StorageError> {
+            self.0.metadata(job).await
+        }
+
+        async fn stage_final(&self, plan: &Plan) -> Result<Staged, StorageError> {
+            self.0.stage_final(plan).await
+        }
+
+        async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<(), StorageError> {
+            self.0.publish_final(plan, image).await
+        }
+
+        async fn remove_final(&self, job: JobId) -> Result<(), StorageError> {
+            self.0.remove_final(job).await
+        }
+
+        async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<(), StorageError> {
+            self.0.keep_thumbnail(job, png).await
+        }
+
+        async fn conclude(&self, job: JobId, _outcome: Outcome) -> Result<Outcome, StorageError> {
+            Err(StorageError::NotFound(job, "plan"))
+        }
+
+        async fn outcome(&self, job: JobId) -> Result<Option<Outcome>, StorageError> {
+            self.0.outcome(job).await
+        }
+
+        async fn count_start(&self, job: JobId, step: Step) -> Result<u32, StorageError> {
+            self.0.count_start(job, step).await
+        }
+
+        async fn clear_starts(&self, job: JobId, step: Step) -> Result<(), StorageError> {
+            self.0.clear_starts(job, step).await
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_is_not_deleted_as_long_as_its_plan_is_there() {
+        let directory = TempDir::new().unwrap();
+        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
+        let mut mistaken = finish(Arc::clone(&storage), &directory).await;
+        mistaken.storage = Arc::new(Mistaken(Arc::clone(&storage)));
+        let plan = Arc::clone(&mistaken.plan);
+        assert!(mistaken.run().await.is_err());
+        assert!(storage.open_final(&plan).await.is_ok());
     }
 }

@@ -111,7 +111,8 @@ impl Collector {
         }
     }
 
-    /// Collects until `shutdown`. A port that fails is tried again at the next look.
+    /// Collects until `shutdown`. A port that fails is tried again at the next look; a group that this member
+    /// cannot belong to, and a storage that is another now, are an error.
     pub async fn run(
         mut self,
         member: &str,
@@ -147,7 +148,10 @@ impl Collector {
                 _ = clock.tick() => self.look_again().await,
                 _ = sweeps.tick() => {
                     self.sweep(None).await;
-                    Ok(())
+                    match self.storage.is_same().await {
+                        Ok(false) => return Err(other_files()),
+                        same => same.map(drop).map_err(PortError::from),
+                    }
                 }
             };
             if let Err(error) = done {
@@ -298,8 +302,11 @@ impl Collector {
     async fn take_in(&mut self, batch: Vec<Delivery<TileResult>>) -> Result<(), PortError> {
         let known =
             |open: &BTreeMap<_, _>| batch.iter().all(|d| open.contains_key(&d.message().job));
-        if !known(&self.open) {
-            self.refresh().await?;
+        if !known(&self.open)
+            && let Err(error) = self.refresh().await
+            && error.is_away()
+        {
+            return Err(error);
         }
         let writes: Vec<_> = batch.iter().filter_map(|delivery| self.write(delivery)).collect();
         let jobs: BTreeSet<JobId> = writes.iter().map(|write| write.result.job).collect();
@@ -375,6 +382,10 @@ impl Collector {
             }
         }
         self.drop_if_ended(job).await?;
+        // Stopped by mistake, it begins again at the next look.
+        if let Some(open) = self.open.get_mut(&job) {
+            open.finishing = None;
+        }
         self.state.signal(Look::Job(job)).await?;
         Ok(())
     }
@@ -427,6 +438,13 @@ impl Collector {
             }
         }
     }
+}
+
+/// Why a collector cannot go on: the jobs that it would collect are no more.
+fn other_files() -> PortError {
+    let text =
+        "the server has other files than when this collector started, which has to start again";
+    StorageError::Unavailable(text.into()).into()
 }
 
 impl Open {

@@ -1,7 +1,7 @@
 //! Which file is where, and what is done with it. Everything here blocks on the disk.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, DirEntry, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Result, record};
@@ -95,23 +95,32 @@ impl Layout {
     }
 
     pub(super) fn conclude(&self, job: JobId, outcome: &Outcome) -> Result<Outcome> {
-        if !self.plan(job).exists() {
+        if !exists(&self.plan(job))? {
             return Err(StorageError::NotFound(job, "plan"));
         }
         if let Some(stands) = self.read_outcome(job)? {
             return Ok(stands);
         }
-        let path = self.outcome(job);
-        let Err(error) = record::create_in(&self.room(job), &path, outcome) else {
-            self.forget_starts(job);
-            return Ok(outcome.clone());
-        };
-        // Somebody else may have been faster, and taken the room, or the job may have been removed.
-        match self.read_outcome(job)? {
-            Some(stands) => Ok(stands),
-            None if error.kind() == ErrorKind::NotFound => Err(StorageError::NotFound(job, "plan")),
-            None => Err(StorageError::io("write", &path)(error)),
+        match record::create_in(&self.room(job), &self.outcome(job), outcome) {
+            Ok(()) => {
+                self.forget_starts(job);
+                Ok(outcome.clone())
+            }
+            Err(error) => self.stands_instead(job, error),
         }
+    }
+
+    /// The outcome that stands where one could not be written, or why there is none.
+    fn stands_instead(&self, job: JobId, error: io::Error) -> Result<Outcome> {
+        // Somebody else may have been faster, and taken the room, or the job may have been removed.
+        if let Some(stands) = self.read_outcome(job)? {
+            return Ok(stands);
+        }
+        // Only the plan tells: for a job that is called gone, the image is deleted.
+        if exists(&self.plan(job))? {
+            return Err(StorageError::io("write", &self.outcome(job))(error));
+        }
+        Err(StorageError::NotFound(job, "plan"))
     }
 
     /// A step of a job that has ended may still run, or may have ended with its process.
@@ -145,11 +154,12 @@ impl Layout {
     }
 
     pub(super) fn jobs(&self) -> Result<Vec<JobId>> {
-        let entries = fs::read_dir(&self.uploads);
-        let entries = entries.map_err(StorageError::io("list", &self.uploads))?;
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let entries = list(&self.uploads)?.into_iter();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let ids = names.filter_map(|name| name.parse().ok());
-        let mut jobs: Vec<JobId> = ids.filter(|job| self.plan(*job).exists()).collect();
+        // One that cannot be looked at is listed: whoever reads it hears why.
+        let may_exist = |job: &JobId| exists(&self.plan(*job)).unwrap_or(true);
+        let mut jobs: Vec<JobId> = ids.filter(may_exist).collect();
         jobs.sort_unstable();
         Ok(jobs)
     }
@@ -188,6 +198,17 @@ fn names(_file: &fs::Metadata) -> u64 {
     1
 }
 
+/// Whether there is such a file. An error says neither: it is no reason to delete anything.
+pub(super) fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(StorageError::io("look at", path))
+}
+
+/// All that is in a directory.
+pub(super) fn list(directory: &Path) -> Result<Vec<DirEntry>> {
+    let entries = fs::read_dir(directory).and_then(Iterator::collect);
+    entries.map_err(StorageError::io("list", directory))
+}
+
 /// Removes a file, if it is there.
 pub(super) fn remove(path: &Path) -> Result<()> {
     absent_is_fine(fs::remove_file(path)).map_err(StorageError::io("remove", path))
@@ -206,4 +227,24 @@ pub(super) fn remove_directory(path: &Path) -> Result<()> {
         }
     }
     absent_is_fine(removed).map_err(StorageError::io("remove", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_gone_only_if_its_plan_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::make(directory.path()).unwrap();
+        let job = JobId::generate();
+        layout.make_directory(job).unwrap();
+        fs::write(layout.plan(job), "{}").unwrap();
+        // As if the staged outcome had been removed.
+        let failed = layout.stands_instead(job, ErrorKind::NotFound.into()).unwrap_err();
+        assert!(matches!(failed, StorageError::Io { .. }), "{failed:?}");
+        fs::remove_file(layout.plan(job)).unwrap();
+        let gone = layout.stands_instead(job, ErrorKind::NotFound.into()).unwrap_err();
+        assert!(matches!(gone, StorageError::NotFound(..)), "{gone:?}");
+    }
 }

@@ -52,7 +52,8 @@ impl FileStorage {
     }
 
     /// Removes what processes that were killed left behind: what was never whole, and what belongs to
-    /// no job. Returns how much that was. Nobody else may be using the directory.
+    /// no job. Returns how much that was. No other server may be using the directory; what
+    /// collectors are writing meanwhile stays.
     pub async fn sweep(&self) -> Result<u32> {
         self.blocking(sweep::sweep).await
     }

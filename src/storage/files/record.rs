@@ -1,12 +1,12 @@
 //! Files that are written whole, once. Everything here blocks on the disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tempfile::{Builder, NamedTempFile, TempPath};
+use tempfile::{NamedTempFile, TempPath};
 use uuid::Uuid;
 
 use super::Result;
@@ -52,7 +52,7 @@ pub(super) fn sync_directory(directory: &Path) -> Result<()> {
 
 /// Creates `path` with `bytes`, whole or not at all, unless it exists; durable on return.
 fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fill(Builder::new().prefix(STAGED_PREFIX).tempfile_in(directory_of(path))?, path, bytes)
+    fill(Staged::in_directory(directory_of(path))?, path, bytes)
 }
 
 /// Creates `path` with a record, whole or not at all, unless it exists; durable on return.
@@ -78,24 +78,33 @@ pub(super) fn reserve(room: &Path) -> io::Result<()> {
 }
 
 /// Takes the room away under a name of its own: of two that write at once, only one has it.
-fn take(room: &Path) -> io::Result<Option<NamedTempFile>> {
-    let taken = room.with_file_name(format!("{STAGED_PREFIX}{}", Uuid::new_v4().simple()));
+fn take(room: &Path) -> io::Result<Option<Staged>> {
+    let file = match OpenOptions::new().read(true).write(true).open(room) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Before it has the name of a staged file, under which a sweep would find it. A file system
+    // without locks: nobody sweeps it while others write.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        // Somebody else is just taking it.
+        return Ok(None);
+    }
+    let name = format!("{STAGED_PREFIX}{}", Uuid::new_v4().simple());
+    let taken = TempPath::try_from_path(room.with_file_name(name))?;
     match fs::rename(room, &taken) {
-        Ok(()) => {
-            let file = OpenOptions::new().write(true).open(&taken)?;
-            Ok(Some(NamedTempFile::from_parts(file, TempPath::try_from_path(taken)?)))
-        }
+        Ok(()) => Ok(Some(Staged(NamedTempFile::from_parts(file, taken)))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// Makes a staged file hold `bytes` and nothing more, and gives it its name.
-fn fill(mut staged: NamedTempFile, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    staged.write_all(bytes)?;
-    staged.as_file().set_len(bytes.len() as u64)?;
-    staged.as_file().sync_all()?;
-    staged.persist_noclobber(path)?;
+fn fill(staged: Staged, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    staged.file().write_all(bytes)?;
+    staged.file().set_len(bytes.len() as u64)?;
+    staged.file().sync_all()?;
+    staged.persist(path, Overwrite::Refused)?;
     File::open(directory_of(path))?.sync_all()
 }
 
@@ -112,9 +121,9 @@ pub(super) fn read<T: DeserializeOwned>(
 /// Writes a file, whole or not at all, in place of the one before; it may be lost with the machine.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let replaced = || {
-        let mut staged = Builder::new().prefix(STAGED_PREFIX).tempfile_in(directory_of(path))?;
-        staged.write_all(bytes)?;
-        staged.persist(path).map(drop).map_err(io::Error::from)
+        let staged = Staged::in_directory(directory_of(path))?;
+        staged.file().write_all(bytes)?;
+        staged.persist(path, Overwrite::Allowed)
     };
     replaced().map_err(StorageError::io("write", path))
 }
@@ -156,18 +165,21 @@ pub(super) fn persist(staged: Staged, path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{copy, create, create_in, reserve};
+    use std::fs::{self, File};
+
+    use super::{copy, create, create_in, fill, read_or_create_id, replace, reserve, take};
+    use crate::storage::Staged;
 
     #[test]
     fn a_copy_is_whole_and_the_source_stays() {
         let directory = tempfile::tempdir().unwrap();
         let (from, to) = (directory.path().join("a"), directory.path().join("b"));
-        std::fs::write(&from, "image").unwrap();
+        fs::write(&from, "image").unwrap();
         copy(&from, &to).unwrap();
         for path in [&from, &to] {
-            assert_eq!(std::fs::read_to_string(path).unwrap(), "image");
+            assert_eq!(fs::read_to_string(path).unwrap(), "image");
         }
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]
@@ -178,9 +190,48 @@ mod tests {
         reserve(&room).unwrap();
         create_in(&room, &path, &"words").unwrap();
         assert!(!room.exists());
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\"words\"");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "\"words\"");
         create_in(&room, &other, &"without room").unwrap();
         assert!(create(&path, &"again").is_err());
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_sweep_leaves_a_record_that_is_being_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let [room, path] = ["room", "record"].map(|name| directory.path().join(name));
+        reserve(&room).unwrap();
+        let staged = take(&room).unwrap().unwrap();
+        assert_eq!(Staged::sweep(directory.path()).unwrap(), 0);
+        fill(staged, &path, b"words").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "words");
+    }
+
+    #[test]
+    fn room_that_another_is_taking_is_left_to_that_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let [room, path] = ["room", "record"].map(|name| directory.path().join(name));
+        reserve(&room).unwrap();
+        let other = File::open(&room).unwrap();
+        other.try_lock().unwrap();
+        create_in(&room, &path, &"without room").unwrap();
+        assert!(room.exists());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "\"without room\"");
+    }
+
+    #[test]
+    fn whoever_may_read_other_files_may_read_what_is_written_here() {
+        let directory = tempfile::tempdir().unwrap();
+        let in_directory = |name| directory.path().join(name);
+        fs::write(in_directory("other"), "").unwrap();
+        create(&in_directory("plan"), &"plan").unwrap();
+        replace(&in_directory("thumbnail"), b"thumbnail").unwrap();
+        read_or_create_id(&in_directory("id")).unwrap();
+        reserve(&in_directory("room")).unwrap();
+        create_in(&in_directory("room"), &in_directory("outcome"), &"outcome").unwrap();
+        let permissions = |name| fs::metadata(in_directory(name)).unwrap().permissions();
+        for name in ["plan", "thumbnail", "id", "outcome"] {
+            assert_eq!(permissions(name), permissions("other"), "{name}");
+        }
     }
 }

@@ -82,6 +82,10 @@ impl ResultStorage for RemoteStorage {
         &self.id
     }
 
+    async fn is_same(&self) -> Result<bool> {
+        Ok(self.call(Link::introduce).await? == self.id)
+    }
+
     async fn plan(&self, job: JobId) -> Result<Plan> {
         self.call(move |link| link.read(job, "plan", &paths::plan(job))).await
     }
