@@ -62,7 +62,7 @@ impl Standing {
 /// A tile is sent again only when the queue no longer holds it: its task is committed or gone, the results
 /// partition is committed beyond the end that was seen after that, and the board lacks the tile.
 /// Time plays no part, so load never looks like loss. A queue that was made anew, or lost its newest
-/// records, ends before what was sent to it: that is gone, too.
+/// records, ends before what was sent to it, or lacks the partition: that is gone, too.
 #[derive(Debug)]
 pub struct Flights {
     tiles: u32,
@@ -188,9 +188,9 @@ impl Flights {
             let task = tasks.get(flight.partition as usize);
             let is_past =
                 |task: &Progress| task.committed > flight.offset || task.end <= flight.offset;
-            if task.is_some_and(is_past) && flight.results_end.is_none() {
+            if task.is_none_or(is_past) && flight.results_end.is_none() {
                 let results = results.get(flight.results_partition as usize);
-                flight.results_end = results.map(|progress| progress.end);
+                flight.results_end = Some(results.map_or(0, |progress| progress.end));
             }
         }
     }
@@ -201,7 +201,7 @@ impl Flights {
         let lost = self.remove(|tile, flight| {
             let results = standing.results.get(flight.results_partition as usize);
             let passed = |end: u64| {
-                results.is_some_and(|progress| progress.committed >= end.min(progress.end))
+                results.is_none_or(|progress| progress.committed >= end.min(progress.end))
             };
             flight.results_end.is_some_and(passed) && !board.has(tile)
         });
@@ -326,6 +326,14 @@ mod tests {
         flights.settle(&anew(progress(5, 5)));
         assert_eq!(flights.find_lost(&board, &anew(progress(0, 1))), 0);
         assert_eq!(flights.find_lost(&board, &anew(progress(1, 1))), 2);
+    }
+
+    #[test]
+    fn a_tile_whose_partition_is_gone_is_lost() {
+        let (mut flights, board) = sent(2);
+        let none = Standing { asked_at: Instant::now(), tasks: Vec::new(), results: Vec::new() };
+        flights.settle(&none);
+        assert_eq!(flights.find_lost(&board, &none), 2);
     }
 
     #[test]

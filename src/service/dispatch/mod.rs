@@ -56,6 +56,9 @@ pub mod window;
 /// How often the queue is asked whether it still holds what is on its way.
 const SETTLE_EVERY: Duration = Duration::from_millis(500);
 
+/// How long a quick fleet is served before something else has its turn: news, other jobs, the end.
+const LONGEST_TURN: Duration = Duration::from_millis(100);
+
 /// The ports that dispatching needs.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is what its type says")]
@@ -86,6 +89,8 @@ pub struct Dispatcher {
     routes: Routes,
     /// Jobs that may have begun or ended since the last look.
     news: News,
+    /// Whether there may be more to send at once.
+    has_more: bool,
     decoder: Decoder,
     decoded: (source::Listener, mpsc::UnboundedReceiver<(JobId, source::Arrival)>),
 }
@@ -117,6 +122,7 @@ impl Dispatcher {
             turn: 0,
             routes: Routes::default(),
             news: News::Everything,
+            has_more: false,
             decoder,
             decoded: mpsc::unbounded_channel(),
         }
@@ -150,6 +156,7 @@ impl Dispatcher {
                     self.settle(standing).await
                 }
                 _ = publish.tick() => self.publish().await,
+                () = future::ready(()), if self.has_more => Ok(()),
             };
             let done = match done {
                 Ok(()) => self.act().await,
@@ -171,15 +178,21 @@ impl Dispatcher {
 
     /// Does whatever can be done now.
     async fn act(&mut self) -> Result<(), PortError> {
+        self.has_more = false;
         let news = std::mem::take(&mut self.news);
         if !matches!(news, News::None)
             && let Err(error) = self.follow(&news).await
         {
-            self.news = News::Everything;
-            return Err(error);
+            if error.is_away() {
+                self.news = News::Everything;
+                return Err(error);
+            }
+            // Tried again at the next look at all jobs. The others go on.
+            warn!(error = &error as &dyn std::error::Error, "a job gives trouble");
         }
         self.partitions = self.ports.tasks.partitions().await?;
-        loop {
+        let began = Instant::now();
+        while began.elapsed() < LONGEST_TURN {
             self.look_at_boards().await?;
             let picks = self.pick();
             if picks.is_empty() {
@@ -187,6 +200,8 @@ impl Dispatcher {
             }
             self.send(picks).await?;
         }
+        self.has_more = true;
+        Ok(())
     }
 
     /// Lets go of jobs that have ended, and begins others in their places.
@@ -375,7 +390,8 @@ impl Dispatcher {
     /// Lets results come to collectors that see the files.
     async fn route(&mut self) -> Result<(), PortError> {
         let processes = self.ports.state.processes().await?;
-        self.routes = Routes::of(&processes, self.ports.storage.id());
+        let partitions = self.ports.results.partitions().await?;
+        self.routes = Routes::of(&processes, self.ports.storage.id(), partitions);
         for active in &mut self.active {
             let partition = self.routes.choose(active.plan.id, active.results_partition);
             if partition != active.results_partition {

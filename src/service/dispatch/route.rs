@@ -15,12 +15,14 @@ pub(super) struct Routes {
     ours: BTreeSet<u32>,
     /// By somebody who does not.
     others: BTreeSet<u32>,
+    /// How many there are, where that is known. A topic that was made anew may have fewer than before.
+    count: Option<u32>,
 }
 
 impl Routes {
-    /// What the collectors say that run now, to a server with the files of `storage`.
-    pub(super) fn of(processes: &[Process], storage: &StorageId) -> Self {
-        let mut routes = Self::default();
+    /// What the collectors say that run now, to a server with the files of `storage`, of so many partitions.
+    pub(super) fn of(processes: &[Process], storage: &StorageId, count: u32) -> Self {
+        let mut routes = Self { count: Some(count), ..Self::default() };
         for process in processes.iter().filter(|process| process.role == Role::Collect) {
             let sees = process.storage.as_ref() == Some(storage);
             let partitions = if sees { &mut routes.ours } else { &mut routes.others };
@@ -32,7 +34,9 @@ impl Routes {
     /// The partition for a job whose results come through `now`. That is left only where it is certain
     /// that nobody collects it who could: while partitions change hands, nobody may for a moment.
     pub(super) fn choose(&self, job: JobId, now: u32) -> u32 {
-        if self.ours.contains(&now) || !self.others.contains(&now) || self.ours.is_empty() {
+        let is_hopeless =
+            self.others.contains(&now) || self.count.is_some_and(|count| now >= count);
+        if self.ours.contains(&now) || !is_hopeless || self.ours.is_empty() {
             return now;
         }
         let count = self.ours.len() as u64;
@@ -58,11 +62,12 @@ mod tests {
         let [ours, other] = ["a", "b"].map(|name| StorageId(name.into()));
         let job = JobId::generate();
         let both = [collector("a", &[0, 2]), collector("b", &[1])];
-        assert_eq!(Routes::of(&both, &ours).choose(job, 2), 2);
-        assert!([0, 2].contains(&Routes::of(&both, &ours).choose(job, 1)));
-        assert_eq!(Routes::of(&both, &other).choose(job, 0), 1);
+        assert_eq!(Routes::of(&both, &ours, 3).choose(job, 2), 2);
+        assert!([0, 2].contains(&Routes::of(&both, &ours, 3).choose(job, 1)));
+        assert!([0, 2].contains(&Routes::of(&both, &ours, 3).choose(job, 3)), "there is none");
+        assert_eq!(Routes::of(&both, &other, 3).choose(job, 0), 1);
         for nobody_better in [vec![], vec![collector("a", &[0])], vec![collector("b", &[1])]] {
-            assert_eq!(Routes::of(&nobody_better, &ours).choose(job, 1), 1);
+            assert_eq!(Routes::of(&nobody_better, &ours, 3).choose(job, 1), 1);
         }
     }
 }

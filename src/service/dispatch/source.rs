@@ -4,9 +4,12 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::blocking;
 use crate::config::Config;
@@ -46,6 +49,8 @@ pub(super) struct Decoder {
     memory: Arc<Semaphore>,
 }
 
+/// How long to wait before the storage is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 /// One permit of memory.
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -66,7 +71,7 @@ impl Decoder {
     /// decoded when a process ended is decoded alone the next time.
     pub(super) async fn decode(&self, plan: &Plan, listener: Listener, stop: CancellationToken) {
         let Ok(shared) = self.places.acquire().await else { return };
-        if stop.is_cancelled() || !matches!(self.storage.outcome(plan.id).await, Ok(None)) {
+        if self.is_over(plan.id, &stop).await {
             return;
         }
         let ended = match self.storage.count_start(plan.id, Step::Decode).await {
@@ -77,6 +82,24 @@ impl Decoder {
             // A dispatcher that is gone needs no image.
             let _ = listener.send((plan.id, Arrival::Ended(ended)));
         }
+    }
+
+    /// Whether nobody wants the image any more. Asked until there is an answer: else the job would wait for ever.
+    async fn is_over(&self, job: JobId, stop: &CancellationToken) -> bool {
+        while !stop.is_cancelled() {
+            match self.storage.outcome(job).await {
+                Ok(outcome) => return outcome.is_some(),
+                Err(error) => {
+                    warn!(
+                        %job,
+                        error = &error as &dyn std::error::Error,
+                        "it is not known whether the job has ended"
+                    );
+                    let _ = timeout(PAUSE, stop.cancelled()).await;
+                }
+            }
+        }
+        true
     }
 
     async fn start(
