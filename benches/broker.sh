@@ -13,8 +13,11 @@ bash tests/broker/fetch.sh
 fetched=${CARGO_TARGET_DIR:-target}/kafka
 python=$fetched/client/bin/python
 jars=$fetched/$(cat tests/broker/version.txt)
-# Takes the place of the shell that calls it.
-kafka_java() { exec java -Xms1g -Xmx1g -cp "$jars/*" "$@"; }
+# With the flags that kafka-run-class.sh gives it. Takes the place of the shell that calls it.
+kafka_java() {
+  exec java -Xms1g -Xmx1g -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \
+    -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15 -Djava.awt.headless=true -cp "$jars/*" "$@"
+}
 
 start_broker() {
   cat >"$work/server.properties" <<EOF

@@ -94,11 +94,14 @@ fn told(what: &str, seed: u64, time: Duration) {
 fn leave_and_join(cluster: &Cluster, seed: u64) {
     block_on(async {
         let mut dice = Dice::new(seed);
-        let (fleet, workers) = two(&cluster.address, "leave", seed).await;
+        let (fleet, [a, b]) = two(&cluster.address, "leave", seed).await;
         dice.a_moment().await;
-        let (leaving, staying) = dice.choose(workers);
+        let ((leaving, id), (staying, _)) = dice.choose([(a, "a"), (b, "b")]);
+        fleet.keep_busy(PARTITIONS).await;
+        let asked = Instant::now();
         tokio::task::block_in_place(|| leaving.leaves());
         told("left", seed, fleet.until_all_flow(PARTITIONS).await);
+        assert!(fleet.has_answered(id, asked) > 0, "it finished nothing of what it had in hand");
         let fresh = fleet.worker("c");
         fleet.until_works("c").await;
         told("joined", seed, fleet.until_all_flow(PARTITIONS).await);
@@ -115,6 +118,8 @@ fn killed(cluster: &Cluster, seed: u64) {
         let (victim, survivor) = dice.choose(workers);
         fleet.keep_busy(PARTITIONS).await;
         victim.kill();
+        let back = fleet.until_answered().await.as_secs_f64();
+        eprintln!("killed, seed {seed}: what was on its way is back after {back:.1} s");
         told("killed", seed, fleet.until_all_flow(PARTITIONS).await);
         fleet.end().await;
         tokio::task::block_in_place(|| survivor.leaves());
@@ -211,7 +216,7 @@ fn with_own_broker(
     seed: u64,
     fault: impl FnOnce(&mut Broker) + Send + 'static,
 ) {
-    let Some(jars) = &cluster.jars else { return };
+    let Some(jars) = cluster.own_jars() else { return };
     let mut broker = Broker::start(jars);
     block_on(async {
         let mut dice = Dice::new(seed);
@@ -226,7 +231,7 @@ fn with_own_broker(
 
 /// The broker that coordinates the group goes away, and another takes its place.
 fn coordinator(cluster: &Cluster, seed: u64) {
-    let Some(jars) = &cluster.jars else { return };
+    let Some(jars) = cluster.own_jars() else { return };
     let mut pair = Pair::start(jars);
     block_on(async {
         let mut dice = Dice::new(seed);

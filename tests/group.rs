@@ -60,7 +60,7 @@ macro_rules! conforms {
 
 const CONFORMANCE: [(&str, Test); 9] = conformance::each_queue_check!(conforms);
 
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 12] = [
     ("a_group_with_members_of_another_client_shares_and_rebalances_both_ways", mixed),
     ("members_that_come_and_go_lose_nothing", storm),
     ("what_was_deleted_before_anybody_got_it_is_passed_over", deleted),
@@ -68,6 +68,7 @@ const TESTS: [(&str, Test); 11] = [
     ("a_message_of_another_version_is_answered_and_not_put_aside", other_version),
     ("a_record_that_is_too_large_for_its_topic_is_refused", too_large),
     ("what_is_acked_while_a_rebalance_waits_is_committed_by_who_leaves", leaves_meanwhile),
+    ("a_group_that_shares_in_another_way_refuses_a_member_and_it_says_so_each_time", refused),
     ("a_partition_that_was_added_just_now_takes_messages", remade::grown),
     ("a_topic_that_was_gone_while_the_group_rebalanced_is_found_again", remade::gone),
     ("a_topic_that_is_made_anew_is_read_from_its_beginning", remade::made_anew),
@@ -316,8 +317,27 @@ fn leaves_meanwhile(cluster: &Cluster) {
     });
 }
 
+/// Nothing helps as long as the other member is there.
+fn refused(cluster: &Cluster) {
+    let Some(python) = python() else { return };
+    block_on(async {
+        let name = own_name("refused");
+        let topic = new_topic(&cluster.address, &name, 2).await;
+        let theirs = OtherMember::join(&python, &cluster.address, &name, "cooperative-sticky");
+        until("theirs has all", async || theirs.seen().assigned == [0, 1]).await;
+        let mut ours = <_ as Topic<Heartbeat>>::join(&*topic, "ours").await.unwrap();
+        for _ in 0..2 {
+            let error = ours.next().await.unwrap_err();
+            assert!(matches!(error, QueueError::Refused(_)), "{error:?}");
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(cause.contains("InconsistentGroupProtocol"), "{cause}");
+        }
+        theirs.leave();
+    });
+}
+
 fn own_tools(shared: &Cluster) {
-    let Some(broker) = &shared.broker else { return };
+    let Some(broker) = shared.own_broker() else { return };
     let name = own_name("tools");
     let described = || {
         let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";

@@ -10,7 +10,8 @@
 mod broker;
 mod support;
 
-use std::process::{Command, ExitCode};
+use std::io::Write;
+use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -18,8 +19,10 @@ use tempfile::TempDir;
 use crate::broker::{Broker, Cluster, Test};
 use crate::support::{start, tilemill, wait};
 
-const TESTS: [(&str, Test); 10] = [
-    ("a_worker_without_topics_says_what_makes_them", work_without_topics),
+const TESTS: [(&str, Test); 13] = [
+    ("each_role_without_topics_says_what_makes_them", roles_without_topics),
+    ("a_worker_waits_for_topics_that_are_made_later", work_without_topics),
+    ("a_check_says_what_is_wrong_with_topics_and_what_mends_it", checked),
     ("a_worker_with_too_small_topics_says_what_mends_them", work_with_small_topics),
     ("a_broker_that_advertises_an_address_out_of_reach_is_named", out_of_reach),
     ("topics_are_created_as_configured_and_a_second_time_left_alone", create_twice),
@@ -28,6 +31,7 @@ const TESTS: [(&str, Test); 10] = [
     ("partitions_on_too_few_brokers_are_shown_with_what_moves_them", replication),
     ("a_topic_grows_in_place_and_does_not_shrink", scale),
     ("deleting_has_to_be_confirmed", delete),
+    ("whoever_sits_at_a_terminal_is_asked_before_topics_are_deleted", delete_asks),
     ("kafkas_own_tools_see_the_topics_as_configured", own_tools),
 ];
 
@@ -100,13 +104,52 @@ impl Drop for Topics<'_> {
     }
 }
 
-fn work_without_topics(cluster: &Cluster) {
+fn roles_without_topics(cluster: &Cluster) {
     let topics = Topics::of(cluster, "lacking");
-    let ran = topics.command(&["work"], &[("TILEMILL_STARTUP_TIMEOUT", "100ms")]);
-    assert_eq!(ran.code, Some(3), "{ran:?}");
-    assert!(ran.error.contains(&topics.topic("tasks")), "{ran:?}");
-    assert!(ran.error.contains("make them with: tilemill topics create"), "{ran:?}");
-    // They are waited for, and until then it is said what to do.
+    let settings = [
+        ("TILEMILL_STARTUP_TIMEOUT", "100ms"),
+        ("TILEMILL_REDIS__ADDRESS", "127.0.0.1:1"),
+        ("TILEMILL_SERVER__LISTEN", "127.0.0.1:0"),
+    ];
+    for role in ["work", "serve", "collect", "monitor"] {
+        let ran = topics.command(&[role], &settings);
+        assert_eq!(ran.code, Some(3), "{role}: {ran:?}");
+        for words in [&*topics.topic("tasks"), "make them with: tilemill topics create"] {
+            assert!(ran.error.contains(words), "{role}, {words}: {ran:?}");
+        }
+    }
+}
+
+fn checked(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "checked");
+    let six = ("TILEMILL_TOPICS__TASKS_PARTITIONS", "6");
+    let (hour, wide) =
+        (("TILEMILL_TOPICS__TASKS_RETENTION", "1 h"), ("TILEMILL_TOPICS__MAX_MESSAGE", "9 MiB"));
+    let says = |settings: &[_], code, words: &[&str]| {
+        let check = topics.command(&["check"], settings);
+        assert_eq!(check.code, Some(code), "{check:?}");
+        for words in words {
+            assert!(check.out.contains(words), "{words}: {check:?}");
+        }
+    };
+    let missing = format!("the topic {} is missing", topics.topic("tasks"));
+    says(&[], 2, &[&missing, "tilemill topics create"]);
+    topics.ran("create", &[]);
+    says(&[], 0, &["4 partitions, with the settings it needs"]);
+    let scale = "tilemill topics scale --topic tasks --partitions 6";
+    says(&[six], 0, &["4 partitions, and 6 are configured", scale]);
+    says(&[hour], 0, &["retention.ms not as configured", "tilemill topics create"]);
+    says(&[wide], 0, &["max.message.bytes not as configured", "tilemill topics create"]);
+    says(
+        &[("TILEMILL_KAFKA__BROKERS", "127.0.0.1:1")],
+        3,
+        &["127.0.0.1:1 cannot be reached", "`kafka.brokers`"],
+    );
+}
+
+/// They are waited for, and until then it is said what to do.
+fn work_without_topics(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "later");
     let (mut child, log) = start(&mut topics.prepare(&["work"], &[]));
     log.wait_for("make them with: tilemill topics create");
     topics.ran("create", &[]);
@@ -130,7 +173,7 @@ fn work_with_small_topics(cluster: &Cluster) {
 }
 
 fn out_of_reach(cluster: &Cluster) {
-    let Some(jars) = &cluster.jars else { return };
+    let Some(jars) = cluster.own_jars() else { return };
     let broker =
         Broker::start_with(jars, |_| "advertised.listeners=PLAINTEXT://127.0.0.1:1\n".into());
     let directory = TempDir::new().unwrap();
@@ -245,8 +288,35 @@ fn delete(cluster: &Cluster) {
     assert_eq!(again.matches("is not there").count(), 3, "{again}");
 }
 
+fn delete_asks(cluster: &Cluster) {
+    let topics = Topics::of(cluster, "asked");
+    topics.ran("create", &[]);
+    for (answer, left) in [("no", 3), ("", 3), ("y", 0)] {
+        // `script` is a terminal for what it runs, and takes what is typed from its own input.
+        let delete = topics.prepare(&["topics", "delete"], &[]);
+        let line = format!("{} topics delete", delete.get_program().display());
+        let mut script = Command::new("script");
+        for (key, value) in delete.get_envs() {
+            match value {
+                Some(value) => script.env(key, value),
+                None => script.env_remove(key),
+            };
+        }
+        script.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        script.current_dir(topics.directory.path());
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        writeln!(child.stdin.take().unwrap(), "{answer}").unwrap();
+        let ran = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap();
+        assert!(said.contains("with all messages? [y/N]"), "{said}");
+        assert_eq!(ran.status.success(), left == 0, "{said}");
+        let listed = topics.ran("list", &[]);
+        assert_eq!(listed.matches("on 1 broker each").count(), left, "{listed}");
+    }
+}
+
 fn own_tools(cluster: &Cluster) {
-    let Some(broker) = &cluster.broker else { return };
+    let Some(broker) = cluster.own_broker() else { return };
     let topics = Topics::of(cluster, "tools");
     topics.ran("create", &[("TILEMILL_TOPICS__MAX_MESSAGE", "3 MiB")]);
     let described = broker.tool(

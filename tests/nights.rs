@@ -30,7 +30,7 @@ use crate::support::{Process, Server, picture};
 /// A night, with the seed that chooses when it begins.
 type Night = fn(&Services, u64);
 
-const NIGHTS: [(&str, Night); 18] = [
+const NIGHTS: [(&str, Night); 20] = [
     ("nothing_happens", nothing),
     ("a_worker_is_killed", worker_killed),
     ("a_worker_is_stopped_for_a_while", worker_stopped),
@@ -46,9 +46,11 @@ const NIGHTS: [(&str, Night); 18] = [
     ("the_monitor_is_killed_and_starts_again", monitor_killed),
     ("the_server_is_killed_and_starts_again", server_killed),
     ("the_broker_starts_again", broker_restarted),
-    ("redis_is_emptied_and_the_server_killed", redis_emptied),
+    ("redis_is_emptied", redis_emptied),
+    ("redis_starts_again_empty", redis_restarted),
+    ("redis_starts_again_empty_and_so_does_the_server", redis_and_server_restarted),
     ("partitions_are_added", scaled),
-    ("a_tile_kills_its_workers_while_another_job_runs", deadly_tile),
+    ("a_tile_kills_its_workers_while_other_jobs_run", deadly_tile),
 ];
 
 /// The image: so many tiles that a job takes some seconds.
@@ -258,8 +260,7 @@ fn storm(services: &Services, seed: u64) {
 
 fn collector_killed(services: &Services, seed: u64) {
     let mut job = Job::begin(services, "collector-killed", seed);
-    let dead = std::mem::replace(&mut job.collector, job.mill.collect());
-    dead.kill();
+    job.collector.kill_and_start(|| job.mill.collect());
     job.ends();
 }
 
@@ -278,10 +279,9 @@ fn collector_of_two_killed(services: &Services, seed: u64) {
 
 fn collector_killed_late(services: &Services, seed: u64) {
     let (mut job, _) = Job::begin_to_encode(services, &format!("killed-late-{seed}"), 0);
-    let dead = std::mem::replace(&mut job.collector, job.mill.collect());
-    dead.signal(Signal::STOP);
+    job.collector.signal(Signal::STOP);
     assert!(job.is_open(), "it had the result already");
-    dead.kill();
+    job.collector.kill_and_start(|| job.mill.collect());
     job.ends();
 }
 
@@ -316,8 +316,7 @@ fn results_deleted(services: &Services, seed: u64) {
         last = now;
     }
     runtime.block_on(results.delete());
-    let dead = std::mem::replace(&mut job.collector, job.mill.collect());
-    dead.kill();
+    job.collector.kill_and_start(|| job.mill.collect());
     let over = Instant::now();
     job.server.log().wait_for("sending lost tiles again");
     eprintln!("sent again {:.1} s after the fault", over.elapsed().as_secs_f64());
@@ -342,8 +341,7 @@ fn two_servers(services: &Services, seed: u64) {
 
 fn monitor_killed(services: &Services, seed: u64) {
     let mut job = Job::begin(services, "monitor-killed", seed);
-    let dead = std::mem::replace(&mut job.monitor, job.mill.monitor());
-    dead.kill();
+    job.monitor.kill_and_start(|| job.mill.monitor());
     job.ends();
 }
 
@@ -355,7 +353,7 @@ fn server_killed(services: &Services, seed: u64) {
 }
 
 fn broker_restarted(services: &Services, seed: u64) {
-    let Some(jars) = &services.kafka.jars else { return };
+    let Some(jars) = services.kafka.own_jars() else { return };
     let mut broker = Broker::start(jars);
     let mill = Mill::new(&broker.address(), &services.redis.address(), &format!("broker-{seed}"));
     let job = Job::begin_on(mill, seed, 2);
@@ -368,25 +366,59 @@ fn broker_restarted(services: &Services, seed: u64) {
     job.ends();
 }
 
+/// A job in work with a Redis of its own.
+fn with_own_redis(services: &Services, name: &str, seed: u64) -> (Redis, Job) {
+    let redis = Redis::start();
+    let mill = Mill::new(&services.kafka.address, &redis.address(), &format!("{name}-{seed}"));
+    (redis, Job::begin_on(mill, seed, 2))
+}
+
 fn redis_emptied(services: &Services, seed: u64) {
-    let mut redis = Redis::start();
-    let name = format!("redis-{seed}");
-    let mill = Mill::new(&services.kafka.address, &redis.address(), &name);
-    let mut job = Job::begin_on(mill, seed, 2);
-    redis.kill();
-    if seed.is_multiple_of(2) {
-        job.server.kill();
-        redis.resume();
-        job.server = job.mill.serve();
-    } else {
-        redis.resume();
-    }
+    let (redis, job) = with_own_redis(services, "redis-emptied", seed);
+    support::runtime().block_on(redis.empty());
     job.ends();
 }
 
+fn redis_restarted(services: &Services, seed: u64) {
+    let (mut redis, job) = with_own_redis(services, "redis-restarted", seed);
+    redis.kill();
+    // All roles wait for it: what they notice, they say.
+    for log in [job.server.log(), job.collector.log()] {
+        log.wait_for("WARN");
+    }
+    redis.resume();
+    job.ends();
+}
+
+fn redis_and_server_restarted(services: &Services, seed: u64) {
+    let (mut redis, mut job) = with_own_redis(services, "redis-server", seed);
+    redis.kill();
+    job.server.kill();
+    redis.resume();
+    job.server = job.mill.serve();
+    job.ends();
+}
+
+/// The server and the workers learn of partitions by and by; jobs that come meanwhile end, too.
 fn scaled(services: &Services, seed: u64) {
+    const BEFORE: u32 = 4;
+    const AFTER: u32 = 9;
     let job = Job::begin(services, "scaled", seed);
-    job.mill.topics(&["scale", "--partitions", "9"]);
+    job.mill.topics(&["scale", "--partitions", &AFTER.to_string()]);
+    let over = Instant::now();
+    let runtime = support::runtime();
+    let tasks = Records::of(&services.kafka.address, job.mill.topic("TASKS"), AFTER);
+    let tasks = runtime.block_on(tasks);
+    let is_new_used =
+        || runtime.block_on(tasks.ends()).into_iter().skip(BEFORE as usize).any(|end| end > 0);
+    let image = picture(job.mill.data.path(), "more.png", 700, 500);
+    let expected = by_run(&image, FILTERS, "png");
+    while !is_new_used() {
+        assert!(over.elapsed() < support::PATIENCE, "no tile is sent to a new partition");
+        let more = job.server.accepted(&image, &FIELDS);
+        assert!(job.server.result(&more) == expected, "the result has other bytes");
+    }
+    eprintln!("new partitions are used {:.1} s later", over.elapsed().as_secs_f64());
     job.ends();
 }
 
@@ -404,10 +436,14 @@ fn deadly_tile(services: &Services, seed: u64) {
     let mut workers: Vec<_> = (0..3).map(start).collect();
     (0..3).for_each(|number| drop(until_worker(&server, &format!("mortal-{number}"), "live")));
     let image = picture(mill.data.path(), "in.png", 1450, 1001);
-    let good = server.accepted(&image, &FIELDS);
     let deadly = flat(mill.data.path(), 3300);
     let whole = [("filters", "blur:20"), ("format", "png"), ("tile_size", "3300")];
+    let expected = EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png"));
+    let is_right = |good: &str| assert!(server.result(good) == *expected, "it has other bytes");
+    let another = || server.accepted(&image, &FIELDS);
     let bad = server.accepted(&deadly, &whole);
+    // At any time there is another job in work.
+    let (mut good, mut done) = (another(), 0);
     let (began, mut deaths) = (Instant::now(), 0);
     let failed = loop {
         let (_, job) = server.get(&format!("/api/jobs/{bad}"));
@@ -421,16 +457,20 @@ fn deadly_tile(services: &Services, seed: u64) {
                 *worker = start(number);
             }
         }
+        let (_, other) = server.get(&format!("/api/jobs/{good}"));
+        if other["finished_at"].is_string() {
+            is_right(&good);
+            good = another();
+            done += 1;
+        }
         std::thread::sleep(Duration::from_millis(20));
     };
-    eprintln!("given up after {deaths} deaths and {:.1} s", began.elapsed().as_secs_f64());
+    let time = began.elapsed().as_secs_f64();
+    eprintln!("given up after {deaths} deaths and {time:.1} s, beside {done} other jobs");
     assert!((3..=4).contains(&deaths), "{deaths} deaths");
     assert_eq!(failed["error"]["tile"], 0, "{failed}");
     assert!(failed["error"]["cause"].as_str().unwrap().contains("died 3 times"), "{failed}");
-    assert!(
-        server.result(&good) == *EXPECTED.get_or_init(|| by_run(&image, FILTERS, "png")),
-        "the result has other bytes"
-    );
+    is_right(&good);
     // Their logs tell of the tile, as they should.
     drop(workers);
     leave_all([collector, monitor]);

@@ -29,7 +29,7 @@ use crate::mill::{by_run, leave_all, until_worker};
 use crate::network::Network;
 use crate::store::Redis;
 use crate::support::{
-    Process, Server, data, is_all_required, picture, run_on, tilemill, until_tree,
+    PATIENCE, Process, Server, data, is_all_required, picture, run_on, tilemill, until_tree,
 };
 
 type Test = fn(&Path);
@@ -160,8 +160,8 @@ impl Nodes {
     fn end(self) {
         self.server.until_idle();
         until_tree(&self.disk(COLLECTOR).join("data/processed"), <[String]>::is_empty);
-        let lag = self.lag();
-        assert!(lag.iter().all(|lag| lag == "0"), "{lag:?}");
+        until_tree(&self.disk(SERVER).join("data/processed"), <[String]>::is_empty);
+        self.until_no_lag();
         let Self { server, collector, monitor, workers, broker, redis, network, .. } = self;
         leave_all(workers.into_iter().chain([collector, monitor]));
         server.stop();
@@ -169,20 +169,33 @@ impl Nodes {
         drop(network);
     }
 
-    /// The lag of each partition of the workers' and the collectors' group, as Kafka's own tool shows it.
-    fn lag(&self) -> Vec<String> {
-        let two = format!("{}:9092", self.network.address(COLLECTOR));
-        let mut lags = Vec::new();
-        for group in ["image-processor-group", "master-results-group"] {
-            let ask = ["--bootstrap-server", &two, "--describe", "--group", group];
-            let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
-            let described = self.broker.tool(class, &ask);
-            let text = String::from_utf8(described.stdout).unwrap();
-            let rows = text.lines().filter(|line| line.starts_with(group));
-            let lag = |row: &str| row.split_whitespace().nth(5).unwrap().to_owned();
-            // Of a partition that never had a message there is none.
-            lags.extend(rows.map(lag).filter(|lag| lag != "-"));
+    /// Each group has dealt with all that it was sent. A heartbeat may come at any time.
+    fn until_no_lag(&self) {
+        for group in ["image-processor-group", "master-results-group", "monitoring-group"] {
+            let began = Instant::now();
+            loop {
+                let lags = self.lag(group);
+                if lags.iter().all(|lag| lag == "0") {
+                    break;
+                }
+                assert!(began.elapsed() < PATIENCE, "{group}: {lags:?}");
+            }
         }
+    }
+
+    /// The lag of each partition, as Kafka's own tool shows it.
+    fn lag(&self, group: &str) -> Vec<String> {
+        let two = format!("{}:9092", self.network.address(COLLECTOR));
+        let ask = ["--bootstrap-server", &two, "--describe", "--group", group];
+        let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+        let described = self.broker.tool(class, &ask);
+        assert!(described.status.success(), "{described:?}");
+        let text = String::from_utf8(described.stdout).unwrap();
+        let rows = text.lines().filter(|line| line.starts_with(group));
+        let lag = |row: &str| row.split_whitespace().nth(5).unwrap().to_owned();
+        // Of a partition that never had a message there is none.
+        let lags: Vec<_> = rows.map(lag).filter(|lag| lag != "-").collect();
+        assert!(!lags.is_empty(), "{text}");
         lags
     }
 }

@@ -33,9 +33,8 @@ pub type SeededTest = fn(&Cluster, u64);
 pub struct Cluster {
     pub address: String,
     /// None where somebody else runs it.
-    pub broker: Option<Broker>,
-    /// For brokers of a test's own.
-    pub jars: Option<PathBuf>,
+    broker: Option<Broker>,
+    jars: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -48,6 +47,29 @@ impl Cluster {
             }
         }
     }
+
+    /// For brokers of a test's own. Without them, a test that may is skipped.
+    pub fn own_jars(&self) -> Option<&PathBuf> {
+        if self.jars.is_none() {
+            skip_without_own("a broker of its own");
+        }
+        self.jars.as_ref()
+    }
+
+    /// The broker, for a test that uses its tools. Without it, a test that may is skipped.
+    pub fn own_broker(&self) -> Option<&Broker> {
+        if self.broker.is_none() {
+            skip_without_own("Kafka's own tools");
+        }
+        self.broker.as_ref()
+    }
+}
+
+fn skip_without_own(what: &str) {
+    let missing =
+        format!("the test needs {what}, and TILEMILL_TEST_KAFKA names one of somebody else");
+    assert!(!crate::support::is_all_required(), "{missing}");
+    eprintln!("skipped: {missing}");
 }
 
 /// Runs the tests of a program, or says why not.

@@ -151,11 +151,30 @@ impl Fleet {
     /// Waits until this worker has answered a tile from now on.
     pub async fn until_works(&self, worker: &str) {
         let began = Instant::now();
-        let by = |answer: &Answer| answer.worker == worker && answer.at > began;
-        until(&format!("{worker} works"), async || {
-            self.seen.lock().unwrap().answered.values().flatten().any(by)
+        until(&format!("{worker} works"), async || self.has_answered(worker, began) > 0).await;
+    }
+
+    /// How many tiles this worker has answered since then.
+    pub fn has_answered(&self, worker: &str, since: Instant) -> usize {
+        let seen = self.seen.lock().unwrap();
+        let by = |answer: &&Answer| answer.worker == worker && answer.at > since;
+        seen.answered.values().flatten().filter(by).count()
+    }
+
+    /// Waits until all that is on its way now has come back.
+    pub async fn until_answered(&self) -> Duration {
+        let began = Instant::now();
+        let on_way: Vec<u32> = {
+            let seen = self.seen.lock().unwrap();
+            seen.sent.keys().filter(|tile| !seen.answered.contains_key(tile)).copied().collect()
+        };
+        assert!(!on_way.is_empty(), "nothing was in hand");
+        until("what was on its way comes back", async || {
+            let seen = self.seen.lock().unwrap();
+            on_way.iter().all(|tile| seen.answered.contains_key(tile))
         })
         .await;
+        began.elapsed()
     }
 
     /// Sends a tile of one's own.

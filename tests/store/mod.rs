@@ -92,6 +92,13 @@ impl Redis {
         }
     }
 
+    /// Deletes all keys, while everybody stays connected.
+    pub async fn empty(&self) {
+        let client = self.client().await;
+        client.flushall::<()>(false).await.unwrap();
+        client.quit().await.unwrap();
+    }
+
     /// Another client than the one that is tested, of the same library.
     pub async fn client(&self) -> Client {
         let config = Config {

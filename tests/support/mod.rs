@@ -201,6 +201,13 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// The same, and then another takes its place.
+    pub fn kill_and_start(&mut self, start: impl FnOnce() -> Self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        *self = start();
+    }
+
     /// A signal such as SIGSTOP.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
