@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::util::nest;
-use figment::value::{Dict, Map};
+use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
@@ -353,7 +353,7 @@ fn environment() -> Env {
 
 const SECRETS: [&str; 2] = ["redis.password", "storage.token"];
 
-/// The variables of secrets, each as the text that it is: figment takes `0123` for a number.
+/// The variables of secrets, each as text: figment takes `0123` for a number.
 struct Secrets(Env);
 
 impl Provider for Secrets {
@@ -365,7 +365,13 @@ impl Provider for Secrets {
         let mut data = Dict::new();
         for (key, text) in self.0.iter() {
             // Without blanks around it, as all variables: one from a file may end with its line.
-            let section = nest(key.as_str(), text.trim().into()).into_dict();
+            let text = text.trim();
+            let value = match text.parse() {
+                // Without its quotes, if it has some.
+                Ok(quoted @ Value::String(..)) => quoted,
+                _ => text.into(),
+            };
+            let section = nest(key.as_str(), value).into_dict();
             // No section has two secrets, so none takes the place of another.
             data.extend(section.unwrap_or_default());
         }
@@ -373,19 +379,16 @@ impl Provider for Secrets {
     }
 }
 
-/// An error in words that show no secret.
+/// An error in words that show no secret: nothing that is quoted of a file, where it names the line.
 fn readable(error: &figment::Error) -> String {
     // Figment names its profile, `default`, as if it were part of the key.
     let text = error.to_string().replace("\"default.", "\"");
-    text.lines().map(without_secret).collect::<Vec<_>>().join("\n")
+    text.lines().filter(|line| !is_quoted(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// A line of an error; what it quotes of a file, as `2 | password = 0123`, ends with such a key.
-fn without_secret(line: &str) -> &str {
-    let quotes = line.split_once(" | ").is_some_and(|(number, _)| number.parse::<u64>().is_ok());
-    let keys = SECRETS.iter().filter_map(|key| key.rsplit('.').next());
-    let end = keys.filter_map(|key| Some(line.find(key)? + key.len())).min();
-    end.filter(|_| quotes).map_or(line, |end| &line[..end])
+/// As in `2 | password = 0123`, and the marks below.
+fn is_quoted(line: &str) -> bool {
+    line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
 }
 
 fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError> {
@@ -421,15 +424,10 @@ mod tests {
 
     #[test]
     fn what_an_error_quotes_of_the_file_shows_no_secret() {
-        for (file, shown) in [
-            ("[redis]\npassword = 0123\n", "\n2 | password\n"),
-            ("storage = { token = 0123 }\n", "\n1 | storage = { token\n"),
-            ("[tile]\nsize = 0123\n", "\n2 | size = 0123\n"),
-        ] {
+        for file in ["[redis]\npassword = 0123\n", "storage = { token = 0123 }\n"] {
             let error = Figment::from(Toml::string(file)).extract::<Config>().unwrap_err();
             let text = readable(&error);
-            assert!(text.contains(shown), "{text}");
-            assert_eq!(text.contains("0123"), shown.contains("0123"), "{text}");
+            assert!(text.contains("at line") && !text.contains("0123"), "{text}");
         }
     }
 }

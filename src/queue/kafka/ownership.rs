@@ -137,7 +137,8 @@ impl State {
     }
 
     /// Whether the message there may be handed out as far as the others in this process are concerned. A
-    /// suspect has it to itself: nobody else is blamed if it dies, and it is not blamed for another.
+    /// suspect has it to itself: nobody else is blamed if it dies, and it is not blamed for another. What is in work
+    /// yet of partitions that were lost is not known here.
     fn lets(&mut self, place: Place) -> bool {
         let suspect = self.suspect.filter(|suspect| self.holding(*suspect).is_some());
         let is_suspect = |holding: &mut Holding| holding.caution.is_suspect(place.offset);
@@ -346,14 +347,10 @@ impl Ownership {
         }
     }
 
-    /// The coordinator may have stored these or not: they are due again.
-    pub(super) fn doubt(&self, commits: &[Commit]) {
-        let mut state = self.lock();
-        for commit in commits {
-            if let Some(holding) = state.holding(commit.place()) {
-                holding.doubt();
-            }
-        }
+    /// The coordinator may have stored the last commit or not: all of it is due again.
+    pub(super) fn doubt(&self) {
+        self.lock().holdings.values_mut().for_each(Holding::doubt);
+        self.acked.notify_one();
     }
 
     /// Waits for an ack. Cancel-safe: an ack during a wait that was given up ends the next.
@@ -469,7 +466,7 @@ mod tests {
         let held = commit(&ownership).unwrap();
         assert!(ownership.deliver(first));
         ownership.hand_over();
-        ownership.doubt(&ownership.due());
+        ownership.doubt();
         assigned(&ownership, 0, Note::Free, Continuity::Unbroken);
         assert_eq!(ownership.judge(place(&owned, 1)), Some(Verdict::Wait));
         assert_eq!(commit(&ownership), Some(held));

@@ -295,7 +295,8 @@ impl Dispatcher {
         self.record_failures().await
     }
 
-    /// Ends the jobs that have to fail. Those that cannot be ended now are ended at a later look.
+    /// Ends the jobs that have to fail. Those that cannot be ended now are ended at a later look, and hold up
+    /// no others.
     async fn record_failures(&mut self) -> Result<(), PortError> {
         let mut troubles = Troubles::default();
         for active in &mut self.active {
@@ -310,7 +311,10 @@ impl Dispatcher {
                 Err(error) => troubles.note(Err(error.into()))?,
             }
         }
-        troubles.end()
+        if let Err(error) = troubles.end() {
+            warn!(error = &error as &dyn std::error::Error, "a job cannot be ended yet");
+        }
+        Ok(())
     }
 
     async fn look_at_boards(&mut self) -> Result<(), PortError> {
@@ -390,7 +394,8 @@ impl Dispatcher {
     /// Lets results come to collectors that see the files.
     async fn route(&mut self) -> Result<(), PortError> {
         let processes = self.ports.state.processes().await?;
-        let partitions = self.ports.results.partitions().await?;
+        // Nobody knows while the topic is being made anew.
+        let partitions = self.ports.results.partitions().await.ok();
         self.routes = Routes::of(&processes, self.ports.storage.id(), partitions);
         for active in &mut self.active {
             let partition = self.routes.choose(active.plan.id, active.results_partition);

@@ -21,8 +21,8 @@ pub(super) struct Routes {
 
 impl Routes {
     /// What the collectors say that run now, to a server with the files of `storage`, of so many partitions.
-    pub(super) fn of(processes: &[Process], storage: &StorageId, count: u32) -> Self {
-        let mut routes = Self { count: Some(count), ..Self::default() };
+    pub(super) fn of(processes: &[Process], storage: &StorageId, count: Option<u32>) -> Self {
+        let mut routes = Self { count, ..Self::default() };
         for process in processes.iter().filter(|process| process.role == Role::Collect) {
             let sees = process.storage.as_ref() == Some(storage);
             let partitions = if sees { &mut routes.ours } else { &mut routes.others };
@@ -62,12 +62,15 @@ mod tests {
         let [ours, other] = ["a", "b"].map(|name| StorageId(name.into()));
         let job = JobId::generate();
         let both = [collector("a", &[0, 2]), collector("b", &[1])];
-        assert_eq!(Routes::of(&both, &ours, 3).choose(job, 2), 2);
-        assert!([0, 2].contains(&Routes::of(&both, &ours, 3).choose(job, 1)));
-        assert!([0, 2].contains(&Routes::of(&both, &ours, 3).choose(job, 3)), "there is none");
-        assert_eq!(Routes::of(&both, &other, 3).choose(job, 0), 1);
+        assert_eq!(Routes::of(&both, &ours, Some(3)).choose(job, 2), 2);
+        assert!([0, 2].contains(&Routes::of(&both, &ours, Some(3)).choose(job, 1)));
+        assert!(
+            [0, 2].contains(&Routes::of(&both, &ours, Some(3)).choose(job, 3)),
+            "there is none"
+        );
+        assert_eq!(Routes::of(&both, &other, Some(3)).choose(job, 0), 1);
         for nobody_better in [vec![], vec![collector("a", &[0])], vec![collector("b", &[1])]] {
-            assert_eq!(Routes::of(&nobody_better, &ours, 3).choose(job, 1), 1);
+            assert_eq!(Routes::of(&nobody_better, &ours, Some(3)).choose(job, 1), 1);
         }
     }
 }

@@ -70,8 +70,11 @@ impl Decoder {
     /// Only an image that was alone can be blamed for the end of its process: one that was being
     /// decoded when a process ended is decoded alone the next time.
     pub(super) async fn decode(&self, plan: &Plan, listener: Listener, stop: CancellationToken) {
-        let Ok(shared) = self.places.acquire().await else { return };
         if self.is_over(plan.id, &stop).await {
+            return;
+        }
+        let Ok(shared) = self.places.acquire().await else { return };
+        if stop.is_cancelled() {
             return;
         }
         let ended = match self.storage.count_start(plan.id, Step::Decode).await {

@@ -260,7 +260,7 @@ impl Member {
         let stored = self.coordinator.commit(&self.identity, &due).await;
         match &stored {
             Ok(()) => self.ownership.stored(&due),
-            Err(_) => self.ownership.doubt(&due),
+            Err(_) => self.ownership.doubt(),
         }
         stored
     }
@@ -292,6 +292,8 @@ impl Member {
     async fn leave(&mut self) -> Result<(), KafkaError> {
         // While the group prepares to decide anew, too, the coordinator stores what is dealt with.
         let current = self.settled == Some(self.identity.generation);
+        // A commit may just have been on its way.
+        self.ownership.doubt();
         self.ownership.hand_over();
         let stored = if current { self.commit().await } else { Ok(()) };
         // Acks that come from now on are void.
