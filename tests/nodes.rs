@@ -191,12 +191,11 @@ impl Nodes {
         let described = self.broker.tool(class, &ask);
         assert!(described.status.success(), "{described:?}");
         let text = String::from_utf8(described.stdout).unwrap();
-        let rows = text.lines().filter(|line| line.starts_with(group));
-        let lag = |row: &str| row.split_whitespace().nth(5).unwrap().to_owned();
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with(group)).collect();
+        assert!(!rows.is_empty(), "{text}");
+        let lags = rows.iter().map(|row| row.split_whitespace().nth(5).unwrap().to_owned());
         // Of a partition that never had a message there is none.
-        let lags: Vec<_> = rows.map(lag).filter(|lag| lag != "-").collect();
-        assert!(!lags.is_empty(), "{text}");
-        lags
+        lags.filter(|lag| lag != "-").collect()
     }
 }
 
