@@ -444,16 +444,16 @@ fn deadly_tile(services: &Services, seed: u64) {
     let bad = server.accepted(&deadly, &whole);
     // At any time there is another job in work.
     let (mut good, mut done) = (another(), 0);
-    let (began, mut deaths) = (Instant::now(), 0);
+    let (began, mut deaths) = (Instant::now(), Vec::new());
     let failed = loop {
         let (_, job) = server.get(&format!("/api/jobs/{bad}"));
         if job["status"] == "failed" {
             break job;
         }
-        assert!(began.elapsed() < 3 * support::PATIENCE, "not given up after {deaths} deaths");
+        assert!(began.elapsed() < 3 * support::PATIENCE, "not given up: {deaths:#?}");
         for (number, worker) in workers.iter_mut().enumerate() {
             if worker.ended().is_some() {
-                deaths += 1;
+                deaths.push((began.elapsed(), worker.log().lines()));
                 *worker = start(number);
             }
         }
@@ -466,8 +466,9 @@ fn deadly_tile(services: &Services, seed: u64) {
         std::thread::sleep(Duration::from_millis(20));
     };
     let time = began.elapsed().as_secs_f64();
-    eprintln!("given up after {deaths} deaths and {time:.1} s, beside {done} other jobs");
-    assert!((3..=4).contains(&deaths), "{deaths} deaths");
+    let count = deaths.len();
+    eprintln!("given up after {count} deaths and {time:.1} s, beside {done} other jobs");
+    assert!((3..=4).contains(&count), "{count} deaths: {deaths:#?}");
     assert_eq!(failed["error"]["tile"], 0, "{failed}");
     assert!(failed["error"]["cause"].as_str().unwrap().contains("died 3 times"), "{failed}");
     is_right(&good);

@@ -5,7 +5,8 @@
 //! owner died reads there which messages that one may have had, and hands them out one at a time, each
 //! after a commit that counts it. A process dies with all its partitions, so one that was counted before
 //! is a suspect: it goes alone in its process (`ownership`), and no other is blamed for it. An owner that
-//! is alive when it gives a partition away takes the count back: then nobody died.
+//! is alive when it gives a partition away takes the count back: then nobody died. What it has in hand then
+//! is lent: it may yet die of it, and nobody would hear of that, so the next owner is as careful at once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,6 +24,8 @@ pub(super) enum Note {
     Free,
     /// Messages below `until` may be.
     Held { until: u64 },
+    /// Messages below `until` may be in those of an owner that is alive and has lost them.
+    Lent { until: u64 },
     /// One message is, alone in its partition and for the `tries`th time; those below `until` may have
     /// been before.
     Trying { offset: u64, tries: u32, until: u64 },
@@ -93,7 +96,12 @@ impl Caution {
 
     /// Whether the owner before died with the message at `offset` in hand, or about to have it.
     pub(super) fn is_inherited(&self, offset: u64) -> bool {
-        offset < self.found.until()
+        offset < self.found.until() && !matches!(self.found, Note::Lent { .. })
+    }
+
+    /// Whether what is in hand is a message that somebody had in hand before.
+    pub(super) fn is_trying(&self) -> bool {
+        matches!(self.said, Note::Trying { .. })
     }
 
     /// Whether processes died with the message at `offset` in hand before, and one more may: alone.
@@ -116,18 +124,21 @@ impl Caution {
         self.stored = note;
     }
 
-    /// This owner is alive and may be about to lose the partition; `offset` is what it commits.
-    pub(super) fn hand_over(&mut self, offset: Option<u64>) {
-        let careful_until = self.found.until();
-        let blameless = match self.said {
-            Note::Trying { offset, tries, until } if self.said != self.found => {
+    /// This owner is alive and may be about to lose the partition; `offset` is what it commits, and what it has
+    /// in hand and goes on with ends at `in_hand_until`.
+    pub(super) fn hand_over(&mut self, offset: Option<u64>, in_hand_until: Option<u64>) {
+        let blameless = match (self.said, self.found) {
+            (Note::Trying { offset, tries, until }, Note::Trying { .. })
+                if self.said != self.found =>
+            {
                 Note::Trying { offset, tries: tries.saturating_sub(1), until }
             }
-            other => other,
+            (Note::Trying { .. }, found) => found,
+            (other, _) => other,
         };
-        let careful = offset.is_some_and(|offset| offset < careful_until);
-        let before =
-            std::mem::replace(&mut self.said, if careful { blameless } else { Note::Free });
+        let careful = offset.is_some_and(|offset| offset < self.found.until());
+        let lent = in_hand_until.map_or(Note::Free, |until| Note::Lent { until });
+        let before = std::mem::replace(&mut self.said, if careful { blameless } else { lent });
         // Of several attempts to join again, the first had what is in hand.
         self.handed_over = self.handed_over.or(Some((before, self.said)));
     }
@@ -147,7 +158,7 @@ impl Note {
     fn until(self) -> u64 {
         match self {
             Self::Free => 0,
-            Self::Held { until } | Self::Trying { until, .. } => until,
+            Self::Held { until } | Self::Lent { until } | Self::Trying { until, .. } => until,
         }
     }
 
@@ -164,6 +175,7 @@ impl fmt::Display for Note {
         match self {
             Self::Free => Ok(()),
             Self::Held { until } => write!(f, "held {until}"),
+            Self::Lent { until } => write!(f, "lent {until}"),
             Self::Trying { offset, tries, until } => write!(f, "try {offset} {tries} {until}"),
         }
     }
@@ -178,6 +190,7 @@ impl FromStr for Note {
         match words[..] {
             [] => Ok(Self::Free),
             ["held", until] => Ok(Self::Held { until: number(until)? }),
+            ["lent", until] => Ok(Self::Lent { until: number(until)? }),
             ["try", offset, tries, until] => Ok(Self::Trying {
                 offset: number(offset)?,
                 // No more than count, whoever wrote it.
@@ -204,6 +217,7 @@ mod tests {
         for (note, text) in [
             (Note::Free, ""),
             (Note::Held { until: 7 }, "held 7"),
+            (Note::Lent { until: 7 }, "lent 7"),
             (Note::Trying { offset: 5, tries: 2, until: 7 }, "try 5 2 7"),
         ] {
             assert_eq!(note.to_string(), text);
@@ -273,9 +287,14 @@ mod tests {
             (
                 Note::Held { until: 12 },
                 Note::Trying { offset: 10, tries: 1, until: 12 },
-                Note::Trying { offset: 10, tries: 0, until: 12 },
+                Note::Held { until: 12 },
             ),
-            (Note::Free, Note::Held { until: 42 }, Note::Free),
+            (
+                Note::Lent { until: 11 },
+                Note::Trying { offset: 10, tries: 1, until: 11 },
+                Note::Lent { until: 11 },
+            ),
+            (Note::Free, Note::Held { until: 42 }, Note::Lent { until: 11 }),
         ] {
             let mut caution = Caution::new(found);
             assert_eq!(caution.judge(10, true), Verdict::Wait);
@@ -283,15 +302,31 @@ mod tests {
             assert_eq!(caution.judge(10, true), Verdict::Deliver);
             // The first attempt to join failed.
             for _ in 0..2 {
-                caution.hand_over(Some(10));
+                caution.hand_over(Some(10), Some(11));
                 assert_eq!(commit(&mut caution), handed_over);
             }
             caution.keep(true);
             assert_eq!(commit(&mut caution), said);
-            caution.hand_over(Some(10));
+            caution.hand_over(Some(10), Some(11));
             caution.keep(false);
             assert_eq!(commit(&mut caution), handed_over);
         }
+    }
+
+    #[test]
+    fn what_a_living_owner_still_has_in_hand_is_counted_by_the_next() {
+        let mut caution = Caution::new(Note::Free);
+        assert_eq!(caution.judge(10, true), Verdict::Wait);
+        commit(&mut caution);
+        assert_eq!(caution.judge(10, true), Verdict::Deliver);
+        caution.hand_over(Some(10), Some(11));
+        let mut next = Caution::new(commit(&mut caution));
+        assert!(!next.is_inherited(10), "nobody died");
+        assert_eq!(next.judge(10, true), Verdict::Wait);
+        assert_eq!(commit(&mut next), Note::Trying { offset: 10, tries: 1, until: 11 });
+        assert_eq!(next.judge(10, true), Verdict::Deliver);
+        assert_eq!(next.judge(11, true), Verdict::Wait);
+        assert_eq!(commit(&mut next), Note::Held { until: 43 });
     }
 
     #[test]
@@ -300,21 +335,21 @@ mod tests {
         assert_eq!(caution.judge(10, true), Verdict::Wait);
         commit(&mut caution);
         assert_eq!(caution.judge(10, true), Verdict::Deliver);
-        caution.hand_over(Some(10));
+        caution.hand_over(Some(10), Some(11));
         assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 2, until: 12 });
         // Kept after all, it is said again.
         assert_eq!(caution.judge(10, true), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 3, until: 12 });
-        caution.hand_over(Some(12));
+        caution.hand_over(Some(12), None);
         assert_eq!(commit(&mut caution), Note::Free);
         let left = Note::Trying { offset: 10, tries: 2, until: 12 };
         let mut idle = Caution::new(left);
-        idle.hand_over(Some(10));
+        idle.hand_over(Some(10), None);
         assert_eq!(commit(&mut idle), left);
         let mut careless = Caution::new(Note::Free);
         assert_eq!(careless.judge(0, true), Verdict::Wait);
         commit(&mut careless);
-        careless.hand_over(Some(0));
+        careless.hand_over(Some(0), None);
         assert_eq!(commit(&mut careless), Note::Free);
         assert_eq!(careless.judge(1, true), Verdict::Wait);
     }

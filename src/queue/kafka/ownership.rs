@@ -18,6 +18,9 @@ use super::tracker::Tracker;
 /// How long a group waits for what its members have in hand before it decides anew: what kills its process
 /// nearly always does so in that time.
 const GRACE: Duration = Duration::from_secs(2);
+/// The same for what somebody died with: it is worth waiting for. With a heartbeat before it, less than a
+/// rebalance waits for its members.
+const LONG_GRACE: Duration = Duration::from_secs(8);
 
 /// Where a group stands in a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -294,29 +297,43 @@ impl Ownership {
     }
 
     /// Hands out nothing new until the group has decided, and waits for what is in hand, if that may be
-    /// deadly, for [`GRACE`] at most: whoever dies of it behind [`Self::hand_over`] seems to have died of nothing.
+    /// deadly, for [`GRACE`] or [`LONG_GRACE`] at most: whoever dies of it behind [`Self::hand_over`] seems to
+    /// have died of nothing.
     pub(super) async fn settle(&self) {
         if self.danger == Danger::None {
             return;
         }
-        self.lock().settling = true;
+        let grace = {
+            let mut state = self.lock();
+            state.settling = true;
+            let mut in_hand = state.holdings.values().filter(|held| !held.tracker.is_idle());
+            let tried = in_hand.any(|holding| holding.caution.is_trying());
+            if tried { LONG_GRACE } else { GRACE }
+        };
         let settled = async {
             while self.has_in_hand() {
                 self.acked().await;
             }
         };
         // What takes longer is slow, and the group cannot wait for it.
-        let _ = timeout(GRACE, settled).await;
+        let _ = timeout(grace, settled).await;
     }
 
     fn has_in_hand(&self) -> bool {
         !self.lock().is_idle()
     }
 
-    /// This member is alive and may be about to lose its partitions.
+    /// This member is alive and may be about to lose its partitions. It goes on with what it has in hand.
     pub(super) fn hand_over(&self) {
-        for holding in self.lock().holdings.values_mut() {
-            holding.caution.hand_over(holding.tracker.committable());
+        for Holding { caution, tracker, .. } in self.lock().holdings.values_mut() {
+            caution.hand_over(tracker.committable(), tracker.in_hand_until());
+        }
+    }
+
+    /// The same for one that leaves, and goes on with nothing.
+    pub(super) fn give_up(&self) {
+        for Holding { caution, tracker, .. } in self.lock().holdings.values_mut() {
+            caution.hand_over(tracker.committable(), None);
         }
     }
 

@@ -26,6 +26,11 @@ impl Tracker {
         self.unacked.is_empty()
     }
 
+    /// Behind the last message in hand.
+    pub(super) fn in_hand_until(&self) -> Option<u64> {
+        self.unacked.last().map(|offset| offset.saturating_add(1))
+    }
+
     /// A message is handed out, for the first time or again.
     pub(super) fn deliver(&mut self, offset: u64) {
         self.unacked.insert(offset);

@@ -294,7 +294,7 @@ impl Member {
         let current = self.settled == Some(self.identity.generation);
         // A commit may just have been on its way.
         self.ownership.doubt();
-        self.ownership.hand_over();
+        self.ownership.give_up();
         let stored = if current { self.commit().await } else { Ok(()) };
         // Acks that come from now on are void.
         self.ownership.lose();

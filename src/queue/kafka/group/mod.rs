@@ -55,7 +55,7 @@ impl Settings {
             group: StrBytes::from_string(group.to_owned()),
             topic: topic.to_owned(),
             session: Duration::from_secs(6),
-            rebalance: Duration::from_secs(6),
+            rebalance: Duration::from_secs(10),
             heartbeat: Duration::from_secs(1),
             refresh: Duration::from_secs(5),
         }

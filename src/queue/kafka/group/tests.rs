@@ -213,19 +213,19 @@ fn the_only_member_of_a_group_gets_all() {
 /// If it is died of before, the count stands.
 #[test]
 fn a_member_deals_with_what_it_has_in_hand_before_it_joins_again() {
-    let said = paused(decide_anew(Duration::from_millis(1500)));
+    let said = paused(decide_anew(Duration::from_millis(7500)));
     let [(stored, at), (joined, _), ..] = &said[..] else { panic!("{said:?}") };
     assert_eq!((stored.as_str(), joined.as_str()), ("8 try 7 1 9", "join"), "{said:?}");
-    assert!(*at >= Duration::from_millis(1500), "{said:?}");
+    assert!(*at >= Duration::from_millis(7500), "{said:?}");
 }
 
 #[test]
 fn a_member_joins_again_with_what_takes_long() {
-    let said = paused(decide_anew(Duration::from_secs(10)));
+    let said = paused(decide_anew(Duration::from_secs(20)));
     let [(stored, at), (joined, _), ..] = &said[..] else { panic!("{said:?}") };
     assert_eq!((stored.as_str(), joined.as_str()), ("7 try 7 1 9", "join"), "{said:?}");
-    // Told by a heartbeat, it has waited for two seconds.
-    assert!((2..=3).contains(&at.as_secs()), "{said:?}");
+    // Told by a heartbeat, it has waited, as somebody died with it before.
+    assert!((8..=9).contains(&at.as_secs()), "{said:?}");
 }
 
 proptest! {
