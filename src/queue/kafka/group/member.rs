@@ -5,6 +5,7 @@
 //! look like a dead member.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ impl Member {
     async fn join(&mut self) -> Result<(), KafkaError> {
         // The next owner begins there. What is not stored now is delivered again, to whomever.
         if self.settled == Some(self.identity.generation) {
-            self.ownership.settle().await;
+            self.settle().await;
             self.ownership.hand_over();
             let _ = self.commit().await;
         }
@@ -175,6 +176,16 @@ impl Member {
         self.next_heartbeat = Instant::now() + self.settings.heartbeat;
         self.plan_refresh();
         Ok(())
+    }
+
+    /// Waits for what is in hand, and is alive meanwhile.
+    async fn settle(&mut self) {
+        let ownership = Arc::clone(&self.ownership);
+        let mut settled = pin!(ownership.settle());
+        while timeout(self.settings.heartbeat, settled.as_mut()).await.is_err() {
+            // The answer is known: the group decides anew. If it is another, joining gets it, too.
+            let _ = self.coordinator.heartbeat(&self.identity).await;
+        }
     }
 
     /// The assignments of all members, if this one leads them.
