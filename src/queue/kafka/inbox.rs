@@ -8,8 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::batch::Fetched;
-use super::caution::Verdict;
-use super::ownership::{Owned, Ownership, Place};
+use super::ownership::{Owned, Ownership, Place, Verdict};
 
 /// The partitions of one consumer.
 pub(super) struct Inbox<M> {

@@ -8,24 +8,21 @@
 //! * [`error`]: what can go wrong between this process and a broker.
 //! * `batch`: records as they are sent.
 //! * `call`: the requests that are sent, each in one version.
-//! * `caution`: which messages a member may hand out after another has died of one.
 //! * `consumer`: a member that gets messages.
 //! * `count`: how many partitions a topic has.
 //! * `fetch`: one partition, fetched ahead.
 //! * `group`: membership in a consumer group.
 //! * `guard`: keeps answers from naming more elements than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
-//! * `ownership`: which partitions are a member's, and how far each has been dealt with.
+//! * `ownership`: which partitions are a member's, how far each has been dealt with, and what may be handed out.
 //! * `pretend`: brokers that only pretend to be some, for tests.
 //! * `reader`: one partition, read from its leader.
 //! * `records`: the records of a topic: how they are appended, and where partitions begin and end.
-//! * `tracker`: which offset may be committed.
 //! * `writer`: one partition, written at its leader.
 
 pub mod admin;
 mod batch;
 mod call;
-mod caution;
 pub mod cluster;
 pub mod connection;
 mod consumer;
@@ -41,7 +38,6 @@ mod pretend;
 mod reader;
 mod records;
 pub mod topic;
-mod tracker;
 pub mod wire;
 mod writer;
 

@@ -32,10 +32,9 @@ use super::Settings;
 use super::coordinator::Coordinator;
 use super::member::Member;
 use super::protocol::{write_assignment, write_subscription};
-use crate::queue::kafka::caution::Verdict;
 use crate::queue::kafka::cluster::{Cluster, topic_name};
 use crate::queue::kafka::connection::Connection;
-use crate::queue::kafka::ownership::{Danger, Ownership, Place};
+use crate::queue::kafka::ownership::{Danger, Ownership, Place, Verdict};
 use crate::queue::kafka::pretend::{answer, greeting, read, serve};
 
 const TOPIC: &str = "topic";

@@ -4,21 +4,21 @@
 //! A message is handed out only after a commit has said so. Whoever takes over a partition whose last
 //! owner died reads there which messages that one may have had, and hands them out one at a time, each
 //! after a commit that counts it. A process dies with all its partitions, so one that was counted before
-//! is a suspect: it goes alone in its process (`ownership`), and no other is blamed for it. An owner that
+//! is a suspect: it goes alone in its process, and no other is blamed for it. An owner that
 //! is alive when it gives a partition away takes the count back: then nobody died. What it has in hand then
 //! is lent: it may yet die of it, and nobody would hear of that, so the next owner is as careful at once.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How many processes may die of a message that others had died with: of these, the first with others in hand.
+/// How many processes may die of a message after the first has: the next with others in hand, the last two without.
 const MAX_TRIES: u32 = 3;
 /// For so many messages one commit speaks, so that commits are fewer than messages.
 const AHEAD: u64 = 32;
 
 /// The text that is committed beside an offset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Note {
+pub(in crate::queue::kafka) enum Note {
     /// Nothing is in anybody's hands.
     #[default]
     Free,
@@ -33,7 +33,7 @@ pub(super) enum Note {
 
 /// Whether a message may be handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::queue::kafka) enum Verdict {
     /// It may.
     Deliver,
     /// Not before a commit, or an ack of the one before it.
