@@ -42,9 +42,9 @@ impl Read {
         Self { records: Vec::new(), next, beyond: None }
     }
 
-    /// Whether there was nothing but what was left out.
-    fn is_ahead(&self) -> bool {
-        self.beyond.is_some() && self.records.is_empty()
+    /// What was left out, if there was nothing else from `asked` on.
+    fn only_beyond(&self, asked: u64) -> Option<u64> {
+        self.beyond.filter(|_| self.next == asked)
     }
 }
 
@@ -66,10 +66,10 @@ impl Reader {
         };
         let mut read = self.ask(&mut leader, offset, bytes).await?;
         // A broker notes the end first and reads then, and the end may have moved in between.
-        if read.is_ahead() {
+        if read.only_beyond(offset).is_some() {
             read = self.ask(&mut leader, offset, bytes).await?;
         }
-        if let (true, Some(last)) = (read.is_ahead(), read.beyond) {
+        if let Some(last) = read.only_beyond(offset) {
             let text = format!("the batch at {offset} ends at {last}, beyond the partition's end");
             return Err(leader.garbled::<FetchRequest>(text));
         }
@@ -159,11 +159,16 @@ mod tests {
     use std::time::Duration;
 
     use bytes::{Bytes, BytesMut};
-    use kafka_protocol::messages::fetch_response::PartitionData;
+    use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+    use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
+    use kafka_protocol::protocol::StrBytes;
 
     use super::{Read, Reader};
     use crate::queue::kafka::batch::tests::{record, written};
-    use crate::queue::kafka::cluster::Cluster;
+    use crate::queue::kafka::cluster::{Cluster, topic_name};
+    use crate::queue::kafka::connection::Connection;
+    use crate::queue::kafka::error::KafkaError;
+    use crate::queue::kafka::pretend::{answer, greeting, serve};
 
     /// Batches of two records each, from these offsets on.
     fn batches(firsts: &[i64]) -> BytesMut {
@@ -208,6 +213,42 @@ mod tests {
             (7, batches(&[4, 6, 8]), (vec![4, 5], 6)),
         ] {
             assert_eq!(unpacked(4, end, content), Ok((records, next, true)), "{end}");
+        }
+    }
+
+    /// A leader that says of each answer where the partition ends.
+    async fn leader(ends: Vec<i64>) -> Connection {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let mut ends = ends.into_iter();
+        let answer_to = move |key, _| match key {
+            ApiKey::ApiVersions => Some(greeting(0..20)),
+            ApiKey::Fetch => {
+                let partition = PartitionData::default()
+                    .with_high_watermark(ends.next()?)
+                    .with_records(Some(batches(&[4]).freeze()));
+                let topic = FetchableTopicResponse::default()
+                    .with_topic(topic_name("topic"))
+                    .with_partitions(vec![partition]);
+                let response = FetchResponse::default().with_responses(vec![topic]);
+                Some(answer::<FetchRequest>(&response))
+            }
+            other => panic!("a reader does not ask {other:?}"),
+        };
+        tokio::spawn(serve(far, answer_to));
+        let client = StrBytes::from_static_str("test");
+        Connection::open(near, "there".into(), client, Duration::from_secs(1)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_may_only_seem_to_lie_beyond_the_end_is_asked_for_once_more() {
+        let cluster = Cluster::new(vec!["there".into()], "test", Duration::from_secs(1));
+        for (ends, next) in [(vec![6], Some(6)), (vec![4, 6], Some(6)), (vec![4, 4], None)] {
+            let mut reader = Reader::new(&cluster, "topic", 0);
+            reader.leader = Some(leader(ends).await);
+            let read = reader.read(4, 1 << 20).await;
+            assert_eq!(read.as_ref().ok().map(|read| read.next), next);
+            let garbled = matches!(read, Err(KafkaError::Garbled { .. }));
+            assert_eq!(garbled, next.is_none());
         }
     }
 
