@@ -105,6 +105,26 @@ fn a_canvas_that_nobody_has_open_goes_when_its_job_ends() {
     server.stop();
 }
 
+/// Of a job whose outcome cannot be read nobody knows whether it has ended.
+#[test]
+fn a_job_whose_outcome_is_damaged_holds_up_no_other() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start_with(&directory, &[ONE_THREAD]);
+    let image = picture(directory.path(), "in.png", 900, 900);
+    let damaged = server.accepted(&image, &SLOW);
+    server.until(&damaged, |job| job["tiles_done"].as_u64() > Some(0));
+    let outcome = directory.path().join(format!("data/uploads/{damaged}/outcome.json"));
+    fs::write(outcome, "{").unwrap();
+    server.log().wait_for("a job gives trouble");
+    // Results of a job that is gone make the collector look at all of them.
+    let cancelled = server.accepted(&image, &SLOW);
+    server.until(&cancelled, |job| job["tiles_done"].as_u64() > Some(0));
+    assert_eq!(server.post(&format!("/api/jobs/{cancelled}/cancel")).0, 200);
+    let good = server.accepted(&data("grey-8.png"), &[]);
+    server.result(&good);
+    server.kill();
+}
+
 #[test]
 fn beyond_the_queue_jobs_are_refused_before_their_image_is_sent() {
     let directory = TempDir::new().unwrap();

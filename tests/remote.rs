@@ -121,6 +121,21 @@ async fn a_final_image_arrives_whole_though_the_server_is_killed_while_it_comes(
     server.stop();
 }
 
+#[tokio::test]
+async fn a_server_that_has_other_files_now_is_told_apart() {
+    let far = Far::start().await;
+    assert!(far.remote.is_same().await.unwrap());
+    let address = far.server.address().to_owned();
+    far.server.stop();
+    let settings = [("TILEMILL_STORAGE__TOKEN", TOKEN), ("TILEMILL_SERVER__LISTEN", &*address)];
+    let server = Server::start_again(&far.data, &settings);
+    assert!(far.remote.is_same().await.unwrap());
+    server.stop();
+    let server = Server::start_again(&TempDir::new().unwrap(), &settings);
+    assert!(!far.remote.is_same().await.unwrap());
+    server.stop();
+}
+
 /// Looks until it is so.
 fn until(is_so: impl Fn() -> bool) {
     let began = Instant::now();

@@ -16,10 +16,13 @@
 //! * [`pyramid`]: originals and results in ever smaller copies, for those who look at them.
 //! * [`retention`]: how long the files of jobs that have ended are kept.
 //! * [`space`]: how much of the disks stays free.
+//! * `example`: a job for tests.
 
 pub mod admit;
 pub mod canvas;
 pub mod dispatch;
+#[cfg(test)]
+mod example;
 mod keep;
 pub mod ledger;
 pub mod mill;

@@ -221,24 +221,17 @@ mod tests {
     use std::time::Duration;
 
     use super::{Ended, Removal, due};
-    use crate::config::{Bytes, Config, Retention, Seconds};
-    use crate::model::job::{JobId, Plan, StorageId};
-    use crate::service::admit::{Admission, Candidate, Wishes};
+    use crate::config::{Bytes, Retention, Seconds};
+    use crate::model::job::StorageId;
+    use crate::service::example;
     use crate::storage::Kept;
-
-    fn plan() -> Arc<Plan> {
-        let config = Arc::new(Config::default());
-        let image = std::io::Cursor::new(include_bytes!("../../tests/data/grey-8.png"));
-        let candidate = Candidate::read("a.png", 3, image, &config).unwrap();
-        let admission = Admission::new(config, StorageId("here".into()), 1);
-        Arc::new(admission.plan(JobId::generate(), candidate, &Wishes::default()).unwrap())
-    }
 
     fn ended(age: u64, original: u64, result: u64) -> Ended {
         let kept = [original, result].map(|bytes| (bytes > 0).then_some(bytes));
         let [original, result] = kept;
         let (age, kept) = (Duration::from_secs(age), Kept { original, result });
-        Ended { plan: plan(), age, kept, pyramids: 0 }
+        let plan = Arc::new(example::plan(StorageId("here".into())));
+        Ended { plan, age, kept, pyramids: 0 }
     }
 
     fn limits(max_bytes: u64) -> Retention {

@@ -227,3 +227,39 @@ pub(super) fn unkept(error: &io::Error) -> Failure {
     let place = "in `scratch_dir` or, for a run, beside the first output";
     Failure::of_job(format!("cannot keep the decoded image {place}: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::pin::pin;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::service::example;
+    use crate::storage::files::FileStorage;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_image_is_decoded_as_soon_as_it_is_known_that_its_job_goes_on() {
+        let directory = TempDir::new().unwrap();
+        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
+        let plan = example::accepted(&storage).await;
+        // A link to itself cannot be read, like a file on a disk that fails.
+        let outcome = directory.path().join(format!("uploads/{}/outcome.json", plan.id));
+        symlink("outcome.json", &outcome).unwrap();
+        let decoder = Decoder::new(storage, &Config::default(), directory.path().to_owned());
+        let (listener, mut heard) = mpsc::unbounded_channel();
+        let mut decoding = pin!(decoder.decode(&plan, listener, CancellationToken::new()));
+        assert!(timeout(3 * PAUSE, decoding.as_mut()).await.is_err(), "nobody knows yet");
+        fs::remove_file(outcome).unwrap();
+        decoding.await;
+        let mut ended = None;
+        while let Ok((_, arrival)) = heard.try_recv() {
+            if let Arrival::Ended(result) = arrival {
+                ended = Some(result);
+            }
+        }
+        assert_eq!(ended, Some(Ok(())));
+    }
+}

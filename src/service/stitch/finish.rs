@@ -223,32 +223,22 @@ fn cannot_write(error: impl std::error::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Write};
     use std::num::NonZeroUsize;
 
     use async_trait::async_trait;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::config::Config;
     use crate::model::job::{JobId, StorageId};
     use crate::raster::pixels::Pixels;
-    use crate::service::admit::{Admission, Candidate, Wishes};
     use crate::service::canvas::Scratch;
+    use crate::service::example;
     use crate::storage::Storage;
     use crate::storage::files::FileStorage;
 
-    const IMAGE: &[u8] = include_bytes!("../../../tests/data/grey-8.png");
-
     /// The end of a job whose tiles are all there.
     async fn finish(storage: Arc<FileStorage>, scratch: &TempDir) -> Finish {
-        let config = Arc::new(Config::default());
-        let candidate = Candidate::read("a.png", 3, Cursor::new(IMAGE), &config).unwrap();
-        let admission = Admission::new(config, storage.id().clone(), 1);
-        let plan = admission.plan(JobId::generate(), candidate, &Wishes::default()).unwrap();
-        let original = storage.stage_original(plan.id).await.unwrap();
-        original.file().write_all(IMAGE).unwrap();
-        storage.create(&plan, original).await.unwrap();
+        let plan = example::accepted(&storage).await;
         let scratch = Scratch::Unnamed(scratch.path().to_owned());
         let canvas = Canvas::open(&scratch, &plan).unwrap();
         for tile in 0..canvas.board().tiles() {

@@ -302,6 +302,7 @@ impl Collector {
     async fn take_in(&mut self, batch: Vec<Delivery<TileResult>>) -> Result<(), PortError> {
         let known =
             |open: &BTreeMap<_, _>| batch.iter().all(|d| open.contains_key(&d.message().job));
+        // What trouble one of them gives, the next look tells.
         if !known(&self.open)
             && let Err(error) = self.refresh().await
             && error.is_away()
