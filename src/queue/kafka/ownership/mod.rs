@@ -148,10 +148,10 @@ impl State {
         self.holdings.values().all(|holding| holding.tracker.is_idle())
     }
 
-    /// Whether the message there may be handed out as far as the others in this process are concerned. A
-    /// suspect has it to itself: nobody else is blamed if it dies, and it is not blamed for another. What is in work
-    /// yet of partitions that were lost is not known here.
-    fn lets(&mut self, place: Place) -> bool {
+    /// Whether it is the message's turn in this process. A suspect has the process to itself: nobody else is
+    /// blamed if that dies, and it is not blamed for another. What is in work yet of partitions that were lost is
+    /// not known here.
+    fn has_turn(&mut self, place: Place) -> bool {
         let suspect = self.suspect.filter(|suspect| self.holding(*suspect).is_some());
         let is_suspect = |holding: &mut Holding| holding.caution.is_suspect(place.offset);
         self.suspect =
@@ -248,7 +248,7 @@ impl Ownership {
         }
         let mut state = self.lock();
         state.holding(place)?;
-        if state.settling || !state.lets(place) {
+        if state.settling || !state.has_turn(place) {
             return Some(Verdict::Wait);
         }
         let holding = state.holding(place)?;
