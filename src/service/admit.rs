@@ -129,7 +129,8 @@ impl Admission {
         u32::try_from(partition).expect("it is below a u32")
     }
 
-    /// The tile size, or the largest half, quarter … of it of which a tile and its halo fit into a message.
+    /// The tile size, or the largest half, quarter … of it of which a tile with its halo fits into a message, and
+    /// its result into another.
     fn fit(
         &self,
         wanted: u32,
@@ -139,10 +140,12 @@ impl Admission {
     ) -> Result<u32, Refusal> {
         let Some(limit) = self.max_message else { return Ok(wanted) };
         let room = limit.saturating_sub(BESIDE_PIXELS);
+        let within = |side: u32| Size::new(side.min(image.width), side.min(image.height));
         let halo = filters.radius().saturating_mul(2);
+        let result = filters.output_format(format);
         let bytes = |size: u32| {
-            let side = |length: u32| size.saturating_add(halo).min(length);
-            format.bytes(Size::new(side(image.width), side(image.height)))
+            let task = format.bytes(within(size.saturating_add(halo)));
+            task.max(result.bytes(within(size)))
         };
         let sizes =
             std::iter::successors(Some(wanted), |size| Some(size / 2).filter(|half| *half > 0));
@@ -245,5 +248,39 @@ pub fn decode_limits(config: &Config) -> decode::Limits {
         max_pixels: u64::from(limits.max_megapixels) * 1_000_000,
         max_side: limits.max_side,
         max_bytes: limits.decode_memory.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    /// The tile size for a grey image of 61 × 43 pixels.
+    fn tile_size(filters: &str, max_message: u64) -> Result<u32, Refusal> {
+        let image = include_bytes!("../../tests/data/grey-8.png");
+        let config = Arc::new(Config::default());
+        let bytes = image.len() as u64;
+        let candidate = Candidate::read("a.png", bytes, Cursor::new(image), &config)?;
+        let wishes =
+            Wishes { filters: Some(filters.into()), tile_size: Some(40), ..Wishes::default() };
+        let storage = StorageId("here".into());
+        let admission = Admission::new(config, storage, 1).with_messages_of(max_message);
+        admission.plan(JobId::generate(), candidate, &wishes).map(|plan| plan.tile_size)
+    }
+
+    #[test]
+    fn a_tile_and_its_result_fit_into_a_message() {
+        let room = |pixels: u64| BESIDE_PIXELS + pixels;
+        assert_eq!(tile_size("invert", room(40 * 40)).unwrap(), 40);
+        assert_eq!(tile_size("invert", room(40 * 40 - 1)).unwrap(), 20);
+        // The halo of the first is cut at the edge of the image; the second makes three samples of each.
+        assert_eq!(tile_size("box:2", room(44 * 43)).unwrap(), 40);
+        assert_eq!(tile_size("box:2", room(44 * 43 - 1)).unwrap(), 20);
+        assert_eq!(tile_size("sepia", room(3 * 40 * 40)).unwrap(), 40);
+        assert_eq!(tile_size("sepia", room(3 * 40 * 40 - 1)).unwrap(), 20);
+        let refusal = tile_size("sepia", room(2)).unwrap_err();
+        assert!(refusal.to_string().contains("topics.max_message"), "{refusal}");
     }
 }
