@@ -164,6 +164,12 @@ impl Canvas {
         self.lock_board().clone()
     }
 
+    /// Whether a tile is there.
+    #[must_use]
+    pub fn has(&self, tile: u32) -> bool {
+        self.lock_board().has(tile)
+    }
+
     /// Writes a tile. One that is there already is left as it is: every attempt has the same bytes.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ impl Write {
                 }
                 Err(error) => canvas_failure(&error),
             },
+            // It was sent twice, as after a restart of the server, and the other one succeeded.
+            Err(_) if self.canvas.has(result.tile) => return None,
             Err(failure) => {
                 let (worker, cause) = (result.worker.clone(), failure.cause.clone());
                 if failure.retry == Retry::Elsewhere {
@@ -70,4 +72,36 @@ pub(super) fn canvas_failure(error: &io::Error) -> Failure {
     let place =
         "the scratch file, which is in `scratch_dir` or, for a run, beside the first output";
     Failure::of_job(format!("cannot use {place}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::job::StorageId;
+    use crate::model::tile::TileFailure;
+    use crate::model::worker::WorkerId;
+    use crate::service::canvas::Scratch;
+    use crate::service::example;
+
+    #[test]
+    fn a_tile_that_is_there_ends_no_job_however_often_it_fails_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let plan = example::plan(StorageId("here".into()));
+        let scratch = Scratch::Unnamed(directory.path().to_owned());
+        let canvas = Arc::new(Canvas::open(&scratch, &plan).unwrap());
+        let put = |pixels| {
+            let (worker, elapsed) = (WorkerId::new("w"), Duration::ZERO);
+            let (job, tile, attempt, taken_over) = (plan.id, 0, 3, false);
+            let result = TileResult { job, tile, attempt, worker, elapsed, taken_over, pixels };
+            let canvas = Arc::clone(&canvas);
+            Write { canvas, painter: None, result: Arc::new(result) }.put(3)
+        };
+        let failure = |retry| Err(TileFailure { cause: "out of luck".into(), retry });
+        assert!(put(failure(Retry::Useful)).is_some());
+        let size = plan.grid().region(0).size();
+        assert!(put(Ok(Pixels::zeroed(size, plan.result_format()))).is_none());
+        assert!(put(failure(Retry::Useful)).is_none() && put(failure(Retry::Futile)).is_none());
+    }
 }
