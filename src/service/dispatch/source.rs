@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::blocking;
+use crate::causes;
 use crate::config::Config;
 use crate::model::job::{Failure, JobId, Plan, Step};
 use crate::raster::decode::{self, DecodeError, Header, Limits};
@@ -219,7 +220,7 @@ fn mebibytes(bytes: u64) -> u32 {
 }
 
 fn unreadable(error: &StorageError) -> Failure {
-    Failure::of_job(format!("cannot read the image: {error}"))
+    Failure::of_job(format!("cannot read the image: {}", causes::all(error)))
 }
 
 /// Why a job fails whose decoded image cannot be kept, or not be read again.
