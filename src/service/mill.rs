@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -105,37 +105,42 @@ impl Mill {
         let task = Arc::clone(delivery.message());
         let mut result = self.filter(Arc::clone(&task)).await;
         result.taken_over = delivery.is_taken_over();
-        let counter = if result.pixels.is_ok() { &self.tally.done } else { &self.tally.failed };
-        counter.fetch_add(1, Relaxed);
-        if self.answer(&task, result).await {
+        if let Some(answer) = self.answer(&task, result).await {
+            let counter = match answer {
+                Answer::Pixels => &self.tally.done,
+                Answer::Failure => &self.tally.failed,
+            };
+            counter.fetch_add(1, Relaxed);
             delivery.ack();
         }
         self.tally.in_flight.fetch_sub(1, Relaxed);
         drop(permit);
     }
 
-    /// Sends a result; whether the task is done with. If not, it goes back to the queue.
-    async fn answer(&self, task: &TileTask, result: TileResult) -> bool {
+    /// Sends a result. Without an answer, the task goes back to the queue.
+    async fn answer(&self, task: &TileTask, result: TileResult) -> Option<Answer> {
+        let answer = if result.pixels.is_ok() { Answer::Pixels } else { Answer::Failure };
         let Err(error) = self.results.send(task.results_partition, result).await else {
-            return true;
+            return Some(answer);
         };
         let (job, tile) = (task.job, task.tile);
         warn!(%job, tile, error = &error as &dyn Error, "could not send a result");
-        let done = match error {
-            QueueError::Unavailable(_) => false,
+        let answered = match error {
+            QueueError::Unavailable(_) => None,
             // It would be refused again: the job has to hear of it.
             QueueError::Refused(cause) => {
                 let failure = TileFailure { cause: cause.to_string(), retry: Retry::Futile };
                 let refused = self.result(task, Err(failure), Duration::ZERO);
-                self.results.send(task.results_partition, refused).await.is_ok()
+                let sent = self.results.send(task.results_partition, refused).await;
+                sent.ok().map(|_| Answer::Failure)
             }
             // Nobody waits for it: the topic was made anew.
-            QueueError::NoSuchPartition { .. } => true,
+            QueueError::NoSuchPartition { .. } => Some(answer),
         };
-        if !done {
+        if answered.is_none() {
             tokio::time::sleep(SEND_PAUSE).await;
         }
-        done
+        answered
     }
 
     async fn filter(&self, task: Arc<TileTask>) -> TileResult {
@@ -196,6 +201,8 @@ impl Mill {
         left: CancellationToken,
     ) {
         let mut clock = tokio::time::interval(period);
+        // After an outage one heartbeat says it all.
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rate = Rate::new();
         let mut phase = Phase::Working;
         loop {
@@ -215,6 +222,13 @@ impl Mill {
             }
         }
     }
+}
+
+/// What a task was answered with.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    Pixels,
+    Failure,
 }
 
 /// Tiles a second between two looks at a counter.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -18,6 +19,7 @@ pub async fn announce(
     shutdown: CancellationToken,
 ) {
     let mut clock = tokio::time::interval(REPUBLISH_EVERY);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut known = true;
     loop {
         tokio::select! {

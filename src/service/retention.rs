@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -67,6 +68,7 @@ pub async fn run(
     let [least, most] = LOOK_EVERY;
     let shortest = limits.originals.min(limits.results).min(limits.records).duration();
     let mut clock = tokio::time::interval(shortest.clamp(least, most));
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = clock.tick() => {}

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -123,6 +124,9 @@ impl Collector {
         let mut looks = self.state.looks();
         let mut clock = tokio::time::interval(REPUBLISH_EVERY);
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+        // What an outage held up is done once.
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
