@@ -317,6 +317,21 @@ fn a_job_that_still_waits_ends_when_it_is_too_old() {
     server.stop();
 }
 
+/// As if the first try had failed in the middle.
+#[test]
+fn a_job_of_which_only_a_part_was_deleted_can_be_deleted_again() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let job = server.accepted(&data("grey-8.png"), &[]);
+    server.result(&job);
+    let files = directory.path().join(format!("data/uploads/{job}"));
+    fs::remove_file(files.join("job.json")).unwrap();
+    assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
+    assert!(!files.exists());
+    assert_eq!(server.get(&format!("/api/jobs/{job}")).0, 404);
+    server.stop();
+}
+
 #[test]
 fn a_page_of_another_site_cannot_start_or_delete_a_job() {
     let directory = TempDir::new().unwrap();

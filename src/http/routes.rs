@@ -14,6 +14,7 @@ use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::process::Process;
 use crate::model::worker::WorkerView;
+use crate::storage::StorageError;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -167,10 +168,11 @@ pub(super) async fn cancel(
 pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let job = api.find(&id)?.plan.id;
     // The outcome first: it stops whoever works on the job. So does a plan that is not there any more,
-    // only later; and that needs no room on the disk.
+    // only later; and that needs no room on the disk. It is gone already where a removal ended half-way.
     match api.app.ledger.conclude(job, Outcome::cancelled()).await {
-        Err(error) if !error.is_full() => return Err(error.into()),
-        _ => {}
+        Ok(_) | Err(StorageError::NotFound(..)) => {}
+        Err(error) if error.is_full() => {}
+        Err(error) => return Err(error.into()),
     }
     api.app.ledger.remove(job).await?;
     api.app.pyramids.remove_both(job).await;

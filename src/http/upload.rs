@@ -117,9 +117,9 @@ async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<J
     let file = image.staged.file().try_clone().map_err(ApiError::io)?;
     let candidate = read(api, file, image.name, image.bytes).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, wishes)?).await?;
-    let created = api.app.storage.create(&plan, image.staged).await;
-    undo_unless(created, api, id).await?;
-    accept(api, plan).await
+    let storage = Arc::clone(&api.app.storage);
+    let create = |plan: Arc<Plan>| async move { storage.create(&plan, image.staged).await };
+    accept(api, plan, create).await
 }
 
 /// Reads the header of an image.
@@ -134,9 +134,9 @@ async fn admit_again(api: &Api, id: JobId, source: &str, wishes: Wishes) -> Resu
     let original = api.app.storage.open_original(source.id).await?;
     let candidate = read(api, original, source.name.clone(), source.original_bytes).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, &wishes)?).await?;
-    let created = api.app.storage.create_from(&plan, source.id).await;
-    undo_unless(created, api, id).await?;
-    accept(api, plan).await
+    let storage = Arc::clone(&api.app.storage);
+    let create = |plan: Arc<Plan>| async move { storage.create_from(&plan, source.id).await };
+    accept(api, plan, create).await
 }
 
 async fn check_space(api: &Api, plan: Plan) -> Result<Plan> {
@@ -152,18 +152,28 @@ async fn blocking<T: Send + 'static>(
     web::block(move || look(&space)).await.map_err(ApiError::internal)
 }
 
-/// Leaves nothing of a job that could not be stored whole.
-async fn undo_unless(created: Result<(), StorageError>, api: &Api, job: JobId) -> Result<()> {
-    if created.is_err() {
-        api.app.storage.remove(job).await?;
-    }
-    Ok(created?)
-}
-
-async fn accept(api: &Api, plan: Plan) -> Result<JobView> {
+/// Stores a job, leaves nothing of one that could not be stored whole, and makes it known.
+///
+/// All of it happens even if the client goes away meanwhile: of a job that is only stored, nobody would know until the
+/// next start.
+async fn accept<F>(api: &Api, plan: Plan, create: impl FnOnce(Arc<Plan>) -> F) -> Result<JobView>
+where
+    F: Future<Output = Result<(), StorageError>> + Send + 'static,
+{
     let plan = Arc::new(plan);
-    tracing::info!(job = %plan.id, name = plan.name, size = %plan.size, "accepted");
-    api.app.ledger.add(Arc::clone(&plan));
-    api.tell(Look::Job(plan.id)).await;
-    Ok(view::new_job(&api.find(&plan.id.to_string())?))
+    let id = plan.id;
+    let create = create(Arc::clone(&plan));
+    let (storage, ledger) = (Arc::clone(&api.app.storage), Arc::clone(&api.app.ledger));
+    let accepting = tokio::spawn(async move {
+        if let Err(error) = create.await {
+            storage.remove(plan.id).await?;
+            return Err(error);
+        }
+        tracing::info!(job = %plan.id, name = plan.name, size = %plan.size, "accepted");
+        ledger.add(plan);
+        Ok(())
+    });
+    accepting.await.map_err(ApiError::internal)??;
+    api.tell(Look::Job(id)).await;
+    Ok(view::new_job(&api.find(&id.to_string())?))
 }
