@@ -243,15 +243,14 @@ fn a_busy_server_restarts_a_broken_stream_and_half_a_result_are_overcome() {
     fs::write(directory.path().join("a.png"), "an image").unwrap();
     let fake = Fake::start(|request, before| {
         let problem = r#"{"detail":"too many jobs are waiting"}"#;
+        let busy = || {
+            let (status, kind) = ("503 Service Unavailable", "application/problem+json");
+            answer(status, kind, "retry-after: 1\r\n", problem)
+        };
         let own = format!("/api/jobs/{ID}");
         match (request.strip_suffix(&own).map_or(request, |_| "the job"), before) {
             ("get /healthz", _) => ok("text/plain", "ok\n"),
-            ("post /api/jobs", 0) => answer(
-                "503 Service Unavailable",
-                "application/problem+json",
-                "retry-after: 1\r\n",
-                problem,
-            ),
+            ("post /api/jobs", 0) | ("the job", 1) => busy(),
             // Nobody answers, as during a restart, or a proxy does.
             ("post /api/jobs", 1) | ("the job", 0) => Vec::new(),
             ("post /api/jobs", 2) => answer("502 Bad Gateway", "text/html", "", "<p>"),

@@ -80,9 +80,12 @@ pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRe
         NotFound, WrongStatus, Internal,
     ),
 )]
-pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<TilesView>> {
+pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let mosaic = find(&api, &api.find(&id)?).await?;
-    Ok(web::Json(TilesView::of(&mosaic)))
+    // A million of them take a while.
+    let json = web::block(move || serde_json::to_vec(&TilesView::of(&mosaic))).await;
+    let json = json.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
 /// A small picture of the result, as far as it is there.

@@ -118,8 +118,15 @@ pub async fn tile(api: web::Data<Api>, path: Given<OneTile>) -> Result<HttpRespo
     let path = path.map_err(|_| nowhere())?;
     let OneTile { ref id, image, level, column, row } = *path;
     let plan = find(&api, id, image).await?;
-    let Status::Ready(pyramid) = api.app.pyramids.look(&plan, image).await else {
-        return Err(ApiError::NotFound(format!("tile of job {id} yet: its copies are being made")));
+    let pyramid = match api.app.pyramids.look(&plan, image).await {
+        Status::Ready(pyramid) => pyramid,
+        Status::Failed(cause) => {
+            return Err(ApiError::NotFound(format!("tile of job {id}: {cause}")));
+        }
+        Status::Making(_) => {
+            let text = format!("tile of job {id} yet: its copies are being made");
+            return Err(ApiError::NotFound(text));
+        }
     };
     let found = read(Arc::clone(&pyramid), Place { level, column, row }).await?;
     let missing = || ApiError::NotFound(format!("tile {level}/{column}/{row} of job {id}"));

@@ -161,7 +161,7 @@ impl Submission {
         Ok(job)
     }
 
-    /// Asks again for a while when the server is away: it may have been restarted.
+    /// Asks again for a while when the server is away, or a service of its cluster: it may have been restarted.
     async fn patiently<T: Send + 'static>(
         &self,
         ask: impl Fn(&Client) -> Result<T> + Clone + Send + 'static,
@@ -170,6 +170,7 @@ impl Submission {
         loop {
             match self.blocking(ask.clone()).await {
                 Err(Trouble::Unreachable(_)) if Instant::now() < deadline => sleep(PAUSE).await,
+                Err(Trouble::Busy { after, .. }) if Instant::now() < deadline => sleep(after).await,
                 answer => return answer,
             }
         }
