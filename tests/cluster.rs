@@ -260,6 +260,9 @@ fn redis_away(services: &Services) {
     redis.kill();
     let trouble = heard("trouble");
     assert!(trouble.contains("the state store is unavailable: "), "{trouble}");
+    let metrics = String::from_utf8(server.bytes("/metrics")).unwrap();
+    assert!(metrics.contains("\ntilemill_ready 0\n"), "{metrics}");
+    assert!(metrics.contains("tilemill_build_info") && !metrics.contains("workers"), "{metrics}");
     redis.resume();
     heard("workers");
     heard("queue");

@@ -336,6 +336,32 @@ fn workers_queue_filters_and_health_are_told() {
 }
 
 #[test]
+fn metrics_tell_of_jobs_and_workers() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 600, 20);
+    let server = Server::start_with(&directory, &[("WORKER_ID", "the \"fast\" one")]);
+    server.ended(&server.accepted(&image, &[]));
+    server.get_until("/api/workers", |workers| workers[0]["done"] == 2);
+    let text = String::from_utf8(server.bytes("/metrics")).unwrap();
+    for line in [
+        "tilemill_ready 1",
+        "tilemill_jobs_active 0",
+        "tilemill_jobs_ended{status=\"complete\"} 1",
+        "tilemill_jobs_ended{status=\"failed\"} 0",
+        "tilemill_processes{role=\"serve\"} 1",
+        "tilemill_workers{state=\"live\"} 1",
+        "tilemill_roles_missing 0",
+        "# TYPE tilemill_worker_tiles_total counter",
+    ] {
+        assert!(text.lines().any(|told| told == line), "no {line} in {text}");
+    }
+    let worker = "tilemill_worker_tiles_total{worker=\"the \\\"fast\\\" one\",host=\"";
+    let mut counts = text.lines().filter(|line| line.starts_with(worker));
+    assert!(counts.any(|line| line.ends_with("\",outcome=\"done\"} 2")), "{text}");
+    server.stop();
+}
+
+#[test]
 fn a_server_that_is_stopped_again_and_again_loses_no_job() {
     let directory = TempDir::new().unwrap();
     // Decoding takes a while, so that the server is stopped in the middle of it.

@@ -9,7 +9,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
 use super::error::{PROBLEM_TYPE, Problem};
-use super::{download, events, mosaic, pyramid, routes, upload};
+use super::{download, events, metrics, mosaic, pyramid, routes, upload};
 use crate::raster::encode::OutputFormat;
 
 /// The description as a whole. A handler that is missing here fails a test.
@@ -23,7 +23,7 @@ use crate::raster::encode::OutputFormat;
         download::result, download::original, mosaic::thumbnail,
         mosaic::mosaic, mosaic::tiles, pyramid::show, pyramid::tile, events::stream,
         routes::workers, routes::processes, routes::queue,
-        routes::list_filters, describe, routes::health, routes::ready,
+        routes::list_filters, describe, routes::health, routes::ready, metrics::show,
     ),
     components(schemas(Problem<'_>)),
     modifiers(&Everywhere),

@@ -11,6 +11,7 @@
 //! * [`pyramid`]: originals and results for those who look at them.
 //! * [`events`]: what happens, as a stream.
 //! * `live`: the mosaic of a followed job, as events.
+//! * `metrics`: numbers for Prometheus.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
 //! * `files`: the files of jobs, for collectors on other machines.
@@ -48,6 +49,7 @@ pub mod events;
 mod files;
 mod form;
 mod live;
+mod metrics;
 pub mod mosaic;
 pub mod page;
 pub mod pyramid;
@@ -59,6 +61,8 @@ pub mod view;
 
 /// Threads that accept and answer; none of them computes.
 const THREADS: usize = 2;
+/// How long a client may go on to send what is not read any more.
+const LINGER: Duration = Duration::from_secs(10);
 /// Nothing from elsewhere, nothing inline, in no frame.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
@@ -130,6 +134,9 @@ pub async fn serve(
             .configure(routes::configure)
     })
     .workers(THREADS)
+    // So long the rest of an upload that is refused is taken and dropped: a browser that cannot send on would
+    // not read the answer.
+    .client_disconnect_timeout(LINGER)
     .disable_signals()
     .shutdown_timeout(grace.as_secs())
     .listen(listener)?

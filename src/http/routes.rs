@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
 use super::error::ApiError;
 use super::view::{self, FilterView, JobView, QueueView};
-use super::{Api, description, download, events, mosaic, page, pyramid, upload};
+use super::{Api, description, download, events, metrics, mosaic, page, pyramid, upload};
 use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::process::Process;
@@ -62,6 +62,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
         )
         .service(read_at("/healthz").route(read().to(health)))
         .service(read_at("/readyz").route(read().to(ready)))
+        .service(read_at("/metrics").route(read().to(metrics::show)))
         .default_service(web::to(page::file));
 }
 

@@ -9,9 +9,9 @@ use crate::app::App;
 use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::model::process::{Process, Role};
-use crate::model::worker::Liveness;
+use crate::model::worker::{Liveness, WorkerView};
 use crate::raster::encode::OutputFormat;
-use crate::raster::filter::{self, FilterSpec, ParamSpec};
+use crate::raster::filter::{self, Chain, FilterSpec, ParamSpec};
 use crate::service::PortError;
 use crate::service::ledger::Entry;
 use crate::storage::Kept;
@@ -94,9 +94,9 @@ pub struct QueueView {
     pub tiles_waiting: u64,
     /// Tiles that were sent to workers, of which the result has not been taken in.
     pub tiles_in_flight: u64,
-    /// Jobs that wait for a place.
+    /// Jobs of this server that wait for a place.
     pub jobs_queued: usize,
-    /// Jobs in work.
+    /// Jobs of this server that are in work.
     pub jobs_active: usize,
     /// Roles that nobody plays, with what to do about it, in words.
     pub missing: Vec<String>,
@@ -109,6 +109,8 @@ pub struct FilterView {
     pub name: &'static str,
     /// What it does, in one sentence.
     pub summary: &'static str,
+    /// Whether it has to know the whole image before, so that it can only be the first of a chain.
+    pub first: bool,
     /// Its parameters, in the order in which a chain gives their values.
     pub params: &'static [ParamSpec],
 }
@@ -118,7 +120,8 @@ pub struct FilterView {
 pub fn filters() -> Vec<FilterView> {
     let view = |filter: &FilterSpec| {
         let FilterSpec { name, summary, params, .. } = *filter;
-        FilterView { name, summary, params }
+        let first = name.parse::<Chain>().is_ok_and(|chain| chain.surveys());
+        FilterView { name, summary, first, params }
     };
     filter::filters().iter().map(view).collect()
 }
@@ -165,8 +168,28 @@ pub async fn jobs(
     Ok((views, total))
 }
 
+/// Who runs.
+pub struct Fleet {
+    /// The processes beside the workers.
+    pub processes: Vec<Process>,
+    /// The workers.
+    pub workers: Vec<WorkerView>,
+}
+
+/// Who runs now.
+pub async fn fleet(app: &App) -> Result<Fleet, PortError> {
+    let processes = app.state.processes().await?;
+    let workers = app.state.workers(events::late_after(app)).await?;
+    Ok(Fleet { processes, workers })
+}
+
 /// The queue as it is now.
 pub async fn queue(app: &App) -> Result<QueueView, PortError> {
+    queue_of(app, &fleet(app).await?).await
+}
+
+/// The same, where it is known who runs.
+pub async fn queue_of(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
     let active = app.state.active().await?;
     let mut tiles_waiting = 0;
     for job in &active {
@@ -175,6 +198,7 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
     }
     let tasks = app.topics.tasks.progress().await?;
     let results = app.topics.results.progress().await?;
+    let own = active.iter().filter(|job| job.storage == *app.storage.id()).count();
     Ok(QueueView {
         tiles_waiting,
         tiles_in_flight: tasks
@@ -182,16 +206,18 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
             .chain(&results)
             .map(|p| p.end.saturating_sub(p.committed))
             .sum(),
-        jobs_queued: app.ledger.unfinished().len().saturating_sub(active.len()),
-        jobs_active: active.len(),
-        missing: missing(app).await?,
+        jobs_queued: app.ledger.count_unfinished().saturating_sub(own),
+        jobs_active: own,
+        missing: missing_of(app, fleet),
     })
 }
 
 /// Roles that nobody plays, each with what to do about it.
 pub async fn missing(app: &App) -> Result<Vec<String>, PortError> {
-    let processes = app.state.processes().await?;
-    let workers = app.state.workers(events::late_after(app)).await?;
+    Ok(missing_of(app, &fleet(app).await?))
+}
+
+fn missing_of(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String> {
     let is_there = |role, sees: &dyn Fn(&Process) -> bool| {
         processes.iter().any(|process| process.role == role && sees(process))
     };
@@ -211,7 +237,7 @@ pub async fn missing(app: &App) -> Result<Vec<String>, PortError> {
              `data_dir`, or the address of this server as `storage.url`",
         );
     }
-    Ok(missing.into_iter().map(String::from).collect())
+    missing.into_iter().map(String::from).collect()
 }
 
 fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 
 use tracing::warn;
 
-use crate::model::job::{JobId, Outcome, Plan};
+use crate::model::job::{JobId, Outcome, Plan, Status};
 use crate::storage::{Kept, Storage, StorageError};
 
 /// The jobs of a storage. The storage stays the truth: what is here was read or written there.
@@ -92,6 +92,14 @@ impl Ledger {
     #[must_use]
     pub fn count_unfinished(&self) -> usize {
         self.entries().values().filter(|entry| entry.outcome.is_none()).count()
+    }
+
+    /// How many jobs have ended with `status`.
+    #[must_use]
+    pub fn count(&self, status: Status) -> usize {
+        let entries = self.entries();
+        let outcomes = entries.values().filter_map(|entry| entry.outcome.as_ref());
+        outcomes.filter(|outcome| outcome.status() == status).count()
     }
 
     /// The jobs that have ended, oldest first.

@@ -1,0 +1,146 @@
+//! How the mill does, in numbers for Prometheus. They are those of the page; workers, collectors and monitors are
+//! not asked themselves, so that a server is all there is to scrape.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use prometheus_client::encoding::prometheus_text::{self, CONTENT_TYPE};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family as Labelled;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use tokio::time::timeout;
+
+use super::Api;
+use super::view::{self, Fleet, QueueView};
+use crate::app::App;
+use crate::model::job::Status;
+use crate::model::process::Role;
+use crate::model::worker::{Liveness, WorkerView};
+use crate::raster;
+use crate::service::PortError;
+
+type Number = Gauge<u64, AtomicU64>;
+type Labels = Vec<(&'static str, String)>;
+
+/// How long the state and the queue may take. Whoever scrapes waits for ten seconds, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(4);
+const ENDED: [Status; 3] = [Status::Complete, Status::Failed, Status::Cancelled];
+const ROLES: [Role; 3] = [Role::Serve, Role::Collect, Role::Monitor];
+const STATES: [(Liveness, &str); 4] = [
+    (Liveness::Live, "live"),
+    (Liveness::Late, "late"),
+    (Liveness::Leaving, "leaving"),
+    (Liveness::Dead, "dead"),
+];
+
+/// The mill in numbers, in the text format of Prometheus 0.0.4. `tilemill_ready` is 0 while a service of the
+/// cluster is away; only what the server knows by itself is there then.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "get_metrics",
+    tag = "health",
+    responses((status = 200, description = "The numbers.", body = String, content_type = "text/plain")),
+)]
+pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
+    let mut registry = Registry::with_prefix("tilemill");
+    add_server(&mut registry, &api.app);
+    let seen = timeout(PATIENCE, Seen::now(&api.app)).await;
+    let seen = seen.ok().and_then(Result::ok);
+    add(&mut registry, "ready", "Whether the state and the queue answer", seen.is_some().into());
+    if let Some(seen) = seen {
+        seen.add_to(&mut registry);
+    }
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry).expect("a string takes all text");
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(text)
+}
+
+/// What this server knows by itself.
+fn add_server(registry: &mut Registry, app: &App) {
+    let (version, revision) = (env!("CARGO_PKG_VERSION"), raster::REVISION.to_string());
+    let build = Info::new([("version", version.to_owned()), ("raster_revision", revision)]);
+    registry.register("build", "The program, and the revision of what it makes of pixels", build);
+    let ended = family(registry, "jobs_ended", "Jobs that have ended and are still listed");
+    for status in ENDED {
+        let labels = vec![("status", status.as_str().to_owned())];
+        ended.get_or_create(&labels).set(app.ledger.count(status) as u64);
+    }
+}
+
+/// What is seen of the mill at one moment.
+struct Seen {
+    queue: QueueView,
+    fleet: Fleet,
+}
+
+impl Seen {
+    async fn now(app: &App) -> Result<Self, PortError> {
+        let fleet = view::fleet(app).await?;
+        Ok(Self { queue: view::queue_of(app, &fleet).await?, fleet })
+    }
+
+    fn add_to(&self, registry: &mut Registry) {
+        self.add_queue(registry);
+        self.add_fleet(registry);
+        self.add_workers(registry);
+    }
+
+    fn add_queue(&self, registry: &mut Registry) {
+        let queue = &self.queue;
+        let help = "Tiles of active jobs that are not in their canvas";
+        add(registry, "tiles_waiting", help, queue.tiles_waiting);
+        let help = "Tiles sent to workers, of which the result has not been taken in";
+        add(registry, "tiles_in_flight", help, queue.tiles_in_flight);
+        add(registry, "jobs_queued", "Jobs that wait for a place", queue.jobs_queued as u64);
+        add(registry, "jobs_active", "Jobs in work", queue.jobs_active as u64);
+        add(registry, "roles_missing", "Roles that nobody plays", queue.missing.len() as u64);
+    }
+
+    fn add_fleet(&self, registry: &mut Registry) {
+        let processes = family(registry, "processes", "Processes that run beside the workers");
+        for role in ROLES {
+            let count = self.fleet.processes.iter().filter(|process| process.role == role).count();
+            processes.get_or_create(&vec![("role", role.command().to_owned())]).set(count as u64);
+        }
+        let workers = family(registry, "workers", "Workers, by how they are");
+        for (state, name) in STATES {
+            let count = self.fleet.workers.iter().filter(|worker| worker.state == state).count();
+            workers.get_or_create(&vec![("state", name.to_owned())]).set(count as u64);
+        }
+    }
+
+    fn add_workers(&self, registry: &mut Registry) {
+        let threads = family(registry, "worker_threads", "Filter threads");
+        let in_flight = family(registry, "worker_tiles_in_flight", "Tiles a worker holds");
+        let silent = family(registry, "worker_silent_seconds", "Since the last heartbeat");
+        let answered = Labelled::<Labels, Counter>::default();
+        let help = "Tiles a worker has answered, with pixels or with a failure";
+        registry.register("worker_tiles", help, answered.clone());
+        for WorkerView { heartbeat, last_seen, .. } in &self.fleet.workers {
+            let who = vec![("worker", heartbeat.id.to_string()), ("host", heartbeat.host.clone())];
+            threads.get_or_create(&who).set(heartbeat.threads.into());
+            in_flight.get_or_create(&who).set(heartbeat.in_flight.into());
+            silent.get_or_create(&who).set(*last_seen);
+            for (outcome, count) in [("done", heartbeat.done), ("failed", heartbeat.failed)] {
+                let labels = [who.clone(), vec![("outcome", outcome.to_owned())]].concat();
+                answered.get_or_create(&labels).inc_by(count);
+            }
+        }
+    }
+}
+
+fn add(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let number = Number::default();
+    number.set(value);
+    registry.register(name, help, number);
+}
+
+fn family(registry: &mut Registry, name: &str, help: &str) -> Labelled<Labels, Number> {
+    let family = Labelled::<Labels, Number>::default();
+    registry.register(name, help, family.clone());
+    family
+}
