@@ -1,10 +1,13 @@
 // Requests to the server, and what went wrong with one, in words.
 
-/** A request that failed; `status` is 0 when there was no answer at all. */
+/**
+ * A request that failed; `status` is 0 when there was no answer at all, `after` the seconds after which the
+ * server is worth another try, if it says so.
+ */
 export class ApiError extends Error {
-  constructor(status, text) {
+  constructor(status, text, after = 0) {
     super(text);
-    this.status = status;
+    Object.assign(this, { status, after });
   }
 }
 
@@ -55,7 +58,7 @@ export function createJob(fields, { onProgress, signal }) {
     };
     xhr.onload = () => {
       try {
-        resolve(answer(xhr.status, xhr.responseText));
+        resolve(answer(xhr.status, xhr.responseText, Number(xhr.getResponseHeader("retry-after"))));
       } catch (error) {
         reject(error);
       }
@@ -67,7 +70,7 @@ export function createJob(fields, { onProgress, signal }) {
   });
 }
 
-function answer(status, text) {
+function answer(status, text, after = 0) {
   let value = null;
   try {
     value = JSON.parse(text);
@@ -75,5 +78,5 @@ function answer(status, text) {
     // Something between here and the server may answer with other than JSON, or with nothing.
   }
   if (status >= 200 && status < 300) return value;
-  throw new ApiError(status, value?.detail ?? `The server answered with status ${status}.`);
+  throw new ApiError(status, value?.detail ?? `The server answered with status ${status}.`, after);
 }

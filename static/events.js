@@ -92,6 +92,8 @@ export function createStream({ onEvent, onState, onGone }) {
   onState("connecting");
 
   return {
+    /** Hears everything again. */
+    again: open,
     /** Follows this job from now on, or none. */
     follow(id) {
       if (source && id === job) return;

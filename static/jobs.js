@@ -43,9 +43,12 @@ function create(job) {
   const progress = make("progress", { ariaLabel: `Tiles of ${job.name} done` });
   const state = make("span", { className: "state" });
   const about = make("div", { className: "about" }, link, make("code"), state, progress, time);
+  const fetch = make("a", { className: "button small", download: "", hidden: true }, "Download");
+  fetch.setAttribute("aria-label", `Download the result of ${job.name}`);
   const buttons = make(
     "div",
     { className: "buttons" },
+    fetch,
     action("Cancel", job, async (now) => void (await cancel(now))),
     action("Retry", job, async (now) => onJob(await retry(now))),
     action("Delete", job, async (now) => void (await remove(now))),
@@ -56,9 +59,13 @@ function create(job) {
 function action(word, { id, name }, act) {
   const button = make("button", { type: "button", className: "small" }, word);
   button.setAttribute("aria-label", `${word} ${name}`);
+  let acting = false;
   button.addEventListener("click", async () => {
+    if (acting) return;
+    acting = true;
     say(at("jobs-error"), "");
     await act(jobs.get(id)).catch((error) => say(at("jobs-error"), `${name}: ${error.message}`));
+    acting = false;
   });
   return button;
 }
@@ -66,7 +73,7 @@ function action(word, { id, name }, act) {
 function update(item, job) {
   const [thumbnail, about, buttons] = item.children;
   const [, filters, state, progress] = about.children;
-  const [stop, again] = buttons.children;
+  const [fetch, stop, again] = buttons.children;
   const running = !words.ended(job);
   showPicture(thumbnail.firstElementChild, job);
   say(filters, job.filters || "no filter");
@@ -75,6 +82,8 @@ function update(item, job) {
   item.dataset.status = job.status;
   Object.assign(progress, { max: job.tiles_total, value: job.tiles_done });
   show(progress, running);
+  if (job.links.result) fetch.href = job.links.result;
+  show(fetch, Boolean(job.links.result), about.firstElementChild);
   show(stop, running, about.firstElementChild);
   show(again, !running && Boolean(job.links.original));
 }

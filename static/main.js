@@ -52,11 +52,19 @@ const stream = createStream({
 });
 
 function setJob(now) {
+  const fewer = now.id === job?.id && now.tiles_done < job.tiles_done;
   job = now;
+  if (fewer && !ended(job)) beginAnew();
   showJob(job);
   showMosaic(job);
   showResult(job);
   showTitle();
+}
+
+/** Another collector began with an empty canvas: the stream, which tells what is new, has to tell everything. */
+function beginAnew() {
+  showMosaic(null);
+  stream.again();
 }
 
 function setNoJob(text) {
@@ -144,7 +152,12 @@ startProgress({
   onChange: (changed) => changed.id === wanted && setJob(changed),
   onJob: (created) => goTo(created.id),
   onRemoving: leave,
-  onRemoved: (kept) => (kept ? stay(kept) : goTo(null)),
+  onRemoved: (doomed, isGone) => {
+    // Somebody may have gone to look at another one meanwhile.
+    if (location.hash !== `#job=${doomed.id}`) return;
+    if (isGone) goTo(null);
+    else stay(doomed);
+  },
 });
 startJobs((created) => goTo(created.id));
 startMosaic();

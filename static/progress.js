@@ -8,10 +8,11 @@ import { showPhases } from "./phases.js";
 import * as words from "./words.js";
 
 let job = null;
+let acting = false;
 
 /**
  * Calls `onChange(job)` with what became of this job, `onJob(job)` with one that takes its place,
- * `onRemoving()` and `onRemoved(error)` around its end.
+ * `onRemoving()` and `onRemoved(job, isGone)` around its end.
  */
 export function startProgress({ onChange, onJob, onRemoving, onRemoved }) {
   const act = (id, action) => at(id).addEventListener("click", () => attempt(action));
@@ -20,21 +21,26 @@ export function startProgress({ onChange, onJob, onRemoving, onRemoved }) {
   act("delete", async () => {
     const doomed = job;
     try {
-      if (await remove(doomed, onRemoving)) onRemoved();
+      if (await remove(doomed, onRemoving)) onRemoved(doomed, true);
     } catch (error) {
-      onRemoved(doomed);
+      onRemoved(doomed, false);
       throw error;
     }
   });
   setInterval(() => job && !words.ended(job) && showTimes(), 1000);
 }
 
+/** One at a time: a second click means the first. */
 async function attempt(action) {
+  if (acting) return;
+  acting = true;
   say(at("job-action-error"), "");
   try {
     await action();
   } catch (error) {
     say(at("job-action-error"), error.message);
+  } finally {
+    acting = false;
   }
 }
 

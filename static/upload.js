@@ -1,11 +1,14 @@
 // The form: sends what was chosen, one job after another, and says how far it is.
 
-import { createJob } from "./api.js";
+import { ApiError, createJob } from "./api.js";
 import { chain, setChain } from "./chain/builder.js";
 import { at, make, say, show } from "./dom.js";
 import { noteUpload } from "./phases.js";
 import { chooseEarlier, chosenImages, removeImages, startSelecting } from "./select.js";
-import { bytes, percent, seconds } from "./words.js";
+import { bytes, percent, plural, seconds } from "./words.js";
+
+/** The statuses that no other image would be spared: no connection, no room. */
+const CONCERNS_ALL = [0, 507];
 
 /** What stops the upload that runs, if one does. */
 let running = null;
@@ -16,7 +19,7 @@ export function startForm({ onJob, onProgress }) {
   at("stop").addEventListener("click", () => running?.abort());
   at("form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (running) return;
+    if (running || isRefused()) return;
     running = new AbortController();
     setBusy(true);
     await sendAll(chosenImages(), { onJob, onProgress });
@@ -35,8 +38,20 @@ export function offerAgain(job) {
   at("filters").select();
 }
 
+/** A field shows something that would not be sent: the person is told, and taken there. */
+function isRefused() {
+  const fields = [...at("form").querySelectorAll("input[type=number]")];
+  const wrong = fields.find((field) => field.validity.badInput || field.ariaInvalid === "true");
+  if (!wrong) return false;
+  tellErrors([`${wrong.labels[0].textContent}: what stands there cannot be used.`]);
+  wrong.closest("details")?.setAttribute("open", "");
+  wrong.focus();
+  return true;
+}
+
 /** What could not be sent stays chosen, and so does what was chosen meanwhile. */
 async function sendAll(images, { onJob, onProgress }) {
+  const shown = location.hash;
   const errors = images.length ? [] : ["No image is chosen. Choose, drop or paste a file first."];
   const sent = [];
   tellErrors(errors);
@@ -44,15 +59,45 @@ async function sendAll(images, { onJob, onProgress }) {
     if (running.signal.aborted) break;
     const place = images.length > 1 ? ` (${index + 1} of ${images.length})` : "";
     try {
-      const job = await send(image, place, onProgress);
-      if (!sent.length) onJob(job);
+      const job = await sendAtLast(image, place, onProgress);
+      // Who has gone to look at something else meanwhile stays there.
+      if (!sent.length && location.hash === shown) onJob(job);
       sent.push(image);
     } catch (error) {
       errors.push(`${image.name}: ${error.message}`);
+      const left = images.length - index - 1;
+      const ends = CONCERNS_ALL.includes(error.status) && !running.signal.aborted;
+      if (ends && left > 0) errors.push(`Not sent: ${plural(left, "other image")}.`);
       tellErrors(errors);
+      if (ends) break;
     }
   }
   removeImages(sent);
+}
+
+/** Sends an image, again and again while the server has no place for it. */
+async function sendAtLast(image, place, onProgress) {
+  for (;;) {
+    try {
+      return await send(image, place, onProgress);
+    } catch (error) {
+      if (!error.after) throw error;
+      say(at("upload-said"), `${image.name}${place}: ${error.message}. Trying again in ${seconds(error.after)}.`);
+      await pause(1000 * error.after);
+    }
+  }
+}
+
+/** Waits, unless the upload is stopped. */
+function pause(milliseconds) {
+  const { signal } = running;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new ApiError(0, "The upload was stopped."));
+    });
+  });
 }
 
 async function send({ name, field }, place, onProgress) {
@@ -92,8 +137,15 @@ function options() {
 /** The button is not disabled: it would lose the focus. */
 function setBusy(busy) {
   at("process").setAttribute("aria-disabled", busy);
+  if (busy) addEventListener("beforeunload", ask);
+  else removeEventListener("beforeunload", ask);
   show(at("stop"), busy, at("process"));
   show(at("upload"), busy);
+}
+
+/** The browser asks whether to leave the page, and lose what was sent. */
+function ask(event) {
+  event.preventDefault();
 }
 
 function tellErrors(errors) {

@@ -455,16 +455,27 @@ fn builder(page: &Page) {
     page.until("document.querySelector('#steps [aria-invalid=true]')");
     // The last that was allowed on the way to it.
     assert_eq!(chain(), "grayscale,blur:100");
+    page.click("#process");
+    page.until_says("#form-error", "sigma: what stands there cannot be used.");
     // By the slider, whose ends are those of the range.
     page.run("document.querySelector('#steps [type=range]').focus()", &json!([]));
     page.press(END);
     assert_eq!(chain(), "grayscale,blur:100");
     page.press(HOME);
     assert_eq!(chain(), "grayscale,blur:0.1");
+    page.until("!document.querySelector('#steps [aria-invalid=true]')");
     page.click("[aria-label='Move blur up']");
     assert_eq!(chain(), "blur:0.1,grayscale");
     page.click("[aria-label='Remove grayscale']");
     assert_eq!(chain(), "blur:0.1");
+    // What has to know the whole image stands first.
+    page.run("document.querySelector('#filter').value = 'equalize'", &json!([]));
+    page.click("#add");
+    assert_eq!(chain(), "equalize,blur:0.1");
+    page.click("[aria-label='Move equalize down']");
+    page.until_says("#chain-said", "equalize looks at the whole image, so it must be the first");
+    page.click("[aria-label='Move equalize up']");
+    assert_eq!(page.text("#chain-said"), "");
     // What is typed is read.
     type_chain("invert,blur:sigma=7");
     page.until("document.querySelectorAll('#steps > li').length === 2");
@@ -477,7 +488,6 @@ fn builder(page: &Page) {
     assert_eq!(page.text("#chain-said"), "");
     page.click("[aria-label='Remove blur']");
     assert_eq!(chain(), "");
-    assert_eq!(page.text("#form-error"), "");
 }
 
 fn all_filters(page: &Page) {
@@ -489,7 +499,7 @@ fn all_filters(page: &Page) {
         page.fill("#filters", "x");
         page.run(
             "const text = document.querySelector('#filters');
-             text.value = '';
+             text.value = 'grayscale';
              text.dispatchEvent(new Event('input'));
              document.querySelector('#filter').value = arguments[0];",
             &json!([name]),

@@ -3,7 +3,7 @@
 import { request } from "../api.js";
 import { at, make, say } from "../dom.js";
 import { parameterField } from "./field.js";
-import { defaultStep, format, parse } from "./text.js";
+import { defaultStep, format, misplaced, parse } from "./text.js";
 
 /** Milliseconds before the first try again to get the filters, and at most between two. */
 const [FIRST, MOST] = [1000, 15_000];
@@ -56,21 +56,21 @@ const chosen = () => filters.find(({ name }) => name === at("filter").value);
 /** Takes the steps from the text; what cannot be read is said, and the list stays as it was. */
 function read() {
   if (!filters.length) return;
-  let wrong = "";
   try {
     steps = parse(text.value, filters);
-    showSteps();
   } catch (error) {
-    wrong = error.message;
+    list.classList.add("stale");
+    return say(at("chain-said"), error.message);
   }
-  list.classList.toggle("stale", wrong !== "");
-  say(at("chain-said"), wrong);
+  showSteps();
+  list.classList.remove("stale");
+  say(at("chain-said"), misplaced(steps));
 }
 
 function write() {
   text.value = format(steps);
   list.classList.remove("stale");
-  say(at("chain-said"), "");
+  say(at("chain-said"), misplaced(steps));
 }
 
 function showSteps() {
@@ -104,8 +104,9 @@ function button(sign, label, disabled, onClick) {
 }
 
 function add() {
-  steps.push(defaultStep(chosen()));
-  changed(`${chosen().name} is added as step ${steps.length}.`);
+  const place = chosen().first ? 0 : steps.length;
+  steps.splice(place, 0, defaultStep(chosen()));
+  changed(`${chosen().name} is added as step ${place + 1}.`);
 }
 
 function remove(index) {

@@ -48,7 +48,7 @@ function numberControls(param, id, value, onChange) {
   showSlider();
   slider.addEventListener("input", () => {
     number.value = fromPosition(param, Number(slider.value));
-    number.setCustomValidity("");
+    number.setAttribute("aria-invalid", false);
     slider.setAttribute("aria-valuetext", `${number.value} ${param.unit}`.trim());
     onChange(number.value);
   });

@@ -30,6 +30,12 @@ function setGiven({ filter, values }, given, place) {
   if (!fits(param, values[index])) throw new Error(`${param.name} must be ${allowed(param)}.`);
 }
 
+/** What is wrong with the order of some steps, in words; nothing if it is right. */
+export function misplaced(steps) {
+  const late = steps.slice(1).find(({ filter }) => filter.first);
+  return late ? `${late.filter.name} looks at the whole image, so it must be the first filter.` : "";
+}
+
 /** The shortest text of some steps: values behind the last that is not a default are left out. */
 export function format(steps) {
   return steps.map(formatStep).join(",");

@@ -39,7 +39,7 @@ export function createInspector(canvas, onTile) {
   canvas.addEventListener("blur", () => choose(null));
   canvas.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
-    if (!step || !mosaic) return;
+    if (!step || !mosaic || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     const [column, row] = [(chosen ?? 0) % mosaic.columns, Math.floor((chosen ?? 0) / mosaic.columns)];
     const clamp = (value, many) => Math.min(many - 1, Math.max(0, value));

@@ -9,6 +9,8 @@ const EDGED = 14;
 const TINT = 0.3;
 /** Milliseconds that a tile glows after it came, and how many do so at a time. */
 const [GLOW, GLOWING] = [700, 200];
+/** So many tiles are drawn together rather than one by one. */
+const MANY = 2000;
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -90,7 +92,7 @@ export class Painter {
     for (const [tile] of faded) this.#glowing.delete(tile);
     const tiles = new Set([...this.#changed, ...this.#glowing.keys(), ...faded.map(([tile]) => tile)]);
     this.#changed.clear();
-    if (this.#whole) {
+    if (this.#whole || tiles.size > MANY) {
       this.#fit();
       this.#picture.putImageData(this.#mosaic.picture, 0, 0);
       this.#drawWhole();

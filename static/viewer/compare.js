@@ -32,7 +32,7 @@ export function startViewer() {
   press("zoom-fit", () => camera.fit());
   press("zoom-full", () => camera.zoomTo(1));
   press("full-screen", toggleFullScreen);
-  show(at("full-screen"), document.fullscreenEnabled);
+  show(at("full-screen"), Boolean(document.fullscreenEnabled));
 }
 
 /** Shows the images of a complete job. */
@@ -63,7 +63,9 @@ export function closeViewer() {
 
 function loadPreview(path) {
   const image = new Image();
+  const opened = camera;
   image.onload = () => {
+    if (camera !== opened) return;
     preview = image;
     draw();
   };

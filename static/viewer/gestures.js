@@ -10,7 +10,8 @@ export function listen(canvas, { camera, onMove, grab }) {
   const pointers = new Map();
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (!camera() || grab(event)) return;
+    // The others open menus, and may never be told to have been lifted.
+    if (event.button !== 0 || !camera() || grab(event)) return;
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
   });
@@ -24,7 +25,7 @@ export function listen(canvas, { camera, onMove, grab }) {
     else camera().pan(now[0] - before[0], now[1] - before[1]);
     onMove();
   });
-  for (const type of ["pointerup", "pointercancel"]) {
+  for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
     canvas.addEventListener(type, ({ pointerId }) => pointers.delete(pointerId));
   }
   canvas.addEventListener("wheel", (event) => {
@@ -39,7 +40,7 @@ export function listen(canvas, { camera, onMove, grab }) {
     onMove();
   });
   canvas.addEventListener("keydown", (event) => {
-    if (!camera() || event.ctrlKey || event.metaKey || !act(event.key)) return;
+    if (!camera() || event.altKey || event.ctrlKey || event.metaKey || !act(event.key)) return;
     event.preventDefault();
     onMove();
   });
