@@ -48,6 +48,23 @@ fn the_file_in_the_repository_documents_every_key() {
 }
 
 #[test]
+fn what_is_commented_out_in_the_file_can_be_used_as_it_stands() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    let text = fs::read_to_string(file).unwrap();
+    let is_toml = |line: &str| line.parse::<toml::Table>().is_ok();
+    let uncommented = |line: &str| {
+        line.strip_prefix("# ").filter(|rest| is_toml(rest)).unwrap_or(line).to_owned() + "\n"
+    };
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("all.toml");
+    fs::write(&file, text.lines().map(uncommented).collect::<String>()).unwrap();
+    let (config, _) = Config::load(Some(&file), Search::SystemOnly).unwrap();
+    assert_eq!(config.redis.unwrap().password.unwrap().reveal(), "…");
+    assert!(config.kafka.is_some() && config.storage.is_some());
+    assert_eq!(config.scratch_dir.as_deref(), Some(Path::new("/srv/tilemill-scratch")));
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_file() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("config.toml"), "[tile]\nsise = 256\n").unwrap();

@@ -10,6 +10,7 @@
 //! - `storage`: the files of a server, for collectors elsewhere
 //! - `unit`: values with a unit, such as `"4 GiB"`
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -260,6 +261,12 @@ pub enum ConfigError {
         /// `--config` or `TILEMILL_CONFIG`.
         named_by: &'static str,
     },
+    /// Whether there is a file, the user may not know; the defaults would be something else.
+    #[error(
+        "configuration: this user may not look whether there is {0}; use `sudo`, as the user that \
+         the file is for or as root, or name a file with --config"
+    )]
+    Hidden(PathBuf),
     /// A value is outside its range.
     #[error("configuration: `{key}` is {value}, but {rule}; set it in {origin}")]
     Invalid {
@@ -279,7 +286,8 @@ pub enum ConfigError {
 pub enum Search {
     /// `./config.toml`, then `/etc/tilemill/config.toml`.
     WorkingDirectory,
-    /// `/etc/tilemill/config.toml` only: the one in the working directory may be another program's.
+    /// `/etc/tilemill/config.toml` only: the one in the working directory may be another program's. Where it
+    /// is hidden from the user, it is not for him.
     SystemOnly,
 }
 
@@ -402,8 +410,19 @@ fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError
         Search::WorkingDirectory => &["config.toml", SYSTEM_FILE],
         Search::SystemOnly => &[SYSTEM_FILE],
     };
-    let found = candidates.iter().map(Path::new).find(|path| path.is_file());
-    Ok(found.map_or(Origin::Defaults, |path| Origin::File(path.to_owned())))
+    for path in candidates.iter().map(PathBuf::from) {
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_file() => return Ok(Origin::File(path)),
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied
+                    && search == Search::WorkingDirectory =>
+            {
+                return Err(ConfigError::Hidden(path));
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(Origin::Defaults)
 }
 
 fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError> {

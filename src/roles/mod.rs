@@ -106,6 +106,7 @@ fn may_pass(cause: &(dyn Error + 'static)) -> bool {
             error.kind(),
             Kind::NotFound
                 | Kind::PermissionDenied
+                | Kind::ReadOnlyFilesystem
                 | Kind::AddrInUse
                 | Kind::AlreadyExists
                 | Kind::NotADirectory
@@ -202,6 +203,7 @@ mod tests {
         let disk = |kind| anyhow::Error::from(io::Error::from(kind)).context("make `scratch_dir`");
         assert_eq!(exit_code(&disk(io::ErrorKind::StorageFull)), FAILED);
         assert_eq!(exit_code(&disk(io::ErrorKind::PermissionDenied)), USAGE);
+        assert_eq!(exit_code(&disk(io::ErrorKind::ReadOnlyFilesystem)), USAGE);
         assert_eq!(exit_code(&anyhow::anyhow!("no Redis is configured")), USAGE);
     }
 }

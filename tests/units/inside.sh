@@ -20,6 +20,11 @@ for role in $roles; do
   [ "$(stat -c %U "/proc/$(pid "$role")")" = tilemill ]
 done
 [ "$(stat -c '%a %U %G' /etc/tilemill/config.toml)" = "640 root tilemill" ]
+# Whoever may not see the file is told so, and does not get the defaults.
+status=0
+said=$(cd / && runuser -u nobody -- tilemill check 2>&1) || status=$?
+[ "$status" = 2 ]
+grep -q "may not look whether there is /etc/tilemill/config.toml" <<<"$said"
 # %H-%i
 journalctl --sync
 journalctl --no-pager --unit tilemill-work@1 | grep -q "worker=$(uname -n)-1 "

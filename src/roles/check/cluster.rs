@@ -62,7 +62,9 @@ async fn storage(config: &Config) -> Option<Check> {
     let (result, remedy) = if error.is_unavailable() {
         (Finding::Unreachable, "start `tilemill serve` there, or correct `storage.url`")
     } else {
-        (Finding::Failed, "give server and collectors the same `storage.token`")
+        let remedy = "give server and collectors the same `storage.token`; where the server has \
+                      `server.hosts`, list the name in `storage.url` there";
+        (Finding::Failed, remedy)
     };
     let text = format!("{url} cannot be used: {}", causes::behind(&error));
     Some(Check::bad(STORAGE, result, text, remedy))
