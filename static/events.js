@@ -92,8 +92,6 @@ export function createStream({ onEvent, onState, onGone }) {
   onState("connecting");
 
   return {
-    /** Hears everything again. */
-    again: open,
     /** Follows this job from now on, or none. */
     follow(id) {
       if (source && id === job) return;

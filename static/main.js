@@ -52,19 +52,11 @@ const stream = createStream({
 });
 
 function setJob(now) {
-  const fewer = now.id === job?.id && now.tiles_done < job.tiles_done;
   job = now;
-  if (fewer && !ended(job)) beginAnew();
   showJob(job);
   showMosaic(job);
   showResult(job);
   showTitle();
-}
-
-/** Another collector began with an empty canvas: the stream, which tells what is new, has to tell everything. */
-function beginAnew() {
-  showMosaic(null);
-  stream.again();
 }
 
 function setNoJob(text) {
@@ -80,7 +72,8 @@ function showTitle() {
 }
 
 /** Not wanted any more from the start: the stream may tell of the end before the answer does. */
-function leave() {
+function leave(doomed) {
+  if (wanted !== doomed.id) return;
   wanted = null;
   showResult(null);
 }
@@ -152,10 +145,10 @@ startProgress({
   onChange: (changed) => changed.id === wanted && setJob(changed),
   onJob: (created) => goTo(created.id),
   onRemoving: leave,
-  onRemoved: (doomed, isGone) => {
+  onRemoved: (doomed, removed) => {
     // Somebody may have gone to look at another one meanwhile.
     if (location.hash !== `#job=${doomed.id}`) return;
-    if (isGone) goTo(null);
+    if (removed) goTo(null);
     else stay(doomed);
   },
 });

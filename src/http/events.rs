@@ -133,8 +133,11 @@ impl Hub {
     async fn look_for(&self, job: Option<JobId>, app: &App) -> Result<(), PortError> {
         let came = Instant::now();
         let mut looked = self.looked.lock().await;
-        // A look may take long while a service is away: one that began since answers all who wait.
-        let is_young = looked.is_some_and(|at| at > came || at.elapsed() < MIN_INTERVAL);
+        // A look may take long while a service is away: one that began since is one for all who wait.
+        if looked.is_some_and(|at| at > came) {
+            return Ok(());
+        }
+        let is_young = looked.is_some_and(|at| at.elapsed() < MIN_INTERVAL);
         let has_job = job.is_none_or(|job| self.frames.borrow().jobs.contains_key(&job));
         if is_young && has_job { Ok(()) } else { self.look_now(&mut looked, app).await }
     }

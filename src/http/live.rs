@@ -1,7 +1,7 @@
 //! The mosaic of a followed job, as events: each tile once, in its finished pixels, with who made it.
 //!
-//! Made once for all who follow the job. An event `tiles` carries the grid, the names of workers, tiles
-//! whose last attempt failed, and, in base64, for each tile: its index (u32), the number of its worker in
+//! Made once for all who follow the job. An event `tiles` carries the grid, the names of workers, whether the tiles
+//! of earlier events are to be forgotten, tiles whose last attempt failed, and, in base64, for each tile: its index (u32), the number of its worker in
 //! the list from 1, or 0 (u16), the attempt, with the highest bit set if the tile was taken over from a worker
 //! that died (u16), milliseconds (u32), all little-endian, and the pixels of its slot, row by row, four bytes each.
 
@@ -29,6 +29,8 @@ pub(super) struct Live {
     failed: Vec<FailedTile>,
     /// At which revision each tile became what it is; 0 for those that are not back.
     since: Vec<u32>,
+    /// The revision at which it began anew: tiles that were back before were not any more.
+    began: u32,
     /// Tiles that are back.
     done: u32,
     /// The most attempts at one tile.
@@ -55,6 +57,8 @@ struct TilesEvent<'a> {
     /// Side of a tile's slot, in pixels.
     slot: u32,
     workers: Vec<String>,
+    /// Whether tiles that were told of before are to be forgotten.
+    anew: bool,
     failed: &'a [FailedTile],
     packed: String,
 }
@@ -68,7 +72,8 @@ impl Live {
     ) -> Arc<Self> {
         let failed = board.map_or_else(Vec::new, failed_tiles);
         let tiles = usize::try_from(mosaic.grid().len()).unwrap_or(usize::MAX);
-        let known = before.filter(|known| known.since.len() == tiles);
+        // Another collector may have begun with an empty canvas.
+        let known = before.filter(|known| known.is_within(&mosaic, tiles));
         let changed: Vec<u32> = match known {
             Some(known) => mosaic.changed_since(&known.mosaic).collect(),
             None => (0..).take(tiles).filter(|tile| mosaic.has(*tile)).collect(),
@@ -83,8 +88,15 @@ impl Live {
         }
         let done = u32::try_from(since.iter().filter(|since| **since > 0).count());
         let (done, attempts) = (done.unwrap_or(u32::MAX), board.map_or(1, Board::attempts));
+        let began = known.map_or(revision, |known| known.began);
         let told = Mutex::default();
-        Arc::new(Self { mosaic, failed, since, done, attempts, revision, told })
+        Arc::new(Self { mosaic, failed, since, began, done, attempts, revision, told })
+    }
+
+    /// Whether all tiles that are back here are in `mosaic`, which is of so many `tiles`.
+    fn is_within(&self, mosaic: &Mosaic, tiles: usize) -> bool {
+        let back = (0..).zip(&self.since).filter(|(_, since)| **since > 0);
+        self.since.len() == tiles && back.map(|(tile, _)| tile).all(|tile| mosaic.has(tile))
     }
 
     /// Whether a job of which so much is done has nothing new to show.
@@ -102,32 +114,34 @@ impl Live {
             return Vec::new();
         }
         let tiles = (0..).zip(&self.since).filter(|(_, since)| **since > seen);
-        let make = || self.events(job, tiles.map(|(tile, _)| tile));
+        let make = || self.events(job, tiles.map(|(tile, _)| tile), seen < self.began);
         // Held while they are made: whoever needs the same waits for them.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.entry(seen).or_insert_with(make).clone()
     }
 
-    fn events(&self, job: JobId, tiles: impl Iterator<Item = u32>) -> Vec<Bytes> {
+    fn events(&self, job: JobId, tiles: impl Iterator<Item = u32>, anew: bool) -> Vec<Bytes> {
         let mut events = Vec::new();
         let mut packed = Packed::default();
         for slot in tiles.filter_map(|tile| self.mosaic.slot(tile)) {
             packed.push(&slot);
             if packed.bytes.len() >= EVENT_BYTES {
-                events.push(self.event(job, std::mem::take(&mut packed)));
+                let first = anew && events.is_empty();
+                events.push(self.event(job, std::mem::take(&mut packed), first));
             }
         }
         if events.is_empty() || !packed.bytes.is_empty() {
-            events.push(self.event(job, packed));
+            let first = anew && events.is_empty();
+            events.push(self.event(job, packed, first));
         }
         events
     }
 
-    fn event(&self, job: JobId, Packed { workers, bytes, .. }: Packed) -> Bytes {
+    fn event(&self, job: JobId, Packed { workers, bytes, .. }: Packed, anew: bool) -> Bytes {
         let (grid, slot) = (self.mosaic.grid(), self.mosaic.slot_side());
         let (columns, rows, failed) = (grid.columns(), grid.rows(), &*self.failed);
         let packed = STANDARD.encode(bytes);
-        event("tiles", &TilesEvent { job, columns, rows, slot, workers, failed, packed })
+        event("tiles", &TilesEvent { job, columns, rows, slot, workers, anew, failed, packed })
     }
 }
 
@@ -224,6 +238,32 @@ mod tests {
         assert!(third.news(job, 3).is_empty());
         let [one, another] = [(); 2].map(|()| third.news(job, 0));
         assert!(one.iter().zip(&another).all(|(a, b)| a.as_ptr() == b.as_ptr()), "made twice");
+    }
+
+    #[test]
+    fn tiles_that_are_not_back_any_more_are_forgotten() {
+        let job = JobId::generate();
+        let empty = Mosaic::new(Size::new(40, 10), 10);
+        let mut mosaic = empty.clone();
+        painted(&mut mosaic, 2, "a");
+        let first = Live::follow(None, mosaic, None);
+        let mut mosaic = empty;
+        painted(&mut mosaic, 1, "b");
+        let second = Live::follow(Some(&first), mosaic.clone(), None);
+        painted(&mut mosaic, 0, "b");
+        let third = Live::follow(Some(&second), mosaic, None);
+        let is_anew =
+            |events: &[Bytes]| String::from_utf8_lossy(&events[0]).contains(r#""anew":true"#);
+        let tile = |tile, worker: &str| (tile, worker.to_owned());
+        let news = second.news(job, first.revision());
+        assert_eq!((told(&news), is_anew(&news)), (vec![tile(1, "b")], true));
+        let news = third.news(job, second.revision());
+        assert_eq!((told(&news), is_anew(&news)), (vec![tile(0, "b")], false));
+        // Whoever missed the second, and whoever knows nothing, or what an earlier stream told.
+        for seen in [first.revision(), 0] {
+            let news = third.news(job, seen);
+            assert_eq!((told(&news).len(), is_anew(&news)), (2, true));
+        }
     }
 
     #[test]

@@ -30,9 +30,10 @@ export class Mosaic {
     this.failed = new Map();
   }
 
-  /** Takes the tiles of an event. Returns which have changed. */
-  apply({ workers, failed, packed }) {
+  /** Takes the tiles of an event; `anew` tells that there are no others. Returns which have changed. */
+  apply({ workers, failed, packed, anew }) {
     const changed = new Set(this.#noteFailed(failed));
+    if (anew) for (const tile of this.#clear()) changed.add(tile);
     const numbers = [0, ...workers.map((name) => this.#numberOf(name))];
     const bytes = fromBase64(packed);
     const view = new DataView(bytes.buffer);
@@ -51,6 +52,7 @@ export class Mosaic {
   /** Takes the whole mosaic, as `/tiles` and `/mosaic` give it. Returns which tiles have changed. */
   applyWhole({ tiles, picture }) {
     const { width, height } = this.picture;
+    const gone = this.#clear();
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(picture, 0, 0);
@@ -58,7 +60,7 @@ export class Mosaic {
     for (const { tile, worker, attempt, taken_over: taken, millis } of tiles) {
       this.#note(tile, worker ? this.#numberOf(worker) : 0, attempt ?? 0, Boolean(taken), millis ?? 0);
     }
-    return new Set(tiles.map(({ tile }) => tile));
+    return new Set([...gone, ...tiles.map(({ tile }) => tile)]);
   }
 
   /** Paints what never came: the last tiles of a job that has ended, from a small picture of its result. */
@@ -112,6 +114,16 @@ export class Mosaic {
     let many = 0;
     for (let tile = 0; tile < this.count; tile += 1) if (this.changedHands(tile)) many += 1;
     return many;
+  }
+
+  /** Forgets the tiles that are back. Returns which. */
+  #clear() {
+    const gone = [];
+    this.back.forEach((back, tile) => back && gone.push(tile));
+    this.back.fill(0);
+    this.picture.data.fill(0);
+    this.done = 0;
+    return gone;
   }
 
   #noteFailed(failed) {
