@@ -22,11 +22,12 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::broker::Broker;
 use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
 use crate::store::Redis;
 use crate::support::{Process, data, picture};
 
-const TESTS: [(&str, Test); 8] = [
+const TESTS: [(&str, Test); 9] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
     ("tiles_that_do_not_fit_into_a_message_are_cut_smaller", cut_smaller),
     ("what_is_missing_is_said_with_what_to_do", missing),
@@ -35,6 +36,7 @@ const TESTS: [(&str, Test); 8] = [
     ("at_rest_nothing_is_left_but_what_expires", at_rest),
     ("a_worker_whose_tile_takes_too_long_leaves_it_to_others", leaves_its_tile),
     ("a_page_hears_that_redis_is_away_and_that_it_is_back", redis_away),
+    ("the_mill_is_seen_while_its_queue_is_away", kafka_away),
 ];
 
 /// Takes longer for a tile of 2048 pixels than a worker that stops has for it.
@@ -266,5 +268,31 @@ fn redis_away(services: &Services) {
     redis.resume();
     heard("workers");
     heard("queue");
+    server.stop();
+}
+
+fn kafka_away(services: &Services) {
+    let Some(jars) = services.kafka.own_jars() else { return };
+    let mut broker = Broker::start(jars);
+    let mill = Mill::new(&broker.address(), &services.redis.address(), "seen");
+    let server = mill.serve();
+    server.get_until("/api/queue", |queue| queue["tiles_in_flight"] == 0);
+    assert_eq!(server.get("/readyz").0, 200);
+    // It takes what it is sent, and answers nothing.
+    broker.signal(Signal::STOP);
+    let queue = server.get_until("/api/queue", |queue| queue["tiles_in_flight"].is_null());
+    let missing = queue["missing"].as_array().unwrap();
+    assert!(missing.iter().any(|what| what.as_str().unwrap().contains("queue")), "{queue}");
+    assert_eq!(queue["jobs_active"], 0);
+    let metrics = String::from_utf8(server.bytes("/metrics")).unwrap();
+    assert!(metrics.contains("\ntilemill_ready 0\n"), "{metrics}");
+    assert!(metrics.contains("tilemill_processes{role=\"serve\"} 1"), "{metrics}");
+    broker.signal(Signal::CONT);
+    server.get_until("/api/queue", |queue| queue["tiles_in_flight"] == 0);
+    broker.kill();
+    server.get_until("/api/queue", |queue| queue["tiles_in_flight"].is_null());
+    assert_eq!(server.get("/readyz").0, 503);
+    broker.resume();
+    server.get_until("/api/queue", |queue| queue["tiles_in_flight"] == 0);
     server.stop();
 }

@@ -350,7 +350,7 @@ fn metrics_tell_of_jobs_and_workers() {
         "tilemill_jobs_ended{status=\"failed\"} 0",
         "tilemill_processes{role=\"serve\"} 1",
         "tilemill_workers{state=\"live\"} 1",
-        "tilemill_roles_missing 0",
+        "tilemill_missing 0",
         "# TYPE tilemill_worker_tiles_total counter",
     ] {
         assert!(text.lines().any(|told| told == line), "no {line} in {text}");

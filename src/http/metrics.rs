@@ -26,7 +26,7 @@ type Number = Gauge<u64, AtomicU64>;
 type Labels = Vec<(&'static str, String)>;
 
 /// How long the state and the queue may take. Whoever scrapes waits for ten seconds, unless told otherwise.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(6);
 const ENDED: [Status; 3] = [Status::Complete, Status::Failed, Status::Cancelled];
 const ROLES: [Role; 3] = [Role::Serve, Role::Collect, Role::Monitor];
 const STATES: [(Liveness, &str); 4] = [
@@ -37,7 +37,7 @@ const STATES: [(Liveness, &str); 4] = [
 ];
 
 /// The mill in numbers, in the text format of Prometheus 0.0.4. `tilemill_ready` is 0 while a service of the
-/// cluster is away; only what the server knows by itself is there then.
+/// cluster is away; what cannot be known then is left out.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -50,7 +50,8 @@ pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
     add_server(&mut registry, &api.app);
     let seen = timeout(PATIENCE, Seen::now(&api.app)).await;
     let seen = seen.ok().and_then(Result::ok);
-    add(&mut registry, "ready", "Whether the state and the queue answer", seen.is_some().into());
+    let ready = seen.as_ref().is_some_and(|seen| seen.queue.tiles_in_flight.is_some());
+    add(&mut registry, "ready", "Whether the state and the queue answer", ready.into());
     if let Some(seen) = seen {
         seen.add_to(&mut registry);
     }
@@ -64,7 +65,8 @@ fn add_server(registry: &mut Registry, app: &App) {
     let (version, revision) = (env!("CARGO_PKG_VERSION"), raster::REVISION.to_string());
     let build = Info::new([("version", version.to_owned()), ("raster_revision", revision)]);
     registry.register("build", "The program, and the revision of what it makes of pixels", build);
-    let ended = family(registry, "jobs_ended", "Jobs that have ended and are still listed");
+    let ended =
+        family(registry, "jobs_ended", "Jobs of this server that have ended and are still listed");
     for status in ENDED {
         let labels = vec![("status", status.as_str().to_owned())];
         ended.get_or_create(&labels).set(app.ledger.count(status) as u64);
@@ -91,13 +93,30 @@ impl Seen {
 
     fn add_queue(&self, registry: &mut Registry) {
         let queue = &self.queue;
-        let help = "Tiles of active jobs that are not in their canvas";
+        let help = "Tiles of these jobs that are not in their canvas";
         add(registry, "tiles_waiting", help, queue.tiles_waiting);
-        let help = "Tiles sent to workers, of which the result has not been taken in";
-        add(registry, "tiles_in_flight", help, queue.tiles_in_flight);
-        add(registry, "jobs_queued", "Jobs that wait for a place", queue.jobs_queued as u64);
-        add(registry, "jobs_active", "Jobs in work", queue.jobs_active as u64);
-        add(registry, "roles_missing", "Roles that nobody plays", queue.missing.len() as u64);
+        if let Some(tiles) = queue.tiles_in_flight {
+            let help = "Tiles sent to workers, of which the result has not been taken in";
+            add(registry, "tiles_in_flight", help, tiles);
+        }
+        add(
+            registry,
+            "jobs_queued",
+            "Jobs of this server that wait for a place",
+            queue.jobs_queued as u64,
+        );
+        add(
+            registry,
+            "jobs_active",
+            "Jobs of this server that are in work",
+            queue.jobs_active as u64,
+        );
+        add(
+            registry,
+            "missing",
+            "Roles that nobody plays, and parts of the queue that are away",
+            queue.missing.len() as u64,
+        );
     }
 
     fn add_fleet(&self, registry: &mut Registry) {

@@ -14,6 +14,7 @@ use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::process::Process;
 use crate::model::worker::WorkerView;
+use crate::service::PortError;
 use crate::storage::StorageError;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -248,7 +249,8 @@ pub(super) async fn health() -> &'static str {
     responses((status = 200, description = "They do.", body = String, content_type = "text/plain"), Internal),
 )]
 pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
-    view::queue(&api.app).await?;
+    api.app.state.active().await?;
+    view::tiles_in_flight(&api.app).await.map_err(PortError::from)?;
     Ok("ready\n")
 }
 

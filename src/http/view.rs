@@ -1,20 +1,28 @@
 //! Jobs and the queue as the API shows them. The field names are stable: scripts read them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::events;
 use crate::app::App;
+use crate::causes;
 use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::model::process::{Process, Role};
 use crate::model::worker::{Liveness, WorkerView};
+use crate::queue::QueueError;
 use crate::raster::encode::OutputFormat;
 use crate::raster::filter::{self, Chain, FilterSpec, ParamSpec};
 use crate::service::PortError;
 use crate::service::ledger::Entry;
 use crate::storage::Kept;
+
+/// How long a view waits for the queue.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -90,15 +98,16 @@ pub struct Links {
 /// What is on its way through the mill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueView {
-    /// Tiles of active jobs that are not in their canvas.
+    /// Tiles of this server's jobs in work that are not in their canvas.
     pub tiles_waiting: u64,
-    /// Tiles that were sent to workers, of which the result has not been taken in.
-    pub tiles_in_flight: u64,
+    /// Tiles that were sent to workers, of which the result has not been taken in. Not known while the queue
+    /// does not answer for all of its partitions; why, is said in `missing`.
+    pub tiles_in_flight: Option<u64>,
     /// Jobs of this server that wait for a place.
     pub jobs_queued: usize,
     /// Jobs of this server that are in work.
     pub jobs_active: usize,
-    /// Roles that nobody plays, with what to do about it, in words.
+    /// Roles that nobody plays, with what to do about it, and parts of the queue that do not answer, in words.
     pub missing: Vec<String>,
 }
 
@@ -190,26 +199,35 @@ pub async fn queue(app: &App) -> Result<QueueView, PortError> {
 
 /// The same, where it is known who runs.
 pub async fn queue_of(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
-    let active = app.state.active().await?;
+    let mut active = app.state.active().await?;
+    active.retain(|job| job.storage == *app.storage.id());
     let mut tiles_waiting = 0;
     for job in &active {
         let board = app.state.board(job.id).await?;
         tiles_waiting += board.map_or(0, |board| u64::from(board.tiles() - board.done()));
     }
-    let tasks = app.topics.tasks.progress().await?;
-    let results = app.topics.results.progress().await?;
-    let own = active.iter().filter(|job| job.storage == *app.storage.id()).count();
+    // One partition without a leader, or a silent broker, must not hide everything else.
+    let in_flight = match timeout(PATIENCE, tiles_in_flight(app)).await {
+        Ok(asked) => asked.map_err(|error| causes::all(&error)),
+        Err(_) => Err("the queue does not answer".to_owned()),
+    };
+    let mut missing = missing_of(app, fleet);
+    missing.extend(in_flight.as_ref().err().cloned());
     Ok(QueueView {
         tiles_waiting,
-        tiles_in_flight: tasks
-            .iter()
-            .chain(&results)
-            .map(|p| p.end.saturating_sub(p.committed))
-            .sum(),
-        jobs_queued: app.ledger.count_unfinished().saturating_sub(own),
-        jobs_active: own,
-        missing: missing_of(app, fleet),
+        tiles_in_flight: in_flight.ok(),
+        jobs_queued: app.ledger.count_unfinished().saturating_sub(active.len()),
+        jobs_active: active.len(),
+        missing,
     })
+}
+
+/// Tiles on their way, as far as the consumer groups have not taken them in.
+pub async fn tiles_in_flight(app: &App) -> Result<u64, QueueError> {
+    let tasks = app.topics.tasks.progress().await?;
+    let results = app.topics.results.progress().await?;
+    let each = tasks.iter().chain(&results);
+    Ok(each.map(|progress| progress.end.saturating_sub(progress.committed)).sum())
 }
 
 /// Roles that nobody plays, each with what to do about it.

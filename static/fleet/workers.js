@@ -86,8 +86,9 @@ function updateRow(row, worker) {
 export function showQueue(queue) {
   say(at("waiting-count"), words.count(queue.tiles_waiting));
   say(at("waiting-word"), queue.tiles_waiting === 1 ? "tile waiting" : "tiles waiting");
+  const flight = queue.tiles_in_flight;
   const parts = [
-    `${words.count(queue.tiles_in_flight)} in flight`,
+    flight === null ? "in flight: not known" : `${words.count(flight)} in flight`,
     `${words.plural(queue.jobs_active, "job")} in work`,
     `${words.count(queue.jobs_queued)} queued`,
   ];
