@@ -1,27 +1,84 @@
 // Recent Jobs: the newest first, each with a picture of its result, how far it is, and what can be done.
 
 import { cancel, remove, retry } from "./actions.js";
+import { request } from "./api.js";
 import { at, keep, make, say, show } from "./dom.js";
 import * as words from "./words.js";
 
 const clock = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+/** How many older jobs are asked for at a time, and at most: the server gives no more. */
+const [MORE, MOST] = [50, 500];
+/** Milliseconds between two looks at older jobs that have not ended. */
+const REFRESH = 5000;
+/** The newest jobs, as the server tells of them, and how many there are. */
+let newest = [];
+let total = 0;
+/** Those behind them, how many of these are wanted, and whether they are being asked for. */
+let older = [];
+let wanted = 0;
+let asking = false;
+/** All that are shown, by id, and the one that is marked. */
 let jobs = new Map();
+let marked = null;
 let onJob = () => {};
 
 /** Calls `follow(job)` with a job that takes the place of another. */
 export function startJobs(follow) {
   onJob = follow;
+  at("older").addEventListener("click", () => {
+    wanted = Math.min(wanted + MORE, MOST);
+    askOlder();
+  });
+  setInterval(() => document.hidden || older.every(words.ended) || askOlder(), REFRESH);
 }
 
 /** Shows the list, in which the job `current` is marked. */
-export function showJobs({ jobs: listed, total }, current) {
-  jobs = new Map(listed.map((job) => [job.id, job]));
-  say(at("jobs-said"), saying(listed.length, total));
-  keep(at("job-list"), listed, (job) => job.id, create, update, at("jobs-heading"));
-  markJob(current);
+export function showJobs(list, current) {
+  const before = place();
+  [newest, total, marked] = [list.jobs, list.total, current];
+  render();
+  if (place() !== before) askOlder();
 }
 
-function saying(listed, total) {
+/** Which jobs the older ones are: others, once one has come or gone. */
+const place = () => [newest[0]?.id, newest.at(-1)?.id, total, wanted].join();
+
+/** Asks for the older jobs: the server tells of the newest only. */
+async function askOlder() {
+  if (!wanted || asking) return;
+  asking = true;
+  for (let asked = ""; asked !== place(); ) {
+    asked = place();
+    try {
+      older = (await request("GET", `/api/jobs?skip=${newest.length}&count=${wanted}`)).jobs;
+    } catch (error) {
+      say(at("jobs-error"), error.message);
+    }
+  }
+  asking = false;
+  render();
+}
+
+function render() {
+  const known = new Set(newest.map(({ id }) => id));
+  const shown = [...newest, ...older.filter(({ id }) => !known.has(id))];
+  jobs = new Map(shown.map((job) => [job.id, job]));
+  say(at("jobs-said"), saying(shown.length));
+  keep(at("job-list"), shown, (job) => job.id, create, update, at("jobs-heading"));
+  show(at("older"), shown.length < total && wanted < MOST, at("jobs-heading"));
+  markJob(marked);
+}
+
+/** It may be gone already, which nobody tells of an older one. */
+async function removeFrom(job) {
+  try {
+    await remove(job);
+  } finally {
+    askOlder();
+  }
+}
+
+function saying(listed) {
   if (total === 0) return "There are no jobs yet.";
   if (listed < total) return `The newest ${listed} of ${words.count(total)} jobs`;
   return words.plural(total, "job");
@@ -29,6 +86,7 @@ function saying(listed, total) {
 
 /** Marks the job that is shown. */
 export function markJob(current) {
+  marked = current;
   for (const item of at("job-list").children) {
     const link = item.querySelector("a");
     if (item.dataset.key === current) link.setAttribute("aria-current", "true");
@@ -51,7 +109,7 @@ function create(job) {
     fetch,
     action("Cancel", job, async (now) => void (await cancel(now))),
     action("Retry", job, async (now) => onJob(await retry(now))),
-    action("Delete", job, async (now) => void (await remove(now))),
+    action("Delete", job, removeFrom),
   );
   return make("li", {}, make("div", { className: "thumbnail" }, picture), about, buttons);
 }

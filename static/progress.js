@@ -8,20 +8,21 @@ import { showPhases } from "./phases.js";
 import * as words from "./words.js";
 
 let job = null;
-let acting = false;
+/** What is being done, and to which job: a second click means the first. */
+const acting = new Set();
 
 /**
  * Calls `onChange(job)` with what became of this job, `onJob(job)` with one that takes its place,
- * `onRemoving()` and `onRemoved(job, isGone)` around its end.
+ * `onRemoving(job)` and `onRemoved(job, removed)` around its end.
  */
 export function startProgress({ onChange, onJob, onRemoving, onRemoved }) {
-  const act = (id, action) => at(id).addEventListener("click", () => attempt(action));
+  const act = (id, action) => at(id).addEventListener("click", () => attempt(id, action));
   act("cancel", async () => onChange(await cancel(job)));
   act("retry", async () => onJob(await retry(job)));
   act("delete", async () => {
     const doomed = job;
     try {
-      if (await remove(doomed, onRemoving)) onRemoved(doomed, true);
+      if (await remove(doomed, () => onRemoving(doomed))) onRemoved(doomed, true);
     } catch (error) {
       onRemoved(doomed, false);
       throw error;
@@ -30,17 +31,17 @@ export function startProgress({ onChange, onJob, onRemoving, onRemoved }) {
   setInterval(() => job && !words.ended(job) && showTimes(), 1000);
 }
 
-/** One at a time: a second click means the first. */
-async function attempt(action) {
-  if (acting) return;
-  acting = true;
+async function attempt(id, action) {
+  const deed = `${id} ${job.id}`;
+  if (acting.has(deed)) return;
+  acting.add(deed);
   say(at("job-action-error"), "");
   try {
     await action();
   } catch (error) {
     say(at("job-action-error"), error.message);
   } finally {
-    acting = false;
+    acting.delete(deed);
   }
 }
 

@@ -1,14 +1,11 @@
 // The form: sends what was chosen, one job after another, and says how far it is.
 
-import { ApiError, createJob } from "./api.js";
+import { ApiError, createJob, request } from "./api.js";
 import { chain, setChain } from "./chain/builder.js";
 import { at, make, say, show } from "./dom.js";
 import { noteUpload } from "./phases.js";
 import { chooseEarlier, chosenImages, removeImages, startSelecting } from "./select.js";
 import { bytes, percent, plural, seconds } from "./words.js";
-
-/** The statuses that no other image would be spared: no connection, no room. */
-const CONCERNS_ALL = [0, 507];
 
 /** What stops the upload that runs, if one does. */
 let running = null;
@@ -19,7 +16,7 @@ export function startForm({ onJob, onProgress }) {
   at("stop").addEventListener("click", () => running?.abort());
   at("form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (running || isRefused()) return;
+    if (running || refuseField()) return;
     running = new AbortController();
     setBusy(true);
     await sendAll(chosenImages(), { onJob, onProgress });
@@ -38,12 +35,12 @@ export function offerAgain(job) {
   at("filters").select();
 }
 
-/** A field shows something that would not be sent: the person is told, and taken there. */
-function isRefused() {
+/** Whether a field shows something that would not be sent: then the person is told, and taken there. */
+function refuseField() {
   const fields = [...at("form").querySelectorAll("input[type=number]")];
   const wrong = fields.find((field) => field.validity.badInput || field.ariaInvalid === "true");
   if (!wrong) return false;
-  tellErrors([`${wrong.labels[0].textContent}: what stands there cannot be used.`]);
+  tellErrors([`${wrong.labels[0].textContent}: no value that can be used.`]);
   wrong.closest("details")?.setAttribute("open", "");
   wrong.focus();
   return true;
@@ -65,15 +62,19 @@ async function sendAll(images, { onJob, onProgress }) {
       sent.push(image);
     } catch (error) {
       errors.push(`${image.name}: ${error.message}`);
-      const left = images.length - index - 1;
-      const ends = CONCERNS_ALL.includes(error.status) && !running.signal.aborted;
-      if (ends && left > 0) errors.push(`Not sent: ${plural(left, "other image")}.`);
       tellErrors(errors);
-      if (ends) break;
+      const left = images.length - index - 1;
+      if (left === 0 || error.status !== 0 || running.signal.aborted || (await answers())) continue;
+      errors.push(`Nobody answers any more. Not sent: ${plural(left, "other image")}.`);
+      tellErrors(errors);
+      break;
     }
   }
   removeImages(sent);
 }
+
+/** Whether there is a server: a broken connection may be the fault of one file. */
+const answers = () => request("GET", "/healthz").then(() => true, () => false);
 
 /** Sends an image, again and again while the server has no place for it. */
 async function sendAtLast(image, place, onProgress) {

@@ -28,7 +28,7 @@ use crate::support::{Server, raw, run_on};
 
 type Test = fn(&Page);
 
-const TESTS: [(&str, Test); 43] = [
+const TESTS: [(&str, Test); 44] = [
     ("a_chosen_file_is_uploaded_and_its_grey_result_is_shown", chosen_file),
     ("a_dropped_file_is_processed", dropped_file),
     ("a_pasted_image_is_chosen", pasted_image),
@@ -60,6 +60,7 @@ const TESTS: [(&str, Test); 43] = [
     ("a_running_job_is_cancelled_tried_again_and_deleted", cancel_retry_delete),
     ("jobs_are_stopped_and_deleted_in_the_list", job_list),
     ("the_focus_stays_in_the_list_of_jobs_when_one_goes", focus_in_list),
+    ("older_jobs_are_shown_to_who_asks_and_stay", older_jobs),
     ("a_job_that_fails_tells_its_cause_and_what_to_do", failure),
     ("a_job_that_fails_at_a_tile_tells_where_and_whom_to_ask", tile_failure),
     ("a_tiff_is_shown_and_processed_again_as_another_format", tiff_then_png),
@@ -456,7 +457,7 @@ fn builder(page: &Page) {
     // The last that was allowed on the way to it.
     assert_eq!(chain(), "grayscale,blur:100");
     page.click("#process");
-    page.until_says("#form-error", "sigma: what stands there cannot be used.");
+    page.until_says("#form-error", "sigma: no value that can be used.");
     // By the slider, whose ends are those of the range.
     page.run("document.querySelector('#steps [type=range]').focus()", &json!([]));
     page.press(END);
@@ -464,6 +465,8 @@ fn builder(page: &Page) {
     page.press(HOME);
     assert_eq!(chain(), "grayscale,blur:0.1");
     page.until("!document.querySelector('#steps [aria-invalid=true]')");
+    page.click("#process");
+    page.until_says("#form-error", "No image is chosen");
     page.click("[aria-label='Move blur up']");
     assert_eq!(chain(), "blur:0.1,grayscale");
     page.click("[aria-label='Remove grayscale']");
@@ -980,6 +983,34 @@ fn job_list(page: &Page) {
     page.click("[aria-label='Retry flower.png']");
     page.until(&format!("!location.hash.includes({job:?})"));
     page.until_complete();
+}
+
+fn older_jobs(page: &Page) {
+    let image = page.picture("flower.png", 30, 20);
+    let accepted = |_| page.server.accepted(&image, &[]);
+    let jobs: Vec<_> = (0..52).map(accepted).collect();
+    let are_shown = |count: usize| {
+        page.until(&format!("document.querySelectorAll('#job-list > li').length === {count}"));
+    };
+    page.until_says("#jobs-said", "The newest 50 of 52 jobs");
+    page.click("#older");
+    are_shown(52);
+    page.until("document.querySelector('#older').hidden");
+    // The newest pushes one out of those that the server tells of.
+    accepted(52);
+    are_shown(53);
+    for job in &jobs {
+        page.server.result(job);
+    }
+    let complete = "document.querySelectorAll('#job-list > [data-status=complete]').length === 53";
+    page.until(complete);
+    page.click("#job-list li:last-child button:last-of-type");
+    page.click("#confirm-delete");
+    are_shown(52);
+    assert_eq!(page.server.get("/api/jobs").1["total"], 52);
+    let path = "document.querySelector('#job-list li:first-child [download]').getAttribute('href')";
+    let path = page.value(path);
+    assert!(!page.server.bytes(path.as_str().unwrap()).is_empty());
 }
 
 fn focus_in_list(page: &Page) {
