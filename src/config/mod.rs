@@ -410,19 +410,16 @@ fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError
         Search::WorkingDirectory => &["config.toml", SYSTEM_FILE],
         Search::SystemOnly => &[SYSTEM_FILE],
     };
-    for path in candidates.iter().map(PathBuf::from) {
-        match std::fs::metadata(&path) {
-            Ok(found) if found.is_file() => return Ok(Origin::File(path)),
-            Err(error)
-                if error.kind() == ErrorKind::PermissionDenied
-                    && search == Search::WorkingDirectory =>
-            {
-                return Err(ConfigError::Hidden(path));
-            }
-            Ok(_) | Err(_) => {}
-        }
+    let found = candidates.iter().map(Path::new).find(|path| path.is_file());
+    if found.is_none() && search == Search::WorkingDirectory && is_hidden(Path::new(SYSTEM_FILE)) {
+        return Err(ConfigError::Hidden(SYSTEM_FILE.into()));
     }
-    Ok(Origin::Defaults)
+    Ok(found.map_or(Origin::Defaults, |path| Origin::File(path.to_owned())))
+}
+
+/// Whether the user may not know if there is such a file.
+fn is_hidden(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn exact_file(path: &Path, named_by: &'static str) -> Result<Origin, ConfigError> {

@@ -170,7 +170,9 @@ impl Submission {
         loop {
             match self.blocking(ask.clone()).await {
                 Err(Trouble::Unreachable(_)) if Instant::now() < deadline => sleep(PAUSE).await,
-                Err(Trouble::Busy { after, .. }) if Instant::now() < deadline => sleep(after).await,
+                Err(Trouble::Busy { after, .. }) if Instant::now() < deadline => {
+                    sleep(after.clamp(PAUSE, LONGEST_WAIT)).await;
+                }
                 answer => return answer,
             }
         }
