@@ -288,7 +288,9 @@ fn cables(jars: &Path) {
     nodes.network.plug(WORKER);
     until_worker(&nodes.server, "node3-0", "live");
     nodes.network.pull(COLLECTOR);
-    nodes.server.get_until("/api/queue", |queue| queue["status"] == 503);
+    nodes.server.get_until("/api/queue", |queue| {
+        queue["missing"].is_array() && queue["tiles_in_flight"].is_null()
+    });
     nodes.network.plug(COLLECTOR);
     assert!(nodes.server.result(&job) == expected, "the result has other bytes");
     nodes.end();
