@@ -101,12 +101,12 @@ function create(job) {
   const progress = make("progress", { ariaLabel: `Tiles of ${job.name} done` });
   const state = make("span", { className: "state" });
   const about = make("div", { className: "about" }, link, make("code"), state, progress, time);
-  const fetch = make("a", { className: "button small", download: "", hidden: true }, "Download");
-  fetch.setAttribute("aria-label", `Download the result of ${job.name}`);
+  const download = make("a", { className: "button small", download: "", hidden: true }, "Download");
+  download.setAttribute("aria-label", `Download the result of ${job.name}`);
   const buttons = make(
     "div",
     { className: "buttons" },
-    fetch,
+    download,
     action("Cancel", job, async (now) => void (await cancel(now))),
     action("Retry", job, async (now) => onJob(await retry(now))),
     action("Delete", job, removeFrom),
@@ -131,7 +131,7 @@ function action(word, { id, name }, act) {
 function update(item, job) {
   const [thumbnail, about, buttons] = item.children;
   const [, filters, state, progress] = about.children;
-  const [fetch, stop, again] = buttons.children;
+  const [download, stop, again] = buttons.children;
   const running = !words.ended(job);
   showPicture(thumbnail.firstElementChild, job);
   say(filters, job.filters || "no filter");
@@ -140,8 +140,8 @@ function update(item, job) {
   item.dataset.status = job.status;
   Object.assign(progress, { max: job.tiles_total, value: job.tiles_done });
   show(progress, running);
-  if (job.links.result) fetch.href = job.links.result;
-  show(fetch, Boolean(job.links.result), about.firstElementChild);
+  if (job.links.result) download.href = job.links.result;
+  show(download, Boolean(job.links.result), about.firstElementChild);
   show(stop, running, about.firstElementChild);
   show(again, !running && Boolean(job.links.original));
 }

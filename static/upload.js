@@ -16,7 +16,9 @@ export function startForm({ onJob, onProgress }) {
   at("stop").addEventListener("click", () => running?.abort());
   at("form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (running || refuseField()) return;
+    if (running) return;
+    const wrong = wrongField();
+    if (wrong) return refuse(wrong);
     running = new AbortController();
     setBusy(true);
     await sendAll(chosenImages(), { onJob, onProgress });
@@ -35,15 +37,18 @@ export function offerAgain(job) {
   at("filters").select();
 }
 
-/** Whether a field shows something that would not be sent: then the person is told, and taken there. */
-function refuseField() {
-  const fields = [...at("form").querySelectorAll("input[type=number]")];
-  const wrong = fields.find((field) => field.validity.badInput || field.ariaInvalid === "true");
-  if (!wrong) return false;
-  tellErrors([`${wrong.labels[0].textContent}: no value that can be used.`]);
-  wrong.closest("details")?.setAttribute("open", "");
-  wrong.focus();
-  return true;
+/** The field that shows something else than what would be sent. */
+const wrongField = () =>
+  [...at("form").querySelectorAll("input[type=number]")]
+    .find((field) => field.validity.badInput || field.ariaInvalid === "true");
+
+/** Tells what is wrong with a field until something is changed, and takes the person there. */
+function refuse(field) {
+  const range = field.max ? `from ${field.min} to ${field.max}` : `of at least ${field.min}`;
+  tellErrors([`${field.labels[0].textContent} must be a number ${range}.`]);
+  at("form").addEventListener("input", () => tellErrors([]), { once: true });
+  field.closest("details")?.setAttribute("open", "");
+  field.focus();
 }
 
 /** What could not be sent stays chosen, and so does what was chosen meanwhile. */

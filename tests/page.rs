@@ -28,7 +28,7 @@ use crate::support::{Server, raw, run_on};
 
 type Test = fn(&Page);
 
-const TESTS: [(&str, Test); 44] = [
+const TESTS: [(&str, Test); 45] = [
     ("a_chosen_file_is_uploaded_and_its_grey_result_is_shown", chosen_file),
     ("a_dropped_file_is_processed", dropped_file),
     ("a_pasted_image_is_chosen", pasted_image),
@@ -39,6 +39,7 @@ const TESTS: [(&str, Test); 44] = [
     ("nothing_chosen_is_told_in_words", nothing_chosen),
     ("an_upload_tells_how_far_it_is_and_is_stopped", stopped_upload),
     ("what_is_chosen_during_an_upload_stays_chosen", chosen_meanwhile),
+    ("an_image_that_a_full_mill_refuses_is_sent_again", full_mill),
     ("filters_that_do_not_come_are_asked_for_again", missing_filters),
     ("the_builder_and_the_text_write_the_same_chain", builder),
     ("every_filter_of_the_server_can_be_added_and_is_accepted", all_filters),
@@ -429,6 +430,32 @@ fn chosen_meanwhile(page: &Page) {
     page.until("!document.querySelector('#chosen').checkVisibility()");
 }
 
+fn full_mill(page: &Page) {
+    page.run(
+        "let refusals = 1;
+         window.XMLHttpRequest = class extends XMLHttpRequest {
+           send(form) {
+             this.refused = refusals-- > 0;
+             if (this.refused) setTimeout(() => this.onload());
+             else super.send(form);
+           }
+           get status() { return this.refused ? 429 : super.status; }
+           get responseText() {
+             return this.refused ? '{\"detail\": \"1000 jobs wait already\"}' : super.responseText;
+           }
+           getResponseHeader(name) { return this.refused ? '2' : super.getResponseHeader(name); }
+         };",
+        &json!([]),
+    );
+    page.choose("#file", &[&page.picture("flower.png", 30, 20)]);
+    page.click("#process");
+    let said = "flower.png: 1000 jobs wait already. Trying again in 2 s.";
+    page.until_says("#upload-said", said);
+    page.until_complete();
+    assert_eq!(page.text("#form-error"), "");
+    assert_eq!(page.server.get("/api/jobs").1["total"], 1);
+}
+
 fn missing_filters(page: &Page) {
     page.block(&["*/api/filters"]);
     page.reload();
@@ -457,7 +484,7 @@ fn builder(page: &Page) {
     // The last that was allowed on the way to it.
     assert_eq!(chain(), "grayscale,blur:100");
     page.click("#process");
-    page.until_says("#form-error", "sigma: no value that can be used.");
+    page.until_says("#form-error", "sigma must be a number from 0.1 to 100.");
     // By the slider, whose ends are those of the range.
     page.run("document.querySelector('#steps [type=range]').focus()", &json!([]));
     page.press(END);
@@ -465,8 +492,7 @@ fn builder(page: &Page) {
     page.press(HOME);
     assert_eq!(chain(), "grayscale,blur:0.1");
     page.until("!document.querySelector('#steps [aria-invalid=true]')");
-    page.click("#process");
-    page.until_says("#form-error", "No image is chosen");
+    assert_eq!(page.text("#form-error"), "");
     page.click("[aria-label='Move blur up']");
     assert_eq!(chain(), "blur:0.1,grayscale");
     page.click("[aria-label='Remove grayscale']");
@@ -491,6 +517,7 @@ fn builder(page: &Page) {
     assert_eq!(page.text("#chain-said"), "");
     page.click("[aria-label='Remove blur']");
     assert_eq!(chain(), "");
+    assert_eq!(page.text("#form-error"), "");
 }
 
 fn all_filters(page: &Page) {

@@ -14,6 +14,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::util::nest;
@@ -346,6 +347,12 @@ impl Worker {
     pub fn threads(&self) -> NonZeroUsize {
         let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         NonZeroUsize::new(self.threads).unwrap_or_else(cores)
+    }
+
+    /// The silence after which a worker is late: it has missed two heartbeats.
+    #[must_use]
+    pub fn late_after(&self) -> Duration {
+        2 * self.heartbeat.duration()
     }
 }
 

@@ -48,11 +48,6 @@ const ALIVE: &[u8] = b"event: alive\ndata: {}\n\n";
 /// Jobs that a stream tells of: the newest.
 const JOBS: usize = 50;
 
-/// A worker is late when it has missed two heartbeats.
-pub(super) fn late_after(app: &App) -> Duration {
-    2 * app.config.worker.heartbeat.duration()
-}
-
 /// Looks once for all listeners.
 #[derive(Clone)]
 pub struct Hub {
@@ -203,11 +198,11 @@ async fn list(app: &App, before: Option<&List>) -> Result<List, PortError> {
 }
 
 async fn common(app: &App) -> Result<Vec<Bytes>, PortError> {
-    let workers = app.state.workers(late_after(app)).await?;
+    let fleet = view::fleet(app).await?;
     Ok(vec![
-        event("workers", &workers),
-        event("processes", &app.state.processes().await?),
-        event("queue", &view::queue(app).await?),
+        event("workers", &fleet.workers),
+        event("processes", &fleet.processes),
+        event("queue", &view::queue(app, &fleet).await?),
     ])
 }
 

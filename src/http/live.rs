@@ -1,9 +1,10 @@
 //! The mosaic of a followed job, as events: each tile once, in its finished pixels, with who made it.
 //!
 //! Made once for all who follow the job. An event `tiles` carries the grid, the names of workers, whether the tiles
-//! of earlier events are to be forgotten, tiles whose last attempt failed, and, in base64, for each tile: its index (u32), the number of its worker in
-//! the list from 1, or 0 (u16), the attempt, with the highest bit set if the tile was taken over from a worker
-//! that died (u16), milliseconds (u32), all little-endian, and the pixels of its slot, row by row, four bytes each.
+//! of earlier events are to be forgotten, tiles whose last attempt failed, and, in base64, for each tile: its index
+//! (u32), the number of its worker in the list from 1, or 0 (u16), the attempt, with the highest bit set if the tile
+//! was taken over from a worker that died (u16), milliseconds (u32), all little-endian, and the pixels of its slot,
+//! row by row, four bytes each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,13 +127,12 @@ impl Live {
         for slot in tiles.filter_map(|tile| self.mosaic.slot(tile)) {
             packed.push(&slot);
             if packed.bytes.len() >= EVENT_BYTES {
-                let first = anew && events.is_empty();
-                events.push(self.event(job, std::mem::take(&mut packed), first));
+                let packed = std::mem::take(&mut packed);
+                events.push(self.event(job, packed, anew && events.is_empty()));
             }
         }
         if events.is_empty() || !packed.bytes.is_empty() {
-            let first = anew && events.is_empty();
-            events.push(self.event(job, packed, first));
+            events.push(self.event(job, packed, anew && events.is_empty()));
         }
         events
     }

@@ -82,7 +82,7 @@ struct Seen {
 impl Seen {
     async fn now(app: &App) -> Result<Self, PortError> {
         let fleet = view::fleet(app).await?;
-        Ok(Self { queue: view::queue_of(app, &fleet).await?, fleet })
+        Ok(Self { queue: view::queue(app, &fleet).await?, fleet })
     }
 
     fn add_to(&self, registry: &mut Registry) {

@@ -172,9 +172,10 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
     // The outcome first: it stops whoever works on the job. So does a plan that is not there any more,
     // only later; and that needs no room on the disk. It is gone already where a removal ended half-way.
     match api.app.ledger.conclude(job, Outcome::cancelled()).await {
-        Ok(_) | Err(StorageError::NotFound(..)) => {}
-        Err(error) if error.is_full() => {}
-        Err(error) => return Err(error.into()),
+        Err(error) if !error.is_full() && !matches!(error, StorageError::NotFound(..)) => {
+            return Err(error.into());
+        }
+        _ => {}
     }
     api.app.ledger.remove(job).await?;
     api.app.pyramids.remove_both(job).await;
@@ -194,7 +195,8 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
     responses((status = 200, description = "The workers.", body = [WorkerView]), Internal),
 )]
 pub(super) async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerView>>> {
-    Ok(web::Json(api.app.state.workers(events::late_after(&api.app)).await?))
+    let late_after = api.app.config.worker.late_after();
+    Ok(web::Json(api.app.state.workers(late_after).await?))
 }
 
 /// Which processes run beside the workers: those that serve, collect and monitor.
@@ -216,7 +218,7 @@ pub(super) async fn processes(api: web::Data<Api>) -> Result<web::Json<Vec<Proce
     responses((status = 200, description = "The queue.", body = QueueView), Internal),
 )]
 pub(super) async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
-    Ok(web::Json(view::queue(&api.app).await?))
+    Ok(web::Json(view::queue(&api.app, &view::fleet(&api.app).await?).await?))
 }
 
 /// The filters, and the values they take.

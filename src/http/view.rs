@@ -7,7 +7,6 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::events;
 use crate::app::App;
 use crate::causes;
 use crate::model::board::Board;
@@ -188,17 +187,12 @@ pub struct Fleet {
 /// Who runs now.
 pub async fn fleet(app: &App) -> Result<Fleet, PortError> {
     let processes = app.state.processes().await?;
-    let workers = app.state.workers(events::late_after(app)).await?;
+    let workers = app.state.workers(app.config.worker.late_after()).await?;
     Ok(Fleet { processes, workers })
 }
 
-/// The queue as it is now.
-pub async fn queue(app: &App) -> Result<QueueView, PortError> {
-    queue_of(app, &fleet(app).await?).await
-}
-
-/// The same, where it is known who runs.
-pub async fn queue_of(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
+/// The queue as it is now, and which roles `fleet` lacks.
+pub async fn queue(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
     let mut active = app.state.active().await?;
     active.retain(|job| job.storage == *app.storage.id());
     let mut tiles_waiting = 0;
@@ -212,7 +206,8 @@ pub async fn queue_of(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> 
         Err(_) => Err("the queue does not answer".to_owned()),
     };
     let mut missing = missing_of(app, fleet);
-    missing.extend(in_flight.as_ref().err().cloned());
+    let silence = in_flight.as_ref().err();
+    missing.extend(silence.map(|why| format!("{why}; `tilemill check` looks what is wrong")));
     Ok(QueueView {
         tiles_waiting,
         tiles_in_flight: in_flight.ok(),

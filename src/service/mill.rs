@@ -282,26 +282,82 @@ fn other_revision(needed: u32, worker: &WorkerId) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::atomic::AtomicBool;
+
+    use async_trait::async_trait;
+
     use super::*;
     use crate::model::job::JobId;
+    use crate::queue::{Consumer, Progress, Receipt};
     use crate::raster::grid::{Region, Size};
     use crate::raster::pixels::{Channels, Depth, PixelFormat};
 
-    #[test]
-    fn a_tile_whose_chain_was_not_told_of_its_image_is_a_failure_and_no_guess() {
+    fn task(filters: &str) -> TileTask {
         let (size, format) = (Size::new(4, 3), PixelFormat::new(Channels::Grey, Depth::Eight));
-        let task = TileTask {
+        TileTask {
             job: JobId::generate(),
             tile: 0,
             attempt: 1,
             results_partition: 0,
             revision: raster::REVISION,
-            filters: Arc::new("equalize".parse().unwrap()),
+            filters: Arc::new(filters.parse().unwrap()),
             image: size,
             window: Region::of(size),
             keep: Region::of(size),
             pixels: Pixels::zeroed(size, format),
-        };
+        }
+    }
+
+    /// Takes no result before the second.
+    #[derive(Default)]
+    struct Results(AtomicBool);
+
+    #[async_trait]
+    impl Topic<TileResult> for Results {
+        async fn partitions(&self) -> Result<u32, QueueError> {
+            Ok(1)
+        }
+
+        async fn send(&self, _partition: u32, _result: TileResult) -> Result<u64, QueueError> {
+            let away = || QueueError::Unavailable("gone".into());
+            self.0.swap(true, Relaxed).then_some(0).ok_or_else(away)
+        }
+
+        async fn join(&self, _member: &str) -> Result<Box<dyn Consumer<TileResult>>, QueueError> {
+            unreachable!("nobody collects here")
+        }
+
+        async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
+            unreachable!("nobody collects here")
+        }
+    }
+
+    struct NoReceipt;
+
+    impl Receipt for NoReceipt {
+        fn ack(self: Box<Self>) {}
+        fn give_back(self: Box<Self>) {}
+    }
+
+    #[tokio::test]
+    async fn a_tile_is_done_once_somebody_has_its_result() {
+        let pool = Arc::new(Pool::new("filter", NonZeroUsize::MIN).unwrap());
+        let (id, results) = (WorkerId::new("w"), Arc::new(Results::default()));
+        let mill = Arc::new(Mill::new(id, "here".into(), pool, results, Seconds::new(60)));
+        let permits = Arc::new(Semaphore::new(1));
+        for done in [0, 1] {
+            let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
+            let delivery = Delivery::new(Arc::new(task("invert")), 0, 0, Box::new(NoReceipt));
+            Arc::clone(&mill).handle(delivery, permit).await;
+            let heartbeat = mill.heartbeat(Phase::Working, 0.0);
+            assert_eq!((heartbeat.done, heartbeat.failed, heartbeat.in_flight), (done, 0, 0));
+        }
+    }
+
+    #[test]
+    fn a_tile_whose_chain_was_not_told_of_its_image_is_a_failure_and_no_guess() {
+        let task = task("equalize");
         let failure = filter_tile(&task, &WorkerId::new("w")).unwrap_err();
         assert_eq!(failure.retry, Retry::Futile);
         let histogram = raster::filter::Histogram::of(&task.pixels);

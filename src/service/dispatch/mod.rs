@@ -368,8 +368,7 @@ impl Dispatcher {
 
     /// Learns how many tiles the fleet can work on at a time.
     async fn measure_fleet(&mut self) -> Result<(), PortError> {
-        let late_after = 2 * self.config.worker.heartbeat.duration();
-        let fleet = self.ports.state.workers(late_after).await?;
+        let fleet = self.ports.state.workers(self.config.worker.late_after()).await?;
         let working = fleet.iter().filter(|worker| worker.state == Liveness::Live);
         let threads = working.clone().map(|worker| worker.heartbeat.threads).sum();
         self.bounds.serve(u32::try_from(working.count()).unwrap_or(u32::MAX), threads);
