@@ -135,9 +135,9 @@ fn checked(cluster: &Cluster) {
     let missing = format!("the topic {} is missing", topics.topic("tasks"));
     says(&[], 2, &[&missing, "tilemill topics create"]);
     topics.ran("create", &[]);
-    says(&[], 0, &["4 partitions, with the settings it needs"]);
+    says(&[], 0, &["4 partitions, on 1 broker each, with the settings it needs"]);
     let scale = "tilemill topics scale --topic tasks --partitions 6";
-    says(&[six], 0, &["4 partitions, and 6 are configured", scale]);
+    says(&[six], 0, &["4 partitions, on 1 broker each, and 6 partitions are configured", scale]);
     says(&[hour], 0, &["retention.ms not as configured", "tilemill topics create"]);
     says(&[wide], 0, &["max.message.bytes not as configured", "tilemill topics create"]);
     says(

@@ -5,6 +5,7 @@ use crate::app;
 use crate::causes;
 use crate::config::{Config, Kafka};
 use crate::queue::admin::{BrokerState, TopicAdmin, TopicState};
+use crate::roles::topics;
 use crate::roles::topics::plan::{self, REASSIGN, Wanted};
 
 const BROKERS: &str = "kafka";
@@ -118,22 +119,19 @@ async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
 }
 
 fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
-    let partitions = state.partitions;
+    let shape = topics::summary(state);
     if let Some(command) = topic.scale_command(state) {
         let wanted = topic.plan.partitions;
-        let text = format!("{partitions} partitions, and {wanted} are configured");
+        let text = format!("{shape}, and {wanted} partitions are configured");
         return Check::bad(name, Finding::Warning, text, &command);
     }
     if let Some(wanted) = topic.replication_unlike(state) {
-        let text = format!(
-            "{partitions} partitions, one on {} brokers at least, and {wanted} are configured",
-            state.replication
-        );
+        let text = format!("{shape}, and {wanted} brokers are configured");
         return Check::bad(name, Finding::Warning, text, REASSIGN);
     }
     let unlike = topic.unlike(state);
     if unlike.is_empty() {
-        return Check::ok(name, format!("{partitions} partitions, with the settings it needs"));
+        return Check::ok(name, format!("{shape}, with the settings it needs"));
     }
     let keys: Vec<_> = unlike.keys().map(String::as_str).collect();
     let text = format!("{} not as configured: tilemill topics describe shows it", keys.join(", "));

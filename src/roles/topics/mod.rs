@@ -189,7 +189,8 @@ async fn until(
     Ok(state)
 }
 
-fn summary(state: &TopicState) -> String {
+/// How many partitions a topic has, and on how many brokers.
+pub(in crate::roles) fn summary(state: &TopicState) -> String {
     let TopicState { partitions, replication, .. } = state;
     let [s, times] = [partitions == &1, replication == &1].map(|one| if one { "" } else { "s" });
     format!("{partitions} partition{s}, on {replication} broker{times} each")
