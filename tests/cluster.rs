@@ -27,11 +27,12 @@ use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
 use crate::store::Redis;
 use crate::support::{Process, data, picture};
 
-const TESTS: [(&str, Test); 9] = [
+const TESTS: [(&str, Test); 10] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
     ("tiles_that_do_not_fit_into_a_message_are_cut_smaller", cut_smaller),
     ("what_is_missing_is_said_with_what_to_do", missing),
     ("tiles_of_a_killed_worker_are_done_before_it_is_called_dead", done_before_dead),
+    ("a_killed_worker_is_called_dead_and_stays_in_sight", dead),
     ("a_monitor_that_is_stopped_makes_nobody_dead", monitor_stopped),
     ("at_rest_nothing_is_left_but_what_expires", at_rest),
     ("a_worker_whose_tile_takes_too_long_leaves_it_to_others", leaves_its_tile),
@@ -125,7 +126,9 @@ fn missing(services: &Services) {
 }
 
 fn done_before_dead(services: &Services) {
-    let mill = mill(services, "liveness");
+    let (kafka, redis) = (&services.kafka.address, services.redis.address());
+    // So much longer than a session that the order does not hang on the speed of the machine.
+    let mill = Mill::with(kafka, &redis, "liveness", &[("WORKER__DEAD_AFTER", "60s")]);
     let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
     let (killed, other) = (mill.work("killed"), mill.work("other"));
     let directory = TempDir::new().unwrap();
@@ -134,17 +137,25 @@ fn done_before_dead(services: &Services) {
         until_worker(&server, id, "live");
     }
     let job = server.accepted(&image, &[("filters", "blur:30"), ("tile_size", "64")]);
-    // Just after a heartbeat, so that it is called dead as late as may be.
-    server.get_until("/api/workers", |workers| {
-        let fresh = |worker: &Value| worker["id"] == "killed" && worker["last_seen"] == 0;
-        workers.as_array().unwrap().iter().any(fresh)
-    });
     server.until(&job, |job| job["tiles_done"].as_u64() > Some(20));
+    killed.signal(Signal::STOP);
+    assert_eq!(server.get(&format!("/api/jobs/{job}")).1["status"], "processing");
     killed.kill();
     server.result(&job);
     let (_, workers) = server.get("/api/workers");
     let dead = |worker: &&Value| worker["state"] == "dead";
     assert_eq!(workers.as_array().unwrap().iter().find(dead), None, "{workers}");
+    leave_all([other, collector, monitor]);
+    server.stop();
+}
+
+fn dead(services: &Services) {
+    let mill = mill(services, "dead");
+    let (server, monitor) = (mill.serve(), mill.monitor());
+    let (killed, other) = (mill.work("killed"), mill.work("other"));
+    until_worker(&server, "other", "live");
+    until_worker(&server, "killed", "live");
+    killed.kill();
     until_worker(&server, "killed", "dead");
     // A clean exit is seen at once, and the dead stay in sight.
     leave_all([other]);
@@ -152,7 +163,7 @@ fn done_before_dead(services: &Services) {
         let ids = workers.as_array().unwrap().iter().map(|worker| &worker["id"]);
         ids.eq(["killed"])
     });
-    leave_all([collector, monitor]);
+    leave_all([monitor]);
     server.stop();
 }
 
@@ -222,7 +233,7 @@ fn at_rest(services: &Services) {
 /// somebody else's at once, and not after a session.
 fn leaves_its_tile(services: &Services) {
     let (kafka, redis) = (&services.kafka.address, services.redis.address());
-    let settings = [("SHUTDOWN_TIMEOUT", "4s"), ("WORKER__HEARTBEAT", "500ms")];
+    let settings = [("SHUTDOWN_TIMEOUT", "10s"), ("WORKER__HEARTBEAT", "500ms")];
     let mill = Mill::with(kafka, &redis, "slow", &settings);
     let (server, collector, monitor) = (mill.serve(), mill.collect(), mill.monitor());
     let leaving = mill.work("leaving");

@@ -67,8 +67,21 @@ impl Scene<'_> {
         jobs.into_iter().any(|job| job.path().join(name).exists())
     }
 
+    /// Whether the log says this of a job that is there.
     fn logged(&self, text: &str) -> bool {
-        self.server.log().lines().iter().any(|line| line.contains(text))
+        let Ok(jobs) = fs::read_dir(self.data.join("uploads")) else { return false };
+        let jobs: Vec<_> =
+            jobs.flatten().filter_map(|job| job.file_name().into_string().ok()).collect();
+        let is_of_one = |line: &String| jobs.iter().any(|job| line.contains(job));
+        self.server.log().lines().iter().any(|line| line.contains(text) && is_of_one(line))
+    }
+
+    /// Waits until a moment has come, or may have been missed.
+    fn until(&self, moment: &Moment) {
+        let deadline = Instant::now() + PATIENCE;
+        while !(moment.has_come)(self) && !self.has("outcome.json") {
+            assert!(Instant::now() < deadline, "{} never comes", moment.name);
+        }
     }
 }
 
@@ -220,8 +233,11 @@ fn a_server_killed_at_any_moment_completes_its_job_with_the_same_bytes() {
             late.push(moment.name);
         }
     }
-    assert!(late.len() <= 2 * rounds, "these moments could not be caught: {late:?}");
     eprintln!("not caught: {late:?}");
+    // The others are over in no time, and a machine that is busy may miss them.
+    let lasting = MOMENTS.iter().filter(|moment| moment.sent != Sent::Everything);
+    let missed: Vec<_> = lasting.filter(|moment| late.contains(&moment.name)).collect();
+    assert!(missed.is_empty() && late.len() <= rounds * MOMENTS.len() / 2, "{late:?}");
 }
 
 #[test]
@@ -233,8 +249,7 @@ fn a_job_cancelled_or_deleted_at_any_moment_leaves_nothing() {
     for moment in MOMENTS.iter().filter(|moment| moment.sent == Sent::Everything) {
         let scene = Scene { data: data.clone(), server: &server, image: 0, result: 1 << 20 };
         let connection = send(server.address(), &image, moment.sent).unwrap();
-        let ended = || scene.has("outcome.json");
-        while !(moment.has_come)(&scene) && !ended() {}
+        scene.until(moment);
         let listed = server.get_until("/api/jobs", |jobs| jobs["total"] == 1);
         let job = listed["jobs"][0]["id"].as_str().unwrap();
         let (status, cancelled) = server.post(&format!("/api/jobs/{job}/cancel"));
@@ -248,7 +263,7 @@ fn a_job_cancelled_or_deleted_at_any_moment_leaves_nothing() {
         drop(connection);
 
         let connection = send(server.address(), &image, moment.sent).unwrap();
-        while !(moment.has_come)(&scene) && !ended() {}
+        scene.until(moment);
         let listed = server.get_until("/api/jobs", |jobs| jobs["total"] == 1);
         let job = listed["jobs"][0]["id"].as_str().unwrap();
         assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);

@@ -8,7 +8,7 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use support::{Server, data, picture, tilemill, wait};
+use support::{Server, data, picture, tilemill, until_tree, wait};
 
 mod support;
 
@@ -137,6 +137,7 @@ fn a_cancelled_job_stays_as_cancelled_and_leaves_no_scratch_file() {
     assert_eq!(server.delete(&format!("/api/jobs/{second}")).0, 204);
     assert_eq!(server.get(&format!("/api/jobs/{second}")).0, 404);
     server.until_idle();
+    until_tree(&directory.path().join("data/processed"), <[String]>::is_empty);
     server.stop();
     let left =
         |folder: &str| fs::read_dir(directory.path().join("data").join(folder)).unwrap().count();

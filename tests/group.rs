@@ -284,7 +284,9 @@ fn leaves_meanwhile(cluster: &Cluster) {
     block_on(async {
         let name = own_name("meanwhile");
         let topic = new_topic(&cluster.address, &name, 2).await;
-        let theirs = OtherMember::join(&python, &cluster.address, &name, "range");
+        // It is waited for longer than anything here takes.
+        let session = Duration::from_mins(2);
+        let theirs = OtherMember::join_with(&python, &cluster.address, &name, "range", session);
         until("theirs has all", async || theirs.seen().assigned == [0, 1]).await;
         let mut ours = <_ as Topic<Heartbeat>>::join(&*topic, "ours").await.unwrap();
         let own = loop {

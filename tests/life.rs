@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
+use jiff::{Span, Timestamp, ToSpan};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use support::{Server, data, field, form_head, picture, raw, tilemill, tree, wait};
+use support::{Server, data, field, form_head, picture, raw, tilemill, tree, until_tree, wait};
 
 mod support;
 
@@ -95,13 +98,13 @@ fn a_canvas_that_nobody_has_open_goes_when_its_job_ends() {
     let job = server.accepted(&data("grey-8.png"), &[]);
     server.result(&job);
     let processed = directory.path().join("data/processed");
-    support::until_tree(&processed, <[String]>::is_empty);
+    until_tree(&processed, <[String]>::is_empty);
     // As if its results had gone to another collector, and the job had ended there.
     let left = format!("{job}.0198f0000000700080000000000000bb.canvas");
     fs::write(processed.join(&left), "left over").unwrap();
     fs::write(processed.join("mine.canvas"), "somebody else's").unwrap();
     assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
-    support::until_tree(&processed, |names| names == ["mine.canvas"]);
+    until_tree(&processed, |names| names == ["mine.canvas"]);
     server.stop();
 }
 
@@ -147,6 +150,7 @@ fn beyond_the_queue_jobs_are_refused_before_their_image_is_sent() {
         assert_eq!(server.delete(&format!("/api/jobs/{job}")).0, 204);
     }
     server.until_idle();
+    until_tree(&directory.path().join("data/processed"), <[String]>::is_empty);
     server.stop();
     assert_eq!(files(&directory), ["lock", "storage-id"]);
 }
@@ -154,23 +158,25 @@ fn beyond_the_queue_jobs_are_refused_before_their_image_is_sent() {
 #[test]
 fn an_upload_that_stands_still_is_given_up_and_gives_its_place_to_the_next() {
     let directory = TempDir::new().unwrap();
-    let settings = [("TILEMILL_LIMITS__UPLOADS", "1"), ("TILEMILL_LIMITS__UPLOAD_IDLE", "2s")];
-    let server = Server::start_with(&directory, &settings);
     let begun = form_head("content-length: 1000000\r\n") + &field("image") + "some bytes";
-    std::thread::scope(|scope| {
-        let address = server.address();
-        let stalled = scope.spawn(|| raw(address, begun.as_bytes()));
-        let staged = || files(&directory).iter().any(|name| name.contains(".staged-"));
-        while !staged() && !stalled.is_finished() {
-            std::thread::yield_now();
-        }
-        let (status, head, problem) = raw(address, begun.as_bytes());
-        assert_eq!((status, &problem["code"]), (503, &"too_many_uploads".into()), "{problem}");
-        assert!(head.contains("retry-after: ") && problem["setting"] == "limits.uploads");
-        let (status, _, problem) = stalled.join().unwrap();
-        assert_eq!((status, &problem["code"]), (408, &"stalled".into()), "{problem}");
-        assert_eq!(problem["setting"], "limits.upload_idle");
+    let server = Server::start_with(&directory, &[("TILEMILL_LIMITS__UPLOADS", "1")]);
+    let mut stalled = TcpStream::connect(server.address()).unwrap();
+    stalled.write_all(begun.as_bytes()).unwrap();
+    until_tree(&directory.path().join("data"), |names| {
+        names.iter().any(|name| name.contains(".staged-"))
     });
+    let (status, head, problem) = raw(server.address(), begun.as_bytes());
+    assert_eq!((status, &problem["code"]), (503, &"too_many_uploads".into()), "{problem}");
+    assert!(head.contains("retry-after: ") && problem["setting"] == "limits.uploads");
+    drop(stalled);
+    until_tree(&directory.path().join("data"), |names| names == ["lock", "storage-id"]);
+    server.stop();
+
+    let settings = [("TILEMILL_LIMITS__UPLOADS", "1"), ("TILEMILL_LIMITS__UPLOAD_IDLE", "1s")];
+    let server = Server::start_with(&directory, &settings);
+    let (status, _, problem) = raw(server.address(), begun.as_bytes());
+    assert_eq!((status, &problem["code"]), (408, &"stalled".into()), "{problem}");
+    assert_eq!(problem["setting"], "limits.upload_idle");
     assert_eq!(files(&directory), ["lock", "storage-id"]);
     server.result(&server.accepted(&data("grey-8.png"), &[]));
     server.stop();
@@ -212,13 +218,7 @@ fn what_would_take_the_last_of_the_disk_is_refused() {
 #[test]
 fn what_is_kept_no_longer_is_gone_and_says_by_which_setting() {
     let directory = TempDir::new().unwrap();
-    let settings = [
-        ("TILEMILL_RETENTION__ORIGINALS", "1s"),
-        ("TILEMILL_RETENTION__RESULTS", "1s"),
-        ("TILEMILL_RETENTION__RECORDS", "1h"),
-        ONE_THREAD,
-    ];
-    let server = Server::start_with(&directory, &settings);
+    let server = Server::start_with(&directory, &[ONE_THREAD]);
     let image = picture(directory.path(), "in.png", 900, 900);
     let unfinished = server.accepted(&image, &SLOW);
     let job = server.accepted(&data("grey-8.png"), &[]);
@@ -226,6 +226,15 @@ fn what_is_kept_no_longer_is_gone_and_says_by_which_setting() {
     let done = server.until(&job, |job| job["status"] == "complete");
     let links = &done["links"];
     assert!(links["original"].is_string() && links["result"].is_string(), "{links}");
+    server.stop();
+
+    let settings = [
+        ("TILEMILL_RETENTION__ORIGINALS", "1s"),
+        ("TILEMILL_RETENTION__RESULTS", "1s"),
+        ("TILEMILL_RETENTION__RECORDS", "1h"),
+        ONE_THREAD,
+    ];
+    let server = Server::start_with(&directory, &settings);
     let without = server.until(&job, |job| job["links"]["result"].is_null());
     assert_eq!(
         (&without["links"]["original"], &without["status"]),
@@ -300,21 +309,42 @@ fn whoever_follows_a_job_is_told_that_it_was_deleted() {
 }
 
 #[test]
+fn a_job_in_work_ends_when_it_is_too_old() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start_with(&directory, &[("TILEMILL_JOB__MAX_AGE", "1s"), ONE_THREAD]);
+    let job = server.accepted(&picture(directory.path(), "in.png", 900, 900), &SLOW);
+    let text = server.ended(&job)["error"]["text"].clone();
+    assert_eq!(text, "not finished within 1 s (`job.max_age`)");
+    server.stop();
+}
+
+#[test]
 fn a_job_that_still_waits_ends_when_it_is_too_old() {
     let directory = TempDir::new().unwrap();
-    let settings = [("TILEMILL_JOBS__ACTIVE", "1"), ("TILEMILL_JOB__MAX_AGE", "1s"), ONE_THREAD];
+    let settings = [("TILEMILL_JOBS__ACTIVE", "1"), ("TILEMILL_JOB__MAX_AGE", "1h"), ONE_THREAD];
     let server = Server::start_with(&directory, &settings);
     let image = picture(directory.path(), "in.png", 900, 900);
     let running = server.accepted(&image, &SLOW);
     let waiting = server.accepted(&image, &SLOW);
-    for job in [&running, &waiting] {
-        let text = server.ended(job)["error"]["text"].clone();
-        assert_eq!(text, "not finished within 1 s (`job.max_age`)");
-    }
+    server.kill();
+    made_older(&directory, &waiting, 2.hours());
+    let server = Server::start_with(&directory, &settings);
+    let text = server.ended(&waiting)["error"]["text"].clone();
+    assert_eq!(text, "not finished within 1 h (`job.max_age`)");
+    server.until(&running, |job| job["tiles_done"].as_u64() > Some(0));
     let begun: Vec<_> =
         server.log().lines().into_iter().filter(|line| line.contains("begun")).collect();
     assert!(begun.len() == 1 && begun[0].contains(&running), "{begun:?}");
     server.stop();
+}
+
+/// As if a job had been submitted so much earlier.
+fn made_older(directory: &TempDir, job: &str, by: Span) {
+    let path = directory.path().join(format!("data/uploads/{job}/job.json"));
+    let mut plan: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let created: Timestamp = plan["created_at"].as_str().unwrap().parse().unwrap();
+    plan["created_at"] = (created - by).to_string().into();
+    fs::write(&path, plan.to_string()).unwrap();
 }
 
 /// As if the first try had failed in the middle.

@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::broker::Broker;
@@ -140,7 +141,7 @@ impl Job {
         };
         let began = Instant::now();
         while !encodes(&job.collector) {
-            assert!(began.elapsed() < Duration::from_mins(1), "nobody encodes");
+            assert!(began.elapsed() < support::PATIENCE, "nobody encodes");
             if let Some(index) = others.iter().position(encodes) {
                 std::mem::swap(&mut job.collector, &mut others[index]);
             }
@@ -223,14 +224,20 @@ fn worker_stopped(services: &Services, seed: u64) {
     job.ends();
 }
 
-/// There is so much left to do that whoever joins gets some of it.
+/// There is something to do until whoever joins has got some of it.
 fn worker_comes(services: &Services, seed: u64) {
     let mut job = Job::begin_long(services, "worker-comes", seed);
     job.workers.push(job.mill.work("late"));
-    job.server.get_until("/api/workers", |workers| {
-        let workers = workers.as_array().unwrap();
-        workers.iter().any(|worker| worker["id"] == "late" && worker["done"].as_u64() > Some(0))
-    });
+    let began = Instant::now();
+    let has_done_some =
+        |worker: &Value| worker["id"] == "late" && worker["done"].as_u64() > Some(0);
+    let image = picture(job.mill.data.path(), "more.png", 700, 500);
+    let expected = by_run(&image, FILTERS, "png");
+    while !job.server.get("/api/workers").1.as_array().unwrap().iter().any(has_done_some) {
+        assert!(began.elapsed() < support::PATIENCE, "who comes later gets nothing to do");
+        let more = job.server.accepted(&image, &FIELDS);
+        assert!(job.server.result(&more) == expected, "the result has other bytes");
+    }
     job.ends();
 }
 
@@ -306,13 +313,11 @@ fn results_deleted(services: &Services, seed: u64) {
     let results = runtime.block_on(results);
     let ends = || runtime.block_on(results.ends());
     // What is on its way comes, and nobody reads it; without credit nothing more is sent.
-    let mut last = ends();
-    loop {
+    let (mut last, mut silent) = (ends(), 0);
+    while silent < 3 {
         std::thread::sleep(Duration::from_secs(1));
         let now = ends();
-        if now == last {
-            break;
-        }
+        silent = if now == last { silent + 1 } else { 0 };
         last = now;
     }
     runtime.block_on(results.delete());

@@ -16,10 +16,11 @@ mod support;
 use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::browser::{Browser, Driver};
-use crate::mill::{Mill, Services, leave_all, until_worker};
+use crate::mill::{Mill, Services, leave_all};
 use crate::support::{SharedTests, picture, run_on};
 
 /// So many tiles that a job takes some seconds.
@@ -59,16 +60,16 @@ fn worker_killed(Shared { services, driver }: &Shared) {
     let job = server.accepted(&image, &FIELDS);
     page.run("location.hash = arguments[0]", &json!([format!("job={job}")]));
     page.until_says("#job-error", "Waiting: no worker is running: start tilemill work");
-    let [dying, staying] = ["dying", "staying"].map(|name| mill.work(name));
-    for name in ["dying", "staying"] {
-        until_worker(&server, name, "live");
-        page.until_says("#legend", name);
-    }
+    let dying = mill.work("dying");
+    page.until_says("#legend", "dying");
+    dying.signal(Signal::STOP);
+    assert!(page.value("document.querySelector('#job-bar').position < 1") == true);
+    let staying = mill.work("staying");
+    page.until_says("#legend", "staying");
     for role in ["serve", "collect", "monitor"] {
         page.until_says("#processes", role);
     }
     dying.kill();
-    assert!(page.value("document.querySelector('#job-bar').position < 1") == true);
     page.until_says("#job-status", "Complete");
     page.until_says("#job-tiles", "100 %");
     page.until("document.querySelector('tr[data-key=dying].dead')");

@@ -109,7 +109,7 @@ fn killed(_: &Redis) {
     let mut redis = Redis::start();
     block_on(async {
         let mut options = redis.options("killed");
-        options.timeout = Duration::from_millis(500);
+        options.timeout = Duration::from_secs(3);
         let state = open(&options).await;
         let (job, board) = (JobId::generate(), Board::new(3));
         state.publish_board(job, board.clone()).await.unwrap();
@@ -140,7 +140,7 @@ fn stopped(_: &Redis) {
     let redis = Redis::start();
     block_on(async {
         let mut options = redis.options("stopped");
-        options.timeout = Duration::from_millis(500);
+        options.timeout = Duration::from_secs(3);
         let state = open(&options).await;
         redis.signal(Signal::STOP);
         assert!(state.active().await.is_err());

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use support::tilemill;
+use support::{Process, tilemill};
 
 mod support;
 
@@ -35,10 +35,16 @@ fn a_worker_without_a_cluster_is_told_the_key_that_names_one() {
 fn a_worker_waits_for_its_cluster_and_then_gives_up() {
     let directory = TempDir::new().unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut command = tilemill(directory.path());
-    command.arg("work").env("TILEMILL_KAFKA__BROKERS", &address);
-    let error = error_of(command.env("TILEMILL_STARTUP_TIMEOUT", "600ms"), 3);
-    for words in ["waiting for Kafka", &address, "`kafka.brokers`"] {
+    let work = || {
+        let mut command = tilemill(directory.path());
+        command.arg("work").env("TILEMILL_KAFKA__BROKERS", &address);
+        command
+    };
+    let waiting = Process::start(&mut work());
+    waiting.log().wait_for("waiting for Kafka");
+    waiting.kill();
+    let error = error_of(work().env("TILEMILL_STARTUP_TIMEOUT", "600ms"), 3);
+    for words in [&address, "`kafka.brokers`"] {
         assert!(error.contains(words), "{words}: {error}");
     }
 }

@@ -62,7 +62,7 @@ install_mill() {
 }
 
 boot() {
-  timeout 180 systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$root" \
+  timeout 600 systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$root" \
     --hostname=node >"$work/console" 2>&1 || true
   [ "$(tail -n 1 "$root/opt/result" 2>/dev/null)" = "all well" ] && return
   cat "$work/console" "$root/opt/result" >&2

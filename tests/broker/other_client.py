@@ -1,8 +1,8 @@
 """Another client in a consumer group: librdkafka. Tells what happens in lines of JSON.
 
-other_client.py member BROKERS TOPIC GROUP ASSIGNOR   a member, until standard input ends
-other_client.py describe BROKERS TOPIC GROUP          the group as this client sees it
-other_client.py send BROKERS TOPIC                    records that are no messages, in every way to write them
+other_client.py member BROKERS TOPIC GROUP ASSIGNOR SESSION   a member, until standard input ends
+other_client.py describe BROKERS TOPIC GROUP                  the group as this client sees it
+other_client.py send BROKERS TOPIC                            records that are no messages, in every way to write them
 """
 
 import json
@@ -17,13 +17,13 @@ def tell(**what):
     print(json.dumps(what), flush=True)
 
 
-def member(brokers, topic, group, assignor):
+def member(brokers, topic, group, assignor, session):
     consumer = Consumer({
         "bootstrap.servers": brokers,
         "group.id": group,
         "client.id": "theirs",
         "partition.assignment.strategy": assignor,
-        "session.timeout.ms": 6000,
+        "session.timeout.ms": int(session),
         "heartbeat.interval.ms": 500,
         "topic.metadata.refresh.interval.ms": 1000,
         "auto.offset.reset": "earliest",

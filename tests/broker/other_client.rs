@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -58,7 +59,19 @@ pub struct OtherSeen {
 
 impl OtherMember {
     pub fn join(python: &PathBuf, brokers: &str, name: &str, assignor: &str) -> Self {
-        let mut child = command(python, &["member", brokers, name, name, assignor])
+        Self::join_with(python, brokers, name, assignor, Duration::from_secs(6))
+    }
+
+    /// The same with a session of its own.
+    pub fn join_with(
+        python: &PathBuf,
+        brokers: &str,
+        name: &str,
+        assignor: &str,
+        session: Duration,
+    ) -> Self {
+        let session = session.as_millis().to_string();
+        let mut child = command(python, &["member", brokers, name, name, assignor, &session])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

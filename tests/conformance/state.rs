@@ -134,10 +134,10 @@ pub async fn tiles_are_painted_over_the_mosaic_until_it_expires(
     assert!(!state.paint(job, vec![slot.clone()]).await.unwrap());
     assert_eq!(state.mosaic(job).await.unwrap(), None);
     state.publish_mosaic(job, mosaic.clone()).await.unwrap();
-    pass(BOARD_TTL.saturating_sub(A_MOMENT)).await;
+    pass(BOARD_TTL / 2).await;
     assert!(state.paint(job, vec![slot.clone()]).await.unwrap());
     mosaic.paint(slot);
-    pass(A_MOMENT * 2).await;
+    pass(BOARD_TTL / 2 + A_MOMENT).await;
     assert_eq!(state.mosaic(job).await.unwrap(), Some(mosaic.clone()));
     pass(BOARD_TTL).await;
     assert_eq!(state.mosaic(job).await.unwrap(), None);

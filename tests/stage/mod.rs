@@ -143,6 +143,16 @@ impl Mill {
         Worker { id: WorkerId::new(name), consumer, app: self.app.clone() }
     }
 
+    /// Waits until the dispatcher has begun a job.
+    pub async fn is_begun(&self, job: JobId) {
+        let begun = async {
+            while self.app.state.board(job).await.unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, begun).await.expect("the job is begun");
+    }
+
     pub async fn outcome(&self, job: JobId) -> Outcome {
         let mut looks = self.app.state.looks();
         let ended = async {
