@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Filters and decoders against Pillow, OpenCV and scikit-image, within the tolerances in reference.py.
+# Filters and decoders against Pillow, OpenCV and scikit-image, within the tolerances in tests/reference.
 #
 #   bash tests/reference.sh [NAME…]     those whose names contain one of the words, else all
 set -euo pipefail
@@ -18,4 +18,4 @@ if [ ! -f "$venv/complete" ]; then
 fi
 # As the tests build it, so that it is not built twice.
 cargo test --locked --quiet --no-run --test openapi
-exec "$venv/bin/python" tests/reference.py target/debug/tilemill "$@"
+exec "$venv/bin/python" tests/reference target/debug/tilemill "$@"

@@ -94,7 +94,8 @@ impl Admission {
         let tile_size = self.fit(wanted, size, format, &filters)?;
         self.check_tile_count(size, tile_size)?;
         let encoder = Encoder::new(output, size, filters.output_format(format))?;
-        let mut notes = encoder.notes();
+        let mut notes = image.header.notes.clone();
+        notes.extend(encoder.notes());
         let converted = pixels.space == Space::Srgb;
         notes.extend(converted.then(|| "colours were converted to sRGB".to_owned()));
         notes.extend(inks.then(|| "CMYK was converted to sRGB".to_owned()));

@@ -8,6 +8,9 @@ use thiserror::Error;
 use super::container::Container;
 use crate::raster::grid::Size;
 
+/// What helps where the pixels are ordinary, and the way in which they are stored is not.
+pub(super) const RESAVE: &str = "save it as PNG, or as TIFF with LZW or deflate";
+
 /// Why a file is not read. Its text names the value and the way out; the cause is its source.
 #[derive(Debug, Error)]
 pub enum DecodeError {
@@ -77,10 +80,11 @@ impl DecodeError {
         DecodeError::Damaged { container, source: source.into() }
     }
 
-    pub(super) fn unsupported(container: Container, what: &str) -> DecodeError {
+    /// A file of a known format with `what`, and what its owner can do.
+    pub(super) fn unsupported(container: Container, what: &str, remedy: &str) -> DecodeError {
         DecodeError::Unsupported {
             what: format!("{container} with {what}"),
-            remedy: "save it as one still image in grey or RGB".to_owned(),
+            remedy: remedy.to_owned(),
         }
     }
 
@@ -90,8 +94,10 @@ impl DecodeError {
         DecodeError::Unsupported { what: format.to_owned(), remedy }
     }
 
-    pub(super) fn animated(container: Container) -> DecodeError {
-        DecodeError::unsupported(container, "an animation")
+    /// An animation of `frames` frames.
+    pub(super) fn animated(container: Container, frames: &str) -> DecodeError {
+        let what = format!("an animation of {frames} frames");
+        DecodeError::unsupported(container, &what, "save one of them as a still image")
     }
 
     pub(super) fn keep(source: io::Error) -> DecodeError {
@@ -112,8 +118,8 @@ impl DecodeError {
     pub(super) fn from_image(container: Container, error: ImageError) -> DecodeError {
         match error {
             ImageError::IoError(error) => DecodeError::from_io(container, error),
-            ImageError::Unsupported(error) => {
-                DecodeError::unsupported(container, &format!("features beyond ours ({error})"))
+            ImageError::Unsupported(_) => {
+                DecodeError::unsupported(container, "features that are not read", RESAVE)
             }
             other => DecodeError::damaged(container, other),
         }

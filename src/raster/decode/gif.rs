@@ -54,6 +54,21 @@ impl Frame {
     }
 }
 
+/// Frames are counted up to here, so that a file of nothing but frames costs little.
+const MOST_FRAMES: u32 = 10_000;
+
+/// How many frames there are, of which `known` are known.
+fn count<R: BufRead>(decoder: &mut gif::Decoder<R>, known: u32) -> String {
+    let mut frames = known;
+    while let Ok(Some(_)) = decoder.next_frame_info() {
+        frames += 1;
+        if frames == MOST_FRAMES {
+            return format!("{MOST_FRAMES} or more");
+        }
+    }
+    frames.to_string()
+}
+
 fn only_frame<R: BufRead + Seek>(reader: &mut R) -> Result<Frame, DecodeError> {
     let mut options = gif::DecodeOptions::new();
     options.skip_frame_decoding(true);
@@ -65,7 +80,7 @@ fn only_frame<R: BufRead + Seek>(reader: &mut R) -> Result<Frame, DecodeError> {
     let frame = Frame { left: frame.left.into(), top: frame.top.into(), size };
     // What follows the first frame may be broken as long as it is no second one.
     match decoder.next_frame_info() {
-        Ok(Some(_)) => Err(DecodeError::animated(Container::Gif)),
+        Ok(Some(_)) => Err(DecodeError::animated(Container::Gif, &count(&mut decoder, 2))),
         Ok(None) | Err(_) => Ok(frame),
     }
 }

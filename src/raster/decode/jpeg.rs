@@ -9,7 +9,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::container::Container;
-use super::error::DecodeError;
+use super::error::{DecodeError, RESAVE};
 use super::extent::{self, Extent};
 use super::limits::{Limits, raster_bytes};
 use super::whole::from_exif_block;
@@ -39,7 +39,11 @@ pub(super) fn open<'r>(
     let extent = extent::extent(&mut reader)?;
     limits.check_size(extent.frame.size)?;
     if extent.frame.is_misread() {
-        return Err(DecodeError::unsupported(Container::Jpeg, "colours in scans of their own"));
+        return Err(DecodeError::unsupported(
+            Container::Jpeg,
+            "colours in scans of their own",
+            RESAVE,
+        ));
     }
     let length = match purpose {
         Purpose::Probe => extent.header,
@@ -78,7 +82,9 @@ fn colours(told: ColorSpace, components: u8) -> Result<ColorSpace, DecodeError> 
         (3, _) => Ok(ColorSpace::YCbCr),
         (4, ColorSpace::YCCK) => Ok(ColorSpace::YCCK),
         (4, _) => Ok(ColorSpace::CMYK),
-        _ => Err(DecodeError::unsupported(Container::Jpeg, "neither 1, 3 nor 4 components")),
+        _ => {
+            Err(DecodeError::unsupported(Container::Jpeg, "neither 1, 3 nor 4 components", RESAVE))
+        }
     }
 }
 
@@ -134,7 +140,7 @@ fn broken(error: DecodeErrors) -> DecodeError {
     match error {
         DecodeErrors::Unsupported(scheme) => {
             let what = format!("features beyond ours ({scheme:?})");
-            DecodeError::unsupported(Container::Jpeg, &what)
+            DecodeError::unsupported(Container::Jpeg, &what, RESAVE)
         }
         other => DecodeError::damaged(Container::Jpeg, format!("{other:?}")),
     }

@@ -47,7 +47,7 @@ pub use error::DecodeError;
 pub use limits::Limits;
 
 /// What the header of a file says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The file format.
     pub container: Container,
@@ -65,6 +65,8 @@ pub struct Header {
     pub orientation: Orientation,
     /// Bytes of memory that decoding takes, beside the rows that it has given away.
     pub memory: u64,
+    /// What of the file no result will have, in words for its owner.
+    pub notes: Vec<String>,
 }
 
 impl Header {
@@ -158,6 +160,11 @@ trait Decoder {
         Metadata::default()
     }
 
+    /// What of the file no result will have, in words for its owner.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Gives all rows away. The last of them are held back until the file is known to be good.
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError>;
 }
@@ -230,7 +237,7 @@ pub fn decode<R: BufRead + Seek>(
 ) -> Result<Source, DecodeError> {
     let wanted = wanted.into();
     let image = open(reader, limits)?;
-    let header = *image.header();
+    let header = image.header().clone();
     let raster = MemoryRaster::new(header.stored_size(), header.format_for(wanted));
     image.read(wanted, &mut &raster)?;
     Ok(Source::new(Arc::new(raster), header.orientation))
@@ -271,5 +278,6 @@ fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -
         inks,
         orientation,
         memory: decoder.memory(),
+        notes: decoder.notes(),
     }
 }

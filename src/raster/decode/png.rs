@@ -6,7 +6,7 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
 use super::chunks::{self, Said};
 use super::container::Container;
-use super::error::DecodeError;
+use super::error::{DecodeError, RESAVE};
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
@@ -53,8 +53,8 @@ pub(super) fn open<'r>(
     // Palettes and fewer bits than 8 become 8 bits; 16 bits stay.
     decoder.set_transformations(Transformations::EXPAND);
     let reader = decoder.read_info().map_err(broken)?;
-    if reader.info().animation_control.is_some() {
-        return Err(DecodeError::animated(Container::Png));
+    if let Some(animation) = reader.info().animation_control {
+        return Err(DecodeError::animated(Container::Png, &animation.num_frames.to_string()));
     }
     let format = pixel_format(reader.output_color_type())?;
     let metadata = metadata.with_resolution(resolution);
@@ -69,7 +69,7 @@ fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeErro
         ColorType::Rgb => Channels::Rgb,
         ColorType::Rgba => Channels::Rgba,
         ColorType::Indexed => {
-            return Err(DecodeError::unsupported(Container::Png, "a palette of its own"));
+            return Err(DecodeError::unsupported(Container::Png, "a palette of its own", RESAVE));
         }
     };
     let depth = if output.1 == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };

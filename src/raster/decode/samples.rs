@@ -7,7 +7,7 @@ use tiff::decoder::Decoder as Reader;
 use tiff::tags::{ByteOrder, Tag};
 
 use super::container::Container;
-use super::error::DecodeError;
+use super::error::{DecodeError, RESAVE};
 use super::tiff::broken;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
@@ -57,7 +57,7 @@ pub(super) fn check<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Alpha, Dec
 }
 
 fn refused(what: &str) -> DecodeError {
-    DecodeError::unsupported(Container::Tiff, what)
+    DecodeError::unsupported(Container::Tiff, what, RESAVE)
 }
 
 fn number<R: Read + Seek>(

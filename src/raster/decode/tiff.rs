@@ -9,7 +9,7 @@ use tiff::{TiffError, TiffResult};
 
 use super::associated::Associated;
 use super::container::Container;
-use super::error::DecodeError;
+use super::error::{DecodeError, RESAVE};
 use super::limits::{Limits, raster_bytes};
 use super::lzw::{self, Lzw};
 use super::samples::{self, Alpha, Plain};
@@ -32,8 +32,8 @@ const REDUCED: u32 = 1;
 pub(super) fn broken(error: TiffError) -> DecodeError {
     match error {
         TiffError::IoError(error) => DecodeError::from_io(Container::Tiff, error),
-        TiffError::UnsupportedError(error) => {
-            DecodeError::unsupported(Container::Tiff, &format!("features beyond ours ({error})"))
+        TiffError::UnsupportedError(_) => {
+            DecodeError::unsupported(Container::Tiff, "features that are not read", RESAVE)
         }
         other => DecodeError::damaged(Container::Tiff, other),
     }
@@ -48,7 +48,11 @@ pub(super) fn open<'r>(
     if pages > 1 {
         let more = if pages == MOST_PAGES { " or more" } else { "" };
         let what = format!("{pages}{more} pages");
-        return Err(DecodeError::unsupported(Container::Tiff, &what));
+        return Err(DecodeError::unsupported(
+            Container::Tiff,
+            &what,
+            "save the page that is wanted as a file of its own",
+        ));
     }
     reader.seek(SeekFrom::Start(0))?;
     let mut header = Reader::new(&mut reader).map_err(broken)?;
@@ -66,10 +70,14 @@ pub(super) fn open<'r>(
         Some(layout) => open_plain(reader, layout, beside, limits)?,
         // The library stops at an assertion.
         None if planar && tiled => {
-            return Err(DecodeError::unsupported(Container::Tiff, "planes in tiles"));
+            return Err(DecodeError::unsupported(Container::Tiff, "planes in tiles", RESAVE));
         }
         None if planar && alpha != Alpha::None => {
-            return Err(DecodeError::unsupported(Container::Tiff, "alpha in a plane of its own"));
+            return Err(DecodeError::unsupported(
+                Container::Tiff,
+                "alpha in a plane of its own",
+                RESAVE,
+            ));
         }
         None => {
             let decoder = TiffDecoder::new(reader);

@@ -45,7 +45,7 @@ pub(super) fn open<'r>(
     reader.seek(SeekFrom::Start(0))?;
     let mut decoder = WebPDecoder::new(reader).map_err(broken)?;
     if decoder.is_animated() {
-        return Err(DecodeError::animated(Container::WebP));
+        return Err(DecodeError::animated(Container::WebP, &decoder.num_frames().to_string()));
     }
     let (width, height) = decoder.dimensions();
     let size = Size::new(width, height);

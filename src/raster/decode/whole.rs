@@ -4,7 +4,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder};
 
 use super::container::Container;
-use super::error::DecodeError;
+use super::error::{DecodeError, RESAVE};
 use super::limits::{Limits, raster_bytes};
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
@@ -90,7 +90,11 @@ fn pixel_format(
     // that lie as usual do not come here.
     let inks = [ExtendedColorType::Cmyk8, ExtendedColorType::Cmyk16];
     if inks.contains(&decoder.original_color_type()) {
-        return Err(DecodeError::unsupported(container, "CMYK colours in planes or with alpha"));
+        return Err(DecodeError::unsupported(
+            container,
+            "CMYK colours in planes or with alpha",
+            RESAVE,
+        ));
     }
     let (channels, depth) = match decoder.color_type() {
         ColorType::L8 => (Channels::Grey, Depth::Eight),
@@ -101,7 +105,7 @@ fn pixel_format(
         ColorType::La16 => (Channels::GreyAlpha, Depth::Sixteen),
         ColorType::Rgb16 => (Channels::Rgb, Depth::Sixteen),
         ColorType::Rgba16 => (Channels::Rgba, Depth::Sixteen),
-        _ => return Err(DecodeError::unsupported(container, "floating-point samples")),
+        _ => return Err(DecodeError::unsupported(container, "floating-point samples", RESAVE)),
     };
     Ok(PixelFormat { channels, depth })
 }

@@ -242,7 +242,7 @@ mod tests {
     }
 
     /// What a `BigTIFF` looks like, of a size that can be kept: tests/data/written-big.tif, which other
-    /// programs read too (tests/reference.py).
+    /// programs read too (tests/reference).
     #[test]
     fn a_small_bigtiff_is_read_back_and_is_the_one_that_others_read() {
         let (size, format) = (Size::new(290, 270), PixelFormat::new(Channels::Rgb, Depth::Eight));

@@ -229,7 +229,7 @@ impl Pyramids {
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
         let decoded = blocking::caught(move || {
             let opened = decode::open(BufReader::new(image), &limits).map_err(Refusal::from)?;
-            let header = *opened.header();
+            let header = opened.header().clone();
             // Browsers show tiles without a profile as sRGB.
             let wanted = Wanted::from(Colours::All).in_srgb();
             let format = header.format_for(wanted);
