@@ -15,6 +15,7 @@ import jpeg  # noqa: F401
 import metadata  # noqa: F401
 import png  # noqa: F401
 import tiff  # noqa: F401
+import tiff_forms  # noqa: F401
 from common import CHECKS
 
 

@@ -7,7 +7,6 @@ import struct
 import numpy as np
 from PIL import Image, ImageOps
 
-from __main__ import main
 from common import WORK, check, compare, picture, read, run
 
 

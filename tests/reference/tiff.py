@@ -35,8 +35,7 @@ def tiff_kinds():
         for tile in ({}, {"tile": (32, 48)}):
             options = {"compression": compression, **tile}
             yield depth, 1, {"photometric": "miniswhite", **options}
-            if not tile:
-                yield depth, 3, {"planarconfig": "separate", **options}
+            yield depth, 3, {"planarconfig": "separate", **options}
     for depth in (8, 16):
         yield depth, 3, {"planarconfig": "separate", "compression": "deflate", "predictor": True}
 
@@ -87,14 +86,6 @@ def bands_that_are_not_alpha_are_refused_in_words():
                              **options)
             told = refusal(lambda: run(WORK / "a.tif", "", WORK / "out.png"))
             assert f"{channels} bands" in told, told
-
-
-@check
-def planes_in_tiles_are_refused_in_words():
-    planes = np.moveaxis(picture(), -1, 0)
-    tifffile.imwrite(WORK / "a.tif", planes, photometric="rgb", planarconfig="separate", tile=(32, 48))
-    told = refusal(lambda: run(WORK / "a.tif", "", WORK / "out.png"))
-    assert "planes in tiles" in told, told
 
 
 @check

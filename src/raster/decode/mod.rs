@@ -5,11 +5,6 @@
 //! - [`limits`]: what an image may need
 //! - `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
 //! - `chunks`: what PNG says beside its pixels
-//! - `associated`: TIFF whose colours are multiplied by alpha
-//! - `samples`: what TIFF says of its samples, and which of that is not read
-//! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
-//! - `lzw`: strips and tiles of TIFF by LZW
-//! - `tags`: what TIFF says beside its pixels
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
 //! - `gif`: whether a GIF file holds one image, and where
@@ -25,7 +20,6 @@ use super::orientation::Orientation;
 use super::pixels::{Channels, PixelFormat};
 use super::source::{MemoryRaster, Rows, Source};
 
-mod associated;
 mod chunks;
 pub mod container;
 pub mod error;
@@ -33,11 +27,7 @@ mod extent;
 mod gif;
 mod jpeg;
 pub mod limits;
-mod lzw;
 mod png;
-mod samples;
-mod strips;
-mod tags;
 mod tiff;
 mod webp;
 mod whole;

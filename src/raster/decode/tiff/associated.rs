@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::error::DecodeError;
-use super::{Decoder, Stored};
+use super::super::error::DecodeError;
+use super::super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Pixels, SamplesMut};

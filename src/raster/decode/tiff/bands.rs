@@ -1,0 +1,157 @@
+//! A TIFF file to bands of pixels: a row of tiles, a compressed strip, or some rows of uncompressed strips.
+
+use std::io;
+use std::ops::Range;
+
+use super::super::error::DecodeError;
+use super::super::limits::Limits;
+use super::super::{Decoder, Stored};
+use super::broken;
+use super::chunks::{Chunks, Filled};
+use super::directory::{Directory, Order, Tiff};
+use super::kind::Kind;
+use super::layout::{Layout, Spot};
+use super::picture::Picture;
+use super::places::{self, PLACE_BYTES};
+use super::samples;
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Pixels, SamplesMut};
+use crate::raster::source::Rows;
+
+/// The value of `FillOrder` for bits that lie the other way round in their bytes.
+const LOW_BIT_FIRST: u64 = 2;
+
+/// The decoder for a picture.
+pub(super) struct Bands<'r> {
+    source: Samples<'r>,
+    metadata: Metadata,
+    orientation: Orientation,
+    memory: u64,
+}
+
+/// Where the samples of a picture come from.
+struct Samples<'r> {
+    chunks: Chunks<'r>,
+    layout: Layout,
+    order: Order,
+}
+
+/// A decoder for a picture of a kind that is read.
+pub(super) fn open<'r>(
+    mut tiff: Tiff<'r>,
+    directory: &Directory,
+    picture: &Picture,
+    kind: Kind,
+    limits: &Limits,
+) -> Result<Bands<'r>, DecodeError> {
+    limits.check_size(picture.size)?;
+    let layout = Layout::new(picture, kind);
+    let plain = layout.plain(picture.compression);
+    let lists = plain.count().saturating_mul(PLACE_BYTES);
+    let memory = layout.memory().saturating_add(lists);
+    // Before the lists are read.
+    limits.check_memory(memory)?;
+    let places = places::read(&mut tiff, directory, plain).map_err(broken)?;
+    let codec = picture.codec();
+    let packed = codec.memory(plain.bytes(0), places.longest().min(tiff.length));
+    let turned = picture.fill_order == LOW_BIT_FIRST;
+    let missing = samples::missing(picture.missing, kind.bits, tiff.order);
+    let chunks = Chunks { file: tiff.file, places, codec, turned, missing };
+    Ok(Bands {
+        source: Samples { chunks, layout, order: tiff.order },
+        metadata: Metadata::default(),
+        orientation: Orientation::UPRIGHT,
+        memory: memory.saturating_add(packed),
+    })
+}
+
+impl Bands<'_> {
+    /// The same with what the file says beside its pixels.
+    pub(super) fn with(self, metadata: Metadata, orientation: Orientation) -> Self {
+        Bands { metadata, orientation, ..self }
+    }
+}
+
+impl Decoder for Bands<'_> {
+    fn stored(&self) -> Stored {
+        let Layout { size, kind, .. } = self.source.layout;
+        let Kind { format, inks, .. } = kind;
+        Stored { size, format, orientation: self.orientation, inks }
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        std::mem::take(&mut self.metadata)
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let Layout { size, height, .. } = self.source.layout;
+        let (scratch, samples) = self.source.layout.scratch();
+        let mut scratch = Pixels::zeroed(scratch, samples);
+        for top in (0..size.height).step_by(height as usize) {
+            let end = size.height.min(top.saturating_add(height));
+            let band = self.source.band(top..end, &mut scratch).map_err(broken)?;
+            rows.push(band).map_err(DecodeError::keep)?;
+        }
+        Ok(())
+    }
+}
+
+impl Samples<'_> {
+    /// Some rows of the picture.
+    fn band(&mut self, rows: Range<u32>, scratch: &mut Pixels) -> io::Result<Pixels> {
+        let Layout { size, kind, planes, grid, .. } = self.layout;
+        let mut band = Pixels::zeroed(Size { height: rows.end - rows.start, ..size }, kind.format);
+        for (plane, column) in (0..planes).flat_map(|p| (0..grid.across).map(move |c| (p, c))) {
+            let spot = Spot { column, plane };
+            if self.layout.is_direct() {
+                self.fill(&mut band.samples_mut(), spot, rows.clone())?;
+                continue;
+            }
+            let length = self.layout.scratch_samples(rows.start);
+            let mut part = match scratch.samples_mut() {
+                SamplesMut::U8(samples) => SamplesMut::U8(&mut samples[..length]),
+                SamplesMut::U16(samples) => SamplesMut::U16(&mut samples[..length]),
+            };
+            self.fill(&mut part, spot, rows.clone())?;
+            self.layout.place(part, &mut band, spot);
+        }
+        if kind.inverted {
+            samples::to_light(&mut band);
+        }
+        Ok(band)
+    }
+
+    /// Fills `samples` with the chunk of a spot that begins at `rows.start`, or with those of `rows`.
+    fn fill(
+        &mut self,
+        samples: &mut SamplesMut<'_>,
+        spot: Spot,
+        rows: Range<u32>,
+    ) -> io::Result<()> {
+        let Layout { grid, kind, by_rows, .. } = self.layout;
+        let first = u64::from(spot.plane) * grid.count();
+        let bytes = samples::bytes(samples);
+        let filled = if by_rows {
+            let lengths = [grid.chunk.height.into(), self.layout.row_bytes()];
+            self.chunks.read_rows(first, rows, lengths, bytes)?;
+            Filled::Stored
+        } else {
+            let row = u64::from(rows.start / grid.chunk.height);
+            let chunk = first + row * u64::from(grid.across) + u64::from(spot.column);
+            self.chunks.read(chunk, bytes)?
+        };
+        samples::to_native(samples, self.order);
+        if kind.predicted && filled == Filled::Stored {
+            let width = grid.chunk.width as usize;
+            samples::undo_prediction(samples, width, self.layout.channels());
+        }
+        Ok(())
+    }
+}

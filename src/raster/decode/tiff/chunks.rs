@@ -1,0 +1,132 @@
+//! The raw samples of a TIFF file: those of a compressed strip or a tile, or some rows of uncompressed strips, of which
+//! one may be the whole image.
+
+use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use super::super::Input;
+use super::codec::Codec;
+use super::places::{Place, Places};
+
+/// Where samples come from, and whether they are those of the file or stand for what it leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filled {
+    Stored,
+    Missing,
+}
+
+/// The chunks of a file.
+pub(super) struct Chunks<'r> {
+    pub(super) file: Input<'r>,
+    pub(super) places: Places,
+    pub(super) codec: Codec,
+    /// Whether the bits of each byte lie the other way round (`FillOrder` 2).
+    pub(super) turned: bool,
+    /// Two bytes that are repeated where a chunk is left out.
+    pub(super) missing: [u8; 2],
+}
+
+impl Chunks<'_> {
+    /// Fills `bytes` with a chunk.
+    pub(super) fn read(&mut self, chunk: u64, bytes: &mut [u8]) -> io::Result<Filled> {
+        let Place::At(offset, length) = self.places.get(chunk)? else {
+            return Ok(self.leave_out(bytes));
+        };
+        self.file.seek(SeekFrom::Start(offset))?;
+        let packed = (&mut self.file).take(length);
+        if self.turned {
+            self.codec.unpack(Turned::new(packed), bytes)?;
+        } else {
+            self.codec.unpack(packed, bytes)?;
+        }
+        Ok(Filled::Stored)
+    }
+
+    /// Fills `bytes` with rows of uncompressed strips: those of a plane whose strips begin with `first`, each of so
+    /// many rows in a strip and bytes in a row.
+    pub(super) fn read_rows(
+        &mut self,
+        first: u64,
+        rows: Range<u32>,
+        [in_strip, row_bytes]: [u64; 2],
+        mut bytes: &mut [u8],
+    ) -> io::Result<()> {
+        let (mut top, end) = (u64::from(rows.start), u64::from(rows.end));
+        while top < end {
+            let (strip, row) = (top / in_strip, top % in_strip);
+            let count = (in_strip - row).min(end - top);
+            let [skipped, length] = [row, count].map(|rows| rows * row_bytes);
+            let (part, rest) = bytes.split_at_mut(usize::try_from(length).unwrap_or(usize::MAX));
+            self.read_part(first + strip, skipped, part)?;
+            (bytes, top) = (rest, top + count);
+        }
+        Ok(())
+    }
+
+    /// Fills `part` with what an uncompressed strip has behind its first `skipped` bytes.
+    fn read_part(&mut self, strip: u64, skipped: u64, part: &mut [u8]) -> io::Result<()> {
+        let Place::At(offset, length) = self.places.get(strip)? else {
+            self.leave_out(part);
+            return Ok(());
+        };
+        let start = offset.checked_add(skipped);
+        let inside = skipped + part.len() as u64 <= length;
+        let too_short = || io::Error::new(ErrorKind::InvalidData, "a strip is too short");
+        let start = start.filter(|_| inside).ok_or_else(too_short)?;
+        self.file.seek(SeekFrom::Start(start))?;
+        self.file.read_exact(part)?;
+        if self.turned {
+            part.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+        }
+        Ok(())
+    }
+
+    fn leave_out(&self, bytes: &mut [u8]) -> Filled {
+        for pair in bytes.chunks_mut(2) {
+            pair.copy_from_slice(&self.missing[..pair.len()]);
+        }
+        Filled::Missing
+    }
+}
+
+/// Bytes that are turned round at a time.
+const BLOCK: usize = 1 << 13;
+
+/// Gives the bytes of a reader with their bits turned round.
+struct Turned<R> {
+    packed: R,
+    block: Vec<u8>,
+    taken: usize,
+}
+
+impl<R: Read> Turned<R> {
+    fn new(packed: R) -> Turned<R> {
+        Turned { packed, block: Vec::new(), taken: 0 }
+    }
+}
+
+impl<R: Read> BufRead for Turned<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken == self.block.len() {
+            self.block.resize(BLOCK, 0);
+            let length = self.packed.read(&mut self.block)?;
+            self.block.truncate(length);
+            self.block.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+            self.taken = 0;
+        }
+        Ok(&self.block[self.taken..])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.taken += amount;
+    }
+}
+
+impl<R: Read> Read for Turned<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut block = self.fill_buf()?;
+        let length = block.read(bytes)?;
+        self.consume(length);
+        Ok(length)
+    }
+}

@@ -1,0 +1,249 @@
+//! The compressions of strips and tiles: bytes of the file in, bytes of samples out.
+//!
+//! The library's own reader takes some tiles by LZW that reach over the edge of the image for cut off
+//! (image-rs/image-tiff, issue 395), so they are read here.
+
+use std::io::{self, BufRead, Cursor, ErrorKind, Read};
+
+use flate2::{Decompress, FlushDecompress, Status};
+use tiff::decoder::Decoder as Library;
+use weezl::BitOrder;
+use weezl::decode::Configuration;
+
+use super::directory::damaged;
+use super::picture::{GROUP_4, UNCOMPRESSED};
+use crate::raster::grid::Size;
+
+/// How chunks are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    None,
+    PackBits,
+    Lzw,
+    Deflate,
+    /// CCITT group 4, in chunks of this full width.
+    Group4 {
+        width: u32,
+    },
+}
+
+impl Codec {
+    /// The codec of a compression that has passed the checks, in chunks of a `width`.
+    pub(super) fn of(compression: u64, width: u32) -> Codec {
+        match compression {
+            UNCOMPRESSED => Codec::None,
+            GROUP_4 => Codec::Group4 { width },
+            5 => Codec::Lzw,
+            32_773 => Codec::PackBits,
+            _ => Codec::Deflate,
+        }
+    }
+
+    /// The most memory that a chunk of so many `bytes` takes beside them, whose data in the file are at most `packed`.
+    pub(super) fn memory(self, bytes: u64, packed: u64) -> u64 {
+        match self {
+            // They are gathered in a list that grows.
+            Codec::Group4 { .. } => group4_bytes(bytes).min(packed).saturating_mul(2),
+            _ => 0,
+        }
+    }
+
+    /// Fills `bytes` from a reader of a chunk. What comes behind that is of no interest, as end codes, which some
+    /// writers leave out.
+    pub(super) fn unpack(self, mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Codec::None => packed.read_exact(bytes),
+            Codec::PackBits => unpack_bits(packed, bytes),
+            Codec::Lzw => unpack_lzw(packed, bytes),
+            Codec::Deflate => inflate(packed, bytes),
+            Codec::Group4 { width } => unpack_group4(packed, width, bytes),
+        }
+    }
+}
+
+fn too_short() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "a chunk is too short")
+}
+
+/// Runs of one byte, and bytes as they are (TIFF 6.0, section 9). What a run has beyond the end is left out.
+fn unpack_bits(mut packed: impl BufRead, mut bytes: &mut [u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let head = byte(&mut packed)?;
+        let count = match head {
+            0..128 => usize::from(head) + 1,
+            128 => continue,
+            129.. => 257 - usize::from(head),
+        };
+        let (run, rest) = bytes.split_at_mut(count.min(bytes.len()));
+        if head < 128 {
+            packed.read_exact(run)?;
+        } else {
+            run.fill(byte(&mut packed)?);
+        }
+        bytes = rest;
+    }
+    Ok(())
+}
+
+fn byte(packed: &mut impl BufRead) -> io::Result<u8> {
+    let byte = *packed.fill_buf()?.first().ok_or_else(too_short)?;
+    packed.consume(1);
+    Ok(byte)
+}
+
+/// By codes whose high bits come first, or as libtiff wrote them before TIFF 6.0: the low bits first, and each width
+/// of codes for one code more. Those begin with the code that clears, 256 in nine bits.
+fn unpack_lzw(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
+    let mut start = [0; 2];
+    packed.read_exact(&mut start)?;
+    let is_old = start[0] == 0 && start[1] & 1 == 1;
+    let mut decoder = if is_old {
+        Configuration::new(BitOrder::Lsb, 8).build()
+    } else {
+        Configuration::with_tiff_size_switch(BitOrder::Msb, 8).build()
+    };
+    let mut packed = start.chain(packed);
+    let mut written = 0;
+    while written < bytes.len() {
+        let block = packed.fill_buf()?;
+        let step = decoder.decode_bytes(block, &mut bytes[written..]);
+        // A code that is none may come behind the last byte that counts.
+        written += step.consumed_out;
+        let is_stuck = step.consumed_in == 0 && step.consumed_out == 0;
+        if written < bytes.len() && (is_stuck || step.status.is_err()) {
+            return Err(too_short());
+        }
+        packed.consume(step.consumed_in);
+    }
+    Ok(())
+}
+
+/// By deflate with the header of zlib. Its checksum is not looked at, as libtiff does not.
+fn inflate(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
+    let mut decoder = Decompress::new(true);
+    let mut written = 0;
+    while written < bytes.len() {
+        let block = packed.fill_buf()?;
+        let (taken, given) = (decoder.total_in(), decoder.total_out());
+        let is_end = block.is_empty();
+        let status = decoder.decompress(block, &mut bytes[written..], FlushDecompress::None);
+        let status = status.map_err(io::Error::other)?;
+        let step = usize::try_from(decoder.total_in() - taken).map_err(io::Error::other)?;
+        packed.consume(step);
+        let added = usize::try_from(decoder.total_out() - given).map_err(io::Error::other)?;
+        written += added;
+        let is_stuck = added == 0 && (is_end || step == 0);
+        if written < bytes.len() && (is_stuck || status == Status::StreamEnd) {
+            return Err(too_short());
+        }
+    }
+    Ok(())
+}
+
+/// Honest data take no more than a byte for each pixel, of which there are eight in one of `bytes`.
+fn group4_bytes(bytes: u64) -> u64 {
+    bytes.saturating_mul(8).saturating_add(1 << 16)
+}
+
+/// The library reads files, and so gets one of this chunk alone, whose zeros are white.
+fn unpack_group4(packed: impl BufRead, width: u32, bytes: &mut [u8]) -> io::Result<()> {
+    let row = width.div_ceil(8) as usize;
+    let height = u32::try_from(bytes.len() / row.max(1)).map_err(io::Error::other)?;
+    if width > u32::from(u16::MAX) || height > u32::from(u16::MAX) {
+        return Err(damaged("a chunk by CCITT group 4 has more than 65,535 rows or columns"));
+    }
+    let mut file = vec![0; GROUP4_HEAD];
+    packed.take(group4_bytes(bytes.len() as u64)).read_to_end(&mut file)?;
+    let length = u32::try_from(file.len() - GROUP4_HEAD).map_err(io::Error::other)?;
+    let head = group4_head(Size::new(width, height), length);
+    file[..head.len()].copy_from_slice(&head);
+    let mut library = Library::new(Cursor::new(file)).map_err(io::Error::other)?;
+    library.read_chunk_bytes(0, bytes).map_err(io::Error::other)
+}
+
+/// Bytes before the data: a header and a directory of nine entries.
+const GROUP4_HEAD: usize = 8 + 2 + 9 * 12 + 4;
+
+fn group4_head(size: Size, length: u32) -> Vec<u8> {
+    let entries: [(u16, u32); 9] = [
+        (256, size.width),
+        (257, size.height),
+        (258, 1),
+        (259, 4),
+        (262, 1),
+        (273, u32::try_from(GROUP4_HEAD).unwrap_or(0)),
+        (277, 1),
+        (278, size.height),
+        (279, length),
+    ];
+    let mut head = b"II*\0\x08\0\0\0\x09\0".to_vec();
+    for (tag, value) in entries {
+        head.extend([&tag.to_le_bytes()[..], &[4, 0, 1, 0, 0, 0], &value.to_le_bytes()].concat());
+    }
+    head.extend([0; 4]);
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unpacked(codec: Codec, packed: &[u8], length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        codec.unpack(packed, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn text() -> Vec<u8> {
+        (0..20_000_u32).map(|i| (i * i >> 9).to_le_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn lzw_is_read_in_its_new_and_in_its_old_form() {
+        let new = weezl::encode::Encoder::with_tiff_size_switch(BitOrder::Msb, 8).encode(&text());
+        let old = weezl::encode::Encoder::new(BitOrder::Lsb, 8).encode(&text());
+        for packed in [new.unwrap(), old.unwrap()] {
+            assert_eq!(unpacked(Codec::Lzw, &packed, 20_000).unwrap(), text());
+            assert_eq!(unpacked(Codec::Lzw, &packed, 300).unwrap(), text()[..300]);
+            let half = &packed[..packed.len() / 2];
+            let error = unpacked(Codec::Lzw, half, 20_000).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        }
+    }
+
+    #[test]
+    fn runs_and_bytes_are_unpacked() {
+        // TIFF 6.0, section 9, with a byte that says nothing before it.
+        let packed = [
+            0x80, 0xFE, 0xAA, 0x02, 0x80, 0x00, 0x2A, 0xFD, 0xAA, 0x03, 0x80, 0x00, 0x2A, 0x22,
+            0xF7, 0xAA,
+        ];
+        let bytes = [
+            0xAA, 0xAA, 0xAA, 0x80, 0x00, 0x2A, 0xAA, 0xAA, 0xAA, 0xAA, 0x80, 0x00, 0x2A, 0x22,
+            0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA, 0xAA,
+        ];
+        assert_eq!(unpacked(Codec::PackBits, &packed, 24).unwrap(), bytes);
+        assert_eq!(unpacked(Codec::PackBits, &packed, 2).unwrap(), bytes[..2]);
+        assert!(unpacked(Codec::PackBits, &packed, 25).is_err());
+        assert!(unpacked(Codec::PackBits, &packed[..5], 24).is_err());
+    }
+
+    #[test]
+    fn what_is_cut_short_is_no_chunk() {
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+        io::Write::write_all(&mut zlib, &text()).unwrap();
+        let packed = zlib.finish().unwrap();
+        assert_eq!(unpacked(Codec::Deflate, &packed, 20_000).unwrap(), text());
+        for (codec, packed) in [
+            (Codec::Deflate, &packed[..packed.len() / 2]),
+            (Codec::Deflate, &packed[..]),
+            (Codec::Deflate, &[]),
+            (Codec::Lzw, &[]),
+            (Codec::None, &[7; 100]),
+            (Codec::Group4 { width: 160_000 }, &[0]),
+            (Codec::Group4 { width: 800 }, &[0]),
+        ] {
+            assert!(unpacked(codec, packed, 20_001).is_err(), "{codec:?}");
+        }
+    }
+}

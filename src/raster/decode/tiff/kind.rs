@@ -1,0 +1,200 @@
+//! What the samples of a TIFF file mean, and which of them are not read: each by its own name, with advice that fits.
+
+use super::super::container::Container;
+use super::super::error::{DecodeError, RESAVE};
+use super::picture::{BLACK_IS_ZERO, GROUP_4, Picture, RGB, UNCOMPRESSED, WHITE_IS_ZERO};
+use crate::raster::pixels::{Channels, Depth, PixelFormat};
+
+const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
+const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
+const REPREDICT: &str = "save it with predictor 2, as `tiffcp -c lzw:2` does";
+const CHOOSE_BANDS: &str = "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does";
+const EXPAND: &str = "save it as RGB, as `gdal_translate -expand rgb` does";
+const TO_RGB: &str = "save it as RGB, as `tiff2rgba` does";
+const FLATTEN: &str = "save it as CMYK without alpha, or as RGB";
+const ONE_PART: &str = "save one part of its numbers, in 8 or 16 bit";
+
+const PALETTE: u64 = 3;
+const MASK: u64 = 4;
+const SEPARATED: u64 = 5;
+
+const UNSIGNED: u64 = 1;
+const SIGNED: u64 = 2;
+const FLOATING: u64 = 3;
+/// A reader treats numbers of unknown kind as unsigned (TIFF 6.0, `SampleFormat`).
+const UNKNOWN: u64 = 4;
+
+const ASSOCIATED: u64 = 1;
+const UNASSOCIATED: u64 = 2;
+
+const HORIZONTAL: u64 = 2;
+const FLOATING_POINT: u64 = 3;
+
+/// What follows the colours of a pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alpha {
+    /// Nothing.
+    None,
+    /// Alpha, by which the colours are multiplied.
+    Associated,
+    /// Alpha.
+    Separate,
+}
+
+/// What the samples of a picture mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub(super) format: PixelFormat,
+    /// Bits of a sample in the file: 1, 2, 4, 8 or 16.
+    pub(super) bits: u8,
+    /// Whether they are four inks.
+    pub(super) inks: bool,
+    /// Whether 0 is white.
+    pub(super) inverted: bool,
+    pub(super) alpha: Alpha,
+    /// Whether each sample is the difference from the one of its colour before it.
+    pub(super) predicted: bool,
+}
+
+fn refused(what: &str, remedy: &str) -> DecodeError {
+    DecodeError::unsupported(Container::Tiff, what, remedy)
+}
+
+/// What the samples mean; refuses those that would be read wrongly.
+pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
+    check_compression(picture)?;
+    let colours = colours(picture)?;
+    check_numbers(picture)?;
+    let alpha = alpha(picture, colours)?;
+    let bits = bits(picture)?;
+    let predicted = predicted(picture, bits)?;
+    let channels = match (colours, alpha) {
+        (1, Alpha::None) => Channels::Grey,
+        (1, _) => Channels::GreyAlpha,
+        (3, Alpha::None) => Channels::Rgb,
+        _ => Channels::Rgba,
+    };
+    let depth = if bits == 16 { Depth::Sixteen } else { Depth::Eight };
+    Ok(Kind {
+        format: PixelFormat { channels, depth },
+        bits,
+        inks: colours == 4,
+        inverted: picture.photometric == WHITE_IS_ZERO,
+        alpha,
+        predicted,
+    })
+}
+
+fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
+    let name = match picture.compression {
+        UNCOMPRESSED | GROUP_4 | 5 | 8 | 32_946 | 32_773 => return Ok(()),
+        2 | 3 | 32_771 => "CCITT group 3 inside",
+        6 | 7 => "JPEG inside",
+        33_003..=33_005 | 34_712 => {
+            return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
+        }
+        34_661 => "JBIG inside",
+        34_887 => "LERC inside",
+        34_925 => "LZMA inside",
+        34_927 | 50_001 => "WebP inside",
+        50_000 => "Zstandard inside",
+        50_002 | 52_546 => "JPEG XL inside",
+        other => return Err(refused(&format!("compression {other}"), RECOMPRESS)),
+    };
+    Err(refused(name, RECOMPRESS))
+}
+
+/// How many samples of a pixel are colours.
+fn colours(picture: &Picture) -> Result<u64, DecodeError> {
+    let (what, remedy) = match picture.photometric {
+        WHITE_IS_ZERO | BLACK_IS_ZERO => return Ok(1),
+        RGB => return Ok(3),
+        SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
+        SEPARATED if picture.inks != 4 => {
+            (format!("{} inks that are not CMYK", picture.inks), CHOOSE_INKS)
+        }
+        SEPARATED => ("inks that are not CMYK".to_owned(), CHOOSE_INKS),
+        PALETTE => ("a palette".to_owned(), EXPAND),
+        MASK => ("a mask and no picture".to_owned(), "save it as grey"),
+        6 => ("YCbCr colours".to_owned(), TO_RGB),
+        8 => ("CIELab colours".to_owned(), TO_RGB),
+        9 => ("ICCLab colours".to_owned(), TO_RGB),
+        10 => ("ITULab colours".to_owned(), TO_RGB),
+        32_844 => ("LogL samples".to_owned(), TO_RGB),
+        32_845 => ("LogLuv colours".to_owned(), TO_RGB),
+        other => {
+            (format!("colours of an unknown kind (photometric {other})"), "save it as grey or RGB")
+        }
+    };
+    Err(refused(&what, remedy))
+}
+
+const CHOOSE_INKS: &str = "save it as CMYK or RGB";
+
+/// Refuses numbers of other kinds than unsigned ones, and those of more than 16 bits.
+fn check_numbers(picture: &Picture) -> Result<(), DecodeError> {
+    let odd = picture.formats.iter().find(|format| ![UNSIGNED, UNKNOWN].contains(*format));
+    let bits = picture.bits[0];
+    match odd {
+        None if bits > 16 => Err(refused(&format!("{bits}-bit integer samples"), SCALE)),
+        None => Ok(()),
+        Some(&SIGNED) => Err(refused(&format!("signed {bits}-bit samples"), SCALE)),
+        Some(&FLOATING) => Err(refused(&format!("{bits}-bit floating-point samples"), SCALE)),
+        Some(5 | 6) => Err(refused(&format!("complex {bits}-bit samples"), ONE_PART)),
+        Some(other) => Err(refused(&format!("samples of an unknown kind ({other})"), SCALE)),
+    }
+}
+
+/// Bands beside the colours may be anything, near infrared or a spot colour; only what is said to be alpha
+/// is that.
+fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
+    let bands = picture.samples;
+    let alpha = match picture.extra[..] {
+        [] if bands == colours => return Ok(Alpha::None),
+        [ASSOCIATED] if bands == colours + 1 => Alpha::Associated,
+        [UNASSOCIATED] if bands == colours + 1 => Alpha::Separate,
+        _ if bands < colours => {
+            return Err(refused(&format!("{bands} of {colours} bands"), "save it as grey"));
+        }
+        _ => {
+            let what = format!("{bands} bands, of which only {colours} are known to be colours,");
+            return Err(refused(&what, CHOOSE_BANDS));
+        }
+    };
+    if colours == 4 { Err(refused("CMYK colours and alpha", FLATTEN)) } else { Ok(alpha) }
+}
+
+/// Bits of a sample, if they can be read.
+fn bits(picture: &Picture) -> Result<u8, DecodeError> {
+    let Some(bits) = picture.bits() else {
+        let list: Vec<String> = picture.bits.iter().map(u64::to_string).collect();
+        return Err(refused(&format!("samples of {} bits", list.join(", ")), RESAVE));
+    };
+    let is_grey = picture.samples == 1;
+    match bits {
+        1 if is_grey => Ok(1),
+        _ if picture.compression == GROUP_4 => {
+            Err(refused(&format!("CCITT group 4 of {bits}-bit samples"), RECOMPRESS))
+        }
+        2 if is_grey => Ok(2),
+        4 if is_grey => Ok(4),
+        8 => Ok(8),
+        16 => Ok(16),
+        _ => Err(refused(&format!("{bits}-bit samples"), SCALE)),
+    }
+}
+
+/// Only what is compressed by LZW or deflate has differences, with libtiff and those who use it.
+fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
+    if ![5, 8, 32_946].contains(&picture.compression) {
+        return Ok(false);
+    }
+    let (what, remedy) = match picture.predictor {
+        1 => return Ok(false),
+        HORIZONTAL if bits >= 8 => return Ok(true),
+        HORIZONTAL => (format!("predictor 2 of {bits}-bit samples"), RECOMPRESS),
+        FLOATING_POINT => ("predictor 3 of integer samples".to_owned(), REPREDICT),
+        other => (format!("predictor {other}"), REPREDICT),
+    };
+    Err(refused(&what, remedy))
+}

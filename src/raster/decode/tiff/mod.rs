@@ -1,0 +1,59 @@
+//! TIFF: one picture, read as libtiff 4.7 reads it, some rows or a row of tiles at a time.
+//!
+//! - `directory`: the directories of a file, with their numbers and texts
+//! - `pages`: which of them holds the picture
+//! - `picture`: what that says, and what it leaves out
+//! - `kind`: what the samples mean, and which are not read
+//! - `places`: where strips and tiles lie
+//! - `codec`: the compressions
+//! - `chunks`: strips and tiles to bytes of samples
+//! - `samples`: those bytes to samples as ours
+//! - `layout`: where in a band of pixels they go
+//! - `bands`: the decoder
+//! - `associated`: colours that are multiplied by alpha
+//! - `tags`: what a file says beside its pixels
+
+use std::io;
+
+use super::container::Container;
+use super::error::DecodeError;
+use super::limits::Limits;
+use super::{Decoder, Input};
+use associated::Associated;
+use directory::Tiff;
+use kind::Alpha;
+use picture::Picture;
+
+mod associated;
+mod bands;
+mod chunks;
+mod codec;
+mod directory;
+mod kind;
+mod layout;
+mod pages;
+mod picture;
+mod places;
+mod samples;
+mod tags;
+
+fn broken(error: io::Error) -> DecodeError {
+    DecodeError::from_io(Container::Tiff, error)
+}
+
+/// The decoder for the only picture of a file.
+pub(super) fn open<'r>(
+    reader: Input<'r>,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let mut tiff = Tiff::new(reader).map_err(broken)?;
+    let found = pages::find(&mut tiff)?;
+    let picture = Picture::read(&mut tiff, &found.picture).map_err(broken)?;
+    let kind = kind::of(&picture)?;
+    let orientation = tags::orientation(&mut tiff, &found);
+    let metadata = tags::metadata(&mut tiff, &found);
+    let bands = bands::open(tiff, &found.picture, &picture, kind, limits)?;
+    let bands = Box::new(bands.with(metadata, orientation));
+    let is_multiplied = kind.alpha == Alpha::Associated;
+    Ok(if is_multiplied { Box::new(Associated(bands)) } else { bands })
+}

@@ -1,0 +1,181 @@
+//! What a directory says of its picture, with the values that libtiff 4.7 takes where it says nothing.
+
+use std::io;
+
+use super::codec::Codec;
+use super::directory::{Directory, Tiff, damaged};
+use crate::raster::grid::Size;
+
+pub(super) const WIDTH: u16 = 256;
+pub(super) const HEIGHT: u16 = 257;
+pub(super) const PHOTOMETRIC: u16 = 262;
+const BITS_PER_SAMPLE: u16 = 258;
+const COMPRESSION: u16 = 259;
+const FILL_ORDER: u16 = 266;
+const SAMPLES_PER_PIXEL: u16 = 277;
+const ROWS_PER_STRIP: u16 = 278;
+const PLANAR_CONFIGURATION: u16 = 284;
+const PREDICTOR: u16 = 317;
+const TILE_WIDTH: u16 = 322;
+const TILE_HEIGHT: u16 = 323;
+const INK_SET: u16 = 332;
+const NUMBER_OF_INKS: u16 = 334;
+const EXTRA_SAMPLES: u16 = 338;
+const SAMPLE_FORMAT: u16 = 339;
+const GDAL_NODATA: u16 = 42_113;
+
+/// More samples of a pixel have no meaning here, and are only counted.
+const MOST_SAMPLES: u64 = 64;
+
+const SEPARATE_PLANES: u64 = 2;
+const INKS_ARE_CMYK: u64 = 1;
+
+pub(super) const UNCOMPRESSED: u64 = 1;
+pub(super) const GROUP_4: u64 = 4;
+
+pub(super) const WHITE_IS_ZERO: u64 = 0;
+pub(super) const BLACK_IS_ZERO: u64 = 1;
+pub(super) const RGB: u64 = 2;
+
+/// What a directory says of its picture.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Picture {
+    pub(super) size: Size,
+    /// Bits of each sample, one number if it holds for all.
+    pub(super) bits: Vec<u64>,
+    pub(super) samples: u64,
+    /// What kind of numbers the samples are.
+    pub(super) formats: Vec<u64>,
+    pub(super) extra: Vec<u64>,
+    pub(super) photometric: u64,
+    pub(super) compression: u64,
+    pub(super) predictor: u64,
+    pub(super) fill_order: u64,
+    pub(super) ink_set: u64,
+    pub(super) inks: u64,
+    /// Whether the samples of a pixel lie apart from one another.
+    pub(super) planar: bool,
+    pub(super) grid: Grid,
+    /// The number that stands for what is missing.
+    pub(super) missing: Option<f64>,
+}
+
+/// How a picture is cut into strips or tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Grid {
+    /// Full size of a chunk; strips are as wide as the picture.
+    pub(super) chunk: Size,
+    /// Whether a chunk at an edge is as large as all others.
+    pub(super) tiled: bool,
+    pub(super) across: u32,
+    pub(super) down: u32,
+}
+
+impl Grid {
+    /// Chunks of a plane.
+    pub(super) fn count(&self) -> u64 {
+        u64::from(self.across) * u64::from(self.down)
+    }
+}
+
+impl Picture {
+    pub(super) fn read(tiff: &mut Tiff<'_>, directory: &Directory) -> io::Result<Picture> {
+        let mut number =
+            |tag, absent| Ok::<u64, io::Error>(tiff.number(directory, tag)?.unwrap_or(absent));
+        let side = |value: u64| u32::try_from(value).map_err(|_| damaged("a side is too long"));
+        let size = Size::new(side(number(WIDTH, 0)?)?, side(number(HEIGHT, 0)?)?);
+        let samples = number(SAMPLES_PER_PIXEL, 1)?;
+        let compression = number(COMPRESSION, UNCOMPRESSED)?;
+        let predictor = number(PREDICTOR, 1)?;
+        let fill_order = number(FILL_ORDER, 1)?;
+        let ink_set = number(INK_SET, INKS_ARE_CMYK)?;
+        let inks = number(NUMBER_OF_INKS, 4)?;
+        // One plane is all there is.
+        let planar = number(PLANAR_CONFIGURATION, 1)? == SEPARATE_PLANES && samples > 1;
+        let grid = Grid::read(tiff, directory, size)?;
+        let most = samples.clamp(1, MOST_SAMPLES);
+        let mut list = |tag, absent| {
+            let values = tiff.numbers(directory, tag, most)?.unwrap_or_else(|| vec![absent]);
+            Ok::<_, io::Error>(merged(values))
+        };
+        let (bits, formats) = (list(BITS_PER_SAMPLE, 1)?, list(SAMPLE_FORMAT, 1)?);
+        let extra = tiff.numbers(directory, EXTRA_SAMPLES, most)?.unwrap_or_default();
+        let photometric = tiff.number(directory, PHOTOMETRIC)?;
+        let colours = samples.saturating_sub(extra.len() as u64);
+        let photometric = photometric.unwrap_or_else(|| likely(colours, compression));
+        let missing = tiff.text(directory, GDAL_NODATA, 64)?;
+        let missing = missing.and_then(|text| text.trim().parse().ok());
+        Ok(Picture {
+            size,
+            bits,
+            samples,
+            formats,
+            extra,
+            photometric,
+            compression,
+            predictor,
+            fill_order,
+            ink_set,
+            inks,
+            planar,
+            grid,
+            missing,
+        })
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        Codec::of(self.compression, self.grid.chunk.width)
+    }
+
+    /// Bits of a sample, if all have as many.
+    pub(super) fn bits(&self) -> Option<u64> {
+        if let [bits] = self.bits[..] { Some(bits) } else { None }
+    }
+}
+
+/// One value if all are that.
+fn merged(mut values: Vec<u64>) -> Vec<u64> {
+    if values.iter().all(|value| *value == values[0]) {
+        values.truncate(1);
+    }
+    values
+}
+
+/// What libtiff's `TIFFRGBAImageBegin` guesses of a file that does not tell its colours.
+fn likely(colours: u64, compression: u64) -> u64 {
+    match (colours, compression) {
+        (3, _) => RGB,
+        (1, 2..=GROUP_4) => WHITE_IS_ZERO,
+        _ => BLACK_IS_ZERO,
+    }
+}
+
+impl Grid {
+    fn read(tiff: &mut Tiff<'_>, directory: &Directory, size: Size) -> io::Result<Grid> {
+        let tile = [TILE_WIDTH, TILE_HEIGHT].map(|tag| tiff.number(directory, tag));
+        let [across, down] = tile;
+        let chunk = match (across?, down?) {
+            (None, None) => return Grid::of_strips(tiff, directory, size),
+            (across, down) => {
+                [across, down].map(|side| side.and_then(|side| u32::try_from(side).ok()))
+            }
+        };
+        match chunk {
+            [Some(width @ 1..), Some(height @ 1..)] => {
+                let chunk = Size { width, height };
+                let (across, down) = (size.width.div_ceil(width), size.height.div_ceil(height));
+                Ok(Grid { chunk, tiled: true, across, down })
+            }
+            _ => Err(damaged("its tiles have no size")),
+        }
+    }
+
+    /// Where no number of rows is told, or none at all, all are in one strip.
+    fn of_strips(tiff: &mut Tiff<'_>, directory: &Directory, size: Size) -> io::Result<Grid> {
+        let rows = tiff.number(directory, ROWS_PER_STRIP)?.filter(|rows| *rows > 0);
+        let rows = rows.and_then(|rows| u32::try_from(rows).ok()).unwrap_or(u32::MAX);
+        let height = rows.min(size.height).max(1);
+        let chunk = Size { height, ..size };
+        Ok(Grid { chunk, tiled: false, across: 1, down: size.height.div_ceil(height) })
+    }
+}
