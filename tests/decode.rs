@@ -16,6 +16,7 @@ use tilemill::raster::source::Source;
 
 use stills::{STILLS, read};
 
+mod forms;
 mod stills;
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
@@ -498,14 +499,54 @@ fn what_is_not_undone_within_limits_is_refused_by_its_name() {
     let place = jpeg.windows(9).position(|bytes| bytes == compression).unwrap() + 8;
     jpeg[place] = 7;
     let told = |file: &[u8]| decode(file, &LIMITS).unwrap_err().to_string();
-    let end = "cannot be processed; save it as PNG, or as TIFF with LZW or deflate";
+    let end = "cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does";
     assert_eq!(told(&jpeg), format!("TIFF with JPEG inside {end}"));
     jpeg[place] = 3;
     assert_eq!(told(&jpeg), format!("TIFF with CCITT group 3 inside {end}"));
-    let turned = PLAIN.file(&[(266, 2)]);
-    assert!(
-        told(&turned).contains("FillOrder 2") && decode(PLAIN.file(&[(266, 1)]), &LIMITS).is_ok()
-    );
+}
+
+fn all_of(file: &[u8]) -> Pixels {
+    let source = decode(file, &LIMITS).unwrap();
+    source.window(Region::of(source.size())).unwrap()
+}
+
+#[test]
+fn bits_may_lie_the_other_way_round() {
+    let (plain, turned) = (all_of(&PLAIN.file(&[(266, 1)])), all_of(&PLAIN.file(&[(266, 2)])));
+    let reversed: Vec<u8> = plain.as_bytes().iter().map(|byte| byte.reverse_bits()).collect();
+    assert_eq!(turned.as_bytes(), reversed);
+}
+
+#[test]
+fn rare_forms_of_tiff_are_read() {
+    let formats = [
+        (Channels::Rgb, Depth::Sixteen),
+        (Channels::Rgba, Depth::Eight),
+        (Channels::Grey, Depth::Eight),
+        (Channels::GreyAlpha, Depth::Sixteen),
+    ];
+    for ((name, file), (channels, depth)) in forms::all().into_iter().zip(formats) {
+        let header = probe(Cursor::new(&file), &LIMITS).unwrap();
+        assert_eq!(header.format, PixelFormat::new(channels, depth), "{name}");
+        assert_eq!(header.orientation.to_exif(), if name == "preview" { 3 } else { 1 });
+        let pixels = all_of(&file);
+        assert!(pixels.as_bytes().iter().any(|byte| *byte != pixels.as_bytes()[0]), "{name}");
+    }
+}
+
+#[test]
+fn a_tiff_of_more_tiles_than_memory_has_places_for_is_refused_by_its_header() {
+    let tiles = [(322, 1), (323, 1)];
+    let mut file = Tiff { tiled: true, ..PLAIN }.file(&[]);
+    let sides = [256, 257].into_iter().chain(tiles.map(|(tag, _)| tag));
+    for (tag, side) in sides.zip([4000_u16, 4000, 1, 1]) {
+        let entry = [&u16::to_le_bytes(tag)[..], &[3, 0, 1, 0, 0, 0]].concat();
+        let place = file.windows(8).position(|bytes| bytes == entry).unwrap() + 8;
+        file[place..place + 2].copy_from_slice(&side.to_le_bytes());
+    }
+    let limits = Limits { max_pixels: 1 << 24, ..LIMITS };
+    let refused = decode(&file, &limits).unwrap_err();
+    assert!(matches!(refused, DecodeError::TooLarge { value: 384_000_000.., .. }), "{refused:?}");
 }
 
 #[test]

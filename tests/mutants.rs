@@ -23,6 +23,7 @@ use tilemill::raster::source::Rows;
 
 use stills::{STILLS, read};
 
+mod forms;
 mod stills;
 
 /// Mutants of each format, and the time after which the rest is left out: 30 s each on two cores that
@@ -159,7 +160,8 @@ fn read_all(file: &[u8]) -> bool {
 fn try_mutants(container: Container) {
     let long = std::env::var_os("TILEMILL_TEST_LONG").is_some();
     let (count, time) = if long { (20 * MUTANTS, 600) } else { (MUTANTS, 30) };
-    let files: Vec<(&str, Vec<u8>)> = STILLS.iter().map(|name| (*name, read(name))).collect();
+    let stills = STILLS.iter().map(|name| (*name, read(name)));
+    let files: Vec<(&str, Vec<u8>)> = stills.chain(forms::all()).collect();
     let own: Vec<_> = files
         .iter()
         .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().container == container)
@@ -307,6 +309,8 @@ fn decoding_takes_what_the_header_says() {
         ("white is zero", tiff(size, 0, 1, 8, false)),
         ("one bit", tiff(size, 1, 1, 1, false)),
         ("planes", tiff(size, 2, 3, 8, true)),
+        ("inks in planes", tiff(size, 5, 4, 16, true)),
+        ("four bits", tiff(size, 1, 1, 4, false)),
         ("inks, uncompressed", tiff(size, 5, 4, 8, false)),
     ];
     for (name, file) in files {
