@@ -77,7 +77,7 @@ fn tags(compression: u32, photometric: u32, bits: u32, samples: u32) -> Vec<Tag>
 }
 
 fn samples(count: usize) -> Vec<u8> {
-    (0..count).map(|i| (i * 7 ^ i >> 5).to_le_bytes()[0]).collect()
+    (0..count).map(|i| ((i * 7) ^ (i >> 5)).to_le_bytes()[0]).collect()
 }
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {

@@ -76,7 +76,7 @@ impl Chunks<'_> {
         self.file.seek(SeekFrom::Start(start))?;
         self.file.read_exact(part)?;
         if self.turned {
-            part.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+            turn(part);
         }
         Ok(())
     }
@@ -86,6 +86,13 @@ impl Chunks<'_> {
             pair.copy_from_slice(&self.missing[..pair.len()]);
         }
         Filled::Missing
+    }
+}
+
+/// Turns the bits of each byte round.
+fn turn(bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte = byte.reverse_bits();
     }
 }
 
@@ -111,7 +118,7 @@ impl<R: Read> BufRead for Turned<R> {
             self.block.resize(BLOCK, 0);
             let length = self.packed.read(&mut self.block)?;
             self.block.truncate(length);
-            self.block.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
+            turn(&mut self.block);
             self.taken = 0;
         }
         Ok(&self.block[self.taken..])

@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn text() -> Vec<u8> {
-        (0..20_000_u32).map(|i| (i * i >> 9).to_le_bytes()[0]).collect()
+        (0..20_000_u32).map(|i| ((i * i) >> 9).to_le_bytes()[0]).collect()
     }
 
     #[test]
