@@ -6,7 +6,6 @@
 //! - `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
 //! - `chunks`: what PNG says beside its pixels
 //! - `whole`: the decoders that need the whole image in memory
-//! - `extent`: where a JPEG file's header and image end
 //! - `gif`: whether a GIF file holds one image, and where
 
 use std::io::{BufRead, Seek};
@@ -23,7 +22,6 @@ use super::source::{MemoryRaster, Rows, Source};
 mod chunks;
 pub mod container;
 pub mod error;
-mod extent;
 mod gif;
 mod jpeg;
 pub mod limits;
@@ -103,15 +101,6 @@ impl From<Colours> for Wanted {
     fn from(colours: Colours) -> Wanted {
         Wanted { colours, space: Space::Stored }
     }
-}
-
-/// What a file is opened for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
-    /// Its header only.
-    Probe,
-    /// Its pixels.
-    Decode,
 }
 
 /// What a file holds, as stored.
@@ -202,12 +191,12 @@ impl Image<'_> {
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
 pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
-    Ok(opened(Box::new(reader), limits, Purpose::Probe)?.header)
+    Ok(opened(Box::new(reader), limits)?.header)
 }
 
 /// What the image at the start of `reader` says beside its pixels.
 pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
-    Ok(opened(Box::new(reader), limits, Purpose::Probe)?.metadata)
+    Ok(opened(Box::new(reader), limits)?.metadata)
 }
 
 /// Opens the image at the start of `reader` for decoding. No memory is taken for its pixels before
@@ -216,7 +205,7 @@ pub fn open<'r, R: BufRead + Seek + 'r>(
     reader: R,
     limits: &Limits,
 ) -> Result<Image<'r>, DecodeError> {
-    opened(Box::new(reader), limits, Purpose::Decode)
+    opened(Box::new(reader), limits)
 }
 
 /// Decodes the image at the start of `reader` into memory.
@@ -233,14 +222,10 @@ pub fn decode<R: BufRead + Seek>(
     Ok(Source::new(Arc::new(raster), header.orientation))
 }
 
-fn opened<'r>(
-    mut reader: Input<'r>,
-    limits: &Limits,
-    purpose: Purpose,
-) -> Result<Image<'r>, DecodeError> {
+fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, DecodeError> {
     let container = Container::sniff(&mut reader)?;
     let mut decoder = match container {
-        Container::Jpeg => jpeg::open(reader, limits, purpose)?,
+        Container::Jpeg => jpeg::open(reader, limits)?,
         Container::Png => png::open(reader, limits)?,
         Container::Tiff => tiff::open(reader, limits)?,
         Container::Gif => gif::open(reader, limits)?,

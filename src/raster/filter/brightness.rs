@@ -25,6 +25,10 @@ struct Brightness {
 }
 
 impl Filter for Brightness {
+    fn changes_nothing(&self) -> bool {
+        self.curve.changes_nothing()
+    }
+
     fn apply(&self, window: Window<'_>) -> Pixels {
         self.curve.apply(window)
     }

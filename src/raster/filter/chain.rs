@@ -92,10 +92,12 @@ impl Chain {
         radius(&self.steps)
     }
 
-    /// Which colours of the image its result depends on, alpha apart.
+    /// Which colours of the image its result depends on, alpha apart: those that the first filter reads which
+    /// changes anything.
     #[must_use]
     pub fn reads(&self) -> Colours {
-        self.steps.first().map_or(Colours::All, |step| step.filter.reads())
+        let first = self.steps.iter().find(|step| !step.filter.changes_nothing());
+        first.map_or(Colours::All, |step| step.filter.reads())
     }
 
     /// The format of the result for pixels of format `input`.
@@ -237,6 +239,34 @@ mod tests {
              it was uploaded, which is measured while it is decoded"
         );
         assert!(Chain::parse("equalize,blur").is_ok());
+    }
+
+    #[test]
+    fn a_filter_that_changes_nothing_counts_as_none() {
+        let reads = |text: &str| Chain::parse(text).unwrap().reads();
+        for nothing in [
+            "brightness:1",
+            "contrast:1",
+            "gamma:1",
+            "saturation:1",
+            "sepia:0",
+            "sharpen:0",
+            "pixelate:1",
+            "posterize:256",
+            "brightness:1.001",
+            "brightness:1,sepia:0",
+        ] {
+            for luma in ["grayscale", "edges", "threshold"] {
+                assert_eq!(reads(&format!("{nothing},{luma}")), Colours::Luma, "{nothing}");
+            }
+            assert_eq!(reads(&format!("{nothing},blur")), Colours::All, "{nothing}");
+        }
+        for something in
+            ["brightness:1.1", "gamma:1.05", "sepia:0.5", "sharpen", "invert", "blur:0.1"]
+        {
+            assert_eq!(reads(&format!("{something},grayscale")), Colours::All, "{something}");
+        }
+        assert_eq!((reads(""), reads("sepia:0")), (Colours::All, Colours::All));
     }
 
     #[test]

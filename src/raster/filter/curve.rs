@@ -38,6 +38,11 @@ impl Curve {
         pixels
     }
 
+    /// Whether every value of 8 bits stays as it is.
+    pub(super) fn changes_nothing(&self) -> bool {
+        (0..=u8::MAX).eq(self.eight.get_or_init(|| self.table()).iter().copied())
+    }
+
     fn table<S: Sample>(&self) -> Vec<S> {
         let max = S::MAX.to_u32();
         let value = |v: u32| nearest((self.function)(f64::from(v) / f64::from(max)));

@@ -25,6 +25,10 @@ struct Gamma {
 }
 
 impl Filter for Gamma {
+    fn changes_nothing(&self) -> bool {
+        self.curve.changes_nothing()
+    }
+
     fn apply(&self, window: Window<'_>) -> Pixels {
         self.curve.apply(window)
     }

@@ -22,6 +22,11 @@ impl Matrix {
         self
     }
 
+    /// Whether every colour stays as it is.
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.0 == [[65_536, 0, 0], [0, 65_536, 0], [0, 0, 65_536]]
+    }
+
     /// The same picture in RGB, its alpha kept; a grey stands for three equal colours.
     pub(super) fn apply(&self, pixels: &Pixels) -> Pixels {
         match pixels.samples() {

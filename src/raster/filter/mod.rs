@@ -92,6 +92,12 @@ pub trait Filter: Debug + Send + Sync {
         Colours::All
     }
 
+    /// Whether its result shows what it got, in samples of 8 bits: it counts as if it were not there where a
+    /// chain decides which colours of a file it reads.
+    fn changes_nothing(&self) -> bool {
+        false
+    }
+
     /// The format of the result for pixels of format `input`.
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
         input

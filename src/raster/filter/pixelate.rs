@@ -30,6 +30,10 @@ impl Filter for Pixelate {
         self.side - 1
     }
 
+    fn changes_nothing(&self) -> bool {
+        self.side == 1
+    }
+
     fn apply(&self, window: Window<'_>) -> Pixels {
         match window.pixels.samples() {
             Samples::U8(samples) => self.pixelate(samples, &window),

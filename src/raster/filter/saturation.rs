@@ -33,6 +33,10 @@ struct Saturation {
 }
 
 impl Filter for Saturation {
+    fn changes_nothing(&self) -> bool {
+        self.matrix.changes_nothing()
+    }
+
     fn apply(&self, window: Window<'_>) -> Pixels {
         if window.pixels.channels().colours() == 1 {
             return window.pixels.into_owned();

@@ -38,6 +38,10 @@ impl Filter for Sepia {
         PixelFormat { channels, ..input }
     }
 
+    fn changes_nothing(&self) -> bool {
+        self.matrix.changes_nothing()
+    }
+
     fn apply(&self, window: Window<'_>) -> Pixels {
         self.matrix.apply(&window.pixels)
     }

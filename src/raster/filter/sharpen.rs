@@ -65,6 +65,10 @@ impl Filter for Sharpen {
         self.kernel.reach()
     }
 
+    fn changes_nothing(&self) -> bool {
+        self.amount == 0
+    }
+
     fn apply(&self, window: Window<'_>) -> Pixels {
         match window.pixels.samples() {
             Samples::U8(samples) => self.sharpen(samples, &window),

@@ -1,0 +1,161 @@
+//! JPEG: rows as they are decoded, in all their colours or in luma alone.
+//!
+//! - `segments`: what stands in the file, and where its image ends
+//! - `frame`: the kinds of coding and sampling, and which of them are read
+//! - `planes`: samples of the components, a row of MCUs at a time
+//! - `enlarge`: components that have fewer samples than the image has pixels
+//! - `colours`: what the components mean
+
+use std::io::{Read, SeekFrom};
+
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::container::Container;
+use super::error::DecodeError;
+use super::limits::{Limits, band_rows, raster_bytes};
+use super::whole::from_exif_block;
+use super::{Decoder, Input, Stored};
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::source::Rows;
+
+mod colours;
+mod enlarge;
+mod frame;
+mod planes;
+mod segments;
+
+use colours::Meaning;
+use frame::Frame;
+use planes::Planes;
+
+struct Jpeg<'r> {
+    file: Input<'r>,
+    frame: Frame,
+    /// Where the height has to be put, if the frame does not know it.
+    height_at: Option<u64>,
+    /// Bytes up to the end of the image.
+    length: u64,
+    stored: Stored,
+    meaning: Meaning,
+    metadata: Metadata,
+    notes: Vec<String>,
+}
+
+/// The decoder, which reads the segments and takes in nothing of the image yet.
+pub(super) fn open<'r>(
+    mut file: Input<'r>,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let segments = segments::walk(&mut file)?;
+    let (frame, mut said) = (segments.frame, segments.said);
+    frame.check()?;
+    if frame.size.height == 0 {
+        return Err(DecodeError::damaged(Container::Jpeg, "it does not say how many lines it has"));
+    }
+    limits.check_size(frame.size)?;
+    let meaning = Meaning::of(&frame, said.jfif, said.adobe);
+    let (channels, inks) = match meaning {
+        Meaning::Grey => (Channels::Grey, false),
+        Meaning::Cmyk { .. } | Meaning::Ycck => (Channels::Rgba, true),
+        Meaning::YCbCr | Meaning::Rgb => (Channels::Rgb, false),
+    };
+    let metadata = said.metadata();
+    let orientation = from_exif_block(metadata.exif.as_deref());
+    let format = PixelFormat::new(channels, Depth::Eight);
+    let stored = Stored { size: frame.size, format, orientation, inks };
+    let (metadata, notes) = (metadata.with_resolution(said.resolution), Vec::new());
+    let (height_at, length) = (segments.height_at, segments.image);
+    Ok(Box::new(Jpeg { file, frame, height_at, length, stored, meaning, metadata, notes }))
+}
+
+/// Damaged data are shown as far as they go, as everybody does; the limits were checked before.
+fn options() -> DecoderOptions {
+    DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+}
+
+fn broken(error: DecodeErrors) -> DecodeError {
+    DecodeError::damaged(Container::Jpeg, format!("{error:?}"))
+}
+
+impl Decoder for Jpeg<'_> {
+    fn stored(&self) -> Stored {
+        self.stored
+    }
+
+    fn has_luma(&self) -> bool {
+        self.meaning == Meaning::YCbCr
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        std::mem::take(&mut self.metadata)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn memory(&self) -> u64 {
+        let Stored { size, format, .. } = self.stored;
+        let band = Size { height: band_rows(size, format), ..size };
+        let kept = raster_bytes(band, format).saturating_add(self.length);
+        kept.saturating_add(self.frame.kept_bytes())
+    }
+
+    fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let luma = colours == Colours::Luma && self.has_luma();
+        let (meaning, channels) = match luma {
+            true => (Meaning::Grey, Channels::Grey),
+            false => (self.meaning, self.stored.format.channels),
+        };
+        let file = self.take_in()?;
+        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options());
+        decoder.decode_headers().map_err(broken)?;
+        let mut session = decoder.raw_output();
+        let count = self.frame.components.len();
+        let layout = session.layout().filter(|_| session.num_components() == Some(count));
+        let layout = layout.ok_or_else(|| broken("another frame than its header says".into()))?;
+        let mut planes = Planes::new(&layout[..count], &self.frame);
+        let needed = if luma { 1 } else { count };
+        let format = PixelFormat::new(channels, Depth::Eight);
+        let size = self.stored.size;
+        let mut top = 0;
+        while top < size.height {
+            let height = band_rows(size, format).min(size.height - top);
+            let mut band = Pixels::zeroed(Size { height, ..size }, format);
+            let length = band.row_bytes();
+            for (row, y) in band.as_bytes_mut().chunks_exact_mut(length).zip(top as usize..) {
+                while !planes.has(y, needed) {
+                    planes.pull(&mut session).map_err(broken)?;
+                }
+                meaning.pixels(&planes.row(y, needed), row);
+            }
+            top += height;
+            rows.push(band).map_err(DecodeError::keep)?;
+        }
+        Ok(())
+    }
+}
+
+impl Jpeg<'_> {
+    /// The file up to the end of its image, with its height in its place.
+    fn take_in(&mut self) -> Result<Vec<u8>, DecodeError> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut file = Vec::new();
+        self.file.by_ref().take(self.length).read_to_end(&mut file)?;
+        let height = u16::try_from(self.stored.size.height).unwrap_or(u16::MAX).to_be_bytes();
+        let place = self.height_at.and_then(|at| usize::try_from(at).ok());
+        if let Some(place) = place.and_then(|at| file.get_mut(at..at + 2)) {
+            place.copy_from_slice(&height);
+        }
+        Ok(file)
+    }
+}

@@ -1,0 +1,142 @@
+//! The components of a JPEG file, a row of MCUs at a time, and the rows of pixels that can be made of them.
+
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZByteReaderTrait;
+use zune_jpeg::{PlaneInfo, RawDecodeSession, RawImcuRowStatus};
+
+use super::enlarge::Covers;
+use super::frame::Frame;
+
+/// Rows in a block.
+const BLOCK: usize = 8;
+
+/// What stands where a damaged file has nothing: grey, or no colour.
+const MIDDLE: u8 = 128;
+
+/// The samples of one component, as many rows of them as are needed at a time.
+struct Plane {
+    /// Samples in a row.
+    width: usize,
+    /// Rows that belong to the image.
+    height: usize,
+    covers: Covers,
+    /// The row before those of the last MCUs, then these.
+    rows: Vec<u8>,
+    /// Which row of the component the second one of `rows` is.
+    first: usize,
+    /// How many rows the last MCUs have.
+    given: usize,
+}
+
+impl Plane {
+    fn new(info: PlaneInfo, covers: Covers) -> Plane {
+        let most = 1 + info.vertical_sampling_factor * BLOCK;
+        let rows = vec![MIDDLE; most * info.width];
+        Plane { width: info.width, height: info.height, covers, rows, first: 0, given: 0 }
+    }
+
+    /// Makes room for the next rows, and keeps the last one.
+    fn advance(&mut self) {
+        self.rows.copy_within(self.given * self.width..(self.given + 1) * self.width, 0);
+        self.first += self.given;
+        self.given = 0;
+    }
+
+    /// One row of the component: of the last MCUs, or the one before.
+    fn row(&self, row: usize) -> &[u8] {
+        let start = (row + 1 - self.first) * self.width;
+        &self.rows[start..start + self.width]
+    }
+
+    /// The rows of samples that a row of pixels is made of: the one that covers it, and the nearest other one.
+    fn sources(&self, y: usize) -> (usize, usize, bool) {
+        let this = y / self.covers.down;
+        let upper = y % self.covers.down == 0;
+        if !self.covers.blends_rows(self.width) {
+            return (this, this, upper);
+        }
+        let other = if upper { this.saturating_sub(1) } else { (this + 1).min(self.height - 1) };
+        (this, other, upper)
+    }
+
+    /// Whether the samples for a row of pixels are there.
+    fn has(&self, y: usize) -> bool {
+        let (this, other, _) = self.sources(y);
+        this.max(other) < self.first + self.given
+    }
+
+    /// The samples of one row of pixels.
+    fn enlarged<'a>(&'a self, y: usize, scratch: &'a mut [u8]) -> &'a [u8] {
+        let (this, other, upper) = self.sources(y);
+        if self.covers == (Covers { across: 1, down: 1 }) {
+            return self.row(this);
+        }
+        let out = &mut scratch[..self.width * self.covers.across];
+        self.covers.enlarge(self.row(this), self.row(other), upper, out);
+        out
+    }
+}
+
+/// All components of an image.
+pub(super) struct Planes {
+    planes: Vec<Plane>,
+    /// For each component as many samples as an enlarged row has.
+    scratch: Vec<Vec<u8>>,
+    /// Whether the file has no more rows than came.
+    ended: bool,
+}
+
+impl Planes {
+    /// Those that a decoder with this layout gives.
+    pub(super) fn new(layout: &[PlaneInfo], frame: &Frame) -> Planes {
+        let most = frame.most().map(usize::from);
+        let factors =
+            |info: &PlaneInfo| [info.horizontal_sampling_factor, info.vertical_sampling_factor];
+        let covers = |info: &PlaneInfo| {
+            let [across, down] = factors(info).map(|factor| factor.max(1));
+            Covers { across: most[0] / across, down: most[1] / down }
+        };
+        let planes: Vec<_> = layout.iter().map(|info| Plane::new(*info, covers(info))).collect();
+        let scratch = planes.iter().map(|plane| vec![0; plane.width * plane.covers.across]);
+        Planes { scratch: scratch.collect(), planes, ended: false }
+    }
+
+    /// Takes in the next row of MCUs. What a damaged file lacks is grey.
+    pub(super) fn pull<T: ZByteReaderTrait>(
+        &mut self,
+        session: &mut RawDecodeSession<'_, T>,
+    ) -> Result<(), DecodeErrors> {
+        self.planes.iter_mut().for_each(Plane::advance);
+        if !self.ended {
+            let widths: Vec<usize> = self.planes.iter().map(|plane| plane.width).collect();
+            let rows = self.planes.iter_mut().map(|plane| &mut plane.rows[plane.width..]);
+            let mut rows: Vec<&mut [u8]> = rows.collect();
+            if let RawImcuRowStatus::RowReady { rows_written } =
+                session.decode_next_imcu_row(&mut rows, &widths)?
+            {
+                for (plane, rows) in self.planes.iter_mut().zip(rows_written) {
+                    plane.given = rows;
+                }
+                return Ok(());
+            }
+            self.ended = true;
+        }
+        for plane in &mut self.planes {
+            let width = plane.width;
+            plane.given = plane.rows.len() / width - 1;
+            plane.rows[width..].fill(MIDDLE);
+        }
+        Ok(())
+    }
+
+    /// Whether the samples for a row of pixels are there, of the first `count` components.
+    pub(super) fn has(&self, y: usize, count: usize) -> bool {
+        self.planes.iter().take(count).all(|plane| plane.has(y))
+    }
+
+    /// The samples of one row of pixels, of the first `count` components.
+    pub(super) fn row(&mut self, y: usize, count: usize) -> Vec<&[u8]> {
+        let planes = self.planes.iter().take(count).zip(&mut self.scratch);
+        planes.map(|(plane, scratch)| plane.enlarged(y, scratch)).collect()
+    }
+}

@@ -1,0 +1,344 @@
+//! The segments of a JPEG file, up to its end: the decoder reads whatever it is given into memory, fills what is
+//! missing with grey, and looks for metadata in its own way.
+
+use std::io::{self, BufRead, ErrorKind, Seek, SeekFrom};
+
+use memchr::memchr;
+
+use super::frame::Frame;
+use crate::raster::decode::container::Container;
+use crate::raster::decode::error::DecodeError;
+use crate::raster::decode::limits::MOST_METADATA;
+use crate::raster::metadata::{Metadata, Resolution};
+
+/// Markers without a length: a stuffed zero in compressed data, restarts, start of image.
+const LONE_MARKERS: [std::ops::RangeInclusive<u8>; 2] = [0x00..=0x01, 0xD0..=0xD8];
+const START_OF_FRAME: std::ops::RangeInclusive<u8> = 0xC0..=0xCF;
+/// Huffman tables, a reserved marker, and conditions of arithmetic coding stand among the frames.
+const NO_FRAME: [u8; 3] = [0xC4, 0xC8, 0xCC];
+const START_OF_SCAN: u8 = 0xDA;
+const END_OF_IMAGE: u8 = 0xD9;
+const LINES: u8 = 0xDC;
+const RESTART_INTERVAL: u8 = 0xDD;
+const APP0: u8 = 0xE0;
+const APP1: u8 = 0xE1;
+const APP2: u8 = 0xE2;
+const APP14: u8 = 0xEE;
+
+const JFIF: &[u8] = b"JFIF\0";
+const EXIF: &[u8] = b"Exif\0";
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+const ICC: &[u8] = b"ICC_PROFILE\0";
+const MULTI_PICTURE: &[u8] = b"MPF\0";
+const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
+const ADOBE: &[u8] = b"Adobe";
+
+/// What the segments say.
+#[derive(Debug)]
+pub(super) struct Segments {
+    pub(super) frame: Frame,
+    /// Where the height stands, in bytes from the start, if it has to be put there: it came behind the first scan.
+    pub(super) height_at: Option<u64>,
+    /// The end marker of the image is below this; what follows it is no part of the image.
+    pub(super) image: u64,
+    pub(super) said: Said,
+}
+
+/// What stands before the first scan beside the image.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) jfif: bool,
+    /// Adobe's transform.
+    pub(super) adobe: Option<u8>,
+    pub(super) resolution: Option<Resolution>,
+    exif: Option<Vec<u8>>,
+    xmp: Option<Vec<u8>>,
+    /// Parts of a profile with their numbers, from 1, and how many there are to be.
+    profile: Vec<(u8, Vec<u8>)>,
+    parts: u8,
+    /// How the other images of the file are announced.
+    pub(super) pictures: Option<Vec<u8>>,
+    pub(super) gain_map: bool,
+    taken: usize,
+}
+
+impl Said {
+    /// The metadata; the profile only if all of its parts are there.
+    pub(super) fn metadata(&mut self) -> Metadata {
+        self.profile.sort_by_key(|(number, _)| *number);
+        let whole = self.profile.len() == usize::from(self.parts)
+            && self.profile.iter().zip(1..).all(|((number, _), at)| *number == at);
+        let icc = (whole && self.parts > 0)
+            .then(|| self.profile.drain(..).flat_map(|(_, part)| part).collect::<Vec<_>>());
+        Metadata { icc, exif: self.exif.take(), xmp: self.xmp.take() }
+    }
+
+    /// Takes in a segment; the first of a kind counts, as for everybody who reads on.
+    fn take_in(&mut self, marker: u8, body: &[u8]) {
+        self.taken += body.len();
+        if self.taken > MOST_METADATA {
+            return;
+        }
+        match marker {
+            APP0 => self.take_jfif(body),
+            APP1 => {
+                if let Some(block) = body.strip_prefix(EXIF) {
+                    self.exif.get_or_insert_with(|| block.get(1..).unwrap_or_default().to_vec());
+                } else if let Some(packet) = body.strip_prefix(XMP) {
+                    self.xmp.get_or_insert_with(|| packet.to_vec());
+                }
+            }
+            APP2 => self.take_app2(body),
+            APP14 => {
+                if let [_, _, _, _, _, _, transform, ..] =
+                    *body.strip_prefix(ADOBE).unwrap_or_default()
+                {
+                    self.adobe = Some(transform);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn take_jfif(&mut self, body: &[u8]) {
+        let Some([_, _, unit, x1, x0, y1, y0, _, _, ..]) = body.strip_prefix(JFIF) else { return };
+        let [x, y] = [[*x1, *x0], [*y1, *y0]].map(u16::from_be_bytes);
+        if !self.jfif {
+            self.resolution = Resolution::of_jfif(*unit, x, y);
+        }
+        self.jfif = true;
+    }
+
+    fn take_app2(&mut self, body: &[u8]) {
+        if let Some([number, parts, part @ ..]) = body.strip_prefix(ICC) {
+            if self.profile.iter().all(|(known, _)| known != number) {
+                self.parts = *parts;
+                self.profile.push((*number, part.to_vec()));
+            }
+        } else if let Some(pictures) = body.strip_prefix(MULTI_PICTURE) {
+            self.pictures.get_or_insert_with(|| pictures.to_vec());
+        }
+        self.gain_map |= body.starts_with(GAIN_MAP);
+    }
+}
+
+/// Walks from segment to segment; fails when the file ends before its image does.
+pub(super) fn walk<R: BufRead + Seek>(reader: &mut R) -> Result<Segments, DecodeError> {
+    Walk::default().run(reader).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => {
+            DecodeError::damaged(Container::Jpeg, "the end of the image is missing")
+        }
+        _ => DecodeError::from_io(Container::Jpeg, error),
+    })
+}
+
+#[derive(Default)]
+struct Walk {
+    frame: Option<Frame>,
+    /// Where the frame says its height.
+    frame_height_at: u64,
+    height_at: Option<u64>,
+    /// Whether a scan has begun.
+    scan: bool,
+    /// Whether there are restart markers in scans to come.
+    restarts: bool,
+    said: Said,
+}
+
+impl Walk {
+    fn run<R: BufRead + Seek>(mut self, reader: &mut R) -> io::Result<Segments> {
+        loop {
+            let marker = next_marker(reader)?;
+            if marker == END_OF_IMAGE {
+                return self.end(reader.stream_position()?);
+            }
+            if LONE_MARKERS.iter().any(|range| range.contains(&marker)) {
+                continue;
+            }
+            let start = reader.stream_position()?;
+            let mut length = [0; 2];
+            reader.read_exact(&mut length)?;
+            let length = u16::from_be_bytes(length).max(2);
+            self.segment(reader, marker, start, usize::from(length) - 2)?;
+            reader.seek(SeekFrom::Start(start + u64::from(length)))?;
+        }
+    }
+
+    /// Looks at the segment whose length stands at `start`.
+    fn segment<R: BufRead>(
+        &mut self,
+        reader: &mut R,
+        marker: u8,
+        start: u64,
+        length: usize,
+    ) -> io::Result<()> {
+        match marker {
+            START_OF_SCAN => {
+                self.scan = true;
+                let count = body(reader, length.min(1))?.first().copied().unwrap_or(0);
+                if let Some(Frame { scans, components, .. }) = &mut self.frame {
+                    let part = usize::from(count) < components.len();
+                    scans.in_parts |= part;
+                    scans.grouped |= part && count > 1;
+                    scans.restarts |= self.restarts;
+                }
+            }
+            RESTART_INTERVAL => self.restarts |= body(reader, length.min(2))? != [0, 0],
+            LINES => self.lines(&body(reader, length.min(2))?),
+            APP0..=APP14 if !self.scan => self.said.take_in(marker, &body(reader, length)?),
+            _ if NO_FRAME.contains(&marker) => {}
+            _ if START_OF_FRAME.contains(&marker) && self.frame.is_none() => {
+                self.frame = Frame::read(marker, &body(reader, length)?);
+                // Behind the length and the precision.
+                self.frame_height_at = start + 3;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The number of lines, which comes behind the first scan where the frame does not know it.
+    fn lines(&mut self, body: &[u8]) {
+        if let (Some(frame), [high, low]) = (&mut self.frame, body)
+            && frame.size.height == 0
+        {
+            frame.size.height = u16::from_be_bytes([*high, *low]).into();
+            self.height_at = Some(self.frame_height_at);
+        }
+    }
+
+    fn end(self, image: u64) -> io::Result<Segments> {
+        let lacks = |what| move || io::Error::new(ErrorKind::InvalidData, what);
+        let frame = self.frame.ok_or_else(lacks("it has no frame that can be read"))?;
+        if !self.scan {
+            return Err(lacks("it has no scan")());
+        }
+        Ok(Segments { frame, height_at: self.height_at, image, said: self.said })
+    }
+}
+
+fn body<R: BufRead>(reader: &mut R, length: usize) -> io::Result<Vec<u8>> {
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(body)
+}
+
+/// The code of the next marker; compressed data and stray bytes are stepped over.
+fn next_marker<R: BufRead>(reader: &mut R) -> io::Result<u8> {
+    skip_past_ff(reader)?;
+    let mut byte = [0xFF];
+    while byte[0] == 0xFF {
+        reader.read_exact(&mut byte)?;
+    }
+    Ok(byte[0])
+}
+
+fn skip_past_ff<R: BufRead>(reader: &mut R) -> io::Result<()> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let found = memchr(0xFF, bytes);
+        let passed = found.map_or(bytes.len(), |index| index + 1);
+        reader.consume(passed);
+        if found.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::raster::grid::Size;
+
+    /// Start of image, a table that holds an end marker, a frame of 2 × 1 pixels in 4:2:0, a scan with
+    /// a stuffed 0xFF, and the end.
+    const FILE: [u8; 41] = [
+        0xFF, 0xD8, 0xFF, 0xC4, 0, 4, 0xFF, 0xD9, 0xFF, 0xC0, 0, 17, 8, 0, 1, 0, 2, 3, 1, 0x22, 0,
+        2, 0x11, 1, 3, 0x11, 1, 0xFF, 0xDA, 0, 3, 1, 0xFF, 0x00, 7, 0xFF, 0xD0, 0xFF, 0xD9, 0, 0,
+    ];
+
+    fn walked(file: &[u8]) -> Segments {
+        walk(&mut Cursor::new(file)).unwrap()
+    }
+
+    /// The file with some segments behind its start.
+    fn with(segments: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut file = FILE[..2].to_vec();
+        for (marker, body) in segments {
+            file.extend([0xFF, *marker]);
+            file.extend(u16::try_from(body.len() + 2).unwrap().to_be_bytes());
+            file.extend(*body);
+        }
+        file.extend(&FILE[2..]);
+        file
+    }
+
+    #[test]
+    fn the_image_ends_at_its_own_end_marker_and_not_at_one_in_a_table() {
+        let file = [&FILE[..], &[1, 2, 3, 0xFF, 0xD9]].concat();
+        assert_eq!(walked(&file).image, 39);
+    }
+
+    #[test]
+    fn the_frame_tells_its_size_and_the_scan_its_components() {
+        assert_eq!(walked(&FILE).frame.size, Size::new(2, 1));
+        assert!(walked(&FILE).frame.scans.in_parts);
+        let mut at_once = FILE;
+        at_once[31] = 3;
+        assert!(!walked(&at_once).frame.scans.in_parts);
+    }
+
+    #[test]
+    fn a_height_may_come_behind_the_first_scan() {
+        let mut file = FILE.to_vec();
+        file[14] = 0;
+        file.splice(37..37, [0xFF, LINES, 0, 4, 1, 2]);
+        let segments = walked(&file);
+        assert_eq!((segments.frame.size, segments.height_at), (Size::new(2, 258), Some(13)));
+        let elsewhere = [&FILE[..37], &[0xFF, LINES, 0, 4, 1, 2], &FILE[37..]].concat();
+        let segments = walked(&elsewhere);
+        assert_eq!((segments.frame.size, segments.height_at), (Size::new(2, 1), None));
+    }
+
+    #[test]
+    fn the_first_of_a_kind_counts_wherever_it_stands() {
+        let jfif = |x: u8| [JFIF, &[1, 1, 1, 0, x, 0, 9, 0, 0]].concat();
+        let file = with(&[
+            (APP1, b"Exif\0\0first"),
+            (APP0, &jfif(3)),
+            (APP1, b"Exif\0\0second"),
+            (APP0, &jfif(4)),
+            (APP14, b"Abode\0\x64\0\0\0\0\x02"),
+            (APP14, b"Adobe\0\x64\0\0\0\0\x01"),
+        ]);
+        let mut said = walked(&file).said;
+        assert_eq!((said.jfif, said.adobe), (true, Some(1)));
+        assert_eq!(said.resolution, Resolution::of_jfif(1, 3, 9));
+        assert_eq!(said.metadata().exif.unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_profile_is_joined_in_the_order_of_its_parts_or_not_there() {
+        let part = |number: u8, of: u8| [ICC, &[number, of], &[number; 3]].concat();
+        let icc = |parts: &[Vec<u8>]| {
+            let parts: Vec<(u8, &[u8])> = parts.iter().map(|part| (APP2, &part[..])).collect();
+            walked(&with(&parts)).said.metadata().icc
+        };
+        assert_eq!(icc(&[part(2, 2), part(1, 2)]), Some(vec![1, 1, 1, 2, 2, 2]));
+        assert_eq!(icc(&[part(2, 2)]), None);
+        assert_eq!(icc(&[part(1, 2), part(1, 2)]), None);
+        assert_eq!(icc(&[]), None);
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_is_damaged() {
+        for length in 2..FILE.len() - 2 {
+            assert!(walk(&mut Cursor::new(&FILE[..length])).is_err(), "{length} bytes");
+        }
+    }
+}
