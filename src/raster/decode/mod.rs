@@ -185,7 +185,7 @@ impl Image<'_> {
         &self.header
     }
 
-    /// What the file says beside its pixels.
+    /// What the file says beside its pixels, of the image as viewed.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -215,7 +215,7 @@ pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, De
     Ok(opened(Box::new(reader), limits, Purpose::Probe)?.header)
 }
 
-/// What the image at the start of `reader` says beside its pixels.
+/// What the image at the start of `reader` says beside its pixels, as viewed.
 pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
     Ok(opened(Box::new(reader), limits, Purpose::Probe)?.metadata)
 }
@@ -257,8 +257,8 @@ fn opened<'r>(
         Container::WebP => webp::open(reader, limits)?,
         Container::Bmp => whole::open_bmp(reader, limits)?,
     };
-    let metadata = decoder.metadata();
-    let Stored { format, inks, .. } = decoder.stored();
+    let Stored { size, format, orientation, inks } = decoder.stored();
+    let metadata = decoder.metadata().viewed(orientation, orientation.size(size));
     let model = if inks { Model::Inks } else { Model::of(format.channels) };
     let profile = Profile::of(metadata.icc.as_deref(), model);
     let header = header(container, &*decoder, profile.as_ref().map(|_| model));

@@ -9,7 +9,7 @@ use super::limits::{Limits, raster_bytes};
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
+use crate::raster::metadata::{Metadata, orientation_of};
 use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
@@ -78,8 +78,7 @@ impl<D: ImageDecoder> Decoder for Whole<D> {
 
 /// The orientation that an Exif block tells, or none.
 pub(super) fn from_exif_block(block: Option<&[u8]>) -> Orientation {
-    let told = block.and_then(image::metadata::Orientation::from_exif_chunk);
-    told.and_then(|told| Orientation::from_exif(told.to_exif())).unwrap_or(Orientation::UPRIGHT)
+    block.and_then(orientation_of).unwrap_or_default()
 }
 
 fn pixel_format(
