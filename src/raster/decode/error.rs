@@ -88,12 +88,6 @@ impl DecodeError {
         }
     }
 
-    /// A format that is known by its name alone.
-    pub(super) fn unread(format: &str) -> DecodeError {
-        let remedy = format!("readable are {}", Container::names());
-        DecodeError::Unsupported { what: format.to_owned(), remedy }
-    }
-
     /// An animation of `frames` frames.
     pub(super) fn animated(container: Container, frames: &str) -> DecodeError {
         let what = format!("an animation of {frames} frames");

@@ -1,6 +1,7 @@
 //! Files to rows of pixels: the format by content, the limits by header, then band after band.
 //!
 //! - [`container`]: the file formats that can be read
+//! - `others`: formats that are known and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
 //! - `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
@@ -34,6 +35,7 @@ mod gif;
 mod jpeg;
 pub mod limits;
 mod lzw;
+mod others;
 mod png;
 mod samples;
 mod strips;
