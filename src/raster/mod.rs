@@ -30,4 +30,4 @@ pub mod source;
 
 /// The revision of the bytes this core makes: it rises only when the same image, chain and output
 /// options would give other bytes than before.
-pub const REVISION: u32 = 4;
+pub const REVISION: u32 = 5;

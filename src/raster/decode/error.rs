@@ -89,8 +89,16 @@ impl DecodeError {
     }
 
     /// An animation of `frames` frames.
-    pub(super) fn animated(container: Container, frames: &str) -> DecodeError {
-        let what = format!("an animation of {frames} frames");
+    pub(super) fn animated(container: Container, frames: u32) -> DecodeError {
+        DecodeError::animation(
+            container,
+            &format!("{frames} frame{}", if frames == 1 { "" } else { "s" }),
+        )
+    }
+
+    /// An animation of so many frames.
+    pub(super) fn animation(container: Container, frames: &str) -> DecodeError {
+        let what = format!("an animation of {frames}");
         DecodeError::unsupported(container, &what, "save one of them as a still image")
     }
 

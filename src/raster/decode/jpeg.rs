@@ -160,6 +160,7 @@ impl Decoder for Jpeg {
             icc: self.decoder.icc_profile(),
             exif: self.decoder.exif().cloned(),
             xmp: self.decoder.xmp().cloned(),
+            ..Metadata::default()
         };
         metadata.with_resolution(self.resolution)
     }

@@ -4,8 +4,11 @@
 //! - `others`: formats that are known and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
-//! - `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
+//! - `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
 //! - `chunks`: what PNG says beside its pixels
+//! - `described`: what PNG says of its colours
+//! - `essential`: the chunks of PNG that its pixels need
+//! - `riff`: where the parts of a WebP file lie
 //! - `associated`: TIFF whose colours are multiplied by alpha
 //! - `samples`: what TIFF says of its samples, and which of that is not read
 //! - `strips`: uncompressed TIFF, whose rows lie in the file as they are
@@ -13,12 +16,11 @@
 //! - `tags`: what TIFF says beside its pixels
 //! - `whole`: the decoders that need the whole image in memory
 //! - `extent`: where a JPEG file's header and image end
-//! - `gif`: whether a GIF file holds one image, and where
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
 
-use super::colour::{Conversion, Converted, Model, Profile, Space};
+use super::colour::{CodePoints, Conversion, Converted, Model, Profile, Space};
 pub use super::format::Colours;
 use super::grid::Size;
 use super::metadata::Metadata;
@@ -29,7 +31,9 @@ use super::source::{MemoryRaster, Rows, Source};
 mod associated;
 mod chunks;
 pub mod container;
+mod described;
 pub mod error;
+mod essential;
 mod extent;
 mod gif;
 mod jpeg;
@@ -37,6 +41,7 @@ pub mod limits;
 mod lzw;
 mod others;
 mod png;
+mod riff;
 mod samples;
 mod strips;
 mod tags;
@@ -61,6 +66,8 @@ pub struct Header {
     pub has_luma: bool,
     /// What the pixels mean if that is not sRGB: the kind of colours that the file's profile is for.
     pub profile: Option<Model>,
+    /// The code points of colours that are not sRGB, where no profile says them.
+    pub unsaid: Option<CodePoints>,
     /// Whether the file holds inks, which become RGB for everybody.
     pub inks: bool,
     /// How the stored pixels are turned for viewing.
@@ -263,7 +270,8 @@ fn opened<'r>(
     let metadata = decoder.metadata().viewed(orientation, orientation.size(size));
     let model = if inks { Model::Inks } else { Model::of(format.channels) };
     let profile = Profile::of(metadata.icc.as_deref(), model);
-    let header = header(container, &*decoder, profile.as_ref().map(|_| model));
+    let profiled = profile.as_ref().map(|_| model);
+    let header = Header { unsaid: metadata.unsaid(), ..header(container, &*decoder, profiled) };
     limits.check_memory(header.memory)?;
     Ok(Image { header, metadata, profile, decoder })
 }
@@ -277,6 +285,7 @@ fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -
         format: if inks { PixelFormat { channels: Channels::Rgb, ..format } } else { format },
         has_luma: decoder.has_luma(),
         profile: profile.filter(|_| !inks),
+        unsaid: None,
         inks,
         orientation,
         memory: decoder.memory(),

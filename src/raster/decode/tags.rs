@@ -29,7 +29,7 @@ pub(super) fn metadata<R: Read + Seek>(reader: &mut Reader<R>) -> Metadata {
     let picture = pointed(reader, EXIF_POINTER, &mut left);
     let exif = Exif { main, picture, gps: pointed(reader, GPS_POINTER, &mut left) };
     let exif = (!exif.is_empty()).then(|| exif.write());
-    Metadata { icc, exif, xmp }
+    Metadata { icc, exif, xmp, ..Metadata::default() }
 }
 
 fn pointed<R: Read + Seek>(reader: &mut Reader<R>, pointer: u16, left: &mut u64) -> Vec<Entry> {

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::colour::{self, Model};
+use super::colour::{self, CodePoints, Model};
 use super::grid::Size;
 use super::orientation::Orientation;
 
@@ -40,6 +40,8 @@ pub enum Policy {
 pub struct Metadata {
     /// The colour profile of its pixels.
     pub icc: Option<Vec<u8>>,
+    /// The code points of the colours of its pixels.
+    pub cicp: Option<CodePoints>,
     /// An Exif block, beginning with its byte order.
     pub exif: Option<Vec<u8>>,
     /// A packet of XMP.
@@ -89,6 +91,11 @@ impl Metadata {
         self
     }
 
+    /// The code points that no profile stands for.
+    pub(super) fn unsaid(&self) -> Option<CodePoints> {
+        self.cicp.filter(|points| self.icc.is_none() && !points.has_profile())
+    }
+
     /// The resolution, for formats that tell it elsewhere.
     pub(super) fn resolution(&self) -> Option<Resolution> {
         Resolution::of(&Exif::read(self.exif.as_deref()?))
@@ -97,6 +104,6 @@ impl Metadata {
     /// The same without what says that its pixels are not sRGB.
     #[must_use]
     pub fn without_profile(self) -> Metadata {
-        Metadata { icc: None, ..self }
+        Metadata { icc: None, cicp: None, ..self }
     }
 }
