@@ -21,7 +21,7 @@ use tilemill::raster::metadata::Policy;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use tilemill::raster::source::Rows;
 
-use stills::{STILLS, read};
+use stills::{RARER, STILLS, read};
 
 mod stills;
 
@@ -159,7 +159,8 @@ fn read_all(file: &[u8]) -> bool {
 fn try_mutants(container: Container) {
     let long = std::env::var_os("TILEMILL_TEST_LONG").is_some();
     let (count, time) = if long { (20 * MUTANTS, 600) } else { (MUTANTS, 30) };
-    let files: Vec<(&str, Vec<u8>)> = STILLS.iter().map(|name| (*name, read(name))).collect();
+    let names = STILLS.iter().chain(&RARER);
+    let files: Vec<(&str, Vec<u8>)> = names.map(|name| (*name, read(name))).collect();
     let own: Vec<_> = files
         .iter()
         .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().container == container)

@@ -4,7 +4,7 @@
 //! - `others`: formats that are known and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
-//! - `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
+//! - `bmp`, `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
 //! - `chunks`: what PNG says beside its pixels
 //! - `described`: what PNG says of its colours
 //! - `essential`: the chunks of PNG that its pixels need
@@ -29,6 +29,7 @@ use super::pixels::{Channels, PixelFormat};
 use super::source::{MemoryRaster, Rows, Source};
 
 mod associated;
+mod bmp;
 mod chunks;
 pub mod container;
 mod described;
@@ -264,7 +265,7 @@ fn opened<'r>(
         Container::Tiff => tiff::open(reader, limits)?,
         Container::Gif => gif::open(reader, limits)?,
         Container::WebP => webp::open(reader, limits)?,
-        Container::Bmp => whole::open_bmp(reader, limits)?,
+        Container::Bmp => bmp::open(reader, limits)?,
     };
     let Stored { size, format, orientation, inks } = decoder.stored();
     let metadata = decoder.metadata().viewed(orientation, orientation.size(size));

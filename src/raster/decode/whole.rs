@@ -1,12 +1,11 @@
 //! Decoders that need the whole image in memory.
 
-use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder};
 
 use super::container::Container;
 use super::error::{DecodeError, RESAVE};
 use super::limits::{Limits, raster_bytes};
-use super::{Decoder, Input, Stored};
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::metadata::{Metadata, orientation_of};
@@ -107,15 +106,4 @@ fn pixel_format(
         _ => return Err(DecodeError::unsupported(container, "floating-point samples", RESAVE)),
     };
     Ok(PixelFormat { channels, depth })
-}
-
-/// BMP, which has no orientation and one image.
-pub(super) fn open_bmp<'r>(
-    reader: Input<'r>,
-    limits: &Limits,
-) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
-    let container = Container::Bmp;
-    let decoder = BmpDecoder::new(reader);
-    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
-    Ok(Box::new(Whole::new(container, decoder, limits, Beside::default())?))
 }
