@@ -4,7 +4,7 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
 use super::chunks::{self, Said};
 use super::container::Container;
-use super::error::{DecodeError, RESAVE};
+use super::error::DecodeError;
 use super::essential::Essential;
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::whole::from_exif_block;
@@ -67,7 +67,7 @@ fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeErro
         ColorType::Rgb => Channels::Rgb,
         ColorType::Rgba => Channels::Rgba,
         ColorType::Indexed => {
-            return Err(DecodeError::unsupported(Container::Png, "a palette of its own", RESAVE));
+            return Err(DecodeError::damaged(Container::Png, "its palette is missing"));
         }
     };
     let depth = if output.1 == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };

@@ -48,6 +48,8 @@ pub(super) struct Layout {
     pub(super) canvas: Size,
     /// Whether the file is as long as it says.
     pub(super) whole: bool,
+    /// Where the first of the chunks begins.
+    behind: u64,
     chunks: Vec<Chunk>,
 }
 
@@ -75,7 +77,7 @@ fn read_layout<R: BufRead + Seek>(reader: &mut R) -> io::Result<Option<Layout>> 
     let canvas = size([w0, w1, w2, h0, h1, h2]);
     let chunks = chunks(reader, first.end(), u64::MAX)?;
     let whole = file.at + file.length <= length;
-    Ok(Some(Layout { flags, canvas, whole, chunks }))
+    Ok(Some(Layout { flags, canvas, whole, behind: first.end(), chunks }))
 }
 
 /// The chunks from one place on, as far as the file goes.
@@ -181,15 +183,16 @@ impl Layout {
         Ok(Metadata { icc, exif, xmp, ..Metadata::default() })
     }
 
-    /// The head of a file in which the flags tell what there is: of alpha and of what stands beside the pixels.
-    /// `None` if they do already, or if what is missing may have been cut off.
-    pub(super) fn mended(&self) -> Option<Vec<u8>> {
+    /// The head of a file in which the flags tell what there is, of alpha and of what stands beside the pixels,
+    /// and where in the file its chunks lie. `None` if they do already, or if what is missing may have been cut off.
+    pub(super) fn mended(&self) -> Option<(Vec<u8>, Range<u64>)> {
         let has = |name: &[u8; 4]| self.find(*name).is_some();
         let absent =
             [(ALPHA, has(b"VP8 ") && !has(b"ALPH")), (EXIF, !has(b"EXIF")), (XMP, !has(b"XMP "))];
         let absent = absent.into_iter().filter(|(_, absent)| *absent);
         let flags = absent.fold(self.flags, |flags, (flag, _)| flags & !flag);
-        (flags != self.flags && self.whole).then(|| extended(flags, self.canvas))
+        let head = || (extended(flags, self.canvas), self.behind..u64::MAX);
+        (flags != self.flags && self.whole).then(head)
     }
 }
 
@@ -292,5 +295,59 @@ impl<R: BufRead + Seek> Seek for Headed<R> {
         };
         self.place = place.ok_or(ErrorKind::InvalidInput)?;
         Ok(self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+        [&name[..], &length, data, &[0][..data.len() % 2]].concat()
+    }
+
+    fn file(header: &[u8], chunks: &[u8]) -> Vec<u8> {
+        let body = [&b"WEBP"[..], &chunk(b"VP8X", header), chunks].concat();
+        [&b"RIFF"[..], &u32::try_from(body.len()).unwrap().to_le_bytes(), &body].concat()
+    }
+
+    #[test]
+    fn flags_that_are_not_true_are_mended_in_a_whole_file() {
+        let chunks =
+            [chunk(b"abcd", b"odd"), chunk(b"VP8 ", &[0; 9]), chunk(b"EXIF", b"II")].concat();
+        // A header may be longer than all that is known of it.
+        let header = [EXIF | XMP | ALPHA, 0, 0, 0, 4, 0, 0, 6, 0, 0, 9, 9];
+        let whole = file(&header, &chunks);
+        let layout = layout(&mut Cursor::new(&whole)).unwrap().unwrap();
+        assert_eq!((layout.canvas, layout.frames()), (Size::new(5, 7), 0));
+        let (head, part) = layout.mended().unwrap();
+        let mut read = Vec::new();
+        Headed::new(head, Cursor::new(&whole), part).read_to_end(&mut read).unwrap();
+        assert_eq!((read[20], &read[20 + 10..]), (EXIF, &chunks[..]));
+        let cut = Layout { whole: false, ..layout };
+        assert!(cut.mended().is_none());
+    }
+
+    #[test]
+    fn other_bytes_stand_before_a_part_wherever_it_is_read_from() {
+        let mut headed = Headed::new(b"head".to_vec(), Cursor::new(b"0123456789"), 3..7);
+        let mut read = |from: SeekFrom| {
+            headed.seek(from).unwrap();
+            let mut out = Vec::new();
+            headed.read_to_end(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(read(SeekFrom::Start(0)), "head3456");
+        assert_eq!(
+            (read(SeekFrom::Start(6)), read(SeekFrom::Current(-3))),
+            ("56".into(), "456".into())
+        );
+        assert_eq!(
+            (read(SeekFrom::Start(2)), read(SeekFrom::Start(9))),
+            ("ad3456".into(), String::new())
+        );
     }
 }

@@ -61,10 +61,7 @@ pub(super) fn open<'r>(
     }
     let reader: Input<'r> = match layout.mended() {
         None => reader,
-        Some(head) => {
-            let rest = head.len() as u64..u64::MAX;
-            Box::new(Headed::new(head, reader, rest))
-        }
+        Some((head, part)) => Box::new(Headed::new(head, reader, part)),
     };
     Ok(Box::new(WebP::new(reader, limits, None)?))
 }
