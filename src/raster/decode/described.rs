@@ -1,5 +1,5 @@
 //! What a PNG file says of its colours, and which of that counts: `cICP`, else a profile, else `sRGB`, else
-//! `gAMA` and `cHRM` (PNG specification, third edition, 4.3 and 13.14).
+//! `gAMA` and `cHRM` (PNG specification, third edition, 4.3).
 
 use crate::raster::colour::build::{self, Curve, Primaries};
 use crate::raster::colour::{self, CodePoints, Model, Profile};
@@ -31,7 +31,8 @@ impl Described {
             unless_srgb(icc, model)
         } else if let Some(icc) = self.icc.filter(fits) {
             Some(icc)
-        } else if self.srgb {
+        } else if self.srgb || cicp.is_some() {
+            // For readers that do not know the code points there may be guesses beside them.
             None
         } else {
             calibrated(self.gamma, self.places, model).and_then(|icc| unless_srgb(icc, model))
@@ -94,9 +95,11 @@ mod tests {
         let own = all().icc;
         let p3 = points(12, 13).unwrap().profile(Model::Rgb);
         assert_eq!(all().winner(Model::Rgb), (p3, points(12, 13)));
-        // What no profile can say is carried beside what is said in other words.
+        // What no profile can say is carried beside the profile that there is.
         let pq = Described { cicp: points(9, 16), ..all() };
         assert_eq!(pq.winner(Model::Rgb), (own.clone(), points(9, 16)));
+        let pq = Described { cicp: points(9, 16), icc: None, srgb: false, ..all() };
+        assert_eq!(pq.winner(Model::Rgb), (None, points(9, 16)));
         assert_eq!(Described { cicp: None, ..all() }.winner(Model::Rgb), (own, None));
         let srgb = || Described { cicp: None, icc: None, ..all() };
         assert_eq!(srgb().winner(Model::Rgb), (None, None));

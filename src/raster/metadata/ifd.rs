@@ -176,6 +176,13 @@ impl<'a> Reader<'a> {
         places.filter(|place| self.number(*place, 2) == Some(tag.into())).collect()
     }
 
+    /// Where the types of texts of Exif 3.0 stand in the directory at `at`.
+    pub(super) fn types_of_utf8(&self, at: usize) -> Vec<usize> {
+        let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
+        let types = (0..count).map(|index| at + 2 + index * ENTRY_BYTES + 2);
+        types.filter(|place| self.number(*place, 2) == Some(UTF8.into())).collect()
+    }
+
     /// Where the first value of the entry at `place` stands, if that is a whole number, and its type.
     pub(super) fn whole_number_of(&self, place: usize) -> Option<(usize, u16)> {
         let kind = u16::try_from(self.number(place + 2, 2)?).ok()?;

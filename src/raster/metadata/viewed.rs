@@ -4,7 +4,7 @@
 use memchr::memmem;
 
 use super::exif::{EXIF_POINTER, ORIENTATION};
-use super::ifd::{ENTRY_BYTES, LONG, Reader, whole_number_size, without_name};
+use super::ifd::{ASCII, ENTRY_BYTES, LONG, Reader, whole_number_size, without_name};
 use super::resolution::{ACROSS, DOWN};
 use crate::raster::grid::Size;
 use crate::raster::orientation::Orientation;
@@ -32,30 +32,30 @@ pub(in crate::raster) fn orientation_of(block: &[u8]) -> Option<Orientation> {
 /// A block for an image that was turned by `orientation`, and then has `size`.
 pub(super) fn exif(block: &[u8], orientation: Orientation, size: Size) -> Option<Vec<u8>> {
     let mut block = exif_block(block)?;
-    let edits = {
-        let (reader, main) = Reader::new(&block)?;
-        let picture = reader.whole_number(main, EXIF_POINTER);
-        let mut edits = Vec::new();
-        edits.extend(numbers(&reader, main, ORIENTATION, 1));
-        let sides = [size.width, size.height];
-        for (tag, side) in SIDES.into_iter().zip(sides) {
-            edits.extend(numbers(&reader, main, tag, side));
-        }
-        for (tag, side) in PICTURE_SIDES.into_iter().zip(sides) {
-            edits.extend(picture.into_iter().flat_map(|at| numbers(&reader, at, tag, side)));
-        }
-        if orientation.transposes() {
-            edits.extend(exchanged(&reader, &block, main, [ACROSS, DOWN]));
-            edits.extend(picture.and_then(|at| exchanged(&reader, &block, at, FOCAL_PLANE)));
-        }
-        edits
-    };
-    for (at, bytes) in edits {
+    for (at, bytes) in edits(&block, orientation, size)? {
         if let Some(place) = block.get_mut(at..at + bytes.len()) {
             place.copy_from_slice(&bytes);
         }
     }
     Some(block)
+}
+
+fn edits(block: &[u8], orientation: Orientation, size: Size) -> Option<Vec<Edit>> {
+    let (reader, main) = Reader::new(block)?;
+    let picture = reader.whole_number(main, EXIF_POINTER);
+    let mut edits = numbers(&reader, main, ORIENTATION, 1);
+    for (at, sides) in [(Some(main), SIDES), (picture, PICTURE_SIDES)] {
+        let Some(at) = at else { continue };
+        edits.extend(numbers(&reader, at, sides[0], size.width));
+        edits.extend(numbers(&reader, at, sides[1], size.height));
+        let ascii = |place| (place, reader.written(ASCII.into(), 2));
+        edits.extend(reader.types_of_utf8(at).into_iter().map(ascii));
+    }
+    if orientation.transposes() {
+        edits.extend(exchanged(&reader, block, main, [ACROSS, DOWN]));
+        edits.extend(picture.and_then(|at| exchanged(&reader, block, at, FOCAL_PLANE)));
+    }
+    Some(edits)
 }
 
 /// Bytes that stand at a place instead of others.
