@@ -168,16 +168,16 @@ fn transposed(matrix: Matrix) -> Matrix {
     [0, 1, 2].map(|row| matrix.map(|line| line[row]))
 }
 
-fn times(matrix: Matrix, [x, y, z]: [f64; 3]) -> [f64; 3] {
-    matrix.map(|[a, b, c]| a * x + b * y + c * z)
+fn times(matrix: Matrix, column: [f64; 3]) -> [f64; 3] {
+    matrix.map(|row| row[0] * column[0] + row[1] * column[1] + row[2] * column[2])
 }
 
 fn product(left: Matrix, right: Matrix) -> Matrix {
     transposed(transposed(right).map(|column| times(left, column)))
 }
 
-fn cross([a, b, c]: [f64; 3], [d, e, f]: [f64; 3]) -> [f64; 3] {
-    [b * f - c * e, c * d - a * f, a * e - b * d]
+fn cross(left: [f64; 3], right: [f64; 3]) -> [f64; 3] {
+    [(1, 2), (2, 0), (0, 1)].map(|(one, other)| left[one] * right[other] - left[other] * right[one])
 }
 
 /// By cross products of the rows; `None` if they lie in a plane, or nearly.

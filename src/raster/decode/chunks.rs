@@ -77,7 +77,7 @@ fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> 
         };
         left -= fits;
         if let Some(data) = data(reader, name, length)? {
-            said.keep(name, data);
+            said.keep(name, &data);
         }
     }
     Ok(())
@@ -96,23 +96,23 @@ fn data<R: BufRead>(reader: &mut R, name: [u8; 4], length: u32) -> io::Result<Op
 }
 
 impl Said {
-    fn keep(&mut self, name: [u8; 4], data: Vec<u8>) {
+    fn keep(&mut self, name: [u8; 4], data: &[u8]) {
         let Metadata { exif, xmp, .. } = &mut self.metadata;
         let colours = &mut self.colours;
         match &name {
-            b"cICP" if colours.cicp.is_none() => colours.cicp = CodePoints::read(&data),
-            b"iCCP" if colours.icc.is_none() => colours.icc = profile(&data),
+            b"cICP" if colours.cicp.is_none() => colours.cicp = CodePoints::read(data),
+            b"iCCP" if colours.icc.is_none() => colours.icc = profile(data),
             // How colours are fitted into smaller gamuts.
-            b"sRGB" => colours.srgb |= matches!(data[..], [0..=3]),
+            b"sRGB" => colours.srgb |= matches!(data, [0..=3]),
             b"gAMA" if colours.gamma.is_none() => {
-                colours.gamma = numbers(&data).map(|[gamma]| gamma)
+                colours.gamma = numbers(data).map(|[gamma]| gamma);
             }
-            b"cHRM" if colours.places.is_none() => colours.places = numbers(&data),
-            b"acTL" if self.frames.is_none() => self.frames = frames(&data),
+            b"cHRM" if colours.places.is_none() => colours.places = numbers(data),
+            b"acTL" if self.frames.is_none() => self.frames = frames(data),
             b"fcTL" => self.is_frame = true,
-            b"eXIf" if exif.is_none() => *exif = exif_block(&data),
-            b"iTXt" if xmp.is_none() => *xmp = packet(&data),
-            b"pHYs" if self.resolution.is_none() => self.resolution = resolution(&data),
+            b"eXIf" if exif.is_none() => *exif = exif_block(data),
+            b"iTXt" if xmp.is_none() => *xmp = packet(data),
+            b"pHYs" if self.resolution.is_none() => self.resolution = resolution(data),
             _ => {}
         }
     }

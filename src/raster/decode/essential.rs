@@ -105,9 +105,9 @@ mod tests {
 
     use super::*;
 
-    fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
         let length = u32::try_from(data.len()).unwrap().to_be_bytes();
-        [&length[..], name, data, b"csum"].concat()
+        [&length[..], &name, data, b"csum"].concat()
     }
 
     fn essential(file: &[u8]) -> Vec<u8> {
@@ -119,11 +119,11 @@ mod tests {
     #[test]
     fn what_is_not_needed_is_left_out() {
         let signature = b"\x89PNG\r\n\x1a\n";
-        let [header, colours, clear] =
-            [(b"IHDR", 13), (b"PLTE", 6), (b"tRNS", 1)].map(|(name, n)| chunk(name, &vec![7; n]));
-        let pixels = [chunk(b"IDAT", &[1; 300]), chunk(b"IDAT", b"")].concat();
+        let [header, colours, clear] = [(*b"IHDR", 13), (*b"PLTE", 6), (*b"tRNS", 1)]
+            .map(|(name, n)| chunk(name, &vec![7; n]));
+        let pixels = [chunk(*b"IDAT", &[1; 300]), chunk(*b"IDAT", b"")].concat();
         let needed = [&signature[..], &header, &colours, &clear, &pixels].concat();
-        let others = [chunk(b"cICP", &[0; 4]), chunk(b"eXIf", &[0; 5000])].concat();
+        let others = [chunk(*b"cICP", &[0; 4]), chunk(*b"eXIf", &[0; 5000])].concat();
         let file = [&signature[..], &header, &others, &colours, &clear, &others, &pixels].concat();
         assert_eq!(essential(&file), needed);
         let behind = [&file[..], &others].concat();

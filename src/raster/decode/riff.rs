@@ -304,20 +304,20 @@ mod tests {
 
     use super::*;
 
-    fn chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
         let length = u32::try_from(data.len()).unwrap().to_le_bytes();
         [&name[..], &length, data, &[0][..data.len() % 2]].concat()
     }
 
     fn file(header: &[u8], chunks: &[u8]) -> Vec<u8> {
-        let body = [&b"WEBP"[..], &chunk(b"VP8X", header), chunks].concat();
+        let body = [&b"WEBP"[..], &chunk(*b"VP8X", header), chunks].concat();
         [&b"RIFF"[..], &u32::try_from(body.len()).unwrap().to_le_bytes(), &body].concat()
     }
 
     #[test]
     fn flags_that_are_not_true_are_mended_in_a_whole_file() {
         let chunks =
-            [chunk(b"abcd", b"odd"), chunk(b"VP8 ", &[0; 9]), chunk(b"EXIF", b"II")].concat();
+            [chunk(*b"abcd", b"odd"), chunk(*b"VP8 ", &[0; 9]), chunk(*b"EXIF", b"II")].concat();
         // A header may be longer than all that is known of it.
         let header = [EXIF | XMP | ALPHA, 0, 0, 0, 4, 0, 0, 6, 0, 0, 9, 9];
         let whole = file(&header, &chunks);
