@@ -221,7 +221,7 @@ def sizes_and_resolutions_are_those_of_the_turned_picture():
             run(WORK / source, "", target, TILEMILL_OUTPUT__METADATA=policy)
             given = Image.open(target)
             said = given.getexif()
-            told = f"{source} ({order}, {value}) to {extension}, {policy}: {given.size} {dict(said)} {given.info.get('dpi')}"
+            told = f"{source} ({order}, {value}) to {extension}, {policy}: {given.size} {dict(said)} {given.info}"
             assert (said[282], said[283]) == expected, told
             if extension != "webp":
                 assert tuple(round(float(side)) for side in given.info["dpi"]) == expected, told
