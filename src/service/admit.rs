@@ -202,7 +202,7 @@ fn wanted_pixels(
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
 
-/// What the result does not say of colours that no profile describes: PNG alone has their code points.
+/// The note for colours that no profile can express, unless the result carries their code points, as PNG does.
 fn unsaid(header: &Header, output: OutputOptions) -> Option<String> {
     let colours = header.unsaid?;
     match (output.format, output.metadata) {

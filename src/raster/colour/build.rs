@@ -1,5 +1,5 @@
 //! Profiles for colours that a file describes in other words: ICC.1:2010 (version 4.3), of curves and a matrix,
-//! without a date, so that the same words give the same bytes.
+//! without a date, so that equal input gives equal bytes.
 
 type Matrix = [[f64; 3]; 3];
 
@@ -23,8 +23,8 @@ pub(in crate::raster) enum Curve {
 }
 
 impl Curve {
-    /// The inverse of a curve of cameras: `scale` light^`exponent` - (`scale` - 1), and below some light
-    /// `slope` times it.
+    /// The inverse of a camera's curve: `scale` light^`exponent` - (`scale` - 1) from light `edge` on, and
+    /// `slope` light below.
     pub(super) fn inverse(scale: f64, exponent: f64, slope: f64, edge: f64) -> Curve {
         Curve::Shape([
             1.0 / exponent,
@@ -51,7 +51,7 @@ impl Curve {
     }
 }
 
-/// Red, green, blue and white as x, y and z, of which only the proportions count.
+/// Red, green, blue and white as x, y and z. Only their proportions matter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::raster) struct Primaries {
     pub(in crate::raster) colours: [[f64; 3]; 3],
@@ -70,8 +70,8 @@ impl Primaries {
         Primaries::of([[0.64, 0.33], [0.30, 0.60], [0.15, 0.06], [0.3127, 0.3290]])
     }
 
-    /// What takes light to XYZ under D50, and what takes XYZ under this white there. `None` if the colours span
-    /// no space.
+    /// The matrix from light to XYZ under D50, and the one from XYZ under this white to XYZ under D50. `None` if
+    /// the colours span no space.
     fn matrices(self) -> Option<(Matrix, Matrix)> {
         let white = self.white.map(|part| part / self.white[1]);
         let columns = transposed(self.colours);
@@ -111,7 +111,7 @@ pub(in crate::raster) fn grey(name: &str, curve: Curve) -> Option<Vec<u8>> {
 
 type Tag = ([u8; 4], Vec<u8>);
 
-/// What every profile says: its name, that it is free, and white under D50.
+/// The tags of every profile: its name, its licence, and white under D50.
 fn common(name: &str) -> Option<Vec<Tag>> {
     let names = [(*b"desc", text(name)?), (*b"cprt", text("CC0")?)];
     Some([&names[..], &[(*b"wtpt", xyz(CONNECTION)?)]].concat())

@@ -20,8 +20,8 @@ pub struct CodePoints {
 }
 
 impl CodePoints {
-    /// The data of the chunk: primaries, transfer, matrix, range. `None` of a matrix, which PNG does not know,
-    /// and where nothing is specified.
+    /// Reads the data of the chunk: primaries, transfer, matrix, range. `None` if it has a matrix, which PNG does
+    /// not allow, or if a number is unspecified.
     pub(in crate::raster) fn read(data: &[u8]) -> Option<CodePoints> {
         match *data {
             [UNSPECIFIED, ..] | [_, UNSPECIFIED, ..] => None,
@@ -73,8 +73,8 @@ impl CodePoints {
         Some(Primaries::of([red, green, blue, white]))
     }
 
-    /// H.273 (07/2024), table 3; of cameras' curves the inverse. None of PQ (16) and HLG (18), whose white is
-    /// not the brightest light, nor of the rare logarithmic ones.
+    /// H.273 (07/2024), table 3; the inverse where the table has a camera's curve. PQ (16) and HLG (18), whose
+    /// white is not the brightest light, and the rare logarithmic curves have none.
     fn curve(self) -> Option<Curve> {
         match self.transfer {
             // From 0 to 1 BT.709, BT.601, xvYCC, BT.1361 and both of BT.2020 are one curve.

@@ -49,7 +49,7 @@ pub(super) fn open<'r>(
     header.check(limits)?;
     let icc = header.profile(&mut reader)?;
     let linked = header.colours() == Some(LINKED);
-    let notes = linked.then(|| "the colour profile that it links to was not looked for".to_owned());
+    let notes = linked.then(|| "the colour profile that it links to was not opened".to_owned());
     reader.seek(SeekFrom::Start(0))?;
     let decoder = BmpDecoder::new(reader);
     let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
@@ -160,8 +160,8 @@ impl Header {
         Ok(Some(icc).filter(|icc| icc.len() == length as usize && !icc.is_empty()))
     }
 
-    /// End points, of which the proportions count, and gamma of red, green and blue. The header says nothing of
-    /// white: browsers take that of sRGB.
+    /// End points, whose proportions matter, and gamma of red, green and blue. The header does not give the white
+    /// point: browsers take that of sRGB.
     fn calibrated(&self) -> Option<Vec<u8>> {
         let number = |at: usize, one: f64| Some(f64::from(self.long(at)?.cast_signed()) / one);
         let point = |at: usize| {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::DecodeError;
 use super::others;
 
-/// Bytes from the start of a file that tell what it is: of XML the element comes late.
+/// Bytes from the start of a file that tell what it is. In XML the first element comes late.
 const LONGEST_SIGNATURE: usize = 512;
 
 /// A file format that can be read.

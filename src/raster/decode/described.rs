@@ -4,11 +4,11 @@
 use crate::raster::colour::build::{self, Curve, Primaries};
 use crate::raster::colour::{self, CodePoints, Model, Profile};
 
-/// `gAMA` that stands for sRGB (11.3.2.5), in 100,000ths, and how far others are from it that mean the same.
+/// `gAMA` of sRGB (11.3.2.5), and the tolerance around it and around `cHRM`, in 100,000ths.
 const SRGB_GAMMA: u32 = 45_455;
 const NEAR: u32 = 100;
 
-/// `cHRM` that stands for sRGB, in the order of the chunk: x and y of white, red, green and blue.
+/// `cHRM` of sRGB, in the order of the chunk: x and y of white, red, green and blue.
 const SRGB_PLACES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
 
 /// The chunks that describe colours.
@@ -45,7 +45,7 @@ fn unless_srgb(icc: Vec<u8>, model: Model) -> Option<Vec<u8>> {
     Profile::of(Some(&icc), model).is_some().then_some(icc)
 }
 
-/// A profile of what `gAMA` and `cHRM` say, of which the one that is missing is that of sRGB.
+/// A profile from `gAMA` and `cHRM`; the one that is missing is that of sRGB.
 fn calibrated(gamma: Option<u32>, places: Option<[u32; 8]>, model: Model) -> Option<Vec<u8>> {
     let near = |given: u32, meant: u32| given.abs_diff(meant) <= NEAR;
     let places = places.filter(|places| {

@@ -92,7 +92,7 @@ impl<R: BufRead + Seek> Read for Essential<R> {
     }
 }
 
-/// The library asks for it and goes from start to end.
+/// The library requires it but only reads forward.
 impl<R> Seek for Essential<R> {
     fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
         Err(ErrorKind::Unsupported.into())

@@ -88,7 +88,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// The size of an image that the frame may reach out of: it is shown all the same.
+    /// The size of the image, which grows where the frame exceeds the screen: browsers show the whole frame.
     fn extended(&self, screen: Size) -> Size {
         let (right, bottom) = (self.left + self.size.width, self.top + self.size.height);
         Size::new(screen.width.max(right), screen.height.max(bottom))

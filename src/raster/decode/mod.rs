@@ -67,7 +67,7 @@ pub struct Header {
     pub has_luma: bool,
     /// What the pixels mean if that is not sRGB: the kind of colours that the file's profile is for.
     pub profile: Option<Model>,
-    /// The code points of colours that are not sRGB, where no profile says them.
+    /// The code points of its colours, if no profile can express them.
     pub unsaid: Option<CodePoints>,
     /// Whether the file holds inks, which become RGB for everybody.
     pub inks: bool,

@@ -94,7 +94,7 @@ fn chunks<R: BufRead + Seek>(reader: &mut R, from: u64, to: u64) -> io::Result<V
     Ok(chunks)
 }
 
-/// Whether a lossy image among chunks has a size: the library takes memory for it before it looks.
+/// Whether a lossy image among the chunks has this size: the library takes memory for it before it compares.
 fn fits<R: BufRead + Seek>(reader: &mut R, chunks: &[Chunk], size: Size) -> io::Result<bool> {
     let Some(lossy) = chunks.iter().find(|chunk| &chunk.name == b"VP8 " && chunk.length >= 10)
     else {
@@ -198,7 +198,7 @@ impl Layout {
 
 impl Frame {
     /// The head of a file that holds this frame as a still image, and where in the file its chunks lie; `None` if
-    /// it is of another size than it says.
+    /// its image has another size than the frame.
     pub(super) fn still<R: BufRead + Seek>(
         &self,
         reader: &mut R,
@@ -217,8 +217,8 @@ impl Frame {
     }
 }
 
-/// What stands before the chunks of a file of the extended kind. It is as long as files may be: where one ends
-/// says that it ends.
+/// The head of a file of the extended kind. Its length is the largest that there is, so that the end of the file
+/// ends the chunks.
 fn extended(flags: u8, canvas: Size) -> Vec<u8> {
     let side = |length: u32| (length - 1).to_le_bytes();
     let ([w0, w1, w2, _], [h0, h1, h2, _]) = (side(canvas.width), side(canvas.height));

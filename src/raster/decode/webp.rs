@@ -94,7 +94,7 @@ fn open_animated<'r>(
 }
 
 impl<'r> WebP<'r> {
-    /// For a still image, of which more is told elsewhere or nothing.
+    /// For a still image. `told` replaces the metadata of the file.
     fn new(
         mut reader: Input<'r>,
         limits: &Limits,

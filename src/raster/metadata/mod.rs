@@ -49,8 +49,8 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// The same for the image as it is viewed: said to be upright, with the `size` and the resolution that it
-    /// has then. What is no block of Exif is left out.
+    /// Describes the image as viewed: upright, with its `size` and its resolution after the turn. What is no block
+    /// of Exif is left out.
     #[must_use]
     pub(super) fn viewed(self, orientation: Orientation, size: Size) -> Metadata {
         let exif = self.exif.and_then(|block| viewed::exif(&block, orientation, size));
@@ -72,7 +72,7 @@ impl Metadata {
         }
     }
 
-    /// The same, its profile and the code points beside that only if that is one for pixels of `model`.
+    /// Drops a profile that is not for pixels of `model`, and the code points beside it.
     #[must_use]
     pub fn with_profile_for(self, model: Option<Model>) -> Metadata {
         let fits = |icc: &Vec<u8>| model.is_some() && colour::model_of(icc) == model;
@@ -91,7 +91,7 @@ impl Metadata {
         self
     }
 
-    /// The code points that no profile stands for.
+    /// The code points that no profile can express.
     pub(super) fn unsaid(&self) -> Option<CodePoints> {
         self.cicp.filter(|points| self.icc.is_none() && !points.has_profile())
     }
@@ -101,7 +101,7 @@ impl Metadata {
         Resolution::of(&Exif::read(self.exif.as_deref()?))
     }
 
-    /// The same without what says that its pixels are not sRGB.
+    /// Drops the profile and the code points: the pixels are sRGB.
     #[must_use]
     pub fn without_profile(self) -> Metadata {
         Metadata { icc: None, cicp: None, ..self }

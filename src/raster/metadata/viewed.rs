@@ -61,7 +61,7 @@ fn edits(block: &[u8], orientation: Orientation, size: Size) -> Option<Vec<Edit>
 /// Bytes that stand at a place instead of others.
 type Edit = (usize, Vec<u8>);
 
-/// The edits that make a whole number another one, in its type or, where it does not fit into that, as LONG.
+/// The edits that replace a whole number, in its own type, or as LONG if it does not fit.
 fn numbers(reader: &Reader<'_>, directory: usize, tag: u16, value: u32) -> Vec<Edit> {
     let edit = |entry: usize| {
         let (at, kind) = reader.whole_number_of(entry)?;
@@ -76,7 +76,7 @@ fn numbers(reader: &Reader<'_>, directory: usize, tag: u16, value: u32) -> Vec<E
     reader.places_of(directory, tag).into_iter().filter_map(edit).collect()
 }
 
-/// The edit that exchanges what two tags say which stand next to each other, or the only one that there is.
+/// The edit that exchanges the values of two adjacent entries, or renames the only one of them.
 fn exchanged(
     reader: &Reader<'_>,
     block: &[u8],
@@ -98,7 +98,7 @@ fn exchanged(
     }
 }
 
-/// The same for a packet of XMP, where values stand as text behind the names of their properties.
+/// A packet of XMP for such an image. Values stand as text behind the names of their properties.
 pub(super) fn xmp(packet: &[u8], orientation: Orientation, size: Size) -> Vec<u8> {
     let mut packet = packet.to_vec();
     let numbers = [
