@@ -14,7 +14,7 @@ use tilemill::raster::metadata::Metadata;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use tilemill::raster::source::Source;
 
-use stills::{STILLS, read};
+use stills::{RARER, STILLS, read};
 
 mod forms;
 mod stills;
@@ -39,7 +39,7 @@ fn header(name: &str) -> Header {
 
 #[test]
 fn a_probe_and_a_decode_agree() {
-    for name in STILLS {
+    for name in STILLS.into_iter().chain(RARER) {
         let source = decode(read(name), &LIMITS).unwrap();
         assert_eq!((source.size(), source.format()), (header(name).size, header(name).format));
     }
@@ -121,6 +121,49 @@ fn other_formats_are_called_by_their_names() {
 }
 
 #[test]
+fn files_of_other_programs_are_refused_with_advice_that_fits() {
+    let advice: [(&[u8], &str); 6] = [
+        (b"IIRO\x08\0\0\0", "a raw file of Olympus (ORF) cannot be processed; develop it, and"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\x01crx ", "a raw file of Canon (CR3) cannot"),
+        (b"8BPS\0\x01", "a Photoshop document (PSD) cannot be processed; save a copy as PNG"),
+        (
+            b"<?xml?>\n<svg>",
+            "SVG cannot be processed; export it as PNG, at the size that is wanted",
+        ),
+        (b"P6 3 3 255\n", "Netpbm (PBM, PGM, PPM, PAM) cannot be processed; save a copy"),
+        (b"\0\0\x01\0\x02\0\x10\x10\0\0", "an icon (ICO) cannot be processed; save the image"),
+    ];
+    for (bytes, words) in advice {
+        let told = probe(Cursor::new(bytes), &LIMITS).unwrap_err().to_string();
+        assert!(told.starts_with(words), "{told}");
+    }
+    for bytes in [&b"P8 is no map"[..], b"<html><svg>", b"\0\0\x01\0", b"\0\0\0\x18ftypxxxx"] {
+        let refused = probe(Cursor::new(bytes), &LIMITS).unwrap_err();
+        assert!(matches!(refused, DecodeError::NotAnImage), "{refused:?}");
+    }
+}
+
+#[test]
+fn colours_that_are_described_have_a_profile_and_a_frame_is_a_still() {
+    for name in ["calibrated.bmp", "embedded.bmp", "described.png"] {
+        assert_eq!((header(name).profile, header(name).unsaid), (Some(Model::Rgb), None), "{name}");
+    }
+    let unsaid = |points: [u8; 4]| {
+        let header = probe(Cursor::new(with_chunk(*b"cICP", &points)), &LIMITS).unwrap();
+        header.unsaid.map(|points| points.to_string())
+    };
+    assert_eq!(unsaid([9, 16, 0, 1]).as_deref(), Some("BT.2100 PQ (cICP 9, 16)"));
+    for points in [[1, 13, 0, 1], [9, 16, 9, 1], [2, 2, 0, 1]] {
+        assert_eq!(unsaid(points), None);
+    }
+    // Turned by its Exif, which says so of the whole.
+    assert_eq!(header("frame.webp").size, Size::new(43 + 8, 61 + 9));
+    let frame = decode(read("frame.webp"), &LIMITS).unwrap();
+    assert_eq!(frame.format().channels, Channels::Rgba);
+    assert_eq!(header("reaching.gif").size, Size::new(70, 43));
+}
+
+#[test]
 fn what_is_no_image_is_refused() {
     for bytes in [&b""[..], b"B", b"hello, this is a text", b"RIFF\0\0\0\0WAVEfmt ", &[0; 64]] {
         let refused = probe(Cursor::new(bytes), &LIMITS).unwrap_err();
@@ -151,7 +194,7 @@ fn every_limit_names_the_value_and_the_setting() {
 
 #[test]
 fn a_file_cut_short_is_damaged() {
-    for name in STILLS {
+    for name in STILLS.into_iter().chain(RARER) {
         let file = read(name);
         for cut in [file.len() / 3, file.len() / 2, file.len() * 9 / 10] {
             let container = header(name).container;
@@ -246,9 +289,13 @@ fn a_png_row_of_gigabytes_is_refused_before_memory_is_taken() {
 
 #[test]
 fn an_image_without_pixels_is_refused() {
-    let gif = patched("still.gif", 6, &[0, 0, 5, 0]);
+    let frame = read("still.gif").windows(9).position(|bytes| bytes[..6] == *b"\x2C\0\0\0\0\x3D");
+    let gif = patched("still.gif", frame.unwrap() + 5, &[0, 0, 5, 0]);
     let refused = probe(Cursor::new(gif), &LIMITS).unwrap_err();
     assert_eq!(refused.to_string(), "the image is empty: 0 × 5 pixels");
+    // A screen without pixels grows to its frame.
+    let gif = patched("still.gif", 6, &[0, 0, 5, 0]);
+    assert_eq!(probe(Cursor::new(gif), &LIMITS).unwrap().size, Size::new(61, 43));
     for file in [patched("rgb.bmp", 18, &[0; 4]), patched("grey-8.png", 16, &[0; 4])] {
         assert!(probe(Cursor::new(file), &LIMITS).is_err());
     }
@@ -256,7 +303,7 @@ fn an_image_without_pixels_is_refused() {
 
 #[test]
 fn no_damaged_byte_makes_a_decoder_panic() {
-    for name in STILLS {
+    for name in STILLS.into_iter().chain(RARER) {
         let file = read(name);
         for place in (0..file.len()).step_by(file.len() / 150 + 1) {
             let mut damaged = file.clone();

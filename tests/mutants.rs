@@ -21,7 +21,7 @@ use tilemill::raster::metadata::Policy;
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use tilemill::raster::source::Rows;
 
-use stills::{STILLS, read};
+use stills::{RARER, STILLS, read};
 
 mod forms;
 mod stills;
@@ -160,7 +160,7 @@ fn read_all(file: &[u8]) -> bool {
 fn try_mutants(container: Container) {
     let long = std::env::var_os("TILEMILL_TEST_LONG").is_some();
     let (count, time) = if long { (20 * MUTANTS, 600) } else { (MUTANTS, 30) };
-    let stills = STILLS.iter().map(|name| (*name, read(name)));
+    let stills = STILLS.iter().chain(&RARER).map(|name| (*name, read(name)));
     let files: Vec<(&str, Vec<u8>)> = stills.chain(forms::all()).collect();
     let own: Vec<_> = files
         .iter()

@@ -68,10 +68,15 @@ pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<Name
     named(file, &plan.name, plan.container.mime())
 }
 
-/// The name of the original with the extension of the result.
+/// The longest name that file systems take, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// The name of the original with the extension of the result; of a name that would be too long only the start.
 fn result_name(plan: &Plan) -> String {
     let stem = Path::new(&plan.name).file_stem().unwrap_or_default().to_string_lossy();
-    format!("{stem}_complete.{}", plan.output.format.extension())
+    let end = format!("_complete.{}", plan.output.format.extension());
+    let stem = &stem[..stem.floor_char_boundary(LONGEST_NAME - end.len())];
+    format!("{stem}{end}")
 }
 
 fn named(file: File, name: &str, mime: &str) -> Result<NamedFile> {

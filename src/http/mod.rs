@@ -5,6 +5,7 @@
 //! * `door`: how many uploads and jobs are let in.
 //! * [`upload`]: an image at the door.
 //! * `form`: what a form contains.
+//! * `heads`: the heads of its fields.
 //! * `receive`: a body on its way into a file.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
@@ -48,6 +49,7 @@ pub mod error;
 pub mod events;
 mod files;
 mod form;
+mod heads;
 mod live;
 mod metrics;
 pub mod mosaic;

@@ -15,6 +15,7 @@ use super::description::{
 };
 use super::error::ApiError;
 use super::form::{self, Upload};
+use super::heads::Heads;
 use super::receive;
 use super::view::{self, JobView};
 use crate::model::event::Look;
@@ -45,13 +46,14 @@ const MAX_OVERHEAD: u64 = 1 << 20;
 pub async fn create(
     api: web::Data<Api>,
     request: HttpRequest,
-    body: Multipart,
+    body: web::Payload,
 ) -> Result<HttpResponse> {
     let _coming = api.door.upload()?;
     let length = content_length(request.headers());
     refuse_large(length, api.app.config.limits.max_upload.get())?;
     blocking(&api, move |space| space.check_upload(length.unwrap_or(0))).await??;
     let id = JobId::generate();
+    let body = Multipart::new(request.headers(), Heads::new(&request, body));
     let form = form::read(&api, id, body).await?;
     let view = match (form.image, form.from) {
         (Some(image), None) => admit(&api, id, image, &form.wishes).await?,

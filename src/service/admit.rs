@@ -96,6 +96,7 @@ impl Admission {
         let encoder = Encoder::new(output, size, filters.output_format(format))?;
         let mut notes = image.header.notes.clone();
         notes.extend(encoder.notes());
+        notes.extend(unsaid(&image.header, output));
         let converted = pixels.space == Space::Srgb;
         notes.extend(converted.then(|| "colours were converted to sRGB".to_owned()));
         notes.extend(inks.then(|| "CMYK was converted to sRGB".to_owned()));
@@ -199,6 +200,18 @@ fn wanted_pixels(
     let model = Encoder::new(output, header.size, format)?.model();
     let carried = output.metadata != Policy::None && header.profile == model;
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
+}
+
+/// The note for colours that no profile can express, unless the result carries their code points, as PNG does.
+fn unsaid(header: &Header, output: OutputOptions) -> Option<String> {
+    let colours = header.unsaid?;
+    match (output.format, output.metadata) {
+        (_, Policy::None) => Some(format!(
+            "its colours are {colours}, which the result does not say (output.metadata)"
+        )),
+        (OutputFormat::Png, _) => None,
+        (format, _) => Some(format!("its colours are {colours}, which {format} cannot say")),
+    }
 }
 
 /// Refuses wishes that no image could fulfil.

@@ -3,6 +3,7 @@
 The files are committed, because other versions of Pillow write other bytes.
 """
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -217,6 +218,51 @@ def further():
     grey.convert("1").save(HERE / "group4.tif", compression="group4", tiffinfo={274: 6, 33432: "(c) Somebody"})
 
 
+def side(length):
+    return struct.pack("<I", length - 1)[:3]
+
+
+def frame_webp(image):
+    """An animation of one frame, which does not fill its image."""
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112], exif[0x8298] = 6, "(c) Somebody"
+    image.save(file, "WEBP", quality=80, exif=exif)
+    file = file.getvalue()
+    pixels = file[file.index(b"ALPH") : file.index(b"EXIF")]
+    frame = bytes([2, 0, 0, 3, 0, 0]) + side(image.width) + side(image.height) + b"\x64\0\0\0" + pixels
+    header = b"VP8X" + struct.pack("<I", 10) + bytes([0x1A, 0, 0, 0]) + side(image.width + 9) + side(image.height + 8)
+    body = header + b"ANIM" + struct.pack("<I", 6) + bytes(6) + b"ANMF" + struct.pack("<I", len(frame)) + frame
+    body += file[file.index(b"EXIF") :]
+    (HERE / "frame.webp").write_bytes(b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body)
+
+
+def later_bmp(name, array, kind, fields=b"", behind=b""):
+    """A bitmap whose header says what kind of colours it has (BITMAPV5HEADER)."""
+    rows = b"".join(row[:, ::-1].tobytes() + bytes(-3 * WIDTH % 4) for row in array[::-1])
+    header = struct.pack("<IiiHHIIiiII", 124, WIDTH, HEIGHT, 1, 24, 0, len(rows), 0, 0, 0, 0) + bytes(16)
+    header = (header + kind[::-1] + fields).ljust(112, b"\0") + struct.pack("<3I", 124 + len(rows), len(behind), 0)
+    head = b"BM" + struct.pack("<IHHI", 14 + len(header + rows + behind), 0, 0, 14 + 124)
+    (HERE / name).write_bytes(head + header + rows + behind)
+
+
+def rarer():
+    rgb, rgba = picture(3, 255), Image.fromarray(picture(4, 255))
+    frame_webp(rgba)
+    points = [0.64, 0.33, 0.03, 0.21, 0.71, 0.08, 0.15, 0.06, 0.79]
+    numbers = struct.pack("<9i3I", *[round(v * (1 << 30)) for v in points], *[144179] * 3)
+    later_bmp("calibrated.bmp", rgb, bytes(4), numbers)
+    later_bmp("embedded.bmp", rgb, b"MBED", behind=wide_profile())
+    places = chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000))
+    extra = chunk(b"cICP", bytes([12, 13, 0, 1])) + chunk(b"gAMA", struct.pack(">I", 45470)) + places
+    frame = chunk(b"fcTL", struct.pack(">5I2H2B", 0, WIDTH, HEIGHT, 0, 0, 1, 10, 0, 0))
+    png("described.png", rgb, 2, 8, extra=extra + chunk(b"acTL", struct.pack(">2I", 1, 0)) + frame)
+    file = io.BytesIO()
+    Image.fromarray(rgb).quantize(16).save(file, "GIF")
+    file = bytearray(file.getvalue())
+    file[6:10] = struct.pack("<HH", 70, 20)
+    (HERE / "reaching.gif").write_bytes(file)
+
+
 def main():
     rgb = Image.fromarray(picture(3, 255))
     rgba = Image.fromarray(picture(4, 255))
@@ -248,6 +294,7 @@ def main():
 
     profiled()
     further()
+    rarer()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)
 

@@ -10,6 +10,7 @@ import sys
 
 import colour  # noqa: F401
 import containers  # noqa: F401
+import described  # noqa: F401
 import filters  # noqa: F401
 import jpeg  # noqa: F401
 import metadata  # noqa: F401

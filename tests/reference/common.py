@@ -56,6 +56,13 @@ def run(source, chain, target, **environment):
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+def noted(source, chain, target, **environment):
+    """Runs it, and gives what it says of the job."""
+    command = [TILEMILL, "run", source, "-o", target, "--filters", chain, "--overwrite"]
+    done = subprocess.run(command, check=True, env={**os.environ, **environment}, capture_output=True)
+    return (done.stdout + done.stderr).decode()
+
+
 def ours(array, chain):
     """What tilemill makes of an array."""
     source, target = WORK / "in.png", WORK / "out.png"

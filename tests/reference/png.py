@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from common import WORK, check, compare, read, run
+from common import WORK, check, compare, picture, read, refusal, run
 
 
 def chunk(name, data):
@@ -98,3 +98,36 @@ def compare_kind(path, target, given, array, depth, colour, keyed):
     if keyed:
         mode = "RGBA"
     compare(np.asarray(given.convert(mode)), np.asarray(expected.convert(mode)), 0)
+
+
+@check
+def an_animation_of_one_frame_is_a_still_if_that_is_the_image():
+    array = picture()
+    height, width = array.shape[:2]
+    frame = lambda number: chunk(b"fcTL", struct.pack(">5I2H2B", number, width, height, 0, 0, 1, 10, 0, 0))
+    control = lambda frames: chunk(b"acTL", struct.pack(">2I", frames, 0))
+    for extra in (control(1) + frame(0), frame(0) + control(1), control(0), control(1 << 31)):
+        write_png(WORK / "a.png", array, 2, 8, False, extra)
+        run(WORK / "a.png", "", WORK / "out.png")
+        compare(read(WORK / "out.png"), array, 0)
+    for extra, words in ((control(1), "1 frame "), (control(2) + frame(0), "2 frames "), (control(7), "7 frames ")):
+        write_png(WORK / "a.png", array, 2, 8, False, extra)
+        told = refusal(lambda: run(WORK / "a.png", "", WORK / "out.png"))
+        assert f"PNG with an animation of {words}cannot" in told, told
+
+
+@check
+def what_a_png_says_beside_its_pixels_does_not_keep_it_from_being_read():
+    array = picture()
+    for depth, extra in (
+        (8, chunk(b"eXIf", b"II*\0\x08\0\0\0" + bytes(20 << 20))),
+        (8, chunk(b"cICP", bytes([1, 13, 1, 1]))),
+        (16, chunk(b"cICP", bytes([9, 16, 0, 2]))),
+        (8, chunk(b"fcTL", bytes(26)) + chunk(b"sBIT", bytes(3)) + chunk(b"gAMA", bytes(4))),
+        (8, chunk(b"abCD", bytes(1000))),
+    ):
+        array = picture(depth=depth)
+        for interlaced in (False, True):
+            write_png(WORK / "a.png", array, 2, depth, interlaced, extra)
+            run(WORK / "a.png", "", WORK / "out.png")
+            compare(read(WORK / "out.png"), array, 0)

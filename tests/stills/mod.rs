@@ -49,6 +49,10 @@ pub const STILLS: [&str; 41] = [
     "ycck.jpg",
 ];
 
+/// What is stored in rarer ways.
+pub const RARER: [&str; 5] =
+    ["calibrated.bmp", "described.png", "embedded.bmp", "frame.webp", "reaching.gif"];
+
 pub fn read(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
 }

@@ -37,12 +37,19 @@ impl Encoding {
 /// XYZ of a colour in the levels of 8 bits: L* of 100 is 255, a* and b* of 0 are 128.
 fn lab_to_xyz([l, a, b]: [f64; 3]) -> [f64; 3] {
     let y = (l * (100.0 / 255.0) + 16.0) / 116.0;
-    let light = [y + (a - 128.0) / 500.0, y, y - (b - 128.0) / 200.0].map(|f| {
-        // The root is straight where it is dark.
-        let edge = 6.0 / 29.0;
-        if f > edge { f * f * f } else { 3.0 * edge * edge * (f - 4.0 / 29.0) }
-    });
+    let light = [y + (a - 128.0) / 500.0, y, y - (b - 128.0) / 200.0].map(cube);
     [light[0] * WHITE[0], light[1] * WHITE[1], light[2] * WHITE[2]]
+}
+
+/// The light, from 0 to 1, of a lightness (L*) from 0 to 1.
+pub(super) fn light_of(lightness: f64) -> f64 {
+    cube((lightness * 100.0 + 16.0) / 116.0)
+}
+
+/// The cube, which is straight where it is dark.
+fn cube(root: f64) -> f64 {
+    const EDGE: f64 = 6.0 / 29.0;
+    if root > EDGE { root * root * root } else { 3.0 * EDGE * EDGE * (root - 4.0 / 29.0) }
 }
 
 #[cfg(test)]

@@ -34,7 +34,11 @@ impl Conversion {
     pub(super) fn with(profile: &ColorProfile, model: Model, depth: Depth) -> Option<Conversion> {
         let max = (1_u32 << depth.bits()) - 1;
         if let Some(found) = table::of(profile, model.samples()) {
-            return Table::new(profile, found, model.samples(), max).map(Conversion::Tabled);
+            let table = Table::new(profile, found, model.samples(), max)?;
+            return Some(match model {
+                Model::Grey => Conversion::Shaped(Shaper::of_light(table.lights(max))),
+                _ => Conversion::Tabled(table),
+            });
         }
         Shaper::new(profile, model, max).map(Conversion::Shaped)
     }

@@ -3,6 +3,8 @@
 //! - `shaper`: profiles of three curves and a matrix, or of one curve for grey
 //! - `table`: profiles by table
 //! - `curve`: the curves of both
+//! - `build`: profiles for colours that a file describes in other words
+//! - `points`: colours by code points, as PNG has them
 //! - `connection`: what tables give
 //! - `srgb`: light to the numbers of sRGB
 //! - `convert`: rows on their way
@@ -13,15 +15,18 @@ use serde::{Deserialize, Serialize};
 
 use super::format::{Channels, PixelFormat};
 
+pub(super) mod build;
 mod connection;
 mod convert;
 mod curve;
 mod inks;
+mod points;
 mod shaper;
 mod srgb;
 mod table;
 
 pub(super) use convert::{Conversion, Converted};
+pub use points::CodePoints;
 
 /// What kind of colours a profile is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

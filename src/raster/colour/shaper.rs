@@ -1,8 +1,9 @@
 //! Profiles of three curves and a matrix, or of one curve for grey (ICC.1:2022, annex F), to sRGB.
 
-use moxcms::{ColorProfile, ToneReprCurve};
+use moxcms::{ColorProfile, DataColorSpace, ToneReprCurve};
 
 use super::Model;
+use super::connection::light_of;
 use super::curve::at;
 use super::srgb::Shape;
 
@@ -21,9 +22,16 @@ impl Shaper {
     pub(super) fn new(profile: &ColorProfile, model: Model, max: u32) -> Option<Shaper> {
         let (curves, matrix) = parts(profile, model)?;
         let value = |v: u32| f64::from(v) / f64::from(max);
-        let table = |curve: &&ToneReprCurve| (0..=max).map(|v| at(curve, value(v))).collect();
+        let light = |v: f64| if by_lightness(profile, model) { light_of(v) } else { v };
+        let table =
+            |curve: &&ToneReprCurve| (0..=max).map(|v| light(at(curve, value(v)))).collect();
         let linear = curves.iter().map(table).collect();
         Some(Shaper { linear, matrix, shape: Shape::new() })
+    }
+
+    /// For greys whose light, from 0 to 1, is known.
+    pub(super) fn of_light(light: Vec<f64>) -> Shaper {
+        Shaper { linear: vec![light], matrix: GREY, shape: Shape::new() }
     }
 
     /// The sRGB numbers, from 0 to 1, of one grey.
@@ -38,9 +46,16 @@ impl Shaper {
     }
 }
 
+/// Whether the curve of a profile gives lightness (L*), and not light.
+fn by_lightness(profile: &ColorProfile, model: Model) -> bool {
+    model == Model::Grey && profile.pcs == DataColorSpace::Lab
+}
+
+/// The matrix of greys, which need none.
+const GREY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+
 /// The curves of a profile, and its matrix to the light of sRGB.
 fn parts(profile: &ColorProfile, model: Model) -> Option<(Vec<&ToneReprCurve>, [[f64; 3]; 3])> {
-    const GREY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     match model {
         Model::Inks => None,
         Model::Grey => Some((vec![profile.gray_trc.as_ref()?], GREY)),

@@ -142,8 +142,19 @@ impl Table {
         self.inputs.len()
     }
 
+    /// The light, from 0 to 1, of each number up to `max`, of a table for one input: what a colour that it has is
+    /// in grey.
+    pub(super) fn lights(&self, max: u32) -> Vec<f64> {
+        (0..=max as usize).map(|value| self.xyz(std::iter::once(value))[1]).collect()
+    }
+
     /// The sRGB numbers, from 0 to 1, of as many numbers as there are inputs.
     pub(super) fn colour(&self, values: impl Iterator<Item = usize>) -> [f64; 3] {
+        let [x, y, z] = self.xyz(values);
+        self.to_light.map(|[a, b, c]| self.shape.of(a * x + b * y + c * z))
+    }
+
+    fn xyz(&self, values: impl Iterator<Item = usize>) -> [f64; 3] {
         let mut places = [0.0; MOST_INPUTS];
         for ((place, curve), value) in places.iter_mut().zip(&self.inputs).zip(values) {
             *place = curve[value];
@@ -153,8 +164,7 @@ impl Table {
             None => [places[0], places[1], places[2]],
         };
         let numbers = self.stages.iter().fold(start, |numbers, stage| stage.apply(numbers));
-        let [x, y, z] = self.encoding.xyz(numbers);
-        self.to_light.map(|[a, b, c]| self.shape.of(a * x + b * y + c * z))
+        self.encoding.xyz(numbers)
     }
 }
 

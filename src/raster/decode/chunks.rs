@@ -8,8 +8,10 @@ use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use flate2::Crc;
 use flate2::read::ZlibDecoder;
 
+use super::described::Described;
 use super::limits::MOST_METADATA;
-use crate::raster::metadata::{Metadata, Resolution};
+use crate::raster::colour::CodePoints;
+use crate::raster::metadata::{Metadata, Resolution, exif_block};
 
 /// Bytes of the signature, and of the checksum behind each chunk.
 const SIGNATURE: u64 = 8;
@@ -26,6 +28,18 @@ const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
 pub(super) struct Said {
     pub(super) metadata: Metadata,
     pub(super) resolution: Option<Resolution>,
+    pub(super) colours: Described,
+    /// Frames of the animation that the file says it is.
+    frames: Option<u32>,
+    /// Whether the image is the first of them.
+    is_frame: bool,
+}
+
+impl Said {
+    /// Frames of the animation, unless the image is the only one.
+    pub(super) fn animation(&self) -> Option<u32> {
+        self.frames.filter(|frames| *frames > 1 || !self.is_frame)
+    }
 }
 
 /// Reads the head of every chunk and the data of those that matter. What cannot be read of them is no part
@@ -50,8 +64,8 @@ fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> 
         let length = u32::from_be_bytes([l3, l2, l1, l0]);
         let wanted = match &name {
             b"IEND" => return Ok(()),
-            // Behind the pixels a profile is too late for those who show them as they come.
-            b"iCCP" => !pixels,
+            // Behind the pixels this is too late for programs that show them as they come.
+            b"cICP" | b"iCCP" | b"sRGB" | b"gAMA" | b"cHRM" | b"acTL" | b"fcTL" => !pixels,
             b"eXIf" | b"iTXt" | b"pHYs" => true,
             _ => false,
         };
@@ -63,7 +77,7 @@ fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> 
         };
         left -= fits;
         if let Some(data) = data(reader, name, length)? {
-            said.keep(name, data);
+            said.keep(name, &data);
         }
     }
     Ok(())
@@ -82,16 +96,38 @@ fn data<R: BufRead>(reader: &mut R, name: [u8; 4], length: u32) -> io::Result<Op
 }
 
 impl Said {
-    fn keep(&mut self, name: [u8; 4], data: Vec<u8>) {
-        let Metadata { icc, exif, xmp } = &mut self.metadata;
+    fn keep(&mut self, name: [u8; 4], data: &[u8]) {
+        let Metadata { exif, xmp, .. } = &mut self.metadata;
+        let colours = &mut self.colours;
         match &name {
-            b"iCCP" if icc.is_none() => *icc = profile(&data),
-            b"eXIf" if exif.is_none() => *exif = Some(data),
-            b"iTXt" if xmp.is_none() => *xmp = packet(&data),
-            b"pHYs" if self.resolution.is_none() => self.resolution = resolution(&data),
+            b"cICP" if colours.cicp.is_none() => colours.cicp = CodePoints::read(data),
+            b"iCCP" if colours.icc.is_none() => colours.icc = profile(data),
+            // How colours are fitted into smaller gamuts.
+            b"sRGB" => colours.srgb |= matches!(data, [0..=3]),
+            b"gAMA" if colours.gamma.is_none() => {
+                colours.gamma = numbers(data).map(|[gamma]| gamma);
+            }
+            b"cHRM" if colours.places.is_none() => colours.places = numbers(data),
+            b"acTL" if self.frames.is_none() => self.frames = frames(data),
+            b"fcTL" => self.is_frame = true,
+            b"eXIf" if exif.is_none() => *exif = exif_block(data),
+            b"iTXt" if xmp.is_none() => *xmp = packet(data),
+            b"pHYs" if self.resolution.is_none() => self.resolution = resolution(data),
             _ => {}
         }
     }
+}
+
+/// Numbers below 2^31, as many as there must be.
+fn numbers<const COUNT: usize>(data: &[u8]) -> Option<[u32; COUNT]> {
+    let (numbers, []) = data.as_chunks::<4>() else { return None };
+    let numbers = <[[u8; 4]; COUNT]>::try_from(numbers).ok()?.map(u32::from_be_bytes);
+    numbers.iter().all(|number| *number < 1 << 31).then_some(numbers)
+}
+
+/// Frames, and how often they are played; an animation that is not sound is none (PNG specification, 11.3.6).
+fn frames(data: &[u8]) -> Option<u32> {
+    numbers(data).map(|[frames, _]| frames).filter(|frames| *frames > 0)
 }
 
 /// What stands before the first zero, and behind it.

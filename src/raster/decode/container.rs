@@ -6,9 +6,10 @@ use std::io::{BufRead, Read, Seek, SeekFrom};
 use serde::{Deserialize, Serialize};
 
 use super::error::DecodeError;
+use super::others;
 
-/// Bytes from the start of a file that tell what it is.
-const LONGEST_SIGNATURE: usize = 64;
+/// Bytes from the start of a file that tell what it is. In XML the first element comes late.
+const LONGEST_SIGNATURE: usize = 512;
 
 /// A file format that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,10 +77,7 @@ impl Container {
         reader.seek(SeekFrom::Start(0))?;
         reader.by_ref().take(LONGEST_SIGNATURE as u64).read_to_end(&mut start)?;
         reader.seek(SeekFrom::Start(0))?;
-        Container::from_signature(&start).ok_or_else(|| match other_format(&start) {
-            Some(format) => DecodeError::unread(format),
-            None => DecodeError::NotAnImage,
-        })
+        Container::from_signature(&start).ok_or_else(|| others::refusal(&start))
     }
 
     fn from_signature(start: &[u8]) -> Option<Container> {
@@ -95,24 +93,6 @@ impl Container {
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Container::Gif),
             _ => None,
         }
-    }
-}
-
-/// Formats that people have and that are not read here, so that nobody is told that his picture is none.
-fn other_format(start: &[u8]) -> Option<&'static str> {
-    match start {
-        // A box of ISO/IEC 14496-12 that names the kinds of what follows, four letters each.
-        [_, _, _, _, b'f', b't', b'y', b'p', kinds @ ..] => {
-            let is = |kind: &[u8; 4]| kinds.as_chunks::<4>().0.contains(kind);
-            let avif = is(b"avif") || is(b"avis");
-            let heif = [b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"];
-            avif.then_some("AVIF").or(heif.into_iter().any(is).then_some("HEIC"))
-        }
-        [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
-        [0xFF, 0x4F, 0xFF, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => {
-            Some("JPEG 2000")
-        }
-        _ => None,
     }
 }
 

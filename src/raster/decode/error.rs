@@ -88,15 +88,17 @@ impl DecodeError {
         }
     }
 
-    /// A format that is known by its name alone.
-    pub(super) fn unread(format: &str) -> DecodeError {
-        let remedy = format!("readable are {}", Container::names());
-        DecodeError::Unsupported { what: format.to_owned(), remedy }
+    /// An animation of `frames` frames.
+    pub(super) fn animated(container: Container, frames: u32) -> DecodeError {
+        DecodeError::animation(
+            container,
+            &format!("{frames} frame{}", if frames == 1 { "" } else { "s" }),
+        )
     }
 
-    /// An animation of `frames` frames.
-    pub(super) fn animated(container: Container, frames: &str) -> DecodeError {
-        let what = format!("an animation of {frames} frames");
+    /// An animation of so many frames.
+    pub(super) fn animation(container: Container, frames: &str) -> DecodeError {
+        let what = format!("an animation of {frames}");
         DecodeError::unsupported(container, &what, "save one of them as a still image")
     }
 

@@ -1,18 +1,34 @@
-//! GIF: whether a file holds one image, and where.
+//! GIF: the one frame of a file, on the image that it lies in.
 
 use std::io::{BufRead, Seek, SeekFrom};
 
-use image::ImageDecoder;
-use image::codecs::gif::GifDecoder;
+use gif::{ColorOutput, DecodeOptions, DecodingError};
 
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
-use super::whole::{Beside, Whole};
-use super::{Decoder, Input};
+use super::{Decoder, Input, Stored};
+use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Channels, Depth, PixelFormat};
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::source::Rows;
+
+const FORMAT: PixelFormat = PixelFormat { channels: Channels::Rgba, depth: Depth::Eight };
+
+struct Gif<'r> {
+    decoder: gif::Decoder<Input<'r>>,
+    frame: Frame,
+    image: Size,
+}
+
+fn broken(error: DecodingError) -> DecodeError {
+    match error {
+        DecodingError::Io(error) => DecodeError::from_io(Container::Gif, error),
+        other => DecodeError::damaged(Container::Gif, other),
+    }
+}
 
 /// The decoder for a file of one frame.
 pub(super) fn open<'r>(
@@ -21,20 +37,50 @@ pub(super) fn open<'r>(
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let frame = only_frame(&mut reader)?;
     reader.seek(SeekFrom::Start(0))?;
-    let decoder = GifDecoder::new(reader);
-    let mut decoder = decoder.map_err(|error| DecodeError::from_image(Container::Gif, error))?;
-    let metadata = Metadata {
-        icc: decoder.icc_profile().ok().flatten(),
-        exif: None,
-        xmp: decoder.xmp_metadata().ok().flatten(),
-    };
-    let (width, height) = decoder.dimensions();
-    let memory = frame.bytes_apart(Size::new(width, height));
-    let beside = Beside { metadata, memory, ..Beside::default() };
-    Ok(Box::new(Whole::new(Container::Gif, decoder, limits, beside)?))
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    let decoder = options.read_info(reader).map_err(broken)?;
+    let image = frame.extended(Size::new(decoder.width().into(), decoder.height().into()));
+    limits.check_size(image)?;
+    Ok(Box::new(Gif { decoder, frame, image }))
+}
+
+impl Decoder for Gif<'_> {
+    fn stored(&self) -> Stored {
+        Stored { size: self.image, format: FORMAT, orientation: Orientation::UPRIGHT, inks: false }
+    }
+
+    fn memory(&self) -> u64 {
+        let apart =
+            if self.frame.fills(self.image) { 0 } else { raster_bytes(self.frame.size, FORMAT) };
+        raster_bytes(self.image, FORMAT).saturating_add(apart)
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        Metadata {
+            icc: self.decoder.icc_profile().map(Vec::from),
+            xmp: self.decoder.xmp_metadata().map(Vec::from),
+            ..Metadata::default()
+        }
+    }
+
+    fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let Gif { frame, image, .. } = *self;
+        self.decoder.next_frame_info().map_err(broken)?;
+        let mut pixels = Pixels::zeroed(frame.size, FORMAT);
+        self.decoder.read_into_buffer(pixels.as_bytes_mut()).map_err(broken)?;
+        if !frame.fills(image) {
+            // What lies around it is transparent.
+            let mut whole = Pixels::zeroed(image, FORMAT);
+            whole.paste(frame.left, frame.top, &pixels);
+            pixels = whole;
+        }
+        rows.push(pixels).map_err(DecodeError::keep)
+    }
 }
 
 /// Where a frame lies in the image.
+#[derive(Clone, Copy)]
 struct Frame {
     left: u32,
     top: u32,
@@ -42,15 +88,14 @@ struct Frame {
 }
 
 impl Frame {
-    /// Bytes of the frame if it has to be decoded apart from its image: if its rows are not those of it.
-    fn bytes_apart(&self, image: Size) -> u64 {
-        let fits = u64::from(self.top) + u64::from(self.size.height) <= u64::from(image.height);
-        let within = self.left == 0 && self.size.width == image.width && fits;
-        if within {
-            0
-        } else {
-            raster_bytes(self.size, PixelFormat::new(Channels::Rgba, Depth::Eight))
-        }
+    /// The size of the image, which grows where the frame exceeds the screen: browsers show the whole frame.
+    fn extended(&self, screen: Size) -> Size {
+        let (right, bottom) = (self.left + self.size.width, self.top + self.size.height);
+        Size::new(screen.width.max(right), screen.height.max(bottom))
+    }
+
+    fn fills(&self, image: Size) -> bool {
+        self.size == image
     }
 }
 
@@ -63,16 +108,15 @@ fn count<R: BufRead>(decoder: &mut gif::Decoder<R>, known: u32) -> String {
     while let Ok(Some(_)) = decoder.next_frame_info() {
         frames += 1;
         if frames == MOST_FRAMES {
-            return format!("{MOST_FRAMES} or more");
+            return format!("{MOST_FRAMES} or more frames");
         }
     }
-    frames.to_string()
+    format!("{frames} frames")
 }
 
 fn only_frame<R: BufRead + Seek>(reader: &mut R) -> Result<Frame, DecodeError> {
-    let mut options = gif::DecodeOptions::new();
+    let mut options = DecodeOptions::new();
     options.skip_frame_decoding(true);
-    let broken = |error| DecodeError::damaged(Container::Gif, error);
     let mut decoder = options.read_info(reader).map_err(broken)?;
     let frame = decoder.next_frame_info().map_err(broken)?;
     let frame = frame.ok_or_else(|| DecodeError::damaged(Container::Gif, "it has no frame"))?;
@@ -80,7 +124,8 @@ fn only_frame<R: BufRead + Seek>(reader: &mut R) -> Result<Frame, DecodeError> {
     let frame = Frame { left: frame.left.into(), top: frame.top.into(), size };
     // What follows the first frame may be broken as long as it is no second one.
     match decoder.next_frame_info() {
-        Ok(Some(_)) => Err(DecodeError::animated(Container::Gif, &count(&mut decoder, 2))),
+        Ok(Some(_)) => Err(DecodeError::animation(Container::Gif, &count(&mut decoder, 2))),
+        Ok(None) | Err(_) if size.is_empty() => Err(DecodeError::EmptyImage { size }),
         Ok(None) | Err(_) => Ok(frame),
     }
 }

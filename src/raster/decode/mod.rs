@@ -1,17 +1,20 @@
 //! Files to rows of pixels: the format by content, the limits by header, then band after band.
 //!
 //! - [`container`]: the file formats that can be read
+//! - `others`: formats that are known and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: what an image may need
-//! - `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
+//! - `bmp`, `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
 //! - `chunks`: what PNG says beside its pixels
+//! - `described`: what PNG says of its colours
+//! - `essential`: the chunks of PNG that its pixels need
+//! - `riff`: where the parts of a WebP file lie
 //! - `whole`: the decoders that need the whole image in memory
-//! - `gif`: whether a GIF file holds one image, and where
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
 
-use super::colour::{Conversion, Converted, Model, Profile, Space};
+use super::colour::{CodePoints, Conversion, Converted, Model, Profile, Space};
 pub use super::format::Colours;
 use super::grid::Size;
 use super::metadata::Metadata;
@@ -19,13 +22,18 @@ use super::orientation::Orientation;
 use super::pixels::{Channels, PixelFormat};
 use super::source::{MemoryRaster, Rows, Source};
 
+mod bmp;
 mod chunks;
 pub mod container;
+mod described;
 pub mod error;
+mod essential;
 mod gif;
 mod jpeg;
 pub mod limits;
+mod others;
 mod png;
+mod riff;
 mod tiff;
 mod webp;
 mod whole;
@@ -47,6 +55,8 @@ pub struct Header {
     pub has_luma: bool,
     /// What the pixels mean if that is not sRGB: the kind of colours that the file's profile is for.
     pub profile: Option<Model>,
+    /// The code points of its colours, if no profile can express them.
+    pub unsaid: Option<CodePoints>,
     /// Whether the file holds inks, which become RGB for everybody.
     pub inks: bool,
     /// How the stored pixels are turned for viewing.
@@ -164,7 +174,7 @@ impl Image<'_> {
         &self.header
     }
 
-    /// What the file says beside its pixels.
+    /// What the file says beside its pixels, of the image as viewed.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -194,7 +204,7 @@ pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, De
     Ok(opened(Box::new(reader), limits)?.header)
 }
 
-/// What the image at the start of `reader` says beside its pixels.
+/// What the image at the start of `reader` says beside its pixels, as viewed.
 pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
     Ok(opened(Box::new(reader), limits)?.metadata)
 }
@@ -230,13 +240,14 @@ fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, Decod
         Container::Tiff => tiff::open(reader, limits)?,
         Container::Gif => gif::open(reader, limits)?,
         Container::WebP => webp::open(reader, limits)?,
-        Container::Bmp => whole::open_bmp(reader, limits)?,
+        Container::Bmp => bmp::open(reader, limits)?,
     };
-    let metadata = decoder.metadata();
-    let Stored { format, inks, .. } = decoder.stored();
+    let Stored { size, format, orientation, inks } = decoder.stored();
+    let metadata = decoder.metadata().viewed(orientation, orientation.size(size));
     let model = if inks { Model::Inks } else { Model::of(format.channels) };
     let profile = Profile::of(metadata.icc.as_deref(), model);
-    let header = header(container, &*decoder, profile.as_ref().map(|_| model));
+    let profiled = profile.as_ref().map(|_| model);
+    let header = Header { unsaid: metadata.unsaid(), ..header(container, &*decoder, profiled) };
     limits.check_memory(header.memory)?;
     Ok(Image { header, metadata, profile, decoder })
 }
@@ -250,6 +261,7 @@ fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -
         format: if inks { PixelFormat { channels: Channels::Rgb, ..format } } else { format },
         has_luma: decoder.has_luma(),
         profile: profile.filter(|_| !inks),
+        unsaid: None,
         inks,
         orientation,
         memory: decoder.memory(),

@@ -1,15 +1,15 @@
 //! PNG: row by row, except where rows are interlaced.
 
-use std::io::{Seek, SeekFrom};
-
 use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
 use super::chunks::{self, Said};
 use super::container::Container;
-use super::error::{DecodeError, RESAVE};
+use super::error::DecodeError;
+use super::essential::Essential;
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
+use crate::raster::colour::Model;
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
@@ -20,7 +20,7 @@ use crate::raster::source::Rows;
 const LARGEST_PIXEL: usize = 8;
 
 struct Png<'r> {
-    reader: Reader<Input<'r>>,
+    reader: Reader<Essential<Input<'r>>>,
     stored: Stored,
     metadata: Metadata,
 }
@@ -37,13 +37,13 @@ pub(super) fn open<'r>(
     mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
-    let Said { metadata, resolution } = chunks::said(&mut reader)?;
+    let said = chunks::said(&mut reader)?;
+    if let Some(frames) = said.animation() {
+        return Err(DecodeError::animated(Container::Png, frames));
+    }
+    let Said { metadata, resolution, colours, .. } = said;
     let orientation = from_exif_block(metadata.exif.as_deref());
-    reader.seek(SeekFrom::Start(0))?;
-    let mut decoder = png::Decoder::new(reader);
-    // Those were read above.
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
+    let mut decoder = png::Decoder::new(Essential::new(reader)?);
     let info = decoder.read_header_info().map_err(broken)?;
     let size = Size::new(info.width, info.height);
     // Before anything else: the library takes memory for a row as soon as it goes on.
@@ -53,11 +53,9 @@ pub(super) fn open<'r>(
     // Palettes and fewer bits than 8 become 8 bits; 16 bits stay.
     decoder.set_transformations(Transformations::EXPAND);
     let reader = decoder.read_info().map_err(broken)?;
-    if let Some(animation) = reader.info().animation_control {
-        return Err(DecodeError::animated(Container::Png, &animation.num_frames.to_string()));
-    }
     let format = pixel_format(reader.output_color_type())?;
-    let metadata = metadata.with_resolution(resolution);
+    let (icc, cicp) = colours.winner(Model::of(format.channels));
+    let metadata = Metadata { icc, cicp, ..metadata }.with_resolution(resolution);
     let stored = Stored { size, format, orientation, inks: false };
     Ok(Box::new(Png { reader, stored, metadata }))
 }
@@ -69,7 +67,7 @@ fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeErro
         ColorType::Rgb => Channels::Rgb,
         ColorType::Rgba => Channels::Rgba,
         ColorType::Indexed => {
-            return Err(DecodeError::unsupported(Container::Png, "a palette of its own", RESAVE));
+            return Err(DecodeError::damaged(Container::Png, "its palette is missing"));
         }
     };
     let depth = if output.1 == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };

@@ -1,12 +1,13 @@
 //! WebP: one image of it.
 
-use std::io::{Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, MOST_METADATA, raster_bytes};
+use super::riff::{self, Frame, Headed, Layout};
 use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
@@ -37,37 +38,93 @@ fn broken(error: DecodingError) -> DecodeError {
     }
 }
 
+fn broken_off(error: io::Error) -> DecodeError {
+    DecodeError::from_io(Container::WebP, error)
+}
+
+fn misread(what: &'static str) -> DecodeError {
+    DecodeError::damaged(Container::WebP, what)
+}
+
 /// The decoder for a file of one image.
 pub(super) fn open<'r>(
     mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
-    reader.seek(SeekFrom::Start(0))?;
-    let mut decoder = WebPDecoder::new(reader).map_err(broken)?;
-    if decoder.is_animated() {
-        return Err(DecodeError::animated(Container::WebP, &decoder.num_frames().to_string()));
+    let layout = riff::layout(&mut reader)?;
+    let Some(layout) = layout else { return Ok(Box::new(WebP::new(reader, limits, None)?)) };
+    if layout.is_animated() {
+        return open_animated(reader, &layout, limits);
     }
-    let (width, height) = decoder.dimensions();
-    let size = Size::new(width, height);
-    limits.check_size(size)?;
-    // The library takes as many bytes as the file says they are.
-    decoder.set_memory_limit(MOST_METADATA);
-    // What cannot be read of it is no part of the image.
-    let metadata = Metadata {
-        icc: decoder.icc_profile().ok().flatten(),
-        exif: decoder.exif_metadata().ok().flatten(),
-        xmp: decoder.xmp_metadata().ok().flatten(),
+    if !layout.is_consistent(&mut reader).map_err(broken_off)? {
+        return Err(misread("its parts are of different sizes"));
+    }
+    let reader: Input<'r> = match layout.mended() {
+        None => reader,
+        Some((head, part)) => Box::new(Headed::new(head, reader, part)),
     };
-    let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
-    let format = PixelFormat::new(channels, Depth::Eight);
-    let orientation = from_exif_block(metadata.exif.as_deref());
-    let stored = Stored { size, format, orientation, inks: false };
-    let beside = match channels {
-        Channels::Rgba if decoder.is_lossy() => BESIDE_LOSSY_ALPHA,
-        Channels::Rgba => BESIDE_LOSSLESS_ALPHA,
-        _ => BESIDE_OPAQUE,
-    };
-    Ok(Box::new(WebP { decoder, stored, metadata, beside }))
+    Ok(Box::new(WebP::new(reader, limits, None)?))
+}
+
+/// The decoder for an animation, which must be of one frame.
+fn open_animated<'r>(
+    mut reader: Input<'r>,
+    layout: &Layout,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let frames = layout.frames();
+    if frames > 1 {
+        return Err(DecodeError::animated(Container::WebP, frames));
+    }
+    limits.check_size(layout.canvas)?;
+    if !layout.whole {
+        return Err(misread("it breaks off"));
+    }
+    let frame = layout.frame(&mut reader).map_err(broken_off)?;
+    let frame = frame.ok_or_else(|| misread("it has no frame"))?;
+    let metadata = layout.metadata(&mut reader)?;
+    let still = frame.still(&mut reader).map_err(broken_off)?;
+    let (head, part) = still.ok_or_else(|| misread("its frame is of another size"))?;
+    let still: Input<'r> = Box::new(Headed::new(head, reader, part));
+    let decoder = WebP::new(still, limits, Some(metadata))?;
+    if frame.size == layout.canvas {
+        return Ok(Box::new(decoder));
+    }
+    Ok(Box::new(Placed { decoder, frame, canvas: layout.canvas }))
+}
+
+impl<'r> WebP<'r> {
+    /// For a still image. `told` replaces the metadata of the file.
+    fn new(
+        mut reader: Input<'r>,
+        limits: &Limits,
+        told: Option<Metadata>,
+    ) -> Result<WebP<'r>, DecodeError> {
+        reader.seek(SeekFrom::Start(0))?;
+        let mut decoder = WebPDecoder::new(reader).map_err(broken)?;
+        let (width, height) = decoder.dimensions();
+        let size = Size::new(width, height);
+        limits.check_size(size)?;
+        // The library takes as many bytes as the file says they are.
+        decoder.set_memory_limit(MOST_METADATA);
+        // What cannot be read of it is no part of the image.
+        let metadata = told.unwrap_or_else(|| Metadata {
+            icc: decoder.icc_profile().ok().flatten(),
+            exif: decoder.exif_metadata().ok().flatten(),
+            xmp: decoder.xmp_metadata().ok().flatten(),
+            ..Metadata::default()
+        });
+        let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
+        let format = PixelFormat::new(channels, Depth::Eight);
+        let orientation = from_exif_block(metadata.exif.as_deref());
+        let stored = Stored { size, format, orientation, inks: false };
+        let beside = match channels {
+            Channels::Rgba if decoder.is_lossy() => BESIDE_LOSSY_ALPHA,
+            Channels::Rgba => BESIDE_LOSSLESS_ALPHA,
+            _ => BESIDE_OPAQUE,
+        };
+        Ok(WebP { decoder, stored, metadata, beside })
+    }
 }
 
 impl Decoder for WebP<'_> {
@@ -91,4 +148,60 @@ impl Decoder for WebP<'_> {
         drop(self);
         rows.push(pixels).map_err(DecodeError::keep)
     }
+}
+
+/// A frame that does not fill its image, which is transparent around it.
+struct Placed<'r> {
+    decoder: WebP<'r>,
+    frame: Frame,
+    canvas: Size,
+}
+
+impl Decoder for Placed<'_> {
+    fn stored(&self) -> Stored {
+        let format = PixelFormat::new(Channels::Rgba, Depth::Eight);
+        Stored { size: self.canvas, format, ..self.decoder.stored }
+    }
+
+    fn memory(&self) -> u64 {
+        let frame = PixelFormat::new(Channels::Rgba, Depth::Eight);
+        let canvas = raster_bytes(self.canvas, frame);
+        let opaque = raster_bytes(self.frame.size, frame);
+        self.decoder.memory().saturating_add(canvas).saturating_add(opaque)
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        self.decoder.metadata()
+    }
+
+    fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let Frame { left, top, .. } = self.frame;
+        let canvas = Pixels::zeroed(self.canvas, self.stored().format);
+        let mut placed = Place { canvas, left, top };
+        Box::new(self.decoder).read(colours, &mut placed)?;
+        rows.push(placed.canvas).map_err(DecodeError::keep)
+    }
+}
+
+/// Takes the rows of a frame in.
+struct Place {
+    canvas: Pixels,
+    left: u32,
+    top: u32,
+}
+
+impl Rows for Place {
+    fn push(&mut self, rows: Pixels) -> io::Result<()> {
+        let height = rows.height();
+        let rows = if rows.channels() == Channels::Rgba { rows } else { with_alpha(&rows) };
+        self.canvas.paste(self.left, self.top, &rows);
+        self.top += height;
+        Ok(())
+    }
+}
+
+fn with_alpha(rgb: &Pixels) -> Pixels {
+    let (pixels, _) = rgb.as_bytes().as_chunks::<3>();
+    let samples: Vec<u8> = pixels.iter().flat_map(|&[r, g, b]| [r, g, b, u8::MAX]).collect();
+    Pixels::of(rgb.size(), Channels::Rgba, samples)
 }

@@ -1,15 +1,14 @@
 //! Decoders that need the whole image in memory.
 
-use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder};
 
 use super::container::Container;
 use super::error::{DecodeError, RESAVE};
 use super::limits::{Limits, raster_bytes};
-use super::{Decoder, Input, Stored};
+use super::{Decoder, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
+use crate::raster::metadata::{Metadata, orientation_of};
 use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
@@ -78,8 +77,7 @@ impl<D: ImageDecoder> Decoder for Whole<D> {
 
 /// The orientation that an Exif block tells, or none.
 pub(super) fn from_exif_block(block: Option<&[u8]>) -> Orientation {
-    let told = block.and_then(image::metadata::Orientation::from_exif_chunk);
-    told.and_then(|told| Orientation::from_exif(told.to_exif())).unwrap_or(Orientation::UPRIGHT)
+    block.and_then(orientation_of).unwrap_or_default()
 }
 
 fn pixel_format(
@@ -108,15 +106,4 @@ fn pixel_format(
         _ => return Err(DecodeError::unsupported(container, "floating-point samples", RESAVE)),
     };
     Ok(PixelFormat { channels, depth })
-}
-
-/// BMP, which has no orientation and one image.
-pub(super) fn open_bmp<'r>(
-    reader: Input<'r>,
-    limits: &Limits,
-) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
-    let container = Container::Bmp;
-    let decoder = BmpDecoder::new(reader);
-    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
-    Ok(Box::new(Whole::new(container, decoder, limits, Beside::default())?))
 }

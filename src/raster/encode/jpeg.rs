@@ -82,7 +82,7 @@ impl Jpeg {
 
     /// The segments that say something beside the pixels. What does not fit into them is left out.
     fn application_segments(&self) -> Vec<u8> {
-        let Metadata { icc, exif, xmp } = &self.metadata;
+        let Metadata { icc, exif, xmp, .. } = &self.metadata;
         let mut segments = Vec::new();
         for (name, data) in [(EXIF, exif), (XMP, xmp)] {
             if let Some(data) = data.as_ref().filter(|data| name.len() + data.len() <= LONGEST) {

@@ -42,8 +42,11 @@ impl Png {
 
     /// The chunks that say something beside the pixels, which stand before them.
     fn ancillary(&self) -> Result<Vec<u8>, EncodeError> {
-        let Metadata { icc, exif, xmp } = &self.metadata;
+        let Metadata { icc, cicp, exif, xmp } = &self.metadata;
         let mut chunks = Vec::new();
+        if let Some(points) = cicp {
+            chunks.extend(chunk(*b"cICP", &points.write()));
+        }
         if let Some(icc) = icc {
             // A name, and the one method of compression there is.
             let mut data = b"ICC profile\0\0".to_vec();

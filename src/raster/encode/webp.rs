@@ -50,7 +50,7 @@ impl Codec for WebP {
         };
         let mut file = Vec::new();
         let mut encoder = WebPEncoder::new(&mut file);
-        let Metadata { icc, exif, xmp } = self.metadata.clone();
+        let Metadata { icc, exif, xmp, .. } = self.metadata.clone();
         // Without any of these the file is of the simpler kind.
         if let Some(icc) = icc {
             encoder.set_icc_profile(icc);

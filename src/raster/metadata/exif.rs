@@ -5,8 +5,8 @@ use super::ifd::{Entry, Reader, Width, directory};
 /// Blocks begin like a TIFF file: byte order, 42, and where the first directory lies.
 const HEADER: [u8; 8] = [b'I', b'I', 42, 0, 8, 0, 0, 0];
 
-const ORIENTATION: u16 = 274;
-const EXIF_POINTER: u16 = 34_665;
+pub(super) const ORIENTATION: u16 = 274;
+pub(super) const EXIF_POINTER: u16 = 34_665;
 const GPS_POINTER: u16 = 34_853;
 const INTEROPERABILITY_POINTER: u16 = 40_965;
 const MAKER_NOTE: u16 = 37_500;
@@ -112,44 +112,9 @@ impl Exif {
     }
 }
 
-/// A whole block as it is, but for its orientation, which is applied and says upright.
-pub(in crate::raster) fn upright(block: &[u8]) -> Vec<u8> {
-    let mut block = block.to_vec();
-    let place = Reader::new(&block).and_then(|(reader, first)| {
-        let order = reader.is_big_endian();
-        Some((reader.place_of(first, ORIENTATION)?, order))
-    });
-    if let Some((place, big_endian)) = place
-        && let Some(value) = block.get_mut(place..place + 2)
-    {
-        value.copy_from_slice(&if big_endian { [0, 1] } else { [1, 0] });
-    }
-    block
-}
-
-/// The same for a packet of XMP, where the number stands as text behind `tiff:Orientation`.
-pub(in crate::raster) fn upright_xmp(packet: &[u8]) -> Vec<u8> {
-    const NAME: &[u8] = b"tiff:Orientation";
-    let mut packet = packet.to_vec();
-    let mut from = 0;
-    while let Some(found) = packet[from..].windows(NAME.len()).position(|bytes| bytes == NAME) {
-        from += found + NAME.len();
-        // `="6"`, or `>6<`, with white space where XML allows it.
-        let between = |byte: &u8| matches!(byte, b' ' | b'\n' | b'=' | b'"' | b'\'' | b'>');
-        let length = packet[from..].iter().take_while(|byte| between(byte)).count();
-        let closing = from > NAME.len() && packet[from - NAME.len() - 1] == b'/';
-        if let Some(digit @ b'1'..=b'8') = packet.get_mut(from + length)
-            && !closing
-        {
-            *digit = b'1';
-        }
-    }
-    packet
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::ifd::{SHORT, UNDEFINED};
+    use super::super::ifd::UNDEFINED;
     use super::*;
 
     fn text(tag: u16, text: &str) -> Entry {
@@ -181,23 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn orientation_is_reset_in_either_byte_order() {
-        let entry = Entry { tag: ORIENTATION, kind: SHORT, count: 1, bytes: vec![6, 0] };
-        let little = [&HEADER[..], &directory(&[entry], 8, Width::Classic)].concat();
-        let big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
-        for block in [little, big] {
-            let orientation = |block: &[u8]| {
-                let (reader, first) = Reader::new(block).unwrap();
-                reader.entries(first)[0].bytes.clone()
-            };
-            assert_eq!(
-                (orientation(&block), orientation(&upright(&block))),
-                (vec![6, 0], vec![1, 0])
-            );
-        }
-        let packet = br#"<a tiff:Orientation="8"><tiff:Orientation>3</tiff:Orientation>"#;
-        let upright = br#"<a tiff:Orientation="1"><tiff:Orientation>1</tiff:Orientation>"#;
-        assert_eq!(upright_xmp(packet), upright);
+    fn text_of_exif_3_is_kept_and_written_as_the_type_that_all_readers_know() {
+        let told = Entry { kind: 129, ..text(33_432, "© me\0") };
+        let exif = Exif { main: vec![told], ..Exif::default() };
+        assert_eq!(Exif::read(&exif.write()).main, [text(33_432, "© me\0")]);
     }
 
     #[test]
@@ -208,7 +160,6 @@ mod tests {
                 let mut damaged = block.clone();
                 damaged[place] = value;
                 let _ = Exif::read(&damaged);
-                let _ = upright(&damaged);
             }
         }
         assert!(Exif::read(b"").is_empty() && Exif::read(b"II*\0\xFF\xFF\xFF\xFF").is_empty());

@@ -11,10 +11,20 @@ pub(in crate::raster) struct Entry {
     pub(in crate::raster) bytes: Vec<u8>,
 }
 
+/// What a block begins with where it stands in a segment of JPEG (Exif 3.0, 4.7.2.2); the last byte is padding.
+const SEGMENT_NAME: &[u8; 5] = b"Exif\0";
+
+const BYTE: u16 = 1;
+pub(in crate::raster) const ASCII: u16 = 2;
 pub(in crate::raster) const SHORT: u16 = 3;
 pub(in crate::raster) const LONG: u16 = 4;
 pub(in crate::raster) const UNDEFINED: u16 = 7;
+const SIGNED_BYTE: u16 = 6;
+const SIGNED_SHORT: u16 = 8;
+const SIGNED_LONG: u16 = 9;
 pub(in crate::raster) const LONG8: u16 = 16;
+/// Text of Exif 3.0, which most readers do not know yet.
+const UTF8: u16 = 129;
 
 impl Entry {
     pub(in crate::raster) fn shorts(tag: u16, values: &[u16]) -> Entry {
@@ -50,7 +60,7 @@ impl Entry {
 /// Bytes of a value of a type, and of the numbers it is made of.
 pub(in crate::raster) fn type_size(kind: u16) -> Option<(usize, usize)> {
     match kind {
-        1 | 2 | 6 | 7 => Some((1, 1)),
+        1 | 2 | 6 | 7 | UTF8 => Some((1, 1)),
         3 | 8 => Some((2, 2)),
         4 | 9 | 11 | 13 => Some((4, 4)),
         5 | 10 => Some((8, 4)),
@@ -107,9 +117,28 @@ pub(super) struct Reader<'a> {
 const MOST_ENTRIES: usize = 512;
 const LONGEST_VALUE: usize = 1 << 20;
 
+/// Bytes of an entry: tag, type, count, value or its place.
+pub(super) const ENTRY_BYTES: usize = 12;
+
+/// A block without the name that it has in a segment of JPEG.
+pub(super) fn without_name(mut block: &[u8]) -> &[u8] {
+    while let Some([_, rest @ ..]) = block.strip_prefix(SEGMENT_NAME) {
+        block = rest;
+    }
+    block
+}
+
+/// Bytes of a value of a type of whole numbers.
+pub(super) fn whole_number_size(kind: u16) -> Option<usize> {
+    let kinds = [BYTE, SHORT, LONG, SIGNED_BYTE, SIGNED_SHORT, SIGNED_LONG];
+    type_size(kind).map(|(size, _)| size).filter(|_| kinds.contains(&kind))
+}
+
 impl<'a> Reader<'a> {
-    /// A reader and the place of the first directory; `None` if this is no such block.
+    /// A reader and the place of the first directory; `None` if this is no such block. The name that a block
+    /// has in JPEG does not count, however often it stands there.
     pub(super) fn new(block: &'a [u8]) -> Option<(Reader<'a>, usize)> {
+        let block = without_name(block);
         let big_endian = match block.get(..4)? {
             [b'I', b'I', 42, 0] => false,
             [b'M', b'M', 0, 42] => true,
@@ -134,17 +163,40 @@ impl<'a> Reader<'a> {
     pub(super) fn entries(&self, at: usize) -> Vec<Entry> {
         let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
         let mut entries: Vec<Entry> =
-            (0..count).filter_map(|index| self.entry(at + 2 + index * 12)).collect();
+            (0..count).filter_map(|index| self.entry(at + 2 + index * ENTRY_BYTES)).collect();
         entries.sort_by_key(|entry| entry.tag);
         entries.dedup_by_key(|entry| entry.tag);
         entries
     }
 
-    /// Where the value of a tag stands in the block, of the directory at `at`.
-    pub(super) fn place_of(&self, at: usize, tag: u16) -> Option<usize> {
-        let count = self.number(at, 2)?.min(MOST_ENTRIES);
-        let mut places = (0..count).map(|index| at + 2 + index * 12);
-        places.find(|place| self.number(*place, 2) == Some(tag.into())).map(|place| place + 8)
+    /// Where the entries of a tag stand in the block, of the directory at `at`.
+    pub(super) fn places_of(&self, at: usize, tag: u16) -> Vec<usize> {
+        let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
+        let places = (0..count).map(|index| at + 2 + index * ENTRY_BYTES);
+        places.filter(|place| self.number(*place, 2) == Some(tag.into())).collect()
+    }
+
+    /// Where the types of texts of Exif 3.0 stand in the directory at `at`.
+    pub(super) fn types_of_utf8(&self, at: usize) -> Vec<usize> {
+        let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
+        let types = (0..count).map(|index| at + 2 + index * ENTRY_BYTES + 2);
+        types.filter(|place| self.number(*place, 2) == Some(UTF8.into())).collect()
+    }
+
+    /// Where the first value of the entry at `place` stands, if that is a whole number, and its type.
+    pub(super) fn whole_number_of(&self, place: usize) -> Option<(usize, u16)> {
+        let kind = u16::try_from(self.number(place + 2, 2)?).ok()?;
+        let size = whole_number_size(kind)?;
+        let length = self.number(place + 4, 4)?.checked_mul(size).filter(|length| *length > 0)?;
+        let at = if length <= 4 { place + 8 } else { self.number(place + 8, 4)? };
+        (at.checked_add(size)? <= self.block.len()).then_some((at, kind))
+    }
+
+    /// The first whole number of a tag of the directory at `at`.
+    pub(super) fn whole_number(&self, at: usize, tag: u16) -> Option<usize> {
+        let mut places = self.places_of(at, tag).into_iter();
+        let (at, kind) = places.find_map(|place| self.whole_number_of(place))?;
+        self.number(at, whole_number_size(kind)?)
     }
 
     fn entry(&self, at: usize) -> Option<Entry> {
@@ -158,6 +210,8 @@ impl<'a> Reader<'a> {
         if self.big_endian {
             bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
         }
+        // Readers of ASCII take it for UTF-8 where it is, and all of them know its type.
+        let kind = if kind == UTF8 { ASCII } else { kind };
         Some(Entry { tag, kind, count: count as u64, bytes })
     }
 
@@ -167,7 +221,12 @@ impl<'a> Reader<'a> {
         pointer.map_or_else(Vec::new, |at| self.entries(at as usize))
     }
 
-    pub(super) fn is_big_endian(&self) -> bool {
-        self.big_endian
+    /// The low bytes of a number in the order of the block.
+    pub(super) fn written(&self, value: u32, length: usize) -> Vec<u8> {
+        let mut bytes = value.to_le_bytes()[..length].to_vec();
+        if self.big_endian {
+            bytes.reverse();
+        }
+        bytes
     }
 }

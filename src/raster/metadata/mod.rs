@@ -1,20 +1,27 @@
 //! What a file says beside its pixels, and what of it goes into another file.
 //!
+//! - `announced`: what tells of other images in the file
 //! - `ifd`: the directories of TIFF and Exif
 //! - `exif`: what they say, and what of that is safe
 //! - `resolution`: pixels to a length on paper
+//! - `viewed`: what they say of a picture that has been turned upright
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::colour::{self, Model};
+use super::colour::{self, CodePoints, Model};
+use super::grid::Size;
+use super::orientation::Orientation;
 
+pub(super) mod announced;
 pub(super) mod exif;
 pub(super) mod ifd;
 mod resolution;
+mod viewed;
 
 use exif::Exif;
 pub(super) use resolution::Resolution;
+pub(super) use viewed::{exif_block, orientation_of};
 
 /// What of an image's metadata its result keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -30,11 +37,13 @@ pub enum Policy {
     None,
 }
 
-/// What a file says beside its pixels, as it stands in it.
+/// What a file says beside its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// The colour profile of its pixels.
     pub icc: Option<Vec<u8>>,
+    /// The code points of the colours of its pixels.
+    pub cicp: Option<CodePoints>,
     /// An Exif block, beginning with its byte order.
     pub exif: Option<Vec<u8>>,
     /// A packet of XMP.
@@ -42,7 +51,16 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// What is kept of it. The orientation is said to be upright, since it has been applied.
+    /// Describes the image as viewed: upright, with its `size` and its resolution after the turn. What is no block
+    /// of Exif is left out.
+    #[must_use]
+    pub(super) fn viewed(self, orientation: Orientation, size: Size) -> Metadata {
+        let exif = self.exif.and_then(|block| viewed::exif(&block, orientation, size));
+        let xmp = self.xmp.map(|packet| viewed::xmp(&packet, orientation, size));
+        Metadata { exif, xmp, ..self }
+    }
+
+    /// What is kept of it.
     #[must_use]
     pub fn kept(&self, policy: Policy) -> Metadata {
         match policy {
@@ -50,21 +68,17 @@ impl Metadata {
             Policy::Safe => {
                 let exif = self.exif.as_deref().map(|block| Exif::read(block).safe());
                 let exif = exif.filter(|exif| !exif.is_empty()).map(|exif| exif.write());
-                Metadata { icc: self.icc.clone(), exif, xmp: None }
+                Metadata { exif, xmp: None, ..self.clone() }
             }
-            Policy::All => Metadata {
-                icc: self.icc.clone(),
-                exif: self.exif.as_deref().map(exif::upright),
-                xmp: self.xmp.as_deref().map(exif::upright_xmp),
-            },
+            Policy::All => self.clone(),
         }
     }
 
-    /// The same, its profile only if that is one for pixels of `model`.
+    /// Drops a profile that is not for pixels of `model`, and the code points beside it.
     #[must_use]
-    pub fn with_profile_for(mut self, model: Option<Model>) -> Metadata {
-        self.icc = self.icc.filter(|icc| model.is_some() && colour::model_of(icc) == model);
-        self
+    pub fn with_profile_for(self, model: Option<Model>) -> Metadata {
+        let fits = |icc: &Vec<u8>| model.is_some() && colour::model_of(icc) == model;
+        if self.icc.as_ref().is_none_or(fits) { self } else { self.without_profile() }
     }
 
     /// The same with a resolution that the file told elsewhere, unless its Exif block tells one.
@@ -79,14 +93,19 @@ impl Metadata {
         self
     }
 
+    /// The code points that no profile can express.
+    pub(super) fn unsaid(&self) -> Option<CodePoints> {
+        self.cicp.filter(|points| self.icc.is_none() && !points.has_profile())
+    }
+
     /// The resolution, for formats that tell it elsewhere.
     pub(super) fn resolution(&self) -> Option<Resolution> {
         Resolution::of(&Exif::read(self.exif.as_deref()?))
     }
 
-    /// The same without its profile.
+    /// Drops the profile and the code points: the pixels are sRGB.
     #[must_use]
     pub fn without_profile(self) -> Metadata {
-        Metadata { icc: None, ..self }
+        Metadata { icc: None, cicp: None, ..self }
     }
 }

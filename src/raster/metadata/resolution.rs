@@ -3,8 +3,8 @@
 use super::exif::Exif;
 use super::ifd::{Entry, SHORT};
 
-const ACROSS: u16 = 282;
-const DOWN: u16 = 283;
+pub(super) const ACROSS: u16 = 282;
+pub(super) const DOWN: u16 = 283;
 const UNIT: u16 = 296;
 
 /// TIFF 6.0, `ResolutionUnit`.

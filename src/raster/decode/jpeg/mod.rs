@@ -65,11 +65,12 @@ pub(super) fn open<'r>(
         Meaning::Cmyk { .. } | Meaning::Ycck => (Channels::Rgba, true),
         Meaning::YCbCr | Meaning::Rgb => (Channels::Rgb, false),
     };
+    let notes = said.notes();
     let metadata = said.metadata();
     let orientation = from_exif_block(metadata.exif.as_deref());
     let format = PixelFormat::new(channels, Depth::Eight);
     let stored = Stored { size: frame.size, format, orientation, inks };
-    let (metadata, notes) = (metadata.with_resolution(said.resolution), Vec::new());
+    let metadata = metadata.with_resolution(said.resolution);
     let (height_at, length) = (segments.height_at, segments.image);
     Ok(Box::new(Jpeg { file, frame, height_at, length, stored, meaning, metadata, notes }))
 }

@@ -32,7 +32,8 @@ pub(super) fn metadata(tiff: &mut Tiff<'_>, found: &Found) -> Metadata {
     let picture = pointed(tiff, found, EXIF_POINTER, &mut left);
     let exif = Exif { main, picture, gps: pointed(tiff, found, GPS_POINTER, &mut left) };
     let exif = (!exif.is_empty()).then(|| exif.write());
-    Metadata { icc: icc.map(|entry| entry.bytes), exif, xmp: xmp.map(|entry| entry.bytes) }
+    let [icc, xmp] = [icc, xmp].map(|entry| entry.map(|entry| entry.bytes));
+    Metadata { icc, exif, xmp, ..Metadata::default() }
 }
 
 /// How the picture is turned; any number but 1 to 8 is none.

@@ -1,0 +1,180 @@
+//! BMP: one image, and what the later versions of its header say of its colours (`BITMAPV4HEADER`,
+//! `BITMAPV5HEADER`).
+
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+use image::codecs::bmp::BmpDecoder;
+
+use super::container::Container;
+use super::error::{DecodeError, RESAVE};
+use super::limits::{Limits, MOST_METADATA};
+use super::whole::{Beside, Whole};
+use super::{Decoder, Input, Stored};
+use crate::raster::colour::build::{self, Curve, Primaries};
+use crate::raster::colour::{Model, Profile};
+use crate::raster::format::Colours;
+use crate::raster::grid::Size;
+use crate::raster::metadata::Metadata;
+use crate::raster::source::Rows;
+
+/// Where the header of the bitmap begins, behind that of the file.
+const HEADER_AT: usize = 14;
+
+/// Bytes of the headers: of the first version, and of those that say more each time.
+const CORE: u32 = 12;
+const INFO: [u32; 5] = [40, 52, 56, V4, V5];
+const V4: u32 = 108;
+const V5: u32 = 124;
+
+/// The longest side that the library reads.
+const LONGEST_SIDE: u32 = 0xFFFF;
+
+/// Kinds of colours: by end points and gamma, by a profile in the file, by the name of one elsewhere.
+const CALIBRATED: u32 = 0;
+const EMBEDDED: u32 = u32::from_be_bytes(*b"MBED");
+const LINKED: u32 = u32::from_be_bytes(*b"LINK");
+
+struct Bmp<'r> {
+    whole: Whole<BmpDecoder<Input<'r>>>,
+    notes: Vec<String>,
+}
+
+/// The decoder for a file, which has no orientation and one image.
+pub(super) fn open<'r>(
+    mut reader: Input<'r>,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let container = Container::Bmp;
+    let header = Header::read(&mut reader)?;
+    header.check(limits)?;
+    let icc = header.profile(&mut reader)?;
+    let linked = header.colours() == Some(LINKED);
+    let notes = linked.then(|| "the colour profile that it links to was not opened".to_owned());
+    reader.seek(SeekFrom::Start(0))?;
+    let decoder = BmpDecoder::new(reader);
+    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
+    let metadata = Metadata { icc, ..Metadata::default() };
+    let beside = Beside { metadata, ..Beside::default() };
+    let whole = Whole::new(container, decoder, limits, beside)?;
+    Ok(Box::new(Bmp { whole, notes: notes.into_iter().collect() }))
+}
+
+impl Decoder for Bmp<'_> {
+    fn stored(&self) -> Stored {
+        self.whole.stored()
+    }
+
+    fn memory(&self) -> u64 {
+        self.whole.memory()
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        self.whole.metadata()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        Box::new(self.whole).read(colours, rows)
+    }
+}
+
+/// The header of the bitmap, as far as the file has it.
+struct Header(Vec<u8>);
+
+impl Header {
+    fn read<R: BufRead + Seek>(reader: &mut R) -> io::Result<Header> {
+        let mut header = Vec::new();
+        reader.seek(SeekFrom::Start(HEADER_AT as u64))?;
+        reader.by_ref().take(V5.into()).read_to_end(&mut header)?;
+        Ok(Header(header))
+    }
+
+    fn long(&self, at: usize) -> Option<u32> {
+        Some(u32::from_le_bytes(*self.0.get(at..)?.first_chunk()?))
+    }
+
+    /// Its length, which tells its version.
+    fn version(&self) -> u32 {
+        self.long(0).unwrap_or(0)
+    }
+
+    /// Refuses by name what the library would call damaged or does not name.
+    fn check(&self, limits: &Limits) -> Result<(), DecodeError> {
+        let refuse = |what: &str| Err(DecodeError::unsupported(Container::Bmp, what, RESAVE));
+        let version = self.version();
+        if !INFO.contains(&version) {
+            // Those that are shorter than any are damaged.
+            return match version {
+                0..=CORE => Ok(()),
+                13..=64 => refuse("a header of OS/2"),
+                _ => refuse(&format!("a header of {version} bytes")),
+            };
+        }
+        let (Some(width), Some(height)) = (self.long(4), self.long(8)) else { return Ok(()) };
+        // Below zero the rows go from top to bottom.
+        let height = height.cast_signed().unsigned_abs();
+        if width.cast_signed() > 0 {
+            limits.check_size(Size::new(width, height))?;
+            if width.max(height) > LONGEST_SIDE {
+                return refuse(&format!("a side of more than {LONGEST_SIDE} pixels"));
+            }
+        }
+        let bits =
+            self.0.get(14..).and_then(<[u8]>::first_chunk).map(|bits| u16::from_le_bytes(*bits));
+        match self.long(16) {
+            Some(0) if bits == Some(64) => refuse("64 bits for each pixel"),
+            Some(4) => refuse("JPEG inside"),
+            Some(5) => refuse("PNG inside"),
+            Some(11..=13) => refuse("CMYK colours"),
+            Some(number @ 6..) => refuse(&format!("compression {number}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What kind of colours it says it has.
+    fn colours(&self) -> Option<u32> {
+        self.long(56).filter(|_| [V4, V5].contains(&self.version()))
+    }
+
+    /// The profile of its colours, if they are not sRGB.
+    fn profile<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<Option<Vec<u8>>> {
+        match self.colours() {
+            Some(CALIBRATED) => Ok(self.calibrated()),
+            Some(EMBEDDED) if self.version() == V5 => self.embedded(reader),
+            _ => Ok(None),
+        }
+    }
+
+    /// Behind the header it says where, counted from it, and how long.
+    fn embedded<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<Option<Vec<u8>>> {
+        let (Some(at), Some(length)) = (self.long(112), self.long(116)) else { return Ok(None) };
+        if length as usize > MOST_METADATA {
+            return Ok(None);
+        }
+        reader.seek(SeekFrom::Start(u64::from(at) + HEADER_AT as u64))?;
+        let mut icc = Vec::new();
+        reader.by_ref().take(length.into()).read_to_end(&mut icc)?;
+        Ok(Some(icc).filter(|icc| icc.len() == length as usize && !icc.is_empty()))
+    }
+
+    /// End points, whose proportions matter, and gamma of red, green and blue. The header does not give the white
+    /// point: browsers take that of sRGB.
+    fn calibrated(&self) -> Option<Vec<u8>> {
+        let number = |at: usize, one: f64| Some(f64::from(self.long(at)?.cast_signed()) / one);
+        let point = |at: usize| {
+            let [x, y, z] = [0, 4, 8].map(|part| number(at + part, f64::from(1 << 30)));
+            let point = [x?, y?, z?];
+            let sum: f64 = point.iter().sum();
+            (sum > 0.0).then(|| point.map(|part| part / sum))
+        };
+        let gamma = |at: usize| number(at, 65_536.0).filter(|gamma| (0.1..10.0).contains(gamma));
+        let colours = [point(60)?, point(72)?, point(84)?];
+        let curves = [gamma(96)?, gamma(100)?, gamma(104)?].map(Curve::Power);
+        let primaries = Primaries { colours, ..Primaries::srgb() };
+        let icc = build::rgb("calibrated RGB of BMP", primaries, curves)?;
+        Profile::of(Some(&icc), Model::Rgb).is_some().then_some(icc)
+    }
+}

@@ -1,0 +1,135 @@
+//! The chunks of a PNG file that its pixels need. Others never reach the library, which refuses files for what
+//! some of them say or how long they are; `chunks` has read those that matter.
+
+use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
+
+/// Bytes before the first chunk, of the checksum behind each, and of the head of one.
+const SIGNATURE: usize = 8;
+const CHECKSUM: u64 = 4;
+const HEAD: usize = 8;
+
+/// The chunk that ends a file.
+const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
+
+/// Gives the chunks that a decoder must know, and the transparency of palettes and keys.
+pub(super) struct Essential<R> {
+    file: R,
+    /// Bytes that come next, before others of the file.
+    ready: Vec<u8>,
+    given: usize,
+    /// Bytes of the file that follow.
+    left: u64,
+    pixels: bool,
+    ended: bool,
+}
+
+impl<R: BufRead + Seek> Essential<R> {
+    /// The file from its start.
+    pub(super) fn new(mut file: R) -> io::Result<Essential<R>> {
+        file.seek(SeekFrom::Start(0))?;
+        let left = SIGNATURE as u64;
+        Ok(Essential { file, ready: Vec::new(), given: 0, left, pixels: false, ended: false })
+    }
+
+    /// Goes on to the next chunk that is needed, or to the end.
+    fn advance(&mut self) -> io::Result<()> {
+        self.given = 0;
+        self.ready.clear();
+        self.file.by_ref().take(HEAD as u64).read_to_end(&mut self.ready)?;
+        let &[l3, l2, l1, l0, ref name @ ..] = &self.ready[..] else {
+            self.ended = true;
+            return Ok(());
+        };
+        let rest = u64::from(u32::from_be_bytes([l3, l2, l1, l0])) + CHECKSUM;
+        // A small letter first: a decoder may pass it over.
+        let needed = name.first().is_some_and(u8::is_ascii_uppercase) || name == b"tRNS";
+        if needed || name.len() < 4 {
+            self.pixels |= name == b"IDAT";
+            self.left = rest;
+        } else if self.pixels {
+            // Behind it there are no more pixels.
+            self.ready = END.to_vec();
+            self.ended = true;
+        } else {
+            self.ready.clear();
+            self.file.seek_relative(i64::try_from(rest).map_err(io::Error::other)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead + Seek> BufRead for Essential<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.given == self.ready.len() && self.left == 0 && !self.ended {
+            self.advance()?;
+        }
+        if self.given < self.ready.len() {
+            return Ok(&self.ready[self.given..]);
+        }
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        let bytes = self.file.fill_buf()?;
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
+        Ok(&bytes[..bytes.len().min(most)])
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.given < self.ready.len() {
+            self.given += count;
+        } else {
+            self.left -= count as u64;
+            self.file.consume(count);
+        }
+    }
+}
+
+impl<R: BufRead + Seek> Read for Essential<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+/// The library requires it but only reads forward.
+impl<R> Seek for Essential<R> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn chunk(name: [u8; 4], data: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [&length[..], &name, data, b"csum"].concat()
+    }
+
+    fn essential(file: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Essential::new(Cursor::new(file)).unwrap().read_to_end(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn what_is_not_needed_is_left_out() {
+        let signature = b"\x89PNG\r\n\x1a\n";
+        let [header, colours, clear] = [(*b"IHDR", 13), (*b"PLTE", 6), (*b"tRNS", 1)]
+            .map(|(name, n)| chunk(name, &vec![7; n]));
+        let pixels = [chunk(*b"IDAT", &[1; 300]), chunk(*b"IDAT", b"")].concat();
+        let needed = [&signature[..], &header, &colours, &clear, &pixels].concat();
+        let others = [chunk(*b"cICP", &[0; 4]), chunk(*b"eXIf", &[0; 5000])].concat();
+        let file = [&signature[..], &header, &others, &colours, &clear, &others, &pixels].concat();
+        assert_eq!(essential(&file), needed);
+        let behind = [&file[..], &others].concat();
+        assert_eq!(essential(&behind), [&needed[..], &END].concat());
+        // A chunk that is cut off, before the pixels or within its head.
+        assert_eq!(essential(&file[..100]), [&signature[..], &header].concat());
+        assert_eq!(essential(&file[..10]), file[..10]);
+    }
+}
