@@ -241,6 +241,21 @@ fn webp(size: Size, channels: Channels) -> Vec<u8> {
     encoder.encode(&pixels, Cursor::new(Vec::new())).unwrap().into_inner()
 }
 
+/// An animation whose one frame is the image of a WebP, with a border around it.
+fn framed(webp: &[u8], size: Size) -> Vec<u8> {
+    let three = |number: u32| number.to_le_bytes()[..3].to_vec();
+    let sides =
+        |border: u32| [three(size.width + border - 1), three(size.height + border - 1)].concat();
+    let chunk = |name: &[u8], data: &[u8]| {
+        [name, &u32::try_from(data.len()).unwrap().to_le_bytes(), data].concat()
+    };
+    let place = [three(1), three(1)].concat();
+    let frame = [&place[..], &sides(0), &[100, 0, 0, 0], &webp[12..]].concat();
+    let header = chunk(b"VP8X", &[&[18, 0, 0, 0][..], &sides(4)].concat());
+    let body = [&b"WEBP"[..], &header, &chunk(b"ANIM", &[0; 6]), &chunk(b"ANMF", &frame)].concat();
+    chunk(b"RIFF", &body)
+}
+
 /// A frame as large as the image, which begins one column later and so is decoded apart from it.
 fn gif(size: Size) -> Vec<u8> {
     let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
@@ -305,6 +320,7 @@ fn decoding_takes_what_the_header_says() {
         ("JPEG of inks", jpeg(size, ColorType::Cmyk, false)),
         ("WebP", webp(size, Channels::Rgb)),
         ("WebP with alpha", webp(size, Channels::Rgba)),
+        ("WebP in a frame", framed(&webp(size, Channels::Rgb), size)),
         ("GIF", gif(size)),
         ("white is zero", tiff(size, 0, 1, 8, false)),
         ("one bit", tiff(size, 1, 1, 1, false)),
