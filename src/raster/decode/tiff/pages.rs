@@ -89,7 +89,8 @@ pub(super) fn find(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
     Ok(Found { picture, first })
 }
 
-fn raw() -> DecodeError {
+/// What is said of a raw file.
+pub(super) fn raw() -> DecodeError {
     let remedy = "develop it and save it as TIFF or JPEG";
     DecodeError::unsupported(Container::Tiff, "a raw picture of a camera", remedy)
 }
