@@ -396,6 +396,15 @@ def tiff_directories_that_point_to_one_another_do_not_hang():
     struct.pack_into("<I", file.bytes, at + 8, first)
     file.save()
     compare(seen(), array, 0)
+    # A page that another page points to is a page.
+    file = File()
+    tags |= layout(file, cut(array), NONE)
+    file.directory(tags | {330: (LONG, 8)})
+    second = file.directory(tags)
+    at = file.bytes.index(struct.pack("<HHII", 330, 4, 1, 8))
+    struct.pack_into("<I", file.bytes, at + 8, second)
+    file.save()
+    assert "TIFF with 2 pages" in told(), told()
 
 
 @check

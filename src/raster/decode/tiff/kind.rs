@@ -189,7 +189,7 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     }
 }
 
-/// Only what is compressed by LZW or deflate has differences, with libtiff and those who use it.
+/// Only LZW and deflate have differences, in libtiff and in the programs that read by it.
 fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
     if ![5, 8, 32_946].contains(&picture.compression) {
         return Ok(false);
