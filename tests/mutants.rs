@@ -307,6 +307,17 @@ fn tiff(size: Size, photometric: u16, bands: u32, bits: u16, planar: bool) -> Ve
     file
 }
 
+/// White rows by CCITT group 4, each of one bit: as the one above it.
+fn group4(size: Size) -> Vec<u8> {
+    let mut file = tiff(size, 0, 1, 1, false);
+    let length = (size.width.div_ceil(8) * size.height) as usize;
+    file[8..8 + length].fill(0xFF);
+    let compression = [3, 1, 3, 0, 1, 0, 0, 0, 1];
+    let place = 8 + length + file[8 + length..].windows(9).position(|b| b == compression).unwrap();
+    file[place + 8] = 4;
+    file
+}
+
 /// Of each kind that is decoded in a way of its own one whose pixels take more than 32 MiB: what is smaller
 /// the allocator may keep when it is free, so that it cannot be seen to come.
 #[test]
@@ -326,6 +337,7 @@ fn decoding_takes_what_the_header_says() {
         ("one bit", tiff(size, 1, 1, 1, false)),
         ("planes", tiff(size, 2, 3, 8, true)),
         ("inks in planes", tiff(size, 5, 4, 16, true)),
+        ("CCITT group 4", group4(size)),
         ("four bits", tiff(size, 1, 1, 4, false)),
         ("inks, uncompressed", tiff(size, 5, 4, 8, false)),
     ];

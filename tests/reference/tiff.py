@@ -37,7 +37,8 @@ def tiff_kinds():
             yield depth, 1, {"photometric": "miniswhite", **options}
             yield depth, 3, {"planarconfig": "separate", **options}
     for depth in (8, 16):
-        yield depth, 3, {"planarconfig": "separate", "compression": "deflate", "predictor": True}
+        for tile, compression in itertools.product(({}, {"tile": (32, 48)}), ("deflate", "lzw")):
+            yield depth, 3, {"planarconfig": "separate", "compression": compression, "predictor": True, **tile}
 
 
 @check

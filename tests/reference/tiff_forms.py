@@ -375,8 +375,9 @@ def tiff_of_raw_files_is_refused_in_words():
         for linked in (False, True):
             with_preview((kind, FULL), sub={262: (SHORT, photometric), 259: (SHORT, 7)}, linked=linked)
             assert words in told(), told()
-    make(picture(), more={262: (SHORT, 32803)})
-    assert words in told(), told()
+    for more in ({}, REDUCED):
+        make(picture(), more={262: (SHORT, 32803)} | more)
+        assert words in told(), told()
     make(picture())
     data = bytearray(PATH.read_bytes())
     data[8:10] = b"CR"
@@ -395,6 +396,15 @@ def tiff_directories_that_point_to_one_another_do_not_hang():
     struct.pack_into("<I", file.bytes, at + 8, first)
     file.save()
     compare(seen(), array, 0)
+    # A page that another page points to is a page.
+    file = File()
+    tags |= layout(file, cut(array), NONE)
+    file.directory(tags | {330: (LONG, 8)})
+    second = file.directory(tags)
+    at = file.bytes.index(struct.pack("<HHII", 330, 4, 1, 8))
+    struct.pack_into("<I", file.bytes, at + 8, second)
+    file.save()
+    assert "TIFF with 2 pages" in told(), told()
 
 
 @check
@@ -439,9 +449,9 @@ def tiff_that_is_not_read_is_called_by_its_true_name():
         (picture(), {262: (SHORT, 6)}, "YCbCr colours"),
         (picture(), {262: (SHORT, 8)}, "CIELab colours"),
         (picture(), {258: (SHORT, [8, 8, 16])}, "samples of 8, 8, 16 bits"),
-        (picture(), {258: (SHORT, 4)}, "4-bit samples"),
-        (inks, {262: (SHORT, 5), 332: (SHORT, 2)}, "inks that are not CMYK"),
-        (inks, {262: (SHORT, 5), 334: (SHORT, 3)}, "3 inks that are not CMYK"),
+        (picture(), {258: (SHORT, 4)}, "4-bit samples cannot be processed; scale it to 8 bit"),
+        (inks, {262: (SHORT, 5), 332: (SHORT, 2)}, "inks that are not CMYK (InkSet 2, NumberOfInks 4)"),
+        (inks, {262: (SHORT, 5), 334: (SHORT, 3)}, "inks that are not CMYK (InkSet 1, NumberOfInks 3)"),
         (five, {262: (SHORT, 5), 338: (SHORT, 2)}, "CMYK colours and alpha"),
         (five, {338: (SHORT, [0, 0])}, "5 bands, of which only 3 are known to be colours, cannot be processed; "
          "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does"),

@@ -1,16 +1,20 @@
 //! What the samples of a TIFF file mean, and which of them are not read: each by its own name, with advice that fits.
 
 use super::super::container::Container;
-use super::super::error::{DecodeError, RESAVE};
+use super::super::error::DecodeError;
+use super::pages;
 use super::picture::{BLACK_IS_ZERO, GROUP_4, Picture, RGB, UNCOMPRESSED, WHITE_IS_ZERO};
 use crate::raster::pixels::{Channels, Depth, PixelFormat};
 
 const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
+const WIDEN: &str = "scale it to 8 bit, as `gdal_translate -ot Byte -scale` does";
+const EVEN_OUT: &str = "save it with 8 or with 16 bits in every sample";
 const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
 const REPREDICT: &str = "save it with predictor 2, as `tiffcp -c lzw:2` does";
 const CHOOSE_BANDS: &str = "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does";
 const EXPAND: &str = "save it as RGB, as `gdal_translate -expand rgb` does";
 const TO_RGB: &str = "save it as RGB, as `tiff2rgba` does";
+const CHOOSE_INKS: &str = "save it as CMYK or RGB";
 const FLATTEN: &str = "save it as CMYK without alpha, or as RGB";
 const ONE_PART: &str = "save one part of its numbers, in 8 or 16 bit";
 
@@ -110,10 +114,11 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
         WHITE_IS_ZERO | BLACK_IS_ZERO => return Ok(1),
         RGB => return Ok(3),
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
-        SEPARATED if picture.inks != 4 => {
-            (format!("{} inks that are not CMYK", picture.inks), CHOOSE_INKS)
+        SEPARATED => {
+            let Picture { ink_set, inks, .. } = picture;
+            let what = format!("inks that are not CMYK (InkSet {ink_set}, NumberOfInks {inks})");
+            (what, CHOOSE_INKS)
         }
-        SEPARATED => ("inks that are not CMYK".to_owned(), CHOOSE_INKS),
         PALETTE => ("a palette".to_owned(), EXPAND),
         MASK => ("a mask and no picture".to_owned(), "save it as grey"),
         6 => ("YCbCr colours".to_owned(), TO_RGB),
@@ -122,14 +127,13 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
         10 => ("ITULab colours".to_owned(), TO_RGB),
         32_844 => ("LogL samples".to_owned(), TO_RGB),
         32_845 => ("LogLuv colours".to_owned(), TO_RGB),
+        32_803 | 34_892 => return Err(pages::raw()),
         other => {
             (format!("colours of an unknown kind (photometric {other})"), "save it as grey or RGB")
         }
     };
     Err(refused(&what, remedy))
 }
-
-const CHOOSE_INKS: &str = "save it as CMYK or RGB";
 
 /// Refuses numbers of other kinds than unsigned ones, and those of more than 16 bits.
 fn check_numbers(picture: &Picture) -> Result<(), DecodeError> {
@@ -168,7 +172,7 @@ fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
 fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     let Some(bits) = picture.bits() else {
         let list: Vec<String> = picture.bits.iter().map(u64::to_string).collect();
-        return Err(refused(&format!("samples of {} bits", list.join(", ")), RESAVE));
+        return Err(refused(&format!("samples of {} bits", list.join(", ")), EVEN_OUT));
     };
     let is_grey = picture.samples == 1;
     match bits {
@@ -180,11 +184,12 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
         4 if is_grey => Ok(4),
         8 => Ok(8),
         16 => Ok(16),
+        0..8 => Err(refused(&format!("{bits}-bit samples"), WIDEN)),
         _ => Err(refused(&format!("{bits}-bit samples"), SCALE)),
     }
 }
 
-/// Only what is compressed by LZW or deflate has differences, with libtiff and those who use it.
+/// Only LZW and deflate have differences, in libtiff and in the programs that read by it.
 fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
     if ![5, 8, 32_946].contains(&picture.compression) {
         return Ok(false);

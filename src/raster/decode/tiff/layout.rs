@@ -76,7 +76,8 @@ impl Layout {
 
     /// Bytes of a band, and of what holds a part of a chunk beside it.
     pub(super) fn memory(&self) -> u64 {
-        let band = raster_bytes(Size { height: self.height, ..self.size }, self.kind.format);
+        let height = self.height.min(self.size.height);
+        let band = raster_bytes(Size { height, ..self.size }, self.kind.format);
         let (scratch, samples) = self.scratch();
         band.saturating_add(raster_bytes(scratch, samples))
     }

@@ -89,7 +89,8 @@ pub(super) fn find(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
     Ok(Found { picture, first })
 }
 
-fn raw() -> DecodeError {
+/// What is said of a raw file.
+pub(super) fn raw() -> DecodeError {
     let remedy = "develop it and save it as TIFF or JPEG";
     DecodeError::unsupported(Container::Tiff, "a raw picture of a camera", remedy)
 }
@@ -118,14 +119,20 @@ struct Walk<'a, 'r> {
 }
 
 impl Walk<'_, '_> {
-    /// The pages of a chain that begins at `at`.
+    /// The pages of a chain that begins at `at`. All of it comes before what it points to, so that no page counts as
+    /// a part of another.
     fn chain(&mut self, mut at: u64) -> std::io::Result<Vec<Page>> {
-        let mut pages = Vec::new();
+        let mut directories = Vec::new();
         while at != 0 && self.seen.len() < MOST_DIRECTORIES && !self.seen.contains(&at) {
             self.seen.push(at);
             let directory = self.tiff.directory(at)?;
-            self.pages(at, &directory, &mut pages)?;
-            at = directory.next;
+            let next = directory.next;
+            directories.push((at, directory));
+            at = next;
+        }
+        let mut pages = Vec::new();
+        for (at, directory) in &directories {
+            self.pages(*at, directory, &mut pages)?;
         }
         Ok(pages)
     }
