@@ -8,7 +8,7 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use support::{Server, data, picture, tilemill, until_tree, wait};
+use support::{Server, data, form_head, picture, raw, tilemill, until_tree, wait};
 
 mod support;
 
@@ -444,5 +444,31 @@ fn methods_and_names_are_answered_as_http_wants_it() {
     assert_eq!((status, &problem["code"]), (405, &"wrong_method".into()));
     assert_eq!(problem["detail"], "this answers to GET, HEAD only");
     assert_eq!(server.get("/api/nothing").0, 404);
+    server.stop();
+}
+
+#[test]
+fn a_name_may_be_latin_1_or_as_long_as_names_are() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let image = fs::read(data("grey-8.png")).unwrap();
+    let long = "n".repeat(251) + ".png";
+    let names: [(&[u8], &str, &str); 3] = [
+        (b"Zo\xEB.png", "Zo\u{EB}.png", "Zo%C3%AB_complete.png"),
+        ("Zo\u{EB}.png".as_bytes(), "Zo\u{EB}.png", "Zo%C3%AB_complete.png"),
+        (long.as_bytes(), &long, &("n".repeat(242) + "_complete.png")),
+    ];
+    for (sent, name, of_result) in names {
+        let head = b"--XX\r\ncontent-disposition: form-data; name=\"image\"; filename=\"";
+        let body = [&head[..], sent, b"\"\r\n\r\n", &image, b"\r\n--XX--\r\n"].concat();
+        let request = form_head(&format!("content-length: {}\r\n", body.len())).into_bytes();
+        let (status, _, job) = raw(server.address(), &[request, body].concat());
+        assert_eq!((status, &job["name"]), (201, &name.into()), "{job}");
+        let id = job["id"].as_str().unwrap();
+        server.result(id);
+        let url = server.url(&format!("/api/jobs/{id}/result"));
+        let told = ureq::get(&url).call().unwrap().headers()["content-disposition"].clone();
+        assert!(told.to_str().unwrap().contains(of_result), "{told:?}");
+    }
     server.stop();
 }

@@ -150,7 +150,7 @@ fn converted() -> Hashes {
 
 /// What can be decoded to luma alone.
 fn lumas() -> Hashes {
-    let files = STILLS.map(|name| (name, read(name)));
+    let files: Vec<_> = STILLS.iter().chain(&RARER).map(|name| (name, read(name))).collect();
     let jpegs =
         files.iter().filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().has_luma);
     jpegs

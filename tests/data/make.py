@@ -1,10 +1,12 @@
-"""Makes the small images beside it. Needs Pillow (made with 13.0), NumPy and tifffile.
+"""Makes the small images beside it. Needs Pillow (made with 13.0), NumPy, tifffile and cjpeg (libjpeg-turbo 2.1.5).
 
 The files are committed, because other versions of Pillow write other bytes.
 """
 
 import io
 import struct
+import subprocess
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -263,6 +265,25 @@ def rarer():
     (HERE / "reaching.gif").write_bytes(file)
 
 
+def cjpeg(name, scans, *options):
+    """A JPEG of forms that Pillow does not write."""
+    ppm = b"P6 %d %d 255\n" % (WIDTH, HEIGHT) + picture(3, 255).tobytes()
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as script:
+        script.write(scans)
+        script.flush()
+        more = ["-scans", script.name] if scans else []
+        command = ["cjpeg", "-quality", "85", *options, *more, "-outfile", HERE / name]
+        subprocess.run(command, input=ppm, check=True)
+
+
+def sampled():
+    """Luma with fewer samples than chroma, colours in scans of their own, and arithmetic coding."""
+    cjpeg("coarse.jpg", "", "-sample", "1x1,2x2,1x2")
+    cjpeg("upright.jpg", "", "-sample", "1x2", "-progressive")
+    cjpeg("apart.jpg", "0;\n1;\n2;\n", "-sample", "2x2")
+    cjpeg("arithmetic.jpg", "", "-arithmetic", "-sample", "2x1", "-restart", "2B")
+
+
 def main():
     rgb = Image.fromarray(picture(3, 255))
     rgba = Image.fromarray(picture(4, 255))
@@ -295,6 +316,7 @@ def main():
     profiled()
     further()
     rarer()
+    sampled()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)
 

@@ -13,6 +13,7 @@ import containers  # noqa: F401
 import described  # noqa: F401
 import filters  # noqa: F401
 import jpeg  # noqa: F401
+import jpeg_forms  # noqa: F401
 import metadata  # noqa: F401
 import png  # noqa: F401
 import tiff  # noqa: F401
@@ -37,6 +38,10 @@ def main():
         except AssertionError as error:
             failed += 1
             print(f"FAILED  {name}: {error}")
+        except (KeyError, OSError) as error:
+            # A result that is not there.
+            failed += 1
+            print(f"FAILED  {name}: {error!r}")
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0 or passed == 0)
 

@@ -1,10 +1,11 @@
 """Colour profiles on the way to sRGB."""
 
 import itertools
+import struct
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 from scipy import interpolate
 from skimage import color
 
@@ -105,6 +106,55 @@ def colours_become_srgb_as_by_little_cms():
                 exact = cmyk_in_srgb(np.asarray(decoded))
                 # Of a JPEG Pillow decodes inks that are a level or two off.
                 compare(np.asarray(given), exact, 0.6 if name == "a.tif" else 6)
+
+
+def grey_profiles():
+    """Of each kind that a grey profile may have: a curve of each kind, over XYZ and over Lab, and a table."""
+    ramp = np.linspace(0, 1, 17)
+    table = b"curv" + bytes(4) + struct.pack(">I17H", 17, *np.rint(ramp**1.7 * 65535).astype(int)) + bytes(2)
+    formula = b"para" + bytes(4) + struct.pack(">2H", 3, 0) + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    for name, data in (("gamma", curve(1.8)), ("straight", b"curv" + bytes(8)), ("table", table), ("formula", formula)):
+        for pcs in (b"XYZ ", b"Lab "):
+            yield f"{name} over {pcs}", profile(b"GRAY", {b"kTRC": data}, pcs, 0x04200000)
+            yield f"{name} over {pcs}, version 2", profile(b"GRAY", {b"kTRC": data}, pcs)
+    identity = fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    lightness = 100 * ramp**1.3
+    lab = np.stack([lightness * 255 / 100, np.full(17, 128), np.full(17, 128)], axis=-1)
+    byte_curve, word_ends = bytes(range(256)), struct.pack(">2H", 0, 65535)
+    eight = b"mft1" + bytes(4) + bytes([1, 3, 17, 0]) + identity + byte_curve
+    eight += np.rint(lab).astype(np.uint8).tobytes() + byte_curve * 3
+    sixteen = b"mft2" + bytes(4) + bytes([1, 3, 17, 0]) + identity + struct.pack(">2H", 2, 2) + word_ends
+    sixteen += np.rint(lab * 256).astype(">u2").tobytes() + word_ends * 3
+    cells = bytes([17] + [0] * 15) + bytes([2, 0, 0, 0]) + np.rint(lab * 257).astype(">u2").tobytes()
+    cells += bytes(-len(cells) % 4)
+    straight = b"curv" + bytes(8)
+    middle = 32 + 12 * 3
+    later = b"mAB " + bytes(4) + bytes([1, 3, 0, 0]) + struct.pack(">5I", 32, 0, 0, middle, middle + len(cells))
+    later += straight * 3 + cells + straight
+    for name, data in (("mft1", eight), ("mft2", sixteen), ("mAB", later)):
+        version = 0x04200000 if name == "mAB" else 0x02400000
+        yield name, profile(b"GRAY", {b"A2B0": data}, b"Lab ", version)
+    yield "a table and a curve", profile(b"GRAY", {b"A2B0": sixteen, b"kTRC": curve(3)}, b"Lab ")
+
+
+@check
+def greys_of_every_kind_of_profile_become_srgb_as_by_little_cms():
+    grey = Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (4, 1)))
+    for name, icc in grey_profiles():
+        grey.save(WORK / "a.png", icc_profile=icc)
+        # In the other intent Little CMS takes tables of version 4 for those of a print, and makes their black darker.
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC if name == "mAB" else ImageCms.Intent.PERCEPTUAL
+        expected = to_srgb(grey, icc, intent)
+        # Light as it is, is steep in the dark, where Little CMS goes by a table of few steps.
+        dark = 8 if name.startswith("straight over b'XYZ") else 0
+        # In grey, in colours, and where the result cannot carry the profile of a grey.
+        for chain, target, policy in (("", "out.png", "none"), ("sepia:0", "out.png", "safe"), ("", "out.webp", "safe")):
+            run(WORK / "a.png", chain, WORK / target, TILEMILL_OUTPUT__METADATA=policy)
+            given = np.asarray(Image.open(WORK / target).convert("RGB"))
+            try:
+                compare(given[:, dark:], np.dstack([expected] * 3)[:, dark:], 1)
+            except AssertionError as error:
+                raise AssertionError(f"{name}, {chain!r} to {target}: {error}") from None
 
 
 @check

@@ -15,8 +15,8 @@ def fixed(*numbers):
     return struct.pack(f">{len(numbers)}i", *[round(number * 65536) for number in numbers])
 
 
-def profile(space, tags):
-    """A profile of these tags (ICC.1:2010)."""
+def profile(space, tags, pcs=None, version=0x02400000):
+    """A profile of these tags (ICC.1:2010), which is connected by Lab if it is for inks, else by XYZ."""
     text = b"tilemill test\0"
     desc = b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78)
     tags = {b"desc": desc, b"cprt": b"text" + bytes(4) + text, b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249), **tags}
@@ -25,9 +25,9 @@ def profile(space, tags):
         table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
         body += data + bytes(-len(data) % 4)
     kind = b"prtr" if space == b"CMYK" else b"mntr"
-    pcs = b"Lab " if space == b"CMYK" else b"XYZ "
+    pcs = pcs or (b"Lab " if space == b"CMYK" else b"XYZ ")
     size = 132 + len(table) + len(body)
-    head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02400000, kind, space, pcs) + bytes(12) + b"acsp"
+    head = struct.pack(">I4sI4s4s4s", size, bytes(4), version, kind, space, pcs) + bytes(12) + b"acsp"
     head += bytes(28) + fixed(0.9642, 1, 0.8249)
     return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
 
@@ -54,11 +54,11 @@ def xyz_in_srgb(xyz):
     return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def to_srgb(image, icc):
+def to_srgb(image, icc, intent=ImageCms.Intent.PERCEPTUAL):
     """Little CMS, in the intent that tables are asked for."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     srgb = ImageCms.createProfile("sRGB")
     mode = "L" if image.mode == "L" else "RGB"
     if mode == "L":
-        return np.asarray(ImageCms.profileToProfile(image, source, srgb, outputMode="RGB"))[..., 0]
-    return np.asarray(ImageCms.profileToProfile(image, source, srgb, outputMode=mode))
+        return np.asarray(ImageCms.profileToProfile(image, source, srgb, intent, "RGB"))[..., 0]
+    return np.asarray(ImageCms.profileToProfile(image, source, srgb, intent, mode))

@@ -50,8 +50,17 @@ pub const STILLS: [&str; 41] = [
 ];
 
 /// What is stored in rarer ways.
-pub const RARER: [&str; 5] =
-    ["calibrated.bmp", "described.png", "embedded.bmp", "frame.webp", "reaching.gif"];
+pub const RARER: [&str; 9] = [
+    "apart.jpg",
+    "arithmetic.jpg",
+    "calibrated.bmp",
+    "coarse.jpg",
+    "described.png",
+    "embedded.bmp",
+    "frame.webp",
+    "reaching.gif",
+    "upright.jpg",
+];
 
 pub fn read(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()

@@ -478,11 +478,16 @@ pub fn picture(directory: &Path, name: &str, width: u32, height: u32) -> PathBuf
         u8::try_from((x / 3 + y / 5 + k + (hash >> 27)) % 256).unwrap()
     };
     let path = directory.join(name);
-    image::RgbImage::from_fn(width, height, |x, y| {
+    let picture = image::RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([0, 80, 160].map(|k| noise(x, y, k)))
-    })
-    .save(&path)
-    .unwrap();
+    });
+    if name.ends_with(".jpg") {
+        let sides = [width, height].map(|side| u16::try_from(side).unwrap());
+        let encoder = jpeg_encoder::Encoder::new_file(&path, 90).unwrap();
+        encoder.encode(&picture, sides[0], sides[1], jpeg_encoder::ColorType::Rgb).unwrap();
+    } else {
+        picture.save(&path).unwrap();
+    }
     path
 }
 

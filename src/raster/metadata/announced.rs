@@ -47,8 +47,8 @@ pub(in crate::raster) fn announces_gain_map(packet: &[u8]) -> bool {
 }
 
 /// The packet without what announces other images; `None` if that cannot be taken out of it for sure.
-pub(in crate::raster) fn alone(packet: Vec<u8>) -> Option<Vec<u8>> {
-    let Ok(text) = std::str::from_utf8(&packet) else {
+pub(in crate::raster) fn alone(packet: &[u8]) -> Option<Vec<u8>> {
+    let Ok(text) = std::str::from_utf8(packet) else {
         // In another encoding no name is recognised.
         return None;
     };
@@ -159,7 +159,7 @@ mod tests {
         r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description rdf:about="""#;
 
     fn left(packet: &str) -> Option<String> {
-        alone(packet.as_bytes().to_vec()).map(|packet| String::from_utf8(packet).unwrap())
+        alone(packet.as_bytes()).map(|packet| String::from_utf8(packet).unwrap())
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         ] {
             assert_eq!(left(&broken), None, "{broken}");
         }
-        assert_eq!(alone(b"\xFF\xFE<\0".to_vec()), None);
+        assert_eq!(alone(b"\xFF\xFE<\0"), None);
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Decoder {
         let histogram = plan.filters.surveys().then(|| Histogram::new(plan.format));
         let (job, told, stop) = (plan.id, listener.clone(), stop.clone());
         let mut rows = Sink { kept, job, listener: told, stop, histogram };
-        let read = move || rows.fill(&original, &limits, header, wanted).map(|()| rows.histogram);
+        let read = move || rows.fill(&original, &limits, &header, wanted).map(|()| rows.histogram);
         if let Some(histogram) = caught(read).await? {
             let informed = plan.filters.informed(&histogram);
             let _ = listener.send((job, Arrival::Surveyed(informed)));
@@ -179,11 +179,11 @@ impl Sink {
         &mut self,
         original: &File,
         limits: &Limits,
-        header: Header,
+        header: &Header,
         wanted: decode::Wanted,
     ) -> Result<(), DecodeError> {
         let image = decode::open(BufReader::new(original), limits)?;
-        debug_assert_eq!(*image.header(), header);
+        debug_assert_eq!(image.header(), header);
         image.read(wanted, self)
     }
 }

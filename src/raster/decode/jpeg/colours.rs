@@ -17,7 +17,7 @@ pub(super) enum Meaning {
 }
 
 impl Meaning {
-    /// As libjpeg decides it (`default_decompress_parms` of libjpeg-turbo 3.1), and with it Pillow, OpenCV,
+    /// As libjpeg decides it (`default_decompress_parms` of libjpeg-turbo 3.1), and with it Pillow, `OpenCV`,
     /// libvips and browsers: of three components a marker of JFIF says `YCbCr` whatever else is said; without it
     /// Adobe's transform counts, and without that the letters R, G and B.
     pub(super) fn of(frame: &Frame, jfif: bool, adobe: Option<u8>) -> Meaning {
@@ -90,11 +90,7 @@ fn ycc_to_rgb(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
 /// JFIF's colours in RGB, in 65,536ths, rounded half up: 1.402, 0.34414, 0.71414 and 1.772 as what is beyond whole
 /// numbers, so that products fit what every vector unit has.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped, or below 16 bits"
-)]
+#[expect(clippy::cast_sign_loss, reason = "clamped")]
 fn converted(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     let [y, cb, cr] = [y, cb, cr].map(i16::from);
     let (cb, cr) = (cb - 128, cr - 128);

@@ -55,7 +55,8 @@ impl Frame {
     pub(super) fn read(coding: u8, body: &[u8]) -> Option<Frame> {
         let [precision, h1, h0, w1, w0, count, parts @ ..] = body else { return None };
         let [width, height] = [[*w1, *w0], [*h1, *h0]].map(u16::from_be_bytes);
-        let components: Vec<_> = parts.as_chunks::<3>().0.iter().map(Component::read).collect();
+        let components: Vec<_> =
+            parts.as_chunks::<3>().0.iter().copied().map(Component::read).collect();
         let components = components.get(..usize::from(*count))?.to_vec();
         let size = Size::new(width.into(), height.into());
         let scans = Scans::default();
@@ -101,8 +102,9 @@ impl Frame {
                 return Err(DecodeError::damaged(Container::Jpeg, "a sampling factor beyond 4"));
             }
             // The decoder knows no factor of 3; where factors do not divide, libjpeg knows no way either.
-            let known =
-                ![across, down].contains(&&3) && most[0] % across == 0 && most[1] % down == 0;
+            let known = ![across, down].contains(&&3)
+                && most[0].is_multiple_of(*across)
+                && most[1].is_multiple_of(*down);
             if !known {
                 let what =
                     format!("a component sampled {across}x{down} beside {}x{}", most[0], most[1]);
@@ -146,8 +148,8 @@ fn refused(what: &str, remedy: &str) -> Result<(), DecodeError> {
 }
 
 impl Component {
-    fn read([id, sampling, _]: &[u8; 3]) -> Component {
-        Component { id: *id, sampling: [sampling >> 4, sampling & 15] }
+    fn read([id, sampling, _]: [u8; 3]) -> Component {
+        Component { id, sampling: [sampling >> 4, sampling & 15] }
     }
 }
 

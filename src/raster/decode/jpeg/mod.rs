@@ -7,6 +7,7 @@
 //! - `colours`: what the components mean
 
 use std::io::{Read, SeekFrom};
+use std::ops::Range;
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
@@ -41,6 +42,8 @@ struct Jpeg<'r> {
     height_at: Option<u64>,
     /// Bytes up to the end of the image.
     length: u64,
+    /// Segments that decoding does without, in order.
+    beside: Vec<Range<u64>>,
     stored: Stored,
     meaning: Meaning,
     metadata: Metadata,
@@ -71,8 +74,8 @@ pub(super) fn open<'r>(
     let format = PixelFormat::new(channels, Depth::Eight);
     let stored = Stored { size: frame.size, format, orientation, inks };
     let metadata = metadata.with_resolution(said.resolution);
-    let (height_at, length) = (segments.height_at, segments.image);
-    Ok(Box::new(Jpeg { file, frame, height_at, length, stored, meaning, metadata, notes }))
+    let (height_at, length, beside) = (segments.height_at, segments.image, segments.beside);
+    Ok(Box::new(Jpeg { file, frame, height_at, length, beside, stored, meaning, metadata, notes }))
 }
 
 /// Damaged data are shown as far as they go, as everybody does; the limits were checked before.
@@ -83,7 +86,7 @@ fn options() -> DecoderOptions {
         .set_max_height(usize::MAX)
 }
 
-fn broken(error: DecodeErrors) -> DecodeError {
+fn broken(error: &DecodeErrors) -> DecodeError {
     DecodeError::damaged(Container::Jpeg, format!("{error:?}"))
 }
 
@@ -113,17 +116,20 @@ impl Decoder for Jpeg<'_> {
 
     fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let luma = colours == Colours::Luma && self.has_luma();
-        let (meaning, channels) = match luma {
-            true => (Meaning::Grey, Channels::Grey),
-            false => (self.meaning, self.stored.format.channels),
+        let (meaning, channels) = if luma {
+            (Meaning::Grey, Channels::Grey)
+        } else {
+            (self.meaning, self.stored.format.channels)
         };
         let file = self.take_in()?;
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options());
-        decoder.decode_headers().map_err(broken)?;
+        decoder.decode_headers().map_err(|error| broken(&error))?;
         let mut session = decoder.raw_output();
         let count = self.frame.components.len();
         let layout = session.layout().filter(|_| session.num_components() == Some(count));
-        let layout = layout.ok_or_else(|| broken("another frame than its header says".into()))?;
+        let layout = layout.ok_or_else(|| {
+            DecodeError::damaged(Container::Jpeg, "another frame than its header says")
+        })?;
         let mut planes = Planes::new(&layout[..count], &self.frame);
         let needed = if luma { 1 } else { count };
         let format = PixelFormat::new(channels, Depth::Eight);
@@ -135,7 +141,7 @@ impl Decoder for Jpeg<'_> {
             let length = band.row_bytes();
             for (row, y) in band.as_bytes_mut().chunks_exact_mut(length).zip(top as usize..) {
                 while !planes.has(y, needed) {
-                    planes.pull(&mut session).map_err(broken)?;
+                    planes.pull(&mut session).map_err(|error| broken(&error))?;
                 }
                 meaning.pixels(&planes.row(y, needed), row);
             }
@@ -147,13 +153,20 @@ impl Decoder for Jpeg<'_> {
 }
 
 impl Jpeg<'_> {
-    /// The file up to the end of its image, with its height in its place.
+    /// The file up to the end of its image, without what decoding does without, with its height in its place.
     fn take_in(&mut self) -> Result<Vec<u8>, DecodeError> {
-        self.file.seek(SeekFrom::Start(0))?;
-        let mut file = Vec::new();
-        self.file.by_ref().take(self.length).read_to_end(&mut file)?;
+        let (mut file, mut from, mut place) = (Vec::new(), 0, None);
+        let end = self.length..self.length;
+        for gap in std::mem::take(&mut self.beside).into_iter().chain([end]) {
+            let before = file.len();
+            self.file.seek(SeekFrom::Start(from))?;
+            self.file.by_ref().take(gap.start.saturating_sub(from)).read_to_end(&mut file)?;
+            let here = self.height_at.filter(|at| (from..gap.start).contains(at));
+            place =
+                place.or(here.and_then(|at| usize::try_from(at - from).ok()).map(|at| before + at));
+            from = gap.end;
+        }
         let height = u16::try_from(self.stored.size.height).unwrap_or(u16::MAX).to_be_bytes();
-        let place = self.height_at.and_then(|at| usize::try_from(at).ok());
         if let Some(place) = place.and_then(|at| file.get_mut(at..at + 2)) {
             place.copy_from_slice(&height);
         }

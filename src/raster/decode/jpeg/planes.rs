@@ -51,7 +51,7 @@ impl Plane {
     /// The rows of samples that a row of pixels is made of: the one that covers it, and the nearest other one.
     fn sources(&self, y: usize) -> (usize, usize, bool) {
         let this = y / self.covers.down;
-        let upper = y % self.covers.down == 0;
+        let upper = y.is_multiple_of(self.covers.down);
         if !self.covers.blends_rows(self.width) {
             return (this, this, upper);
         }
@@ -79,7 +79,7 @@ impl Plane {
 
 /// All components of an image.
 pub(super) struct Planes {
-    planes: Vec<Plane>,
+    all: Vec<Plane>,
     /// For each component as many samples as an enlarged row has.
     scratch: Vec<Vec<u8>>,
     /// Whether the file has no more rows than came.
@@ -96,9 +96,9 @@ impl Planes {
             let [across, down] = factors(info).map(|factor| factor.max(1));
             Covers { across: most[0] / across, down: most[1] / down }
         };
-        let planes: Vec<_> = layout.iter().map(|info| Plane::new(*info, covers(info))).collect();
-        let scratch = planes.iter().map(|plane| vec![0; plane.width * plane.covers.across]);
-        Planes { scratch: scratch.collect(), planes, ended: false }
+        let all: Vec<_> = layout.iter().map(|info| Plane::new(*info, covers(info))).collect();
+        let scratch = all.iter().map(|plane| vec![0; plane.width * plane.covers.across]);
+        Planes { scratch: scratch.collect(), all, ended: false }
     }
 
     /// Takes in the next row of MCUs. What a damaged file lacks is grey.
@@ -106,22 +106,22 @@ impl Planes {
         &mut self,
         session: &mut RawDecodeSession<'_, T>,
     ) -> Result<(), DecodeErrors> {
-        self.planes.iter_mut().for_each(Plane::advance);
+        self.all.iter_mut().for_each(Plane::advance);
         if !self.ended {
-            let widths: Vec<usize> = self.planes.iter().map(|plane| plane.width).collect();
-            let rows = self.planes.iter_mut().map(|plane| &mut plane.rows[plane.width..]);
+            let widths: Vec<usize> = self.all.iter().map(|plane| plane.width).collect();
+            let rows = self.all.iter_mut().map(|plane| &mut plane.rows[plane.width..]);
             let mut rows: Vec<&mut [u8]> = rows.collect();
             if let RawImcuRowStatus::RowReady { rows_written } =
                 session.decode_next_imcu_row(&mut rows, &widths)?
             {
-                for (plane, rows) in self.planes.iter_mut().zip(rows_written) {
+                for (plane, rows) in self.all.iter_mut().zip(rows_written) {
                     plane.given = rows;
                 }
                 return Ok(());
             }
             self.ended = true;
         }
-        for plane in &mut self.planes {
+        for plane in &mut self.all {
             let width = plane.width;
             plane.given = plane.rows.len() / width - 1;
             plane.rows[width..].fill(MIDDLE);
@@ -131,12 +131,12 @@ impl Planes {
 
     /// Whether the samples for a row of pixels are there, of the first `count` components.
     pub(super) fn has(&self, y: usize, count: usize) -> bool {
-        self.planes.iter().take(count).all(|plane| plane.has(y))
+        self.all.iter().take(count).all(|plane| plane.has(y))
     }
 
     /// The samples of one row of pixels, of the first `count` components.
     pub(super) fn row(&mut self, y: usize, count: usize) -> Vec<&[u8]> {
-        let planes = self.planes.iter().take(count).zip(&mut self.scratch);
+        let planes = self.all.iter().take(count).zip(&mut self.scratch);
         planes.map(|(plane, scratch)| plane.enlarged(y, scratch)).collect()
     }
 }

@@ -2,6 +2,7 @@
 //! missing with grey, and looks for metadata in its own way.
 
 use std::io::{self, BufRead, ErrorKind, Seek, SeekFrom};
+use std::ops::Range;
 
 use memchr::memchr;
 
@@ -25,6 +26,11 @@ const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
 const APP14: u8 = 0xEE;
+const COMMENT: u8 = 0xFE;
+/// What applications say, but for the first one: by that one a frame of a video tells that it has no tables.
+const BESIDE: std::ops::RangeInclusive<u8> = 0xE1..=0xEF;
+/// A file of nothing but segments costs little more than this many.
+const MOST_GAPS: usize = 4096;
 
 const JFIF: &[u8] = b"JFIF\0";
 const EXIF: &[u8] = b"Exif\0";
@@ -42,6 +48,8 @@ pub(super) struct Segments {
     pub(super) height_at: Option<u64>,
     /// The end marker of the image is below this; what follows it is no part of the image.
     pub(super) image: u64,
+    /// Segments that decoding does without, in order.
+    pub(super) beside: Vec<Range<u64>>,
     pub(super) said: Said,
 }
 
@@ -71,7 +79,7 @@ impl Said {
             && self.profile.iter().zip(1..).all(|((number, _), at)| *number == at);
         let icc = (whole && self.parts > 0)
             .then(|| self.profile.drain(..).flat_map(|(_, part)| part).collect::<Vec<_>>());
-        let xmp = self.xmp.take().and_then(alone);
+        let xmp = self.xmp.take().and_then(|packet| alone(&packet));
         Metadata { icc, exif: self.exif.take(), xmp, ..Metadata::default() }
     }
 
@@ -152,6 +160,7 @@ struct Walk {
     /// Where the frame says its height.
     frame_height_at: u64,
     height_at: Option<u64>,
+    beside: Vec<Range<u64>>,
     /// Whether a scan has begun.
     scan: bool,
     /// Whether there are restart markers in scans to come.
@@ -174,7 +183,11 @@ impl Walk {
             reader.read_exact(&mut length)?;
             let length = u16::from_be_bytes(length).max(2);
             self.segment(reader, marker, start, usize::from(length) - 2)?;
-            reader.seek(SeekFrom::Start(start + u64::from(length)))?;
+            let end = start + u64::from(length);
+            if marker == LINES || marker == COMMENT || BESIDE.contains(&marker) {
+                self.leave_out(start - 2..end);
+            }
+            reader.seek(SeekFrom::Start(end))?;
         }
     }
 
@@ -211,6 +224,16 @@ impl Walk {
         Ok(())
     }
 
+    /// Notes a segment that decoding does without: the decoder stumbles over some of them.
+    fn leave_out(&mut self, segment: Range<u64>) {
+        let has_room = self.beside.len() < MOST_GAPS;
+        match self.beside.last_mut() {
+            Some(last) if last.end == segment.start => last.end = segment.end,
+            _ if has_room => self.beside.push(segment),
+            _ => {}
+        }
+    }
+
     /// The number of lines, which comes behind the first scan where the frame does not know it.
     fn lines(&mut self, body: &[u8]) {
         if let (Some(frame), [high, low]) = (&mut self.frame, body)
@@ -227,7 +250,8 @@ impl Walk {
         if !self.scan {
             return Err(lacks("it has no scan")());
         }
-        Ok(Segments { frame, height_at: self.height_at, image, said: self.said })
+        let Walk { height_at, beside, said, .. } = self;
+        Ok(Segments { frame, height_at, image, beside, said })
     }
 }
 
@@ -334,6 +358,12 @@ mod tests {
         assert_eq!((said.jfif, said.adobe), (true, Some(1)));
         assert_eq!(said.resolution, Resolution::of_jfif(1, 3, 9));
         assert!(said.metadata().exif.unwrap().ends_with(b"first"));
+    }
+
+    #[test]
+    fn what_decoding_does_without_is_noted() {
+        let file = with(&[(APP1, b"a"), (COMMENT, b"bc"), (APP0, b"d"), (APP14, b"e")]);
+        assert_eq!(walked(&file).beside, [2..13, 18..23]);
     }
 
     #[test]
