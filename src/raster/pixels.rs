@@ -178,13 +178,7 @@ impl Pixels {
     pub fn crop(&self, region: Region) -> Pixels {
         self.assert_inside(region);
         let mut part = Pixels::zeroed(region.size(), self.format());
-        let length = part.row_bytes();
-        for row in 0..region.height {
-            let from = self.offset(region.x, region.y + row);
-            let to = part.offset(0, row);
-            part.as_bytes_mut()[to..to + length]
-                .copy_from_slice(&self.as_bytes()[from..from + length]);
-        }
+        part.copy(0, 0, self, region);
         part
     }
 
@@ -193,13 +187,22 @@ impl Pixels {
     /// # Panics
     /// When `part` has another format or does not fit there.
     pub fn paste(&mut self, x: u32, y: u32, part: &Pixels) {
-        assert_eq!(self.format(), part.format(), "a pasted part has the format of the image");
-        self.assert_inside(Region { x, y, ..Region::of(part.size) });
-        let length = part.row_bytes();
-        for row in 0..part.height() {
-            let (from, to) = (part.offset(0, row), self.offset(x, y + row));
+        self.copy(x, y, part, Region::of(part.size));
+    }
+
+    /// Copies a region of `other` over this image, its top left corner to (`x`, `y`).
+    ///
+    /// # Panics
+    /// When `other` has another format or lacks the region, or that does not fit there.
+    pub fn copy(&mut self, x: u32, y: u32, other: &Pixels, region: Region) {
+        assert_eq!(self.format(), other.format(), "a copied part has the format of the image");
+        other.assert_inside(region);
+        self.assert_inside(Region { x, y, ..region });
+        let length = region.width as usize * self.format().bytes_per_pixel();
+        for row in 0..region.height {
+            let (from, to) = (other.offset(region.x, region.y + row), self.offset(x, y + row));
             self.as_bytes_mut()[to..to + length]
-                .copy_from_slice(&part.as_bytes()[from..from + length]);
+                .copy_from_slice(&other.as_bytes()[from..from + length]);
         }
     }
 

@@ -137,8 +137,9 @@ impl Band {
         Region { y: top, height: end - top, ..region }
     }
 
-    fn crop(&self, part: Region) -> Pixels {
-        self.pixels.crop(Region { y: part.y - self.top, ..part })
+    /// A region of the image as one of this band.
+    fn own(&self, part: Region) -> Region {
+        Region { y: part.y - self.top, ..part }
     }
 }
 
@@ -159,12 +160,12 @@ impl Raster for MemoryRaster {
     fn crop(&self, region: Region) -> io::Result<Pixels> {
         let bands = self.crossed(region);
         if let [band] = &bands[..] {
-            return Ok(band.crop(region));
+            return Ok(band.pixels.crop(band.own(region)));
         }
         let mut pixels = Pixels::zeroed(region.size(), self.format);
         for band in bands {
             let part = band.part(region);
-            pixels.paste(0, part.y - region.y, &band.crop(part));
+            pixels.copy(0, part.y - region.y, &band.pixels, band.own(part));
         }
         Ok(pixels)
     }

@@ -157,7 +157,7 @@ impl Codec for Tiff {
             let part = Region { x, y: 0, width, height: band.pixels.height() };
             // All tiles are whole; what lies beyond the image is black.
             let mut tile = Pixels::zeroed(self.tile, self.format);
-            tile.paste(0, 0, &band.pixels.crop(part));
+            tile.copy(0, 0, band.pixels, part);
             let bytes = self.compress(tile)?;
             encoded.parts.push(u32::try_from(bytes.len()).expect("a tile has some kibibytes"));
             encoded.bytes.extend(bytes);

@@ -120,6 +120,16 @@ impl Frame {
         [most(0).unwrap_or(1).max(1), most(1).unwrap_or(1).max(1)]
     }
 
+    /// Whether the decoder gives luma as a whole without a look at the rest: in 4:4:4, 4:2:2 and 4:2:0, if it does
+    /// not take the components for others than `YCbCr` by their ids.
+    pub(super) fn gives_luma(&self) -> bool {
+        let in_one_go = self.is_progressive() || !self.scans.in_parts;
+        let ids: Vec<u8> = self.components.iter().map(|part| part.id).collect();
+        let sampling: Vec<[u8; 2]> = self.components.iter().map(|part| part.sampling).collect();
+        let usual = matches!(sampling[..], [[1, 1] | [2, 1 | 2], [1, 1], [1, 1]]);
+        in_one_go && usual && ids != *b"RGB"
+    }
+
     fn is_progressive(&self) -> bool {
         [PROGRESSIVE, PROGRESSIVE_ARITHMETIC].contains(&self.coding)
     }
@@ -194,6 +204,19 @@ mod tests {
         assert!(refusal(&frame(0xC0, true, false)).contains("jpegtran"));
         assert!(refusal(&frame(0xC0, false, true)).contains("restart markers"));
         assert!(frame(PROGRESSIVE, true, true).check().is_ok());
+    }
+
+    #[test]
+    fn luma_alone_is_had_of_the_usual_samplings() {
+        for (sampling, gives) in
+            [(0x11, true), (0x21, true), (0x22, true), (0x12, false), (0x41, false)]
+        {
+            assert_eq!(frame(0xC0, [sampling, 0x11, 0x11]).gives_luma(), gives, "{sampling:x}");
+        }
+        assert!(!frame(0xC0, [0x22, 0x21, 0x11]).gives_luma());
+        let scans = Scans { in_parts: true, ..Scans::default() };
+        assert!(!Frame { scans, ..frame(0xC0, [0x11; 3]) }.gives_luma());
+        assert!(Frame { scans, ..frame(PROGRESSIVE, [0x11; 3]) }.gives_luma());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::ops::Range;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::container::Container;
@@ -34,6 +35,11 @@ mod segments;
 use colours::Meaning;
 use frame::Frame;
 use planes::Planes;
+
+const LUMA: PixelFormat = PixelFormat::new(Channels::Grey, Depth::Eight);
+
+/// Bytes of luma that are decoded as a whole: as many as the decoded image may have that stays in memory by default.
+const WHOLE_LUMA: u64 = 128 << 20;
 
 struct Jpeg<'r> {
     file: Input<'r>,
@@ -111,7 +117,8 @@ impl Decoder for Jpeg<'_> {
         let Stored { size, format, .. } = self.stored;
         let band = Size { height: band_rows(size, format), ..size };
         let kept = raster_bytes(band, format).saturating_add(self.length);
-        kept.saturating_add(self.frame.kept_bytes())
+        let luma = if self.gives_luma() { raster_bytes(size, LUMA) } else { 0 };
+        kept.saturating_add(self.frame.kept_bytes()).saturating_add(luma)
     }
 
     fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
@@ -121,6 +128,9 @@ impl Decoder for Jpeg<'_> {
         } else {
             (self.meaning, self.stored.format.channels)
         };
+        if luma && self.gives_luma() {
+            return self.read_luma(rows);
+        }
         let file = self.take_in()?;
         let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options());
         decoder.decode_headers().map_err(|error| broken(&error))?;
@@ -131,31 +141,75 @@ impl Decoder for Jpeg<'_> {
             DecodeError::damaged(Container::Jpeg, "another frame than its header says")
         })?;
         let mut planes = Planes::new(&layout[..count], &self.frame);
-        let needed = if luma { 1 } else { count };
         let format = PixelFormat::new(channels, Depth::Eight);
-        let size = self.stored.size;
-        let mut top = 0;
-        while top < size.height {
-            let height = band_rows(size, format).min(size.height - top);
-            let mut band = Pixels::zeroed(Size { height, ..size }, format);
-            let length = band.row_bytes();
-            for (row, y) in band.as_bytes_mut().chunks_exact_mut(length).zip(top as usize..) {
-                while !planes.has(y, needed) {
-                    planes.pull(&mut session).map_err(|error| broken(&error))?;
-                }
-                meaning.pixels(&planes.row(y, needed), row);
-            }
-            top += height;
-            rows.push(band).map_err(DecodeError::keep)?;
+        // Only those of the first component, if that is all that is needed.
+        let straight = planes.straight_rows().filter(|_| meaning == Meaning::Grey);
+        let needed = if luma { 1 } else { count };
+        for mut band in bands(self.stored.size, format, straight.unwrap_or(1)) {
+            let filled = match straight {
+                Some(_) => planes.fill(&mut session, band.pixels.as_bytes_mut()),
+                None => band.rows().try_for_each(|(y, row)| {
+                    while !planes.has(y, needed) {
+                        planes.pull(&mut session)?;
+                    }
+                    meaning.pixels(&planes.row(y, needed), row);
+                    Ok(())
+                }),
+            };
+            filled.map_err(|error| broken(&error))?;
+            rows.push(band.pixels).map_err(DecodeError::keep)?;
         }
         Ok(())
     }
 }
 
+/// Some rows of an image.
+struct Band {
+    /// The first of them.
+    top: usize,
+    pixels: Pixels,
+}
+
+impl Band {
+    /// Its rows, with their numbers.
+    fn rows(&mut self) -> impl Iterator<Item = (usize, &mut [u8])> {
+        let length = self.pixels.row_bytes();
+        (self.top..).zip(self.pixels.as_bytes_mut().chunks_exact_mut(length))
+    }
+}
+
+/// The bands of an image, black, all but the last of a multiple of `unit` rows.
+fn bands(size: Size, format: PixelFormat, unit: usize) -> impl Iterator<Item = Band> {
+    let unit = u32::try_from(unit).unwrap_or(u32::MAX).max(1);
+    let step = (band_rows(size, format) / unit).max(1).saturating_mul(unit);
+    (0..size.height).step_by(step as usize).map(move |top| {
+        let height = step.min(size.height - top);
+        let pixels = Pixels::zeroed(Size { height, ..size }, format);
+        Band { top: top as usize, pixels }
+    })
+}
+
 impl Jpeg<'_> {
+    /// Whether luma alone is decoded as a whole, which takes a sixth less time than by rows of MCUs.
+    fn gives_luma(&self) -> bool {
+        let bytes = raster_bytes(self.stored.size, LUMA);
+        self.has_luma() && self.frame.gives_luma() && bytes <= WHOLE_LUMA
+    }
+
+    fn read_luma(mut self: Box<Self>, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let file = ZCursor::new(self.take_in()?);
+        let luma = options().jpeg_set_out_colorspace(ColorSpace::Luma);
+        let mut decoder = JpegDecoder::new_with_options(file, luma);
+        let mut pixels = Pixels::zeroed(self.stored.size, LUMA);
+        let read = decoder.decode_into(pixels.as_bytes_mut());
+        read.map_err(|error| broken(&error))?;
+        rows.push(pixels).map_err(DecodeError::keep)
+    }
+
     /// The file up to the end of its image, without what decoding does without, with its height in its place.
     fn take_in(&mut self) -> Result<Vec<u8>, DecodeError> {
-        let (mut file, mut from, mut place) = (Vec::new(), 0, None);
+        let length = usize::try_from(self.length).unwrap_or(0);
+        let (mut file, mut from, mut place) = (Vec::with_capacity(length), 0, None);
         let end = self.length..self.length;
         for gap in std::mem::take(&mut self.beside).into_iter().chain([end]) {
             let before = file.len();
