@@ -481,7 +481,7 @@ pub fn picture(directory: &Path, name: &str, width: u32, height: u32) -> PathBuf
     let picture = image::RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([0, 80, 160].map(|k| noise(x, y, k)))
     });
-    if name.ends_with(".jpg") {
+    if path.extension().is_some_and(|extension| extension == "jpg") {
         let sides = [width, height].map(|side| u16::try_from(side).unwrap());
         let encoder = jpeg_encoder::Encoder::new_file(&path, 90).unwrap();
         encoder.encode(&picture, sides[0], sides[1], jpeg_encoder::ColorType::Rgb).unwrap();
