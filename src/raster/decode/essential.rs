@@ -11,13 +11,16 @@ const HEAD: usize = 8;
 /// The chunk that ends a file.
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
+/// Bytes that are gathered at a time: inflating goes slower at the ends of what it is given.
+const AT_ONCE: usize = 64 << 10;
+
 /// Gives the chunks that a decoder must know, and the transparency of palettes and keys.
 pub(super) struct Essential<R> {
     file: R,
-    /// Bytes that come next, before others of the file.
+    /// Bytes of such chunks.
     ready: Vec<u8>,
     given: usize,
-    /// Bytes of the file that follow.
+    /// Bytes of the chunk that follow in the file.
     left: u64,
     pixels: bool,
     ended: bool,
@@ -27,16 +30,33 @@ impl<R: BufRead + Seek> Essential<R> {
     /// The file from its start.
     pub(super) fn new(mut file: R) -> io::Result<Essential<R>> {
         file.seek(SeekFrom::Start(0))?;
-        let left = SIGNATURE as u64;
-        Ok(Essential { file, ready: Vec::new(), given: 0, left, pixels: false, ended: false })
+        let (left, ready) = (SIGNATURE as u64, Vec::with_capacity(2 * AT_ONCE));
+        Ok(Essential { file, ready, given: 0, left, pixels: false, ended: false })
     }
 
-    /// Goes on to the next chunk that is needed, or to the end.
-    fn advance(&mut self) -> io::Result<()> {
+    /// Gathers the next bytes.
+    fn refill(&mut self) -> io::Result<()> {
         self.given = 0;
         self.ready.clear();
+        while self.ready.len() < AT_ONCE && !self.ended {
+            if self.left == 0 {
+                self.advance()?;
+            } else {
+                let room = (AT_ONCE - self.ready.len()) as u64;
+                let mut part = self.file.by_ref().take(self.left.min(room));
+                let got = part.read_to_end(&mut self.ready)? as u64;
+                self.left -= got;
+                self.ended = got == 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on to the next chunk, which is passed over if it is not needed, or to the end.
+    fn advance(&mut self) -> io::Result<()> {
+        let start = self.ready.len();
         self.file.by_ref().take(HEAD as u64).read_to_end(&mut self.ready)?;
-        let &[l3, l2, l1, l0, ref name @ ..] = &self.ready[..] else {
+        let &[l3, l2, l1, l0, ref name @ ..] = &self.ready[start..] else {
             self.ended = true;
             return Ok(());
         };
@@ -46,12 +66,14 @@ impl<R: BufRead + Seek> Essential<R> {
         if needed || name.len() < 4 {
             self.pixels |= name == b"IDAT";
             self.left = rest;
-        } else if self.pixels {
+            return Ok(());
+        }
+        self.ready.truncate(start);
+        if self.pixels {
             // Behind it there are no more pixels.
-            self.ready = END.to_vec();
+            self.ready.extend(END);
             self.ended = true;
         } else {
-            self.ready.clear();
             self.file.seek_relative(i64::try_from(rest).map_err(io::Error::other)?)?;
         }
         Ok(())
@@ -60,27 +82,14 @@ impl<R: BufRead + Seek> Essential<R> {
 
 impl<R: BufRead + Seek> BufRead for Essential<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.given == self.ready.len() && self.left == 0 && !self.ended {
-            self.advance()?;
+        if self.given == self.ready.len() && !self.ended {
+            self.refill()?;
         }
-        if self.given < self.ready.len() {
-            return Ok(&self.ready[self.given..]);
-        }
-        if self.left == 0 {
-            return Ok(&[]);
-        }
-        let bytes = self.file.fill_buf()?;
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX);
-        Ok(&bytes[..bytes.len().min(most)])
+        Ok(&self.ready[self.given..])
     }
 
     fn consume(&mut self, count: usize) {
-        if self.given < self.ready.len() {
-            self.given += count;
-        } else {
-            self.left -= count as u64;
-            self.file.consume(count);
-        }
+        self.given += count;
     }
 }
 
