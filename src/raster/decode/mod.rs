@@ -68,7 +68,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The format of the decoded pixels for somebody who wants these.
+    /// The format of the decoded pixels for these wishes.
     #[must_use]
     pub fn format_for(&self, wanted: impl Into<Wanted>) -> PixelFormat {
         let wanted = wanted.into();
@@ -78,7 +78,7 @@ impl Header {
         self.format
     }
 
-    /// Whether pixels have to be converted for somebody who wants these.
+    /// Whether pixels are converted for these wishes.
     fn converts(&self, wanted: Wanted) -> bool {
         self.profile.is_some() && wanted.space == Space::Srgb
     }
@@ -90,7 +90,7 @@ impl Header {
     }
 }
 
-/// Which pixels somebody wants of a file.
+/// Which pixels of a file are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Which of their colours.
@@ -252,7 +252,7 @@ fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, Decod
     Ok(Image { header, metadata, profile, decoder })
 }
 
-/// Inks become RGB whatever somebody wants, so that there are none beyond this.
+/// Inks become RGB whatever is wanted, so that no code behind this meets them.
 fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -> Header {
     let Stored { size, format, orientation, inks } = decoder.stored();
     Header {

@@ -1,6 +1,7 @@
 //! JPEG: rows as they are decoded, in all their colours or in luma alone.
 //!
 //! - `segments`: what stands in the file, and where its image ends
+//! - `said`: what it says beside its image
 //! - `frame`: the kinds of coding and sampling, and which of them are read
 //! - `planes`: samples of the components, a row of MCUs at a time
 //! - `enlarge`: components that have fewer samples than the image has pixels
@@ -30,6 +31,7 @@ mod colours;
 mod enlarge;
 mod frame;
 mod planes;
+mod said;
 mod segments;
 
 use colours::Meaning;
@@ -137,10 +139,10 @@ impl Decoder for Jpeg<'_> {
         let mut session = decoder.raw_output();
         let count = self.frame.components.len();
         let layout = session.layout().filter(|_| session.num_components() == Some(count));
-        let layout = layout.ok_or_else(|| {
+        let planes = layout.and_then(|layout| Planes::new(&layout[..count], &self.frame));
+        let mut planes = planes.ok_or_else(|| {
             DecodeError::damaged(Container::Jpeg, "another frame than its header says")
         })?;
-        let mut planes = Planes::new(&layout[..count], &self.frame);
         let format = PixelFormat::new(channels, Depth::Eight);
         // Only those of the first component, if that is all that is needed.
         let straight = planes.straight_rows().filter(|_| meaning == Meaning::Grey);

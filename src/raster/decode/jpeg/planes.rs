@@ -5,7 +5,7 @@ use zune_jpeg::zune_core::bytestream::ZByteReaderTrait;
 use zune_jpeg::{PlaneInfo, RawDecodeSession, RawImcuRowStatus};
 
 use super::enlarge::Covers;
-use super::frame::Frame;
+use super::frame::{Component, Frame};
 
 /// Rows in a block.
 const BLOCK: usize = 8;
@@ -87,18 +87,21 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// Those that a decoder with this layout gives.
-    pub(super) fn new(layout: &[PlaneInfo], frame: &Frame) -> Planes {
+    /// Those that a decoder with this layout gives; `None` if it is the layout of another frame.
+    pub(super) fn new(layout: &[PlaneInfo], frame: &Frame) -> Option<Planes> {
         let most = frame.most().map(usize::from);
-        let factors =
-            |info: &PlaneInfo| [info.horizontal_sampling_factor, info.vertical_sampling_factor];
-        let covers = |info: &PlaneInfo| {
-            let [across, down] = factors(info).map(|factor| factor.max(1));
-            Covers { across: most[0] / across, down: most[1] / down }
+        let sides = [frame.size.width, frame.size.height].map(|side| side as usize);
+        let plane = |(info, part): (&PlaneInfo, &Component)| {
+            let factors = part.sampling.map(usize::from);
+            let samples = [0, 1].map(|axis| (sides[axis] * factors[axis]).div_ceil(most[axis]));
+            let told = [info.horizontal_sampling_factor, info.vertical_sampling_factor];
+            let covers = Covers { across: most[0] / factors[0], down: most[1] / factors[1] };
+            let fits = told == factors && [info.width, info.height] == samples;
+            fits.then(|| Plane::new(*info, covers))
         };
-        let all: Vec<_> = layout.iter().map(|info| Plane::new(*info, covers(info))).collect();
+        let all = layout.iter().zip(&frame.components).map(plane).collect::<Option<Vec<_>>>()?;
         let scratch = all.iter().map(|plane| vec![0; plane.width * plane.covers.across]);
-        Planes { scratch: scratch.collect(), all, ended: false }
+        Some(Planes { scratch: scratch.collect(), all, ended: false })
     }
 
     /// Takes in the next row of MCUs. What a damaged file lacks is grey.
