@@ -37,14 +37,18 @@ fn bad_images() -> Vec<Bad> {
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>".to_vec();
     let no_image: &[_] = &["this is not an image"];
-    let animation: &[_] = &["animation", "one still image"];
+    let drawing: &[_] = &["SVG cannot be processed", "export it as PNG"];
+    let animation: &[_] = &["an animation of 2 frames", "still image"];
+    let gif = read("still.gif");
+    let frame_of_gif = gif.windows(6).position(|bytes| bytes == b"\x2C\0\0\0\0\x3D").unwrap();
+    let flat = patched("still.gif", frame_of_gif + 5, &[0, 0, 5, 0]);
     vec![
         bad("nothing.png", Vec::new(), 415, "invalid_image", no_image),
         bad("letter.jpg", b"Dear Sir or Madam".to_vec(), 415, "invalid_image", no_image),
-        bad("drawing.svg", svg.clone(), 415, "invalid_image", no_image),
-        bad("drawing.png", svg, 415, "invalid_image", no_image),
+        bad("drawing.svg", svg.clone(), 415, "unsupported_image", drawing),
+        bad("drawing.png", svg, 415, "unsupported_image", drawing),
         bad("head.png", read("grey-8.png")[..20].to_vec(), 415, "invalid_image", &["incomplete"]),
-        bad("flat.gif", patched("still.gif", 6, &[0, 0, 5, 0]), 415, "invalid_image", &["0 × 5"]),
+        bad("flat.gif", flat, 415, "invalid_image", &["0 × 5"]),
         bad(
             "bomb.jpg",
             patched("grey.jpg", frame + 5, &[0xEA, 0x60, 0xEA, 0x60]),
