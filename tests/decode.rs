@@ -452,56 +452,29 @@ impl Tiff<'_> {
         let mut samples: Vec<u8> =
             (0..32 * 16 * u32::from(self.bands)).map(|i| i.to_le_bytes()[0]).collect();
         if self.predicted {
-            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
-            zlib.write_all(&samples).unwrap();
-            samples = zlib.finish().unwrap();
+            samples = forms::deflated(&samples);
         }
-        let mut entries = vec![
-            (256, 32),
-            (257, 16),
-            (259, if self.predicted { 8 } else { 1 }),
-            (262, self.photometric),
-            (277, self.bands),
-            (317, if self.predicted { 2 } else { 1 }),
-        ];
-        let (offset, length) = (8, u16::try_from(samples.len()).unwrap());
-        entries.extend(if self.tiled {
-            [(322, 32), (323, 16), (324, offset), (325, length)]
+        let mut file = forms::File::new();
+        let mut tags = forms::tags([32, 16], self.compression(), self.photometric, 8, self.bands);
+        let (places, sides) = if self.tiled {
+            ([324, 325], vec![(322, 32), (323, 16)])
         } else {
-            [(273, offset), (278, 16), (279, length), (284, 1)]
-        });
-        entries.extend(more);
-        samples.resize(samples.len().next_multiple_of(2), 0);
-        let directory = 8 + u32::try_from(samples.len()).unwrap();
-        let longs = [(258, vec![8; self.bands.into()]), (338, self.extra.to_vec())];
-        let longs: Vec<_> = longs.into_iter().filter(|(_, values)| !values.is_empty()).collect();
-        let count = u32::try_from(entries.len() + longs.len()).unwrap();
-        let mut behind = directory + 2 + 12 * count + 4;
-        let (mut fields, mut values) = (Vec::new(), Vec::new());
-        for (tag, value) in entries {
-            fields.push((tag, 1, u32::from(value)));
+            ([273, 279], vec![(278, 16), (284, 1)])
+        };
+        tags.extend(file.chunks(&[samples], places));
+        let predictor = (317, if self.predicted { 2 } else { 1 });
+        let shorts = sides.into_iter().chain([predictor]).chain(more.iter().copied());
+        tags.extend(shorts.map(|(tag, value)| (tag, forms::SHORT, vec![value.into()])));
+        if !self.extra.is_empty() {
+            let extra = self.extra.iter().map(|value| u32::from(*value)).collect();
+            tags.push((338, forms::SHORT, extra));
         }
-        for (tag, list) in longs {
-            let bytes: Vec<u8> = list.iter().flat_map(|value| value.to_le_bytes()).collect();
-            let value = match bytes[..] {
-                [a, b] => u32::from_le_bytes([a, b, 0, 0]),
-                [a, b, c, d] => u32::from_le_bytes([a, b, c, d]),
-                _ => behind,
-            };
-            fields.push((tag, u32::try_from(list.len()).unwrap(), value));
-            if bytes.len() > 4 {
-                behind += u32::try_from(bytes.len()).unwrap();
-                values.extend(bytes);
-            }
-        }
-        fields.sort_unstable();
-        let mut file = [&b"II*\0"[..], &directory.to_le_bytes(), &samples].concat();
-        file.extend(u16::try_from(count).unwrap().to_le_bytes());
-        for (tag, count, value) in fields {
-            file.extend([&u16::to_le_bytes(tag)[..], &3_u16.to_le_bytes()].concat());
-            file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
-        }
-        [file, vec![0; 4], values].concat()
+        let directory = file.directory(tags);
+        file.finish(directory)
+    }
+
+    fn compression(self) -> u16 {
+        if self.predicted { 8 } else { 1 }
     }
 }
 

@@ -276,35 +276,21 @@ fn gif(size: Size) -> Vec<u8> {
 }
 
 /// Uncompressed strips of all rows: one, or one for each plane.
-fn tiff(size: Size, photometric: u16, bands: u32, bits: u16, planar: bool) -> Vec<u8> {
+fn tiff(size: Size, photometric: u16, bands: u16, bits: u16, planar: bool) -> Vec<u8> {
     let plane = (size.width * u32::from(bits)).div_ceil(8) * size.height;
-    let (count, length) = if planar { (bands, plane) } else { (1, plane * bands) };
-    let directory = 8 + count * length;
-    let (offsets, lengths) = (directory + 6 + 12 * 10, directory + 6 + 12 * 10 + 4 * count);
-    let list = |place: u32, value: u32| if count == 1 { value } else { place };
-    // Bits that are the same for all bands may be told once.
-    let entries: [(u16, u16, u32, u32); 10] = [
-        (256, 4, 1, size.width),
-        (257, 4, 1, size.height),
-        (258, 3, 1, bits.into()),
-        (259, 3, 1, 1),
-        (262, 3, 1, photometric.into()),
-        (273, 4, count, list(offsets, 8)),
-        (277, 3, 1, bands),
-        (278, 4, 1, size.height),
-        (279, 4, count, list(lengths, length)),
-        (284, 3, 1, if planar { 2 } else { 1 }),
-    ];
-    let mut file = [&b"II*\0"[..], &directory.to_le_bytes(), &noise(count * length)].concat();
-    file.extend(10_u16.to_le_bytes());
-    for (tag, kind, count, value) in entries {
-        file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
-        file.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
-    }
-    file.extend([0; 4]);
-    file.extend((0..count).flat_map(|index| (8 + index * length).to_le_bytes()));
-    file.extend((0..count).flat_map(|_| length.to_le_bytes()));
-    file
+    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let mut file = forms::File::new();
+    let mut tags = forms::tags(sides, 1, photometric, bits, bands);
+    let strips = if planar {
+        vec![noise(plane); bands.into()]
+    } else {
+        vec![noise(plane * u32::from(bands))]
+    };
+    tags.extend(file.chunks(&strips, [273, 279]));
+    tags.push((278, forms::SHORT, vec![size.height]));
+    tags.push((284, forms::SHORT, vec![if planar { 2 } else { 1 }]));
+    let directory = file.directory(tags);
+    file.finish(directory)
 }
 
 /// White rows by CCITT group 4, each of one bit: as the one above it.

@@ -10,7 +10,7 @@ from PIL import Image
 
 from common import WORK, check, compare, picture, read, refusal, run
 
-SHORT, LONG, ASCII, BYTE, RATIONAL = 3, 4, 2, 1, 5
+SHORT, LONG, ASCII, BYTE, RATIONAL, UTF8 = 3, 4, 2, 1, 5, 129
 NONE, LZW, DEFLATE, PACKBITS = 1, 5, 8, 32773
 PATH = WORK / "form.tif"
 
@@ -32,7 +32,7 @@ class File:
         entries = b""
         for tag, (kind, values) in sorted(tags.items()):
             values = values if isinstance(values, (list, tuple, bytes)) else [values]
-            letters = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 13: "I"}[kind]
+            letters = {1: "B", 2: "B", 3: "H", 4: "I", 5: "I", 13: "I", UTF8: "B"}[kind]
             data = struct.pack(f"{self.order}{len(values)}{letters}", *values)
             count = len(values) // (2 if kind == RATIONAL else 1)
             field = data.ljust(4, b"\0") if len(data) <= 4 else struct.pack(f"{self.order}I", self.add(data))
@@ -323,6 +323,20 @@ def tiff_orientations_that_are_none_are_not_applied():
         for order in "<>":
             make(array, more={274: (kind, 3)}, order=order)
             compare(seen(), array[::-1, ::-1], 0)
+
+
+@check
+def tiff_text_of_exif_3_is_kept():
+    words = {315: "Jemand ©", 33432: "© Somebody"}
+    texts = {tag: (UTF8, text.encode() + b"\0") for tag, text in words.items()}
+    for order, policy, extension in itertools.product("<>", ("safe", "all"), ("png", "jpg", "webp", "tif")):
+        make(picture(channels=1), more=texts, order=order)
+        target = WORK / f"out.{extension}"
+        run(PATH, "", target, TILEMILL_OUTPUT__METADATA=policy)
+        # Pillow reads ASCII as Latin-1.
+        said = Image.open(target).getexif()
+        given = {tag: said.get(tag, "").encode("latin-1").decode() for tag in words}
+        assert given == words, (order, policy, extension, given)
 
 
 def with_preview(kinds, more=(), sub=(), linked=False, whole=None, preview=None):

@@ -1,10 +1,9 @@
 //! Profiles for colours that a file describes in other words: ICC.1:2010 (version 4.3), of curves and a matrix,
 //! without a date, so that equal input gives equal bytes.
 
-type Matrix = [[f64; 3]; 3];
+use super::connection::WHITE;
 
-/// The white of the light that profiles are connected by, D50.
-const CONNECTION: [f64; 3] = [0.9642, 1.0, 0.8249];
+type Matrix = [[f64; 3]; 3];
 
 /// From XYZ to the responses of the eye that white is adapted in (Bradford; ICC.1:2010, annex E).
 const BRADFORD: Matrix =
@@ -77,7 +76,7 @@ impl Primaries {
         let columns = transposed(self.colours);
         let amounts = times(inverse(columns)?, white);
         let light = columns.map(|row| [0, 1, 2].map(|column| row[column] * amounts[column]));
-        let (from, to) = (times(BRADFORD, white), times(BRADFORD, CONNECTION));
+        let (from, to) = (times(BRADFORD, white), times(BRADFORD, WHITE));
         let scaled = [0, 1, 2].map(|row| BRADFORD[row].map(|part| part * to[row] / from[row]));
         let adapted = product(inverse(BRADFORD)?, scaled);
         Some((product(adapted, light), adapted))
@@ -114,7 +113,7 @@ type Tag = ([u8; 4], Vec<u8>);
 /// The tags of every profile: its name, its licence, and white under D50.
 fn common(name: &str) -> Option<Vec<Tag>> {
     let names = [(*b"desc", text(name)?), (*b"cprt", text("CC0")?)];
-    Some([&names[..], &[(*b"wtpt", xyz(CONNECTION)?)]].concat())
+    Some([&names[..], &[(*b"wtpt", xyz(WHITE)?)]].concat())
 }
 
 fn text(text: &str) -> Option<Vec<u8>> {
@@ -158,7 +157,7 @@ fn profile(space: [u8; 4], tags: &[Tag]) -> Option<Vec<u8>> {
     file.resize(36, 0);
     file.extend_from_slice(b"acsp");
     file.resize(68, 0);
-    file.extend(fixed(&CONNECTION)?);
+    file.extend(fixed(&WHITE)?);
     file.resize(HEADER, 0);
     file.extend(u32::try_from(tags.len()).ok()?.to_be_bytes());
     Some([file, table, body].concat())

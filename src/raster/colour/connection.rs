@@ -3,7 +3,7 @@
 use moxcms::DataColorSpace;
 
 /// The white of the light that profiles are connected by, D50.
-const WHITE: [f64; 3] = [0.9642, 1.0, 0.8249];
+pub(super) const WHITE: [f64; 3] = [0.9642, 1.0, 0.8249];
 
 /// How numbers from 0 to 1 encode a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

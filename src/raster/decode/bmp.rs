@@ -4,17 +4,19 @@
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 use image::codecs::bmp::BmpDecoder;
+use image::{ColorType, ImageDecoder, ImageError};
 
 use super::container::Container;
 use super::error::{DecodeError, RESAVE};
-use super::limits::{Limits, MOST_METADATA};
-use super::whole::{Beside, Whole};
+use super::limits::{Limits, MOST_METADATA, raster_bytes};
 use super::{Decoder, Input, Stored};
 use crate::raster::colour::build::{self, Curve, Primaries};
 use crate::raster::colour::{Model, Profile};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
+use crate::raster::orientation::Orientation;
+use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
 
 /// Where the header of the bitmap begins, behind that of the file.
@@ -35,8 +37,20 @@ const EMBEDDED: u32 = u32::from_be_bytes(*b"MBED");
 const LINKED: u32 = u32::from_be_bytes(*b"LINK");
 
 struct Bmp<'r> {
-    whole: Whole<BmpDecoder<Input<'r>>>,
+    decoder: BmpDecoder<Input<'r>>,
+    stored: Stored,
+    metadata: Metadata,
     notes: Vec<String>,
+}
+
+fn broken(error: ImageError) -> DecodeError {
+    match error {
+        ImageError::IoError(error) => DecodeError::from_io(Container::Bmp, error),
+        ImageError::Unsupported(_) => {
+            DecodeError::unsupported(Container::Bmp, "features that are not read", RESAVE)
+        }
+        other => DecodeError::damaged(Container::Bmp, other),
+    }
 }
 
 /// The decoder for a file, which has no orientation and one image.
@@ -44,40 +58,48 @@ pub(super) fn open<'r>(
     mut reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
-    let container = Container::Bmp;
     let header = Header::read(&mut reader)?;
     header.check(limits)?;
     let icc = header.profile(&mut reader)?;
     let linked = header.colours() == Some(LINKED);
     let notes = linked.then(|| "the colour profile that it links to was not opened".to_owned());
     reader.seek(SeekFrom::Start(0))?;
-    let decoder = BmpDecoder::new(reader);
-    let decoder = decoder.map_err(|error| DecodeError::from_image(container, error))?;
+    let mut decoder = BmpDecoder::new(reader).map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    let size = Size::new(width, height);
+    limits.check_size(size)?;
+    // Palettes and fewer bits than 8 become 8 bits.
+    let alpha = decoder.color_type() == ColorType::Rgba8;
+    let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
+    let format = PixelFormat::new(channels, Depth::Eight);
+    limits.check_memory(raster_bytes(size, format))?;
+    decoder.set_limits(limits.for_library()).map_err(broken)?;
+    let stored = Stored { size, format, orientation: Orientation::UPRIGHT, inks: false };
     let metadata = Metadata { icc, ..Metadata::default() };
-    let beside = Beside { metadata, ..Beside::default() };
-    let whole = Whole::new(container, decoder, limits, beside)?;
-    Ok(Box::new(Bmp { whole, notes: notes.into_iter().collect() }))
+    Ok(Box::new(Bmp { decoder, stored, metadata, notes: notes.into_iter().collect() }))
 }
 
 impl Decoder for Bmp<'_> {
     fn stored(&self) -> Stored {
-        self.whole.stored()
+        self.stored
     }
 
     fn memory(&self) -> u64 {
-        self.whole.memory()
+        raster_bytes(self.stored.size, self.stored.format)
     }
 
     fn metadata(&mut self) -> Metadata {
-        self.whole.metadata()
+        std::mem::take(&mut self.metadata)
     }
 
     fn notes(&self) -> Vec<String> {
         self.notes.clone()
     }
 
-    fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        Box::new(self.whole).read(colours, rows)
+    fn read(self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let mut pixels = Pixels::zeroed(self.stored.size, self.stored.format);
+        self.decoder.read_image(pixels.as_bytes_mut()).map_err(broken)?;
+        rows.push(pixels).map_err(DecodeError::keep)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use image::ImageError;
 use thiserror::Error;
 
 use super::container::Container;
@@ -114,16 +113,6 @@ impl DecodeError {
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::Other => DecodeError::damaged(container, error),
             _ => DecodeError::Read { source: error },
-        }
-    }
-
-    pub(super) fn from_image(container: Container, error: ImageError) -> DecodeError {
-        match error {
-            ImageError::IoError(error) => DecodeError::from_io(container, error),
-            ImageError::Unsupported(_) => {
-                DecodeError::unsupported(container, "features that are not read", RESAVE)
-            }
-            other => DecodeError::damaged(container, other),
         }
     }
 }

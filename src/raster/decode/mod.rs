@@ -9,7 +9,6 @@
 //! - `described`: what PNG says of its colours
 //! - `essential`: the chunks of PNG that its pixels need
 //! - `riff`: where the parts of a WebP file lie
-//! - `whole`: the decoders that need the whole image in memory
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
@@ -36,7 +35,6 @@ mod png;
 mod riff;
 mod tiff;
 mod webp;
-mod whole;
 
 pub use container::Container;
 pub use error::DecodeError;

@@ -7,7 +7,6 @@ use super::container::Container;
 use super::error::DecodeError;
 use super::essential::Essential;
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
-use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::colour::Model;
 use crate::raster::format::Colours;
@@ -42,7 +41,7 @@ pub(super) fn open<'r>(
         return Err(DecodeError::animated(Container::Png, frames));
     }
     let Said { metadata, resolution, colours, .. } = said;
-    let orientation = from_exif_block(metadata.exif.as_deref());
+    let orientation = metadata.orientation();
     let mut decoder = png::Decoder::new(Essential::new(reader)?);
     let info = decoder.read_header_info().map_err(broken)?;
     let size = Size::new(info.width, info.height);

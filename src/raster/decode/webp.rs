@@ -8,7 +8,6 @@ use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, MOST_METADATA, raster_bytes};
 use super::riff::{self, Frame, Headed, Layout};
-use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
@@ -116,7 +115,7 @@ impl<'r> WebP<'r> {
         });
         let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
         let format = PixelFormat::new(channels, Depth::Eight);
-        let orientation = from_exif_block(metadata.exif.as_deref());
+        let orientation = metadata.orientation();
         let stored = Stored { size, format, orientation, inks: false };
         let beside = match channels {
             Channels::Rgba if decoder.is_lossy() => BESIDE_LOSSY_ALPHA,

@@ -24,9 +24,15 @@ const SIGNED_SHORT: u16 = 8;
 const SIGNED_LONG: u16 = 9;
 pub(in crate::raster) const LONG8: u16 = 16;
 /// Text of Exif 3.0, which most readers do not know yet.
-const UTF8: u16 = 129;
+pub(in crate::raster) const UTF8: u16 = 129;
 
 impl Entry {
+    /// An entry of a file. Text of Exif 3.0 becomes ASCII, whose type all readers know, and which they take for UTF-8
+    /// where it is.
+    pub(in crate::raster) fn read(tag: u16, kind: u16, count: u64, bytes: Vec<u8>) -> Entry {
+        Entry { tag, kind: if kind == UTF8 { ASCII } else { kind }, count, bytes }
+    }
+
     pub(in crate::raster) fn shorts(tag: u16, values: &[u16]) -> Entry {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Entry { tag, kind: SHORT, count: values.len() as u64, bytes }
@@ -210,9 +216,7 @@ impl<'a> Reader<'a> {
         if self.big_endian {
             bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
         }
-        // Readers of ASCII take it for UTF-8 where it is, and all of them know its type.
-        let kind = if kind == UTF8 { ASCII } else { kind };
-        Some(Entry { tag, kind, count: count as u64, bytes })
+        Some(Entry::read(tag, kind, count as u64, bytes))
     }
 
     /// The entries of the directory that one of `entries` points to.

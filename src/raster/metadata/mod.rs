@@ -21,7 +21,7 @@ mod viewed;
 
 use exif::Exif;
 pub(super) use resolution::Resolution;
-pub(super) use viewed::{exif_block, orientation_of};
+pub(super) use viewed::exif_block;
 
 /// What of an image's metadata its result keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -58,6 +58,11 @@ impl Metadata {
         let exif = self.exif.and_then(|block| viewed::exif(&block, orientation, size));
         let xmp = self.xmp.map(|packet| viewed::xmp(&packet, orientation, size));
         Metadata { exif, xmp, ..self }
+    }
+
+    /// The orientation that its Exif block tells, or none.
+    pub(super) fn orientation(&self) -> Orientation {
+        self.exif.as_deref().and_then(viewed::orientation_of).unwrap_or_default()
     }
 
     /// What is kept of it.

@@ -24,7 +24,7 @@ pub(in crate::raster) fn exif_block(block: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The orientation that a block tells, if it is one of the eight.
-pub(in crate::raster) fn orientation_of(block: &[u8]) -> Option<Orientation> {
+pub(super) fn orientation_of(block: &[u8]) -> Option<Orientation> {
     let (reader, first) = Reader::new(block)?;
     Orientation::from_exif(u8::try_from(reader.whole_number(first, ORIENTATION)?).ok()?)
 }

@@ -1,6 +1,7 @@
 //! What the components of a JPEG file mean, and how rows of them become pixels.
 
 use super::frame::Frame;
+use crate::raster::pixels::{Channels, Depth, PixelFormat};
 
 /// What the components mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,20 @@ impl Meaning {
             (_, Some(0)) => Meaning::Cmyk { light: true },
             (_, Some(_)) => Meaning::Ycck,
         }
+    }
+
+    /// The format of its pixels; inks take the place of RGBA.
+    pub(super) fn format(self) -> PixelFormat {
+        let channels = match self {
+            Meaning::Grey => Channels::Grey,
+            Meaning::YCbCr | Meaning::Rgb => Channels::Rgb,
+            Meaning::Cmyk { .. } | Meaning::Ycck => Channels::Rgba,
+        };
+        PixelFormat::new(channels, Depth::Eight)
+    }
+
+    pub(super) fn is_inks(self) -> bool {
+        matches!(self, Meaning::Cmyk { .. } | Meaning::Ycck)
     }
 
     /// One row of pixels from one row of each component.

@@ -101,10 +101,9 @@ impl Frame {
             if ![across, down].iter().all(|factor| (1..=4).contains(*factor)) {
                 return Err(DecodeError::damaged(Container::Jpeg, "a sampling factor beyond 4"));
             }
-            // The decoder knows no factor of 3; where factors do not divide, libjpeg knows no way either.
-            let known = ![across, down].contains(&&3)
-                && most[0].is_multiple_of(*across)
-                && most[1].is_multiple_of(*down);
+            // The decoder knows no 3 across; where factors do not divide, libjpeg knows no way either.
+            let known =
+                *across != 3 && most[0].is_multiple_of(*across) && most[1].is_multiple_of(*down);
             if !known {
                 let what =
                     format!("a component sampled {across}x{down} beside {}x{}", most[0], most[1]);
@@ -120,13 +119,13 @@ impl Frame {
         [most(0).unwrap_or(1).max(1), most(1).unwrap_or(1).max(1)]
     }
 
-    /// Whether the decoder gives luma as a whole without a look at the rest: in 4:4:4, 4:2:2 and 4:2:0, if it does
-    /// not take the components for others than `YCbCr` by their ids.
+    /// Whether the decoder gives luma as a whole without a look at the rest: of grey, and of 4:4:4, 4:2:2 and 4:2:0,
+    /// if it does not take the components for others than `YCbCr` by their ids.
     pub(super) fn gives_luma(&self) -> bool {
         let in_one_go = self.is_progressive() || !self.scans.in_parts;
         let ids: Vec<u8> = self.components.iter().map(|part| part.id).collect();
         let sampling: Vec<[u8; 2]> = self.components.iter().map(|part| part.sampling).collect();
-        let usual = matches!(sampling[..], [[1, 1] | [2, 1 | 2], [1, 1], [1, 1]]);
+        let usual = matches!(sampling[..], [[1, 1]] | [[1, 1] | [2, 1 | 2], [1, 1], [1, 1]]);
         in_one_go && usual && ids != *b"RGB"
     }
 
@@ -186,6 +185,8 @@ mod tests {
         let uneven = refusal(&frame(0xC0, [0x41, 0x31, 0x11]));
         assert!(uneven.contains("sampled 3x1 beside 4x1"), "{uneven}");
         assert!(refusal(&frame(0xC0, [0x31, 0x11, 0x11])).contains("sampled 3x1 beside 3x1"));
+        assert!(refusal(&frame(0xC0, [0x13, 0x12, 0x11])).contains("sampled 1x2 beside 1x3"));
+        assert!(frame(0xC0, [0x13, 0x11, 0x11]).check().is_ok());
         let deep = Frame { precision: 12, ..frame(0xC1, [0x11; 3]) };
         assert!(refusal(&deep).contains("samples of 12 bits"));
         assert!(refusal(&frame(0xC0, [0x11, 0x51, 0x11])).contains("damaged"));

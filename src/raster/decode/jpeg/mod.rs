@@ -19,12 +19,11 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, band_rows, raster_bytes};
-use super::whole::from_exif_block;
 use super::{Decoder, Input, Stored};
 use crate::raster::format::Colours;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::pixels::{PixelFormat, Pixels};
 use crate::raster::source::Rows;
 
 mod colours;
@@ -37,8 +36,6 @@ mod segments;
 use colours::Meaning;
 use frame::Frame;
 use planes::Planes;
-
-const LUMA: PixelFormat = PixelFormat::new(Channels::Grey, Depth::Eight);
 
 /// Bytes of luma that are decoded as a whole: as many as the decoded image may have that stays in memory by default.
 const WHOLE_LUMA: u64 = 128 << 20;
@@ -71,15 +68,10 @@ pub(super) fn open<'r>(
     }
     limits.check_size(frame.size)?;
     let meaning = Meaning::of(&frame, said.jfif, said.adobe);
-    let (channels, inks) = match meaning {
-        Meaning::Grey => (Channels::Grey, false),
-        Meaning::Cmyk { .. } | Meaning::Ycck => (Channels::Rgba, true),
-        Meaning::YCbCr | Meaning::Rgb => (Channels::Rgb, false),
-    };
     let notes = said.notes();
     let metadata = said.metadata();
-    let orientation = from_exif_block(metadata.exif.as_deref());
-    let format = PixelFormat::new(channels, Depth::Eight);
+    let orientation = metadata.orientation();
+    let (format, inks) = (meaning.format(), meaning.is_inks());
     let stored = Stored { size: frame.size, format, orientation, inks };
     let metadata = metadata.with_resolution(said.resolution);
     let (height_at, length, beside) = (segments.height_at, segments.image, segments.beside);
@@ -119,18 +111,14 @@ impl Decoder for Jpeg<'_> {
         let Stored { size, format, .. } = self.stored;
         let band = Size { height: band_rows(size, format), ..size };
         let kept = raster_bytes(band, format).saturating_add(self.length);
-        let luma = if self.gives_luma() { raster_bytes(size, LUMA) } else { 0 };
+        let luma = if self.gives_luma() { raster_bytes(size, Meaning::Grey.format()) } else { 0 };
         kept.saturating_add(self.frame.kept_bytes()).saturating_add(luma)
     }
 
     fn read(mut self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let luma = colours == Colours::Luma && self.has_luma();
-        let (meaning, channels) = if luma {
-            (Meaning::Grey, Channels::Grey)
-        } else {
-            (self.meaning, self.stored.format.channels)
-        };
-        if luma && self.gives_luma() {
+        let meaning = if luma { Meaning::Grey } else { self.meaning };
+        if meaning == Meaning::Grey && self.gives_luma() {
             return self.read_luma(rows);
         }
         let file = self.take_in()?;
@@ -143,66 +131,43 @@ impl Decoder for Jpeg<'_> {
         let mut planes = planes.ok_or_else(|| {
             DecodeError::damaged(Container::Jpeg, "another frame than its header says")
         })?;
-        let format = PixelFormat::new(channels, Depth::Eight);
-        // Only those of the first component, if that is all that is needed.
-        let straight = planes.straight_rows().filter(|_| meaning == Meaning::Grey);
-        let needed = if luma { 1 } else { count };
-        for mut band in bands(self.stored.size, format, straight.unwrap_or(1)) {
-            let filled = match straight {
-                Some(_) => planes.fill(&mut session, band.pixels.as_bytes_mut()),
-                None => band.rows().try_for_each(|(y, row)| {
-                    while !planes.has(y, needed) {
-                        planes.pull(&mut session)?;
-                    }
-                    meaning.pixels(&planes.row(y, needed), row);
-                    Ok(())
-                }),
-            };
-            filled.map_err(|error| broken(&error))?;
-            rows.push(band.pixels).map_err(DecodeError::keep)?;
+        let needed = if meaning == Meaning::Grey { 1 } else { count };
+        for (top, mut band) in bands(self.stored.size, meaning.format()) {
+            let length = band.row_bytes();
+            for (y, row) in (top..).zip(band.as_bytes_mut().chunks_exact_mut(length)) {
+                while !planes.has(y, needed) {
+                    planes.pull(&mut session).map_err(|error| broken(&error))?;
+                }
+                meaning.pixels(&planes.row(y, needed), row);
+            }
+            rows.push(band).map_err(DecodeError::keep)?;
         }
         Ok(())
     }
 }
 
-/// Some rows of an image.
-struct Band {
-    /// The first of them.
-    top: usize,
-    pixels: Pixels,
-}
-
-impl Band {
-    /// Its rows, with their numbers.
-    fn rows(&mut self) -> impl Iterator<Item = (usize, &mut [u8])> {
-        let length = self.pixels.row_bytes();
-        (self.top..).zip(self.pixels.as_bytes_mut().chunks_exact_mut(length))
-    }
-}
-
-/// The bands of an image, black, all but the last of a multiple of `unit` rows.
-fn bands(size: Size, format: PixelFormat, unit: usize) -> impl Iterator<Item = Band> {
-    let unit = u32::try_from(unit).unwrap_or(u32::MAX).max(1);
-    let step = (band_rows(size, format) / unit).max(1).saturating_mul(unit);
+/// The bands of an image, black, each with the number of its first row.
+fn bands(size: Size, format: PixelFormat) -> impl Iterator<Item = (usize, Pixels)> {
+    let step = band_rows(size, format);
     (0..size.height).step_by(step as usize).map(move |top| {
         let height = step.min(size.height - top);
-        let pixels = Pixels::zeroed(Size { height, ..size }, format);
-        Band { top: top as usize, pixels }
+        (top as usize, Pixels::zeroed(Size { height, ..size }, format))
     })
 }
 
 impl Jpeg<'_> {
-    /// Whether luma alone is decoded as a whole, which takes a sixth less time than by rows of MCUs.
+    /// Whether luma, or grey, is decoded as a whole, which takes a sixth less time than by rows of MCUs.
     fn gives_luma(&self) -> bool {
-        let bytes = raster_bytes(self.stored.size, LUMA);
-        self.has_luma() && self.frame.gives_luma() && bytes <= WHOLE_LUMA
+        let bytes = raster_bytes(self.stored.size, Meaning::Grey.format());
+        let has_any = self.has_luma() || self.meaning == Meaning::Grey;
+        has_any && self.frame.gives_luma() && bytes <= WHOLE_LUMA
     }
 
     fn read_luma(mut self: Box<Self>, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let file = ZCursor::new(self.take_in()?);
         let luma = options().jpeg_set_out_colorspace(ColorSpace::Luma);
         let mut decoder = JpegDecoder::new_with_options(file, luma);
-        let mut pixels = Pixels::zeroed(self.stored.size, LUMA);
+        let mut pixels = Pixels::zeroed(self.stored.size, Meaning::Grey.format());
         let read = decoder.decode_into(pixels.as_bytes_mut());
         read.map_err(|error| broken(&error))?;
         rows.push(pixels).map_err(DecodeError::keep)

@@ -111,7 +111,7 @@ impl Planes {
     ) -> Result<(), DecodeErrors> {
         self.all.iter_mut().for_each(Plane::advance);
         if !self.ended {
-            let widths = self.widths();
+            let widths: Vec<usize> = self.all.iter().map(|plane| plane.width).collect();
             let rows = self.all.iter_mut().map(|plane| &mut plane.rows[plane.width..]);
             let mut rows: Vec<&mut [u8]> = rows.collect();
             if let RawImcuRowStatus::RowReady { rows_written } =
@@ -130,40 +130,6 @@ impl Planes {
             plane.rows[width..].fill(MIDDLE);
         }
         Ok(())
-    }
-
-    /// Rows of pixels in a row of MCUs, if samples of the first component are pixels as they are.
-    pub(super) fn straight_rows(&self) -> Option<usize> {
-        let first = self.all.first()?;
-        let straight = first.covers == Covers { across: 1, down: 1 };
-        straight.then(|| first.rows.len() / first.width - 1)
-    }
-
-    /// Fills `pixels` with whole rows of MCUs of the first component, of which nothing else is needed. What a
-    /// damaged file lacks is grey.
-    pub(super) fn fill<T: ZByteReaderTrait>(
-        &mut self,
-        session: &mut RawDecodeSession<'_, T>,
-        mut pixels: &mut [u8],
-    ) -> Result<(), DecodeErrors> {
-        let widths = self.widths();
-        while !pixels.is_empty() && !self.ended {
-            let others = self.all.iter_mut().skip(1).map(|plane| &mut plane.rows[..]);
-            let mut rows: Vec<&mut [u8]> = std::iter::once(&mut *pixels).chain(others).collect();
-            match session.decode_next_imcu_row(&mut rows, &widths)? {
-                RawImcuRowStatus::RowReady { rows_written: [given, ..] } if given > 0 => {
-                    pixels = pixels.split_at_mut(given * widths[0]).1;
-                }
-                _ => self.ended = true,
-            }
-        }
-        pixels.fill(MIDDLE);
-        Ok(())
-    }
-
-    /// Samples in a row of each component.
-    fn widths(&self) -> Vec<usize> {
-        self.all.iter().map(|plane| plane.width).collect()
     }
 
     /// Whether the samples for a row of pixels are there, of the first `count` components.

@@ -114,7 +114,9 @@ mod tests {
 
     fn said(segments: &[(u8, Vec<u8>)]) -> Said {
         let mut said = Said::default();
-        segments.iter().for_each(|(marker, body)| said.take_in(*marker, body));
+        for (marker, body) in segments {
+            said.take_in(*marker, body);
+        }
         said
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use super::super::Input;
-use crate::raster::metadata::ifd::{Entry, Width, type_size};
+use crate::raster::metadata::ifd::{Entry, UTF8, Width, type_size};
 
 /// More entries libtiff takes for a sign that there is no directory.
 const MOST_ENTRIES: u64 = 4096;
@@ -214,7 +214,7 @@ impl<'r> Tiff<'r> {
     ) -> Option<Entry> {
         let field = directory.field(tag)?;
         // Offsets mean another place in another file, and types of BigTIFF nothing to Exif.
-        if field.kind > DOUBLE {
+        if field.kind > DOUBLE && field.kind != UTF8 {
             return None;
         }
         let length = field.bytes()?;
@@ -230,7 +230,7 @@ impl<'r> Tiff<'r> {
         if self.order == Order::Big {
             bytes.chunks_exact_mut(unit).for_each(<[u8]>::reverse);
         }
-        Some(Entry { tag, kind: field.kind, count: field.count, bytes })
+        Some(Entry::read(tag, field.kind, field.count, bytes))
     }
 }
 

@@ -161,7 +161,11 @@ fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
             return Err(refused(&format!("{bands} of {colours} bands"), "save it as grey"));
         }
         _ => {
-            let what = format!("{bands} bands, of which only {colours} are known to be colours,");
+            let known = match colours {
+                1 => "1 is known to be a colour".to_owned(),
+                _ => format!("{colours} are known to be colours"),
+            };
+            let what = format!("{bands} bands, of which only {known},");
             return Err(refused(&what, CHOOSE_BANDS));
         }
     };
