@@ -147,23 +147,19 @@ mod tests {
     #[test]
     fn names_become_utf8_and_images_stay_whatever_the_chunks() {
         let form = |name: &[u8]| {
-            let parts: [&[u8]; 5] = [
+            let head = [
                 b"--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"",
                 name,
-                b"\"\r\n\r\n\xEB\r\r\n--X\xFF\r\n\r\n--XX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n",
-                name,
-                b"\r\n--XX--\r\n",
-            ];
-            parts.concat()
+                b"\"\r\n\r\n",
+            ]
+            .concat();
+            // What looks like a head or like a boundary, and ends as a boundary begins.
+            let image = b"filename=\"Zo\xEB\"\r\n\r\n\r\n--X\xEB\r\n--\r";
+            [&head[..], image, b"\r\n", &head, image, b"\r\n--XX--\r\n"].concat()
         };
-        let latin = form(b"Zo\xEB.png");
-        let mut expected = form("Zo\u{EB}.png".as_bytes());
-        // The second one is no name but a value.
-        let value = expected.windows(9).rposition(|part| part == b"Zo\xC3\xAB.png\r").unwrap();
-        expected.splice(value..value + 8, *b"Zo\xEB.png");
+        let (latin, named) = (form(b"Zo\xEB.png"), form("Zo\u{EB}.png".as_bytes()));
         for length in 1..latin.len() {
-            assert!(mended(&latin, length) == expected, "chunks of {length} bytes");
-            let named = form("Zo\u{EB}.png".as_bytes());
+            assert!(mended(&latin, length) == named, "chunks of {length} bytes");
             assert!(mended(&named, length) == named, "chunks of {length} bytes");
         }
     }

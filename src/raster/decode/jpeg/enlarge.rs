@@ -104,6 +104,15 @@ mod tests {
     }
 
     #[test]
+    fn halves_are_rounded_up_and_down_in_turn() {
+        let (row, none) = ([2, 0, 2], [0; 3]);
+        assert_eq!(enlarged(2, 1, &row, &row, true), [2, 2, 0, 1, 1, 2]);
+        assert_eq!(enlarged(2, 2, &row, &row, true), [2, 1, 1, 0, 2, 2]);
+        assert_eq!(enlarged(1, 2, &none, &row, true), [0, 0, 0]);
+        assert_eq!(enlarged(1, 2, &none, &row, false), [1, 0, 1]);
+    }
+
+    #[test]
     fn what_is_not_halved_is_repeated() {
         assert_eq!(enlarged(1, 1, &[1, 2], &[9, 9], true), [1, 2]);
         assert_eq!(enlarged(3, 1, &[1, 2], &[9, 9], true), [1, 1, 1, 2, 2, 2]);
