@@ -153,8 +153,8 @@ mod tests {
                 b"\"\r\n\r\n",
             ]
             .concat();
-            // What looks like a head or like a boundary, and ends as a boundary begins.
-            let image = b"filename=\"Zo\xEB\"\r\n\r\n\r\n--X\xEB\r\n--\r";
+            // What looks like a head or like a boundary, and ends within one.
+            let image = b"filename=\"Zo\xEB\"\r\n\r\n\r\n--X\xEB\r\n--";
             [&head[..], image, b"\r\n", &head, image, b"\r\n--XX--\r\n"].concat()
         };
         let (latin, named) = (form(b"Zo\xEB.png"), form("Zo\u{EB}.png".as_bytes()));
