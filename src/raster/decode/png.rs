@@ -1,5 +1,7 @@
 //! PNG: row by row, except where rows are interlaced.
 
+use std::io::BufReader;
+
 use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 
 use super::chunks::{self, Said};
@@ -15,11 +17,14 @@ use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
+/// Bytes that are read at a time: writers such as libpng begin a chunk every 8 KiB, and the head of each is looked at.
+const AT_ONCE: usize = 64 << 10;
+
 /// Bytes of a pixel of four samples of 16 bits.
 const LARGEST_PIXEL: usize = 8;
 
 struct Png<'r> {
-    reader: Reader<Essential<Input<'r>>>,
+    reader: Reader<Essential<BufReader<Input<'r>>>>,
     stored: Stored,
     metadata: Metadata,
 }
@@ -33,9 +38,10 @@ fn broken(error: DecodingError) -> DecodeError {
 
 /// The decoder for a file of one frame.
 pub(super) fn open<'r>(
-    mut reader: Input<'r>,
+    reader: Input<'r>,
     limits: &Limits,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    let mut reader = BufReader::with_capacity(AT_ONCE, reader);
     let said = chunks::said(&mut reader)?;
     if let Some(frames) = said.animation() {
         return Err(DecodeError::animated(Container::Png, frames));
