@@ -455,15 +455,15 @@ impl Tiff<'_> {
             samples = forms::deflated(&samples);
         }
         let mut file = forms::File::new();
-        let mut tags = forms::tags([32, 16], self.compression(), self.photometric, 8, self.bands);
+        let (compression, predictor) = if self.predicted { (8, 2) } else { (1, 1) };
+        let mut tags = forms::tags([32, 16], compression, self.photometric, 8, self.bands);
         let (places, sides) = if self.tiled {
             ([324, 325], vec![(322, 32), (323, 16)])
         } else {
             ([273, 279], vec![(278, 16), (284, 1)])
         };
         tags.extend(file.chunks(&[samples], places));
-        let predictor = (317, if self.predicted { 2 } else { 1 });
-        let shorts = sides.into_iter().chain([predictor]).chain(more.iter().copied());
+        let shorts = sides.into_iter().chain([(317, predictor)]).chain(more.iter().copied());
         tags.extend(shorts.map(|(tag, value)| (tag, forms::SHORT, vec![value.into()])));
         if !self.extra.is_empty() {
             let extra = self.extra.iter().map(|value| u32::from(*value)).collect();
@@ -471,10 +471,6 @@ impl Tiff<'_> {
         }
         let directory = file.directory(tags);
         file.finish(directory)
-    }
-
-    fn compression(self) -> u16 {
-        if self.predicted { 8 } else { 1 }
     }
 }
 

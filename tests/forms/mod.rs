@@ -25,7 +25,7 @@ impl File {
         File(b"II*\0\0\0\0\0".to_vec())
     }
 
-    pub fn add(&mut self, data: &[u8]) -> u32 {
+    fn add(&mut self, data: &[u8]) -> u32 {
         let place = u32::try_from(self.0.len()).unwrap();
         self.0.extend(data);
         self.0.resize(self.0.len().next_multiple_of(2), 0);

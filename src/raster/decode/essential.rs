@@ -11,8 +11,9 @@ const HEAD: usize = 8;
 /// The chunk that ends a file.
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
-/// Bytes that are gathered at a time: inflating goes slower at the ends of what it is given.
-const AT_ONCE: usize = 64 << 10;
+/// Bytes that are read, and gathered, at a time: writers such as libpng begin a chunk every 8 KiB, the head of each is
+/// looked at, and inflating goes slower at the ends of what it is given.
+pub(super) const AT_ONCE: usize = 64 << 10;
 
 /// Gives the chunks that a decoder must know, and the transparency of palettes and keys.
 pub(super) struct Essential<R> {

@@ -7,7 +7,7 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use super::chunks::{self, Said};
 use super::container::Container;
 use super::error::DecodeError;
-use super::essential::Essential;
+use super::essential::{AT_ONCE, Essential};
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::{Decoder, Input, Stored};
 use crate::raster::colour::Model;
@@ -16,9 +16,6 @@ use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 use crate::raster::source::Rows;
-
-/// Bytes that are read at a time: writers such as libpng begin a chunk every 8 KiB, and the head of each is looked at.
-const AT_ONCE: usize = 64 << 10;
 
 /// Bytes of a pixel of four samples of 16 bits.
 const LARGEST_PIXEL: usize = 8;
