@@ -20,7 +20,7 @@ use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
 use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
 use tilemill::queue::kafka::wire::Compression;
-use tilemill::queue::kafka::{Beginning, Danger};
+use tilemill::queue::kafka::{Beginning, Danger, Group};
 use tilemill::queue::{Event, Topic};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
@@ -62,7 +62,11 @@ fn cluster(broker: &str) -> Cluster {
 
 fn open(broker: &str, topic: &str, group: &str) -> Arc<KafkaTopic> {
     let options = TopicOptions {
-        group: group.to_owned(),
+        group: Group {
+            name: group.to_owned(),
+            key: "topics.tasks_group",
+            session: Duration::from_secs(6),
+        },
         beginning: Beginning::Earliest,
         compression: Compression::None,
         danger: Danger::Deadly,

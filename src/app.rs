@@ -11,8 +11,10 @@ use tracing::error;
 use uuid::Uuid;
 
 use crate::config::{Config, Kafka, Redis, Secret, TileCompression};
+use crate::health::Health;
 use crate::model::job::StorageId;
 use crate::model::process::{Process, Role};
+use crate::model::report::Report;
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::{Heartbeat, WorkerId};
 use crate::queue::Topic;
@@ -22,17 +24,19 @@ use crate::queue::kafka::admin::KafkaAdmin;
 use crate::queue::kafka::cluster::Cluster;
 use crate::queue::kafka::topic::{KafkaTopic, TopicOptions};
 use crate::queue::kafka::wire::Compression;
-use crate::queue::kafka::{Beginning, Danger};
+use crate::queue::kafka::{Beginning, Danger, Group};
 use crate::service::canvas::Scratch;
 use crate::service::dispatch::{self, Dispatcher};
 use crate::service::ledger::Ledger;
 use crate::service::mill::Mill;
 use crate::service::monitor;
+use crate::service::outlook::{Outlook, Watch};
 use crate::service::pool::Pool;
 use crate::service::presence;
 use crate::service::pyramid::Pyramids;
 use crate::service::retention::{self, Holders};
 use crate::service::stitch::{Collector, Preview, Rules};
+use crate::service::topics;
 use crate::state::embedded::EmbeddedState;
 use crate::state::redis::{RedisOptions, RedisState};
 use crate::state::{ServerId, State, StateError};
@@ -59,27 +63,43 @@ impl Topics {
         }
     }
 
-    /// Topics in the cluster `kafka`, which calls this process `client`.
+    /// Topics in the cluster `kafka`, which calls this process `client`. Obstacles are told to `health`.
     #[must_use]
-    pub fn kafka(config: &Config, kafka: &Kafka, client: &str) -> Self {
-        let cluster = cluster(kafka, client);
+    pub fn kafka(config: &Config, kafka: &Kafka, client: &str, health: &Health) -> Self {
+        let cluster = cluster(kafka, client).telling(health.clone());
         let compression = match kafka.compression {
             TileCompression::Lz4 => Compression::Lz4,
             TileCompression::None => Compression::None,
         };
-        let options = |group: &String, beginning, danger, answers| {
-            let group = group.clone();
+        let session = kafka.session_timeout.duration();
+        let options = |(name, key): (&String, _), beginning, danger, answers| {
+            let group = Group { name: name.clone(), key, session };
             TopicOptions { group, beginning, compression, danger, answers }
         };
         let topic = |name, options| Arc::new(KafkaTopic::new(cluster.clone(), name, options));
         let names = &config.topics;
-        let read = options(&names.results_group, Beginning::Earliest, Danger::None, None);
+        let read = options(
+            (&names.results_group, "topics.results_group"),
+            Beginning::Earliest,
+            Danger::None,
+            None,
+        );
         let results: Arc<dyn Topic<TileResult>> = topic(&names.results, read);
         let answers = Some(Arc::clone(&results));
         // A filter may run out of memory, or worse.
-        let filtered = options(&names.tasks_group, Beginning::Earliest, Danger::Deadly, answers);
+        let filtered = options(
+            (&names.tasks_group, "topics.tasks_group"),
+            Beginning::Earliest,
+            Danger::Deadly,
+            answers,
+        );
         // Of those that were sent before anybody listened, nobody lives any more.
-        let heard = options(&names.heartbeats_group, Beginning::Latest, Danger::None, None);
+        let heard = options(
+            (&names.heartbeats_group, "topics.heartbeats_group"),
+            Beginning::Latest,
+            Danger::None,
+            None,
+        );
         Self {
             tasks: topic(&names.tasks, filtered),
             results,
@@ -94,13 +114,15 @@ impl Topics {
 pub struct Backends {
     pub topics: Topics,
     pub state: Arc<dyn State>,
+    pub health: Health,
 }
 
 impl Backends {
     /// In the memory of this process.
     #[must_use]
     pub fn embedded(config: &Config) -> Self {
-        Self { topics: Topics::embedded(config), state: Arc::new(EmbeddedState::default()) }
+        let (state, health) = (Arc::new(EmbeddedState::default()), Health::default());
+        Self { topics: Topics::embedded(config), state, health }
     }
 
     /// In a cluster, which calls this process `client`.
@@ -111,7 +133,8 @@ impl Backends {
         client: &str,
     ) -> Result<Self, StateError> {
         let state = Arc::new(redis_state(redis).await?);
-        Ok(Self { topics: Topics::kafka(config, kafka, client), state })
+        let health = Health::default();
+        Ok(Self { topics: Topics::kafka(config, kafka, client, &health), state, health })
     }
 }
 
@@ -127,6 +150,9 @@ pub struct App {
     pub pyramids: Pyramids,
     pub server: ServerId,
     pub result_partitions: u32,
+    pub health: Health,
+    /// What is wrong with the cluster, as it was seen last.
+    pub cluster: Outlook,
 }
 
 impl App {
@@ -144,13 +170,25 @@ impl App {
     pub async fn new(
         config: Arc<Config>,
         storage: Arc<dyn Storage>,
-        Backends { topics, state }: Backends,
+        Backends { topics, state, health }: Backends,
         result_partitions: u32,
     ) -> Result<Self, StorageError> {
         let ledger = Arc::new(Ledger::load(Arc::clone(&storage)).await?);
         let pyramids = Pyramids::new(&config, Arc::clone(&storage));
         let server = ServerId(unique_id());
-        Ok(Self { config, topics, state, storage, ledger, pyramids, server, result_partitions })
+        let cluster = Outlook::default();
+        Ok(Self {
+            config,
+            topics,
+            state,
+            storage,
+            ledger,
+            pyramids,
+            server,
+            result_partitions,
+            health,
+            cluster,
+        })
     }
 
     /// Starts what a server of a cluster does. It runs until `shutdown`; a service that ends with an
@@ -159,6 +197,7 @@ impl App {
         let codecs = Arc::new(Pool::new("codec", self.config.worker.threads())?);
         let services = Services::new(shutdown.clone());
         self.start_dispatch(&services, scratch, codecs);
+        self.start_outlook(&services);
         services.tracker.close();
         Ok(services)
     }
@@ -173,14 +212,35 @@ impl App {
     ) -> io::Result<Services> {
         let codecs = Arc::new(Pool::new("codec", threads)?);
         let services = Services::new(shutdown.clone());
-        let backends = Backends { topics: self.topics.clone(), state: Arc::clone(&self.state) };
+        let backends = self.backends();
         self.start_dispatch(&services, &scratch, Arc::clone(&codecs));
         let storage = Arc::clone(&self.storage) as Arc<dyn ResultStorage>;
         services.start_collect(&self.config, &backends, storage, scratch, codecs);
         services.start_monitor(&self.config, &backends);
-        services.start_work(&self.config, &self.topics, worker, threads)?;
+        services.start_work(&self.config, &self.topics, &self.health, worker, threads)?;
         services.tracker.close();
         Ok(services)
+    }
+
+    fn backends(&self) -> Backends {
+        let (topics, state) = (self.topics.clone(), Arc::clone(&self.state));
+        Backends { topics, state, health: self.health.clone() }
+    }
+
+    /// Looks at the cluster all the time, so that what is wrong there is known before somebody asks.
+    fn start_outlook(&self, services: &Services) {
+        let Some(admin) = topic_admin(&self.config) else { return };
+        let (outlook, shutdown) = (self.cluster.clone(), services.shutdown.clone());
+        let watch = Watch {
+            admin,
+            wanted: topics::wanted(&self.config),
+            tasks: Arc::clone(&self.topics.tasks),
+            state: Arc::clone(&self.state),
+        };
+        services.spawn("outlook", async move {
+            watch.run(outlook, shutdown).await;
+            Ok(())
+        });
     }
 
     fn start_dispatch(&self, services: &Services, scratch: &Scratch, pool: Arc<Pool>) {
@@ -200,7 +260,7 @@ impl App {
         });
         let storage = Some(self.storage.id().clone());
         let nothing = watch::channel(Vec::new()).1;
-        services.announce(Role::Serve, self.server.0.clone(), storage, nothing, &self.state);
+        services.announce(Role::Serve, self.server.0.clone(), storage, nothing, &self.backends());
     }
 
     /// Starts to remove what is kept no longer, beside `services`.
@@ -231,12 +291,13 @@ pub fn worker_id(wanted: Option<String>) -> WorkerId {
 pub fn start_worker(
     config: &Config,
     topics: &Topics,
+    health: &Health,
     worker: WorkerId,
     threads: NonZeroUsize,
     shutdown: &CancellationToken,
 ) -> io::Result<Services> {
     let services = Services::new(shutdown.clone());
-    services.start_work(config, topics, worker, threads)?;
+    services.start_work(config, topics, health, worker, threads)?;
     services.tracker.close();
     Ok(services)
 }
@@ -298,7 +359,8 @@ pub fn start_monitor(
 #[must_use]
 pub fn topic_admin(config: &Config) -> Option<Box<dyn TopicAdmin>> {
     let kafka = config.kafka.as_ref()?;
-    Some(Box::new(KafkaAdmin::new(cluster(kafka, "tilemill-admin"))))
+    let admin = KafkaAdmin::new(cluster(kafka, "tilemill-admin"));
+    Some(Box::new(admin.with_session(kafka.session_timeout.duration())))
 }
 
 fn cluster(kafka: &Kafka, client: &str) -> Cluster {
@@ -361,7 +423,7 @@ impl Services {
         let (member, results) = (host_name(), Arc::clone(&backends.topics.results));
         let shutdown = self.shutdown.clone();
         self.spawn("collect", async move { Ok(collector.run(&member, results, shutdown).await?) });
-        self.announce(Role::Collect, unique_id(), Some(id), collects, &backends.state);
+        self.announce(Role::Collect, unique_id(), Some(id), collects, backends);
     }
 
     fn start_monitor(&self, config: &Config, backends: &Backends) {
@@ -373,19 +435,21 @@ impl Services {
             Ok(monitor::run(heartbeats, state, dead_after, shutdown).await?)
         });
         let nothing = watch::channel(Vec::new()).1;
-        self.announce(Role::Monitor, unique_id(), None, nothing, &backends.state);
+        self.announce(Role::Monitor, unique_id(), None, nothing, backends);
     }
 
     fn start_work(
         &self,
         config: &Config,
         topics: &Topics,
+        health: &Health,
         worker: WorkerId,
         threads: NonZeroUsize,
     ) -> io::Result<()> {
         let pool = Arc::new(Pool::new("filter", threads)?);
         let Topics { tasks, results, heartbeats } = topics.clone();
-        let mill = Arc::new(Mill::new(worker, host_name(), pool, results, config.tile.timeout));
+        let (timeout, health) = (config.tile.timeout, health.clone());
+        let mill = Arc::new(Mill::new(worker, host_name(), pool, results, timeout, health));
         let period = config.worker.heartbeat.duration();
         let grace = config.shutdown_timeout.duration();
         let shutdown = self.shutdown.clone();
@@ -408,12 +472,14 @@ impl Services {
         id: String,
         storage: Option<StorageId>,
         collects: watch::Receiver<Vec<u32>>,
-        state: &Arc<dyn State>,
+        backends: &Backends,
     ) {
         let (host, version) = (host_name(), env!("CARGO_PKG_VERSION").to_owned());
-        let process = Process { role, id, host, version, storage, collects: Vec::new() };
-        let (state, shutdown) = (Arc::clone(state), self.shutdown.clone());
-        let announcing = presence::announce(state, process, collects, shutdown);
+        let (listed, report) = (Vec::new(), Report::default());
+        let process = Process { role, id, host, version, storage, collects: listed, report };
+        let (state, shutdown) = (Arc::clone(&backends.state), self.shutdown.clone());
+        let announcing =
+            presence::announce(state, process, collects, backends.health.clone(), shutdown);
         self.spawn("presence", async move {
             announcing.await;
             Ok(())

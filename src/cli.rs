@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::raster::encode::OutputFormat;
+use crate::service::topics::Purpose;
 
 /// Filters images of any size in parallel tiles; the result is the same to the byte, however many
 /// tiles, threads or machines.
@@ -180,6 +181,18 @@ pub enum TopicRole {
     Results,
     /// What workers say of themselves
     Heartbeats,
+}
+
+impl TopicRole {
+    /// The same for the services.
+    #[must_use]
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            Self::Tasks => Purpose::Tasks,
+            Self::Results => Purpose::Results,
+            Self::Heartbeats => Purpose::Heartbeats,
+        }
+    }
 }
 
 /// Options of `topics delete`.

@@ -10,6 +10,7 @@
 //! - [`service`]: what roles do; the path of a tile leads through it
 //! - [`config`]: what can be configured
 //! - [`queue`], [`state`], [`storage`]: the ports, each with its adapters
+//! - [`health`]: what keeps this process from its work
 //! - [`model`]: jobs, tiles, workers
 //! - [`agent`]: requests to a tilemill server, and where it is
 //! - [`refusal`]: why something was not accepted
@@ -21,6 +22,7 @@ mod blocking;
 mod causes;
 pub mod cli;
 pub mod config;
+pub mod health;
 pub mod http;
 pub mod model;
 pub mod queue;

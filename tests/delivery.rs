@@ -2,17 +2,24 @@
 
 use std::collections::VecDeque;
 use std::iter;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use tilemill::config::{Config, Seconds};
+use tilemill::health::Health;
 use tilemill::model::job::{JobId, Outcome, Plan};
 use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use tilemill::model::worker::WorkerId;
 use tilemill::queue::embedded::EmbeddedTopic;
 use tilemill::queue::{Consumer, Progress, QueueError, Topic};
 use tilemill::raster;
+use tilemill::service;
+use tilemill::service::pool::Pool;
 use tilemill::storage::{ResultStorage, Storage};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use stage::{Mill, PATIENCE};
 
@@ -309,33 +316,113 @@ async fn a_result_of_a_job_that_is_not_there_is_dropped_and_acked() {
 }
 
 #[tokio::test]
-async fn a_tile_that_the_queue_refuses_fails_its_job_and_says_why() {
-    let mill = Mill::start_over(Arc::new(Refusing), Config::default()).await;
+async fn a_tile_that_the_queue_refuses_waits_and_is_sent_when_it_is_taken() {
+    let tasks = Arc::new(Refusing::new(EmbeddedTopic::new(1)));
+    let mill = Mill::start_over(Arc::clone(&tasks) as Arc<_>, Config::default()).await;
     let job = mill.submit(25).await;
-    let failure = mill.failure(job).await;
-    assert!(failure.tile.is_some(), "{failure:?}");
-    assert_eq!(failure.cause, "the tile cannot be sent: messages are too large for the topic");
+    tasks.refuses(3).await;
+    // In the time of three refusals a queue that is merely away would be tried more often.
+    assert!(mill.storage.outcome(job).await.unwrap().is_none());
+    tasks.mend();
+    tokio::spawn(mill.worker("steady").await.work());
+    mill.completes(job).await;
 }
 
-/// A topic whose broker takes no message that is as large as a tile's.
-struct Refusing;
+#[tokio::test]
+async fn a_worker_whose_results_are_refused_leaves_and_comes_back_when_one_is_taken() {
+    let tasks = Arc::new(EmbeddedTopic::new(1));
+    let results = Arc::new(Refusing::new(EmbeddedTopic::new(1)));
+    let pool = Arc::new(Pool::new("filter", NonZeroUsize::MIN).unwrap());
+    let (id, health) = (WorkerId::new("real"), Health::default());
+    let answers = Arc::clone(&results) as Arc<dyn Topic<TileResult>>;
+    let timeout = Seconds::new(60);
+    let worker = service::mill::Mill::new(id, "h".into(), pool, answers, timeout, health);
+    let stop = CancellationToken::new();
+    let work = Arc::new(worker).run(Arc::clone(&tasks) as Arc<_>, PATIENCE, stop.clone());
+    let work = tokio::spawn(work);
+    let mill = Mill::start().await;
+    let job = mill.submit(25).await;
+    let mut scout = mill.worker("scout").await;
+    let task = scout.next().await;
+    assert_eq!(task.message().job, job);
+    tasks
+        .send(0, TileTask { results_partition: 0, ..TileTask::clone(task.message()) })
+        .await
+        .unwrap();
+    let members = async |count| {
+        let change = async {
+            while tasks.members().await.unwrap() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, change).await.expect("the worker leaves, and comes back");
+    };
+    results.refuses(1).await;
+    members(0).await;
+    // What it holds goes on being tried, and nothing is filtered meanwhile.
+    results.refuses(2).await;
+    assert_eq!(tasks.progress().await.unwrap()[0].committed, 0);
+    results.mend();
+    members(1).await;
+    let acked = async {
+        while tasks.progress().await.unwrap()[0].committed == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, acked).await.expect("the tile is filtered");
+    stop.cancel();
+    work.await.unwrap().unwrap();
+}
 
-#[async_trait::async_trait]
-impl Topic<TileTask> for Refusing {
-    async fn partitions(&self) -> Result<u32, QueueError> {
-        Ok(1)
+/// A topic that takes nothing until it is mended.
+struct Refusing<M> {
+    mended: EmbeddedTopic<M>,
+    is_mended: AtomicBool,
+    refused: watch::Sender<usize>,
+}
+
+impl<M: Send + Sync + 'static> Refusing<M> {
+    fn new(mended: EmbeddedTopic<M>) -> Self {
+        Self { mended, is_mended: AtomicBool::new(false), refused: watch::Sender::new(0) }
     }
 
-    async fn send(&self, _partition: u32, _message: TileTask) -> Result<u64, QueueError> {
+    fn mend(&self) {
+        self.is_mended.store(true, SeqCst);
+    }
+
+    /// Waits until it has refused so many more.
+    async fn refuses(&self, more: usize) {
+        let mut refused = self.refused.subscribe();
+        let wanted = *refused.borrow() + more;
+        let refuses = refused.wait_for(|count| *count >= wanted);
+        tokio::time::timeout(PATIENCE, refuses).await.expect("it is tried").unwrap();
+    }
+}
+
+#[async_trait::async_trait]
+impl<M: Send + Sync + 'static> Topic<M> for Refusing<M> {
+    async fn partitions(&self) -> Result<u32, QueueError> {
+        self.mended.partitions().await
+    }
+
+    async fn send(&self, partition: u32, message: M) -> Result<u64, QueueError> {
+        if self.is_mended.load(SeqCst) {
+            return self.mended.send(partition, message).await;
+        }
+        self.refused.send_modify(|count| *count += 1);
         Err(QueueError::Refused("messages are too large for the topic".into()))
     }
 
-    async fn join(&self, _member: &str) -> Result<Box<dyn Consumer<TileTask>>, QueueError> {
-        Err(QueueError::Unavailable("nobody listens".into()))
+    async fn join(&self, member: &str) -> Result<Box<dyn Consumer<M>>, QueueError> {
+        self.mended.join(member).await
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
-        Ok(vec![Progress { committed: 0, end: 0 }])
+        self.mended.progress().await
+    }
+
+    async fn members(&self) -> Result<usize, QueueError> {
+        self.mended.members().await
     }
 }
 
@@ -376,6 +463,10 @@ impl Topic<TileTask> for Leaderless {
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
         self.asked.notify_one();
         std::future::pending().await
+    }
+
+    async fn members(&self) -> Result<usize, QueueError> {
+        self.others.members().await
     }
 }
 

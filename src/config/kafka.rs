@@ -17,6 +17,8 @@ pub struct Kafka {
     pub compression: TileCompression,
     #[serde(default = "default_timeout")]
     pub timeout: Seconds,
+    #[serde(default = "default_session_timeout")]
+    pub session_timeout: Seconds,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,6 +73,11 @@ pub enum TileCompression {
 
 fn default_timeout() -> Seconds {
     Seconds::new(10)
+}
+
+/// The least that brokers allow by default, so that the work of the dead goes on soon.
+fn default_session_timeout() -> Seconds {
+    Seconds::new(6)
 }
 
 /// Addresses of brokers: a list, or one text with commas between them. There is one at least.

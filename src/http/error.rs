@@ -54,6 +54,10 @@ pub enum ApiError {
          log of the server says more"
     )]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// A service that this needs answers and cannot be used, or the mill does not go on for another reason that
+    /// somebody has to mend.
+    #[error("{0}")]
+    Hindered(String),
     /// Something failed that is not the client's business.
     #[error("internal error; the log of the server says more")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
@@ -107,6 +111,7 @@ impl ApiError {
             Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
             Self::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong_status"),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Hindered(_) => (StatusCode::SERVICE_UNAVAILABLE, "hindered"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         }
     }
@@ -152,7 +157,7 @@ impl ResponseError for ApiError {
         let mut response = HttpResponse::build(status);
         let seconds = match self {
             Self::Refused(refusal) => retry_after(refusal.code),
-            Self::Unavailable(_) => Some("2"),
+            Self::Unavailable(_) | Self::Hindered(_) => Some("2"),
             _ => None,
         };
         if let Some(seconds) = seconds {

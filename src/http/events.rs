@@ -30,7 +30,7 @@ use super::view::{self, Links};
 use crate::app::App;
 use crate::model::job::{JobId, Status};
 use crate::service::PortError;
-use crate::state::LAST_LOOK;
+use crate::state::{LAST_LOOK, StateError};
 use crate::{blocking, causes};
 
 /// Changes are told at most this often.
@@ -160,6 +160,10 @@ impl Hub {
     }
 
     async fn frame(&self, before: &Frame, app: &App) -> Result<Frame, PortError> {
+        // Much of what could be read there would be old, and nobody would learn why.
+        if let Some(trouble) = app.cluster.state() {
+            return Err(StateError::Unavailable(trouble.into()).into());
+        }
         let list = list(app, before.list.as_ref()).await?;
         let mut common = common(app).await?;
         for (now, old) in common.iter_mut().zip(&before.common) {

@@ -18,6 +18,7 @@ use super::view::{self, Fleet, QueueView};
 use crate::app::App;
 use crate::model::job::Status;
 use crate::model::process::Role;
+use crate::model::report::PutAside;
 use crate::model::worker::{Liveness, WorkerView};
 use crate::raster;
 use crate::service::PortError;
@@ -89,6 +90,36 @@ impl Seen {
         self.add_queue(registry);
         self.add_fleet(registry);
         self.add_workers(registry);
+        self.add_reports(registry);
+    }
+
+    /// What each process tells of itself.
+    fn add_reports(&self, registry: &mut Registry) {
+        let hindered = family(registry, "hindered", "Whether a process has an obstacle to name");
+        let connections = family(registry, "broker_connections", "Connections to Kafka's brokers");
+        let [refusals, put_aside] = [(); 2].map(|()| Labelled::<Labels, Counter>::default());
+        let help = "Requests that Kafka refused in a way that trying again does not change";
+        registry.register("broker_refusals", help, refusals.clone());
+        let help = "Records that could not be read and were left in their topics";
+        registry.register("records_put_aside", help, put_aside.clone());
+        let processes = self.fleet.processes.iter().map(|process| {
+            let who = [("role", process.role.command()), ("process", &process.id)];
+            (who.map(|(key, value)| (key, value.to_owned())), &process.host, &process.report)
+        });
+        let workers = self.fleet.workers.iter().map(|WorkerView { heartbeat, .. }| {
+            let who = [("role", "work"), ("process", heartbeat.id.as_str())];
+            (who.map(|(key, value)| (key, value.to_owned())), &heartbeat.host, &heartbeat.report)
+        });
+        for (who, host, report) in processes.chain(workers) {
+            let who = [&who[..], &[("host", host.clone())]].concat();
+            hindered.get_or_create(&who).set(report.obstacle.is_some().into());
+            connections.get_or_create(&who).set(report.connections);
+            refusals.get_or_create(&who).inc_by(report.refusals);
+            for PutAside { topic, reason, records } in &report.put_aside {
+                let what = [("topic", topic.clone()), ("reason", reason.clone())];
+                put_aside.get_or_create(&[&who[..], &what].concat()).inc_by(*records);
+            }
+        }
     }
 
     fn add_queue(&self, registry: &mut Registry) {

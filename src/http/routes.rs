@@ -10,6 +10,7 @@ use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
 use super::error::ApiError;
 use super::view::{self, FilterView, JobView, QueueView};
 use super::{Api, description, download, events, metrics, mosaic, page, pyramid, upload};
+use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::process::Process;
@@ -243,7 +244,8 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether jobs can be accepted: the state and the queue answer. Which roles are missing is told by `/api/queue`.
+/// Whether jobs can be accepted and go on: the state and the queue answer, and neither this server nor another
+/// process of the mill has an obstacle to name. Which roles are missing is told by `/api/queue`.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -251,8 +253,15 @@ pub(super) async fn health() -> &'static str {
     responses((status = 200, description = "They do.", body = String, content_type = "text/plain"), Internal),
 )]
 pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
-    api.app.state.active().await?;
-    view::tiles_in_flight(&api.app).await.map_err(PortError::from)?;
+    let said = |error: PortError| ApiError::Hindered(causes::all(&error));
+    // The words of the outlook say more than the error of one command.
+    if let Some(obstacle) = api.app.cluster.state() {
+        return Err(ApiError::Hindered(obstacle));
+    }
+    if let Some(obstacle) = view::obstacles(&api.app).await.map_err(said)?.into_iter().next() {
+        return Err(ApiError::Hindered(obstacle));
+    }
+    view::tiles_in_flight(&api.app).await.map_err(|error| said(error.into()))?;
     Ok("ready\n")
 }
 

@@ -106,7 +106,8 @@ pub struct QueueView {
     pub jobs_queued: usize,
     /// Jobs of this server that are in work.
     pub jobs_active: usize,
-    /// Roles that nobody plays, with what to do about it, and parts of the queue that do not answer, in words.
+    /// What keeps tiles from their way, with what to do about it, in words: services that cannot be used, what
+    /// processes tell of themselves, roles that nobody plays, and parts of the queue that do not answer.
     pub missing: Vec<String>,
 }
 
@@ -152,7 +153,11 @@ pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
 async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, PortError> {
     let board = match entry.outcome {
         Some(_) => None,
-        None => app.state.board(entry.plan.id).await?,
+        None => match app.state.board(entry.plan.id).await {
+            // A state that cannot be used is an obstacle, which the job names.
+            Err(_) if app.cluster.state().is_some() => None,
+            board => board?,
+        },
     };
     Ok(build(entry, board.as_ref(), missing))
 }
@@ -225,12 +230,50 @@ pub async fn tiles_in_flight(app: &App) -> Result<u64, QueueError> {
     Ok(each.map(|progress| progress.end.saturating_sub(progress.committed)).sum())
 }
 
-/// Roles that nobody plays, each with what to do about it.
-pub async fn missing(app: &App) -> Result<Vec<String>, PortError> {
+/// What keeps jobs from going on, each with what to do about it.
+async fn missing(app: &App) -> Result<Vec<String>, PortError> {
+    // What is read there may be old, then.
+    if let Some(trouble) = app.cluster.state() {
+        return Ok(vec![trouble]);
+    }
     Ok(missing_of(app, &fleet(app).await?))
 }
 
-fn missing_of(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String> {
+/// The services that answer and cannot be used, as this server or another process of the mill has noticed.
+pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
+    if let Some(trouble) = app.cluster.state() {
+        return Ok(vec![trouble]);
+    }
+    Ok(obstacles_of(app, &fleet(app).await?))
+}
+
+fn obstacles_of(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String> {
+    let mut obstacles: Vec<String> = app.cluster.state().into_iter().collect();
+    obstacles.extend(app.cluster.topics());
+    obstacles.extend(app.health.obstacle());
+    let others = processes.iter().filter(|process| process.id != app.server.0);
+    let told = others.filter_map(|process| {
+        let text = process.report.obstacle.as_ref()?;
+        Some(format!("{} on {}: {text}", process.role.command(), process.host))
+    });
+    obstacles.extend(told);
+    let alive = workers.iter().filter(|worker| worker.state != Liveness::Dead);
+    let told = alive.filter_map(|WorkerView { heartbeat, .. }| {
+        let text = heartbeat.report.obstacle.as_ref()?;
+        Some(format!("worker {} on {}: {text}", heartbeat.id, heartbeat.host))
+    });
+    obstacles.extend(told);
+    obstacles
+}
+
+/// Obstacles, then the roles that nobody plays.
+fn missing_of(app: &App, fleet: &Fleet) -> Vec<String> {
+    let mut missing = obstacles_of(app, fleet);
+    missing.extend(roles_missing(app, fleet));
+    missing
+}
+
+fn roles_missing(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String> {
     let is_there = |role, sees: &dyn Fn(&Process) -> bool| {
         processes.iter().any(|process| process.role == role && sees(process))
     };
@@ -238,19 +281,35 @@ fn missing_of(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String> {
     let mut missing = Vec::new();
     let monitored = is_there(Role::Monitor, &|_| true);
     if !monitored {
-        missing.push("no monitor is running: start `tilemill monitor`");
+        missing.push("no monitor is running: start `tilemill monitor`".to_owned());
     } else if !workers.iter().any(|worker| worker.state != Liveness::Dead) {
-        missing.push("no worker is running: start `tilemill work`");
+        missing.extend(no_worker(app));
     }
     if !is_there(Role::Collect, &|_| true) {
-        missing.push("no collector is running: start `tilemill collect`");
+        missing.push("no collector is running: start `tilemill collect`".to_owned());
     } else if !is_there(Role::Collect, &sees_files) {
         missing.push(
             "no collector that is running sees the files of this server: give one the same \
-             `data_dir`, or the address of this server as `storage.url`",
+             `data_dir`, or the address of this server as `storage.url`"
+                .to_owned(),
         );
     }
-    missing.into_iter().map(String::from).collect()
+    missing
+}
+
+/// What is said where no worker is heard of: there may be some all the same.
+fn no_worker(app: &App) -> Option<String> {
+    let topics = &app.config.topics;
+    match app.cluster.members() {
+        Some(members @ 1..) => Some(format!(
+            "no worker is heard of, though {members} of them take tiles (members of the group {}): their \
+             heartbeats do not arrive over the topic {}; the log of a worker says why",
+            topics.tasks_group, topics.heartbeats
+        )),
+        // They cannot be heard of, and what is wrong is said already.
+        _ if app.cluster.topics().iter().any(|fault| fault.contains(&topics.heartbeats)) => None,
+        _ => Some("no worker is running: start `tilemill work`".to_owned()),
+    }
 }
 
 fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {

@@ -13,5 +13,6 @@ pub mod event;
 pub mod job;
 pub mod mosaic;
 pub mod process;
+pub mod report;
 pub mod tile;
 pub mod worker;

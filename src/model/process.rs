@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::job::StorageId;
+use super::report::Report;
 
 /// What a process does. Embedded, one does all of it.
 #[derive(
@@ -36,6 +37,9 @@ pub struct Process {
     /// Partitions of the results that it collects.
     #[serde(default)]
     pub collects: Vec<u32>,
+    /// What it tells beside its work.
+    #[serde(default)]
+    pub report: Report,
 }
 
 impl Role {

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::report::Report;
+
 /// A worker's name, unique among those running.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -51,6 +53,9 @@ pub struct Heartbeat {
     pub version: String,
     /// Whether it stays.
     pub phase: Phase,
+    /// What it tells beside its work.
+    #[serde(default)]
+    pub report: Report,
 }
 
 /// Whether a worker stays.

@@ -1,6 +1,7 @@
 //! Setting up topics, where they are not made by themselves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -28,6 +29,26 @@ pub struct TopicState {
     pub replication: u16,
     /// Its settings, by the broker's names for them: those asked for, as far as the broker has them.
     pub settings: BTreeMap<String, String>,
+    /// What whoever asks may not do with it, as the broker calls it; empty where it does not tell.
+    pub forbidden: Vec<&'static str>,
+}
+
+/// What brokers allow, as far as they tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrokerLimits {
+    /// The shortest and the longest session of a group's member.
+    pub sessions: Option<[Duration; 2]>,
+    /// Bytes of a note beside a committed offset.
+    pub note: Option<u64>,
+}
+
+/// A consumer group that would not take a member.
+#[derive(Debug)]
+pub struct GroupTrouble {
+    /// Why.
+    pub cause: QueueError,
+    /// What helps.
+    pub remedy: String,
 }
 
 /// A broker as the others name it to clients.
@@ -44,6 +65,13 @@ pub struct BrokerState {
 pub trait TopicAdmin: Send + Sync {
     /// The brokers, each tried from this host.
     async fn brokers(&self) -> Result<Vec<BrokerState>, QueueError>;
+
+    /// What the brokers allow.
+    async fn limits(&self) -> Result<BrokerLimits, QueueError>;
+
+    /// Whether a group whose name is configured by `key` would take a member that reads `topic`. It has none when
+    /// this returns.
+    async fn try_group(&self, name: &str, key: &'static str, topic: &str) -> Option<GroupTrouble>;
 
     /// The topic, if it is there, with the settings that `plan` names.
     async fn look(&self, plan: &TopicPlan) -> Result<Option<TopicState>, QueueError>;

@@ -204,6 +204,10 @@ impl<M: Send + Sync + 'static> Topic<M> for EmbeddedTopic<M> {
         let log = self.shared.lock();
         Ok(log.partitions.iter().map(|p| Progress { committed: p.base, end: p.end() }).collect())
     }
+
+    async fn members(&self) -> Result<usize, QueueError> {
+        Ok(self.shared.lock().members.len())
+    }
 }
 
 struct EmbeddedConsumer<M> {

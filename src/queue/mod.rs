@@ -59,6 +59,9 @@ pub trait Topic<M: Send + Sync + 'static>: Send + Sync {
 
     /// Where the group stands in every partition, by partition number.
     async fn progress(&self) -> Result<Vec<Progress>, QueueError>;
+
+    /// How many members the group has.
+    async fn members(&self) -> Result<usize, QueueError>;
 }
 
 /// Where the consumer group stands in one partition.

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use tracing::{info, warn};
 
-use super::topics::plan::{self, Wanted};
 use super::{MissingTopics, Unreachable};
 use crate::app::{self, Backends};
 use crate::causes;
@@ -15,6 +14,7 @@ use crate::config::{Config, Kafka};
 use crate::model::process::Role;
 use crate::queue::QueueError;
 use crate::queue::admin::{TopicAdmin, TopicState};
+use crate::service::topics::{self, REASSIGN, Wanted};
 use crate::state::StateError;
 use crate::storage::{ResultStorage, StorageError};
 
@@ -49,7 +49,7 @@ impl<'a> Startup<'a> {
     /// Returns how Kafka is reached.
     pub(super) async fn ready(&self) -> anyhow::Result<&'a Kafka> {
         let (kafka, admin) = configured(self.config)?;
-        let wanted = plan::wanted(self.config);
+        let wanted = topics::wanted(self.config);
         let mut patience = self.patience("Kafka", kafka.brokers.to_string());
         loop {
             let states = match look(&*admin, &wanted).await {
@@ -191,7 +191,7 @@ fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) {
             warn!(topic = name, partitions, configured, remedy, "fewer partitions than configured");
         }
         if let Some(configured) = topic.replication_unlike(state) {
-            let (brokers, remedy) = (state.replication, plan::REASSIGN);
+            let (brokers, remedy) = (state.replication, REASSIGN);
             warn!(
                 topic = name,
                 brokers, configured, remedy, "not on as many brokers as configured"

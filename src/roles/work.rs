@@ -9,6 +9,7 @@ use super::{DONE, StopSignal, lifetime, tell_origin};
 use crate::app::{self, Topics};
 use crate::cli::WorkArgs;
 use crate::config::{Config, Origin};
+use crate::health::Health;
 
 /// Works until Ctrl-C or SIGTERM, then finishes the tiles in hand.
 pub async fn work(args: WorkArgs, config: &Config, origin: &Origin) -> anyhow::Result<u8> {
@@ -20,11 +21,12 @@ pub async fn work(args: WorkArgs, config: &Config, origin: &Origin) -> anyhow::R
         () = stop.received() => return Ok(DONE),
     };
     let worker = app::worker_id(args.id);
-    let topics = Topics::kafka(config, kafka, worker.as_str());
+    let health = Health::default();
+    let topics = Topics::kafka(config, kafka, worker.as_str(), &health);
     let threads = config.worker.threads();
     let shutdown = CancellationToken::new();
     info!(%worker, threads, "working");
-    let services = app::start_worker(config, &topics, worker, threads, &shutdown)?;
+    let services = app::start_worker(config, &topics, &health, worker, threads, &shutdown)?;
     let grace = config.shutdown_timeout.duration();
     Ok(lifetime::run(&services, stop, &shutdown, grace, "others do it").await)
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::pool::{Pool, Unfinished};
 use crate::config::Seconds;
+use crate::health::Health;
 use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
 use crate::queue::{Delivery, Event, QueueError, Topic};
@@ -28,6 +29,8 @@ const FOR_TILES: f64 = 0.8;
 
 /// How long a tile is left alone whose result cannot be sent, before it is filtered again.
 const SEND_PAUSE: Duration = Duration::from_secs(1);
+/// How often a result that was refused is sent again, at last.
+const LONGEST_SEND_PAUSE: Duration = Duration::from_secs(4);
 
 /// A worker.
 pub struct Mill {
@@ -37,6 +40,7 @@ pub struct Mill {
     results: Arc<dyn Topic<TileResult>>,
     /// How long one tile may take.
     timeout: Seconds,
+    health: Health,
     tally: Tally,
 }
 
@@ -48,30 +52,53 @@ struct Tally {
 }
 
 impl Mill {
-    /// A worker that computes in `pool`, no tile for longer than `timeout`, and answers to `results`.
+    /// A worker that computes in `pool`, no tile for longer than `timeout`, answers to `results`, and tells what
+    /// `health` knows.
     pub fn new(
         id: WorkerId,
         host: String,
         pool: Arc<Pool>,
         results: Arc<dyn Topic<TileResult>>,
         timeout: Seconds,
+        health: Health,
     ) -> Self {
-        Self { id, host, pool, results, timeout, tally: Tally::default() }
+        Self { id, host, pool, results, timeout, health, tally: Tally::default() }
     }
 
     /// Takes tasks until `shutdown`, then finishes those in hand, and leaves: within `grace`, of which a
     /// part is for leaving. A tile that is not done by then goes back to the others, and this worker was
     /// no victim of it.
+    ///
+    /// A worker whose results are refused leaves, too, and comes back when one is taken: until then it
+    /// would filter the same tiles again and again, and keep others from them.
     pub async fn run(
         self: Arc<Self>,
         tasks: Arc<dyn Topic<TileTask>>,
         grace: Duration,
         shutdown: CancellationToken,
     ) -> Result<(), QueueError> {
+        loop {
+            let refused = Arc::clone(&self).work(&*tasks, grace, &shutdown).await?;
+            let Some(refused) = refused else { return Ok(()) };
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = self.until_taken(refused) => {}
+            }
+        }
+    }
+
+    /// Works as a member of the group, until `shutdown` or until a result is refused, which it gives back.
+    async fn work(
+        self: Arc<Self>,
+        tasks: &dyn Topic<TileTask>,
+        grace: Duration,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Refused>, QueueError> {
         let mut consumer = tasks.join(self.id.as_str()).await?;
         let permits = Arc::new(Semaphore::new(self.pool.threads() * TILES_PER_THREAD));
         let in_hand = TaskTracker::new();
-        loop {
+        let (refuse, mut refused) = mpsc::channel(1);
+        let blocked = loop {
             let next = async {
                 let permit = Arc::clone(&permits).acquire_owned();
                 let permit = permit.await.expect("the semaphore is never closed");
@@ -80,32 +107,57 @@ impl Mill {
             let (event, permit) = tokio::select! {
                 // Nothing more is taken by who is about to leave.
                 biased;
-                () = shutdown.cancelled() => break,
+                () = shutdown.cancelled() => break None,
+                Some(refused) = refused.recv() => break Some(refused),
                 next = next => next?,
             };
             match event {
                 Event::Assigned(partitions) => debug!(worker = %self.id, ?partitions, "assigned"),
                 Event::Delivery(delivery) => {
-                    in_hand.spawn(Arc::clone(&self).handle(delivery, permit));
+                    let handled = Arc::clone(&self).handle(delivery, permit, refuse.clone());
+                    in_hand.spawn(handled);
                 }
             }
-        }
+        };
         in_hand.close();
         if timeout(grace.mul_f64(FOR_TILES), in_hand.wait()).await.is_err() {
             let tiles = in_hand.len();
             warn!(worker = %self.id, tiles, "not finished in time: others do it (`shutdown_timeout`)");
         }
         consumer.leave().await;
-        Ok(())
+        Ok(blocked)
+    }
+
+    /// Sends a result that was refused again, now and then, until something else comes of it.
+    async fn until_taken(&self, Refused { partition, result }: Refused) {
+        let mut pause = SEND_PAUSE;
+        warn!(
+            worker = %self.id,
+            "results are refused: no more tiles are taken until one of them can be sent"
+        );
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_SEND_PAUSE);
+            match self.results.send(partition, result.clone()).await {
+                Err(QueueError::Refused(_)) => {}
+                Ok(_) | Err(_) => return info!(worker = %self.id, "tiles are taken again"),
+            }
+        }
     }
 
     /// Filters one tile; acks it only when its result is safe.
-    async fn handle(self: Arc<Self>, delivery: Delivery<TileTask>, permit: OwnedSemaphorePermit) {
+    async fn handle(
+        self: Arc<Self>,
+        delivery: Delivery<TileTask>,
+        permit: OwnedSemaphorePermit,
+        refuse: mpsc::Sender<Refused>,
+    ) {
         self.tally.in_flight.fetch_add(1, Relaxed);
         let task = Arc::clone(delivery.message());
         let mut result = self.filter(Arc::clone(&task)).await;
         result.taken_over = delivery.is_taken_over();
-        if let Some(answer) = self.answer(&task, result).await {
+        let answer = if result.pixels.is_ok() { Answer::Pixels } else { Answer::Failure };
+        if self.is_answered(&task, result, refuse).await {
             let counter = match answer {
                 Answer::Pixels => &self.tally.done,
                 Answer::Failure => &self.tally.failed,
@@ -118,29 +170,25 @@ impl Mill {
     }
 
     /// Sends a result. Without an answer, the task goes back to the queue.
-    async fn answer(&self, task: &TileTask, result: TileResult) -> Option<Answer> {
-        let answer = if result.pixels.is_ok() { Answer::Pixels } else { Answer::Failure };
-        let Err(error) = self.results.send(task.results_partition, result).await else {
-            return Some(answer);
-        };
+    async fn is_answered(
+        &self,
+        task: &TileTask,
+        result: TileResult,
+        refuse: mpsc::Sender<Refused>,
+    ) -> bool {
+        let partition = task.results_partition;
+        // Its pixels are shared, not copied.
+        let Err(error) = self.results.send(partition, result.clone()).await else { return true };
         let (job, tile) = (task.job, task.tile);
         warn!(%job, tile, error = &error as &dyn Error, "could not send a result");
-        let answered = match error {
-            QueueError::Unavailable(_) => None,
-            // It would be refused again: the job has to hear of it.
-            QueueError::Refused(cause) => {
-                let failure = TileFailure { cause: cause.to_string(), retry: Retry::Futile };
-                let refused = self.result(task, Err(failure), Duration::ZERO);
-                let sent = self.results.send(task.results_partition, refused).await;
-                sent.ok().map(|_| Answer::Failure)
-            }
+        match error {
+            QueueError::Unavailable(_) => tokio::time::sleep(SEND_PAUSE).await,
+            // One is enough to see when they are taken again.
+            QueueError::Refused(_) => drop(refuse.try_send(Refused { partition, result })),
             // Nobody waits for it: the topic was made anew.
-            QueueError::NoSuchPartition { .. } => Some(answer),
-        };
-        if answered.is_none() {
-            tokio::time::sleep(SEND_PAUSE).await;
+            QueueError::NoSuchPartition { .. } => return true,
         }
-        answered
+        false
     }
 
     async fn filter(&self, task: Arc<TileTask>) -> TileResult {
@@ -189,6 +237,7 @@ impl Mill {
             rate,
             version: env!("CARGO_PKG_VERSION").into(),
             phase,
+            report: self.health.report(),
         }
     }
 
@@ -222,6 +271,12 @@ impl Mill {
             }
         }
     }
+}
+
+/// A result that the queue does not take.
+struct Refused {
+    partition: u32,
+    result: TileResult,
 }
 
 /// What a task was answered with.
@@ -331,6 +386,10 @@ mod tests {
         async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
             unreachable!("nobody collects here")
         }
+
+        async fn members(&self) -> Result<usize, QueueError> {
+            unreachable!("nobody collects here")
+        }
     }
 
     struct NoReceipt;
@@ -344,12 +403,14 @@ mod tests {
     async fn a_tile_is_done_once_somebody_has_its_result() {
         let pool = Arc::new(Pool::new("filter", NonZeroUsize::MIN).unwrap());
         let (id, results) = (WorkerId::new("w"), Arc::new(Results::default()));
-        let mill = Arc::new(Mill::new(id, "here".into(), pool, results, Seconds::new(60)));
+        let (timeout, health) = (Seconds::new(60), Health::default());
+        let mill = Arc::new(Mill::new(id, "here".into(), pool, results, timeout, health));
+        let (refuse, _refused) = mpsc::channel(1);
         let permits = Arc::new(Semaphore::new(1));
         for done in [0, 1] {
             let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
             let delivery = Delivery::new(Arc::new(task("invert")), 0, 0, Box::new(NoReceipt));
-            Arc::clone(&mill).handle(delivery, permit).await;
+            Arc::clone(&mill).handle(delivery, permit, refuse.clone()).await;
             let heartbeat = mill.heartbeat(Phase::Working, 0.0);
             assert_eq!((heartbeat.done, heartbeat.failed, heartbeat.in_flight), (done, 0, 0));
         }

@@ -11,10 +11,12 @@
 //!
 //! * [`ledger`]: what a server knows of its jobs.
 //! * [`monitor`]: heartbeats become a view of the fleet.
+//! * [`outlook`]: what is wrong with a cluster, seen before somebody asks.
 //! * [`pool`]: the threads that compute.
 //! * [`presence`]: says that a process runs.
 //! * [`pyramid`]: originals and results in ever smaller copies, for those who look at them.
 //! * [`retention`]: how long the files of jobs that have ended are kept.
+//! * [`topics`]: which topics a cluster needs, and how they have to be.
 //! * [`space`]: how much of the disks stays free.
 //! * `example`: a job for tests.
 
@@ -27,12 +29,14 @@ mod keep;
 pub mod ledger;
 pub mod mill;
 pub mod monitor;
+pub mod outlook;
 pub mod pool;
 pub mod presence;
 pub mod pyramid;
 pub mod retention;
 pub mod space;
 pub mod stitch;
+pub mod topics;
 
 use crate::queue::QueueError;
 use crate::state::StateError;

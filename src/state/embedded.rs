@@ -220,6 +220,10 @@ impl State for EmbeddedState {
         Ok(())
     }
 
+    async fn probe(&self) -> Result<(), StateError> {
+        Ok(())
+    }
+
     async fn signal(&self, look: Look) -> Result<(), StateError> {
         // Nobody listening is nobody to tell.
         let _ = self.looks.send(look);

@@ -118,6 +118,9 @@ pub trait State: Send + Sync {
     /// Removes a worker that said it is gone.
     async fn remove_worker(&self, id: &WorkerId) -> Result<(), StateError>;
 
+    /// Does once what everything else depends on.
+    async fn probe(&self) -> Result<(), StateError>;
+
     /// Tells everybody to look.
     async fn signal(&self, look: Look) -> Result<(), StateError>;
 

@@ -9,18 +9,21 @@ use rskafka::chrono::DateTime;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::record::Record;
+use tilemill::health::Health;
 use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
 use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
 use tilemill::queue::kafka::wire::Compression;
-use tilemill::queue::kafka::{Beginning, Danger};
+use tilemill::queue::kafka::{Beginning, Danger, Group};
 use tilemill::queue::{Consumer, Progress, Topic};
 
 use crate::support::PATIENCE;
 
 /// How long to wait before a broker that is away is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The least that brokers allow by default.
+const SESSION: Duration = Duration::from_secs(6);
 /// How often something is looked at until it is as wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -48,10 +51,22 @@ pub async fn create(
     Arc::new(KafkaTopic::new(cluster(addresses), name, options(group, danger)))
 }
 
+/// A new topic of this name with a group of the same name, and where its obstacles are told.
+pub async fn topic_with_health(
+    addresses: &str,
+    name: &str,
+    partitions: u32,
+) -> (Arc<KafkaTopic>, Health) {
+    create(addresses, name, name, partitions, Danger::Deadly).await;
+    let health = Health::default();
+    let cluster = cluster(addresses).telling(health.clone());
+    (Arc::new(KafkaTopic::new(cluster, name, options(name, Danger::Deadly))), health)
+}
+
 /// A topic with this group, whose strange messages nobody answers.
 pub fn options(group: &str, danger: Danger) -> TopicOptions {
     TopicOptions {
-        group: group.to_owned(),
+        group: Group { name: group.to_owned(), key: "topics.tasks_group", session: SESSION },
         beginning: Beginning::Earliest,
         compression: Compression::Lz4,
         danger,

@@ -13,6 +13,7 @@ macro_rules! each_queue_check {
             a_delivery_that_is_dropped_is_delivered_again,
             what_a_member_held_when_it_left_goes_to_the_next_and_its_late_ack_is_void,
             members_share_the_partitions_and_every_message_is_delivered,
+            members_are_counted_from_outside,
             waiting_for_the_next_event_can_be_given_up_without_loss,
         }
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tilemill::model::report::Report;
 use tilemill::model::worker::{Heartbeat, Phase, WorkerId};
 use tilemill::queue::{Consumer, Delivery, Event, QueueError, Topic};
 
@@ -23,6 +24,7 @@ pub fn message(number: u64) -> Heartbeat {
         rate: 0.0,
         version: "1".into(),
         phase: Phase::Working,
+        report: Report::default(),
     }
 }
 
@@ -185,4 +187,25 @@ pub async fn waiting_for_the_next_event_can_be_given_up_without_loss(topic: &Mes
     assert!(waited.is_err());
     topic.send(0, message(5)).await.unwrap();
     assert_eq!(number(&delivery(&mut *consumer).await), 5);
+}
+
+pub async fn members_are_counted_from_outside(topic: &Messages) {
+    let counted = async |expected| {
+        let counted = async {
+            while topic.members().await.unwrap() != expected {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.expect("the members are counted");
+    };
+    // Nobody has ever been one.
+    counted(0).await;
+    let mut first = topic.join("a").await.unwrap();
+    assignment(&mut *first).await;
+    counted(1).await;
+    let second = topic.join("b").await.unwrap();
+    counted(2).await;
+    first.leave().await;
+    second.leave().await;
+    counted(0).await;
 }

@@ -7,6 +7,7 @@ use tilemill::model::event::Look;
 use tilemill::model::job::{JobId, StorageId};
 use tilemill::model::mosaic::{Maker, Mosaic, Slot};
 use tilemill::model::process::{Process, Role};
+use tilemill::model::report::Report;
 use tilemill::model::worker::{Heartbeat, Liveness, Phase, WorkerId};
 use tilemill::raster::grid::Size;
 use tilemill::state::{
@@ -23,7 +24,15 @@ const DEAD_AFTER: Duration = Duration::from_secs(15);
 fn process(role: Role, id: &str) -> Process {
     let text = |text: &str| text.to_owned();
     let storage = Some(StorageId("s".into()));
-    Process { role, id: text(id), host: text("h"), version: text("1"), storage, collects: vec![1] }
+    Process {
+        role,
+        id: text(id),
+        host: text("h"),
+        version: text("1"),
+        storage,
+        collects: vec![1],
+        report: Report::default(),
+    }
 }
 
 /// Lets time pass while a monitor listens.
@@ -52,6 +61,7 @@ fn heartbeat(id: &str, phase: Phase) -> Heartbeat {
         rate: 2.5,
         version: "1".into(),
         phase,
+        report: Report::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tilemill::app::App;
 use tilemill::config::{Config, Seconds};
+use tilemill::health::Health;
 use tilemill::model::event::Look;
 use tilemill::model::job::{Failure, JobId, Outcome, Plan};
 use tilemill::model::tile::{Retry, TileFailure, TileResult, TileTask};
@@ -125,8 +126,8 @@ impl Mill {
         let (tasks, results) = (EmbeddedTopic::new(1), Arc::new(EmbeddedTopic::new(1)));
         let pool = Arc::new(Pool::new("filter", NonZeroUsize::MIN).unwrap());
         let answers = Arc::clone(&results) as Arc<dyn Topic<TileResult>>;
-        let worker =
-            service::mill::Mill::new(WorkerId::new("real"), "h".into(), pool, answers, timeout);
+        let (id, health) = (WorkerId::new("real"), Health::default());
+        let worker = service::mill::Mill::new(id, "h".into(), pool, answers, timeout, health);
         tasks.send(0, TileTask { results_partition: 0, ..task }).await.unwrap();
         tokio::spawn(Arc::new(worker).run(Arc::new(tasks), PATIENCE, self.shutdown.clone()));
         let mut consumer = results.join("test").await.unwrap();

@@ -14,19 +14,31 @@ use kafka_protocol::messages::incremental_alter_configs_request::{
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    IncrementalAlterConfigsRequest,
+    DescribeConfigsResponse, IncrementalAlterConfigsRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 
 use super::call::Call;
-use super::cluster::{Cluster, topic_name};
-use super::connection::Connection;
+use super::cluster::{Cluster, Metadata, metadata_request, topic_name};
 use super::error::{KafkaError, accepted};
+use super::group::{Group, Observer, Settings};
+use super::remedy;
 use crate::queue::QueueError;
-use crate::queue::admin::{BrokerState, TopicAdmin, TopicPlan, TopicState};
+use crate::queue::admin::{
+    BrokerLimits, BrokerState, GroupTrouble, TopicAdmin, TopicPlan, TopicState,
+};
 
 /// How the protocol calls a topic among the things that have settings.
 const TOPIC: i8 = 2;
+/// How it calls a broker there.
+const BROKER: i8 = 4;
+/// Which sessions a broker allows, and how long a note beside an offset may be.
+const LEAST_SESSION: &str = "group.min.session.timeout.ms";
+const MOST_SESSION: &str = "group.max.session.timeout.ms";
+const NOTES: &str = "offset.metadata.max.bytes";
+/// The numbers of two rights.
+const READ: i32 = 3;
+const WRITE: i32 = 4;
 /// How it calls giving a setting a value.
 const SET: i8 = 0;
 /// What it takes for "as the broker is configured".
@@ -35,43 +47,56 @@ const BROKERS_DEFAULT: i16 = -1;
 /// Sets up the topics of one cluster.
 pub struct KafkaAdmin {
     cluster: Cluster,
+    session: Duration,
 }
 
 impl KafkaAdmin {
     /// Over the brokers of `cluster`.
     #[must_use]
     pub fn new(cluster: Cluster) -> Self {
-        Self { cluster }
+        Self { cluster, session: Duration::from_secs(6) }
     }
 
-    fn timeout(&self) -> Duration {
-        self.cluster.timeout()
+    /// The same, where members of groups have sessions of this length.
+    #[must_use]
+    pub fn with_session(self, session: Duration) -> Self {
+        Self { session, ..self }
     }
 
-    async fn ask_controller<C: Call>(&self, request: C) -> Result<C::Response, KafkaError> {
-        let mut connection = self.cluster.connect_controller().await?;
-        connection.call(request, self.timeout()).await
+    async fn ask_controller<C: Call + Clone>(&self, request: C) -> Result<C::Response, KafkaError> {
+        self.cluster.ask_controller(request).await
     }
 
     async fn try_brokers(&self) -> Result<Vec<BrokerState>, KafkaError> {
-        let mut connection = self.cluster.connect_any().await?;
-        let metadata = self.cluster.metadata(&mut connection, &[]).await?;
+        let metadata = self.cluster.metadata(&[]).await?;
         let mut brokers = Vec::new();
         for advertised in metadata.brokers.into_values() {
-            let trouble = self.cluster.connect(&advertised).await.err().map(QueueError::from);
+            let peer = self.cluster.peer(&advertised);
+            let asked = self.cluster.ask(&peer, metadata_request(&[])).await;
+            let trouble = asked.err().map(QueueError::from);
             brokers.push(BrokerState { advertised, trouble });
         }
         Ok(brokers)
     }
 
+    async fn try_limits(&self) -> Result<BrokerLimits, KafkaError> {
+        let metadata = self.cluster.metadata(&[]).await?;
+        let Some((number, address)) = metadata.brokers.into_iter().next() else {
+            return Ok(BrokerLimits::default());
+        };
+        let peer = self.cluster.peer(&address);
+        read_limits(self.cluster.ask(&peer, limits_request(number)).await?)
+    }
+
     async fn try_look(&self, plan: &TopicPlan) -> Result<Option<TopicState>, KafkaError> {
-        let mut connection = self.cluster.connect_any().await?;
-        let metadata = self.cluster.metadata(&mut connection, &[&plan.name]).await?;
+        let request =
+            metadata_request(&[&plan.name]).with_include_topic_authorized_operations(true);
+        let metadata = Metadata::from(self.cluster.ask_any(request).await?.1);
         let Some(topic) = metadata.topics.first().map(|topic| existing(topic, &plan.name)) else {
             return Ok(None);
         };
         let Some(topic) = topic? else { return Ok(None) };
-        let settings = match self.settings(&mut connection, plan).await {
+        let settings = match self.settings(plan).await {
             // Deleted a moment ago: the broker's answers need not agree yet.
             Err(error) if error.code() == Some(ResponseError::UnknownTopicOrPartition) => {
                 return Ok(None);
@@ -84,21 +109,18 @@ impl KafkaAdmin {
             partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
             replication: u16::try_from(replication).unwrap_or(u16::MAX),
             settings,
+            forbidden: forbidden(topic.topic_authorized_operations),
         }))
     }
 
-    async fn settings(
-        &self,
-        connection: &mut Connection,
-        plan: &TopicPlan,
-    ) -> Result<BTreeMap<String, String>, KafkaError> {
+    async fn settings(&self, plan: &TopicPlan) -> Result<BTreeMap<String, String>, KafkaError> {
         let keys = plan.settings.keys().map(|key| string(key)).collect();
         let resource = DescribeConfigsResource::default()
             .with_resource_type(TOPIC)
             .with_resource_name(string(&plan.name))
             .with_configuration_keys(Some(keys));
         let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
-        let answer = connection.call(request, self.timeout()).await?;
+        let (_, answer) = self.cluster.ask_any(request).await?;
         let mut settings = BTreeMap::new();
         for result in answer.results {
             accepted(result.error_code, result.error_message.as_deref(), || {
@@ -179,6 +201,40 @@ impl KafkaAdmin {
     }
 }
 
+/// What asks a broker what it allows; it has to be asked itself.
+pub(super) fn limits_request(broker: i32) -> DescribeConfigsRequest {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(BROKER)
+        .with_resource_name(string(&broker.to_string()))
+        .with_configuration_keys(Some([LEAST_SESSION, MOST_SESSION, NOTES].map(string).to_vec()));
+    DescribeConfigsRequest::default().with_resources(vec![resource])
+}
+
+pub(super) fn read_limits(answer: DescribeConfigsResponse) -> Result<BrokerLimits, KafkaError> {
+    let Some(result) = answer.results.into_iter().next() else {
+        return Ok(BrokerLimits::default());
+    };
+    accepted(result.error_code, result.error_message.as_deref(), || {
+        "what a broker allows cannot be read".to_owned()
+    })?;
+    let number = |name: &str| -> Option<u64> {
+        let config = result.configs.iter().find(|config| config.name.as_str() == name)?;
+        config.value.as_deref()?.parse().ok()
+    };
+    let session = |name| number(name).map(Duration::from_millis);
+    let sessions = session(LEAST_SESSION).zip(session(MOST_SESSION));
+    Ok(BrokerLimits { sessions: sessions.map(|(least, most)| [least, most]), note: number(NOTES) })
+}
+
+/// Which of the rights that tilemill needs are not among those that a broker tells of a topic.
+fn forbidden(operations: i32) -> Vec<&'static str> {
+    // What it says where it was not asked, or is too old.
+    const UNKNOWN: i32 = i32::MIN;
+    let needed = [(READ, "READ"), (WRITE, "WRITE")].into_iter();
+    let lacks = |(bit, _): &(i32, &str)| operations != UNKNOWN && operations & (1 << bit) == 0;
+    needed.filter(lacks).map(|(_, name)| name).collect()
+}
+
 fn string(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
@@ -212,6 +268,22 @@ fn creatable(plan: &TopicPlan) -> CreatableTopic {
 impl TopicAdmin for KafkaAdmin {
     async fn brokers(&self) -> Result<Vec<BrokerState>, QueueError> {
         Ok(self.try_brokers().await?)
+    }
+
+    async fn limits(&self) -> Result<BrokerLimits, QueueError> {
+        Ok(self.try_limits().await?)
+    }
+
+    async fn try_group(&self, name: &str, key: &'static str, topic: &str) -> Option<GroupTrouble> {
+        let group = Group { name: name.to_owned(), key, session: self.session };
+        let observer = Observer::new(self.cluster.clone(), Settings::new(&group, topic));
+        let error = observer.try_join().await.err()?;
+        // That is no trouble: a member asks for another.
+        if error.code() == Some(ResponseError::InvalidSessionTimeout) {
+            return None;
+        }
+        let remedy = remedy::group_remedy(&group, topic, &error);
+        Some(GroupTrouble { cause: error.into(), remedy })
     }
 
     async fn look(&self, plan: &TopicPlan) -> Result<Option<TopicState>, QueueError> {

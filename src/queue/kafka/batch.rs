@@ -14,6 +14,7 @@
 //!
 //! The source is "Record Batch" and "Record" in <https://kafka.apache.org/documentation/#messageformat>.
 
+use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -22,6 +23,8 @@ use kafka_protocol::records::{
     Compression, NO_PARTITION_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, Record,
     RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
+
+use super::codec::Codec;
 
 /// What the length does not count.
 const UNCOUNTED: usize = 12;
@@ -37,9 +40,12 @@ const CONTROL: u16 = 1 << 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fetched {
     pub(super) offset: u64,
-    /// Empty if the record has none.
-    pub(super) value: Bytes,
+    /// Empty if the record has none. `None` stands for a batch that cannot be read and ends at this offset.
+    pub(super) value: Option<Bytes>,
 }
+
+/// The records of a batch; or the offset of the last of them, and why they cannot be had.
+pub(super) type Opened = Result<Vec<Fetched>, (u64, BatchError)>;
 
 /// Records that were written together.
 pub(super) struct Batch {
@@ -52,10 +58,12 @@ pub(super) enum BatchError {
     #[error("it has version {0} of the format, and only {FORMAT} is read")]
     Format(u8),
     #[error(
-        "it is compressed by Kafka, which is not read: `compression.type` of the topic has to be \
-         `producer`, as `tilemill topics create` sets it"
+        "its codec has the number {0}, which is unknown here: set `compression.type` of the topic to \
+         `producer`, as `tilemill topics create` does"
     )]
-    Compressed,
+    UnknownCodec(u16),
+    #[error("it cannot be inflated ({codec:?}): {cause}")]
+    Inflating { codec: Codec, cause: String },
     #[error("its checksum is {expected:#x}, and that of its bytes is {found:#x}")]
     Checksum { expected: u32, found: u32 },
     #[error("a record does not lie in the batch")]
@@ -123,8 +131,30 @@ impl Batch {
         self.first().saturating_add(u64::from(further))
     }
 
-    /// Its records, in the order of their offsets.
-    pub(super) fn records(&self) -> Result<Vec<Fetched>, BatchError> {
+    /// Whether reading its records takes as long as inflating them.
+    pub(super) fn is_compressed(&self) -> bool {
+        self.attributes() & COMPRESSION != 0
+    }
+
+    /// The bytes of its records.
+    fn content(&self) -> Result<Bytes, BatchError> {
+        let packed = self.bytes.slice(HEADER..);
+        let number = self.attributes() & COMPRESSION;
+        if number == 0 {
+            return Ok(packed);
+        }
+        let codec = Codec::of(number).ok_or(BatchError::UnknownCodec(number))?;
+        let inflated = codec.inflate(&packed);
+        let failed = |error: io::Error| BatchError::Inflating { codec, cause: error.to_string() };
+        Ok(inflated.map_err(failed)?.into())
+    }
+
+    /// Its records, in the order of their offsets; where they cannot be had, the last of these and why.
+    pub(super) fn records(&self) -> Opened {
+        self.read().map_err(|error| (self.last(), error))
+    }
+
+    fn read(&self) -> Result<Vec<Fetched>, BatchError> {
         if self.bytes[16] != FORMAT {
             return Err(BatchError::Format(self.bytes[16]));
         }
@@ -135,10 +165,7 @@ impl Batch {
         if self.attributes() & CONTROL != 0 {
             return Ok(Vec::new());
         }
-        if self.attributes() & COMPRESSION != 0 {
-            return Err(BatchError::Compressed);
-        }
-        let (mut rest, last) = (self.bytes.slice(HEADER..), self.last());
+        let (mut rest, last) = (self.content()?, self.last());
         let mut records = Vec::new();
         for _ in 0..self.field(57).get_u32() {
             let record = read_record(&mut rest, self.first());
@@ -156,7 +183,7 @@ fn read_record(rest: &mut Bytes, first: u64) -> Option<Fetched> {
     let offset = first.checked_add_signed(read_number(&mut record)?)?;
     let _key = read_bytes(&mut record)?;
     let value = read_bytes(&mut record)?;
-    Some(Fetched { offset, value })
+    Some(Fetched { offset, value: Some(value) })
 }
 
 /// Bytes behind their length, which is -1 where there are none at all.
@@ -187,7 +214,9 @@ pub(super) mod tests {
     };
     use proptest::prelude::*;
 
-    use super::{BatchError, Fetched, batches, pack};
+    use super::{BatchError, Codec, Fetched, batches, pack};
+    use crate::queue::kafka::codec;
+    use crate::queue::kafka::codec::tests::deflate;
 
     pub(in crate::queue::kafka) fn record(
         offset: i64,
@@ -221,7 +250,7 @@ pub(super) mod tests {
     }
 
     fn read(answer: Bytes) -> Vec<Result<Vec<Fetched>, BatchError>> {
-        batches(answer).map(|batch| batch.records()).collect()
+        batches(answer).map(|batch| batch.read()).collect()
     }
 
     fn bytes() -> impl Strategy<Value = Option<Bytes>> {
@@ -239,7 +268,7 @@ pub(super) mod tests {
                 offsets.zip(contents).map(|(at, (key, value))| record(at, key, value)).collect();
             let expected: Vec<_> = records.iter().map(|record| Fetched {
                 offset: u64::try_from(record.offset).unwrap(),
-                value: record.value.clone().unwrap_or_default(),
+                value: Some(record.value.clone().unwrap_or_default()),
             }).collect();
             let all = written(&records);
             // An answer ends anywhere.
@@ -256,7 +285,7 @@ pub(super) mod tests {
         ) {
             let values: Vec<_> = contents.into_iter().map(Bytes::from).collect();
             let read = read(pack(values.iter().cloned()));
-            let expected = (0..).zip(values).map(|(offset, value)| Fetched { offset, value });
+            let expected = (0..).zip(values.into_iter().map(Some)).map(|(offset, value)| Fetched { offset, value });
             prop_assert_eq!(read, [Ok(expected.collect())]);
         }
 
@@ -303,12 +332,29 @@ pub(super) mod tests {
         assert_eq!(read(batch.into()), [Err(BatchError::Torn)]);
     }
 
-    #[test]
-    fn a_compressed_batch_says_which_setting_is_wrong() {
-        let mut batch = written(&[record(5, None, None)]).to_vec();
-        batch[22] |= 4;
+    /// The same batch, as a broker or a producer compresses it.
+    fn compressed(batch: &[u8], codec: Codec, number: u8) -> Bytes {
+        let (head, records) = batch.split_at(super::HEADER);
+        let mut batch = [head, &deflate(codec, records)].concat();
+        let length = u32::try_from(batch.len() - super::UNCOUNTED).unwrap();
+        batch[8..12].copy_from_slice(&length.to_be_bytes());
+        batch[22] |= number;
         let sum = crc32c::crc32c(&batch[21..]);
         batch[17..21].copy_from_slice(&sum.to_be_bytes());
-        assert_eq!(read(batch.into()), [Err(BatchError::Compressed)]);
+        batch.into()
+    }
+
+    #[test]
+    fn compressed_batches_are_read_and_an_unknown_codec_says_which_setting_is_wrong() {
+        let value = Some(Bytes::from_static(&[7; 1000]));
+        let batch = written(&[record(5, None, value.clone()), record(6, None, value)]);
+        let plain = read(batch.clone());
+        for (codec, number) in codec::tests::ALL.into_iter().zip(1..) {
+            assert_eq!(read(compressed(&batch, codec, number)), plain, "{codec:?}");
+        }
+        let unknown = compressed(&batch, Codec::Gzip, 5);
+        assert_eq!(read(unknown), [Err(BatchError::UnknownCodec(5))]);
+        let wrong = compressed(&batch, Codec::Gzip, 4);
+        assert!(matches!(read(wrong)[..], [Err(BatchError::Inflating { .. })]));
     }
 }

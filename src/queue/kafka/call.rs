@@ -3,9 +3,10 @@
 
 use kafka_protocol::messages::{
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, FetchRequest, FindCoordinatorRequest, HeartbeatRequest,
-    IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest, ProduceRequest, SyncGroupRequest,
+    DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest, FindCoordinatorRequest,
+    HeartbeatRequest, IncrementalAlterConfigsRequest, JoinGroupRequest, LeaveGroupRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, ProduceRequest,
+    SaslHandshakeRequest, SyncGroupRequest,
 };
 use kafka_protocol::protocol::Request;
 
@@ -54,12 +55,15 @@ calls! {
     CreatePartitionsRequest 2 "CreatePartitions",
     DeleteTopicsRequest 4 "DeleteTopics",
     DescribeConfigsRequest 4 "DescribeConfigs",
+    DescribeGroupsRequest 5 "DescribeGroups",
     IncrementalAlterConfigsRequest 1 "IncrementalAlterConfigs",
     FindCoordinatorRequest 3 "FindCoordinator",
     JoinGroupRequest 6 "JoinGroup",
     SyncGroupRequest 4 "SyncGroup",
     HeartbeatRequest 4 "Heartbeat",
     LeaveGroupRequest 4 "LeaveGroup",
+    ListOffsetsRequest 6 "ListOffsets",
     OffsetCommitRequest 8 "OffsetCommit",
     OffsetFetchRequest 6 "OffsetFetch",
+    SaslHandshakeRequest 1 "SaslHandshake",
 }

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ProduceRequest, RequestHeader, ResponseHeader, VoteRequest,
+};
 use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Request, StrBytes, VersionRange,
 };
@@ -15,6 +18,8 @@ use tokio::time::timeout;
 use super::call::{Call, NEEDED};
 use super::error::{BoxError, KafkaError, accepted};
 use super::guard::Guarded;
+use super::peer::Peer;
+use crate::health::Connected;
 
 /// An answer up to here gets its memory in one piece, and a larger one as it comes.
 const AT_ONCE: usize = 8 << 20;
@@ -32,12 +37,19 @@ pub struct Connection {
     /// What the broker knows, by key.
     versions: HashMap<i16, VersionRange>,
     correlation: i32,
+    /// Whether more than a greeting was answered.
+    proven: bool,
+    /// Who is told how it goes.
+    peer: Option<Arc<Peer>>,
+    _connected: Option<Connected>,
 }
 
 /// Why there is no answer, without the address.
 enum Trouble {
     Broken(io::Error),
     Garbled(BoxError),
+    Tls,
+    Stranger(&'static str),
 }
 
 impl From<io::Error> for Trouble {
@@ -56,7 +68,9 @@ impl Connection {
     ) -> Result<Self, KafkaError> {
         let stream = Box::new(stream);
         let versions = HashMap::new();
-        let mut connection = Self { stream, address, client, versions, correlation: 0 };
+        let (proven, peer, _connected) = (false, None, None);
+        let mut connection =
+            Self { stream, address, client, versions, correlation: 0, proven, peer, _connected };
         let software = StrBytes::from_static_str(env!("CARGO_PKG_NAME"));
         let greeting = ApiVersionsRequest::default()
             .with_client_software_name(software)
@@ -70,15 +84,25 @@ impl Connection {
             .iter()
             .map(|api| (api.api_key, VersionRange { min: api.min_version, max: api.max_version }))
             .collect();
+        if connection.is_controller() {
+            return Err(KafkaError::Controller { address: connection.address });
+        }
         NEEDED
             .into_iter()
             .try_for_each(|(key, version, name)| connection.check(key, version, name))?;
         Ok(connection)
     }
 
-    /// The address the connection goes to.
-    pub(super) fn address(&self) -> &str {
-        &self.address
+    /// Tells this peer how the connection does; it counts as `connected`.
+    pub(super) fn watched(mut self, peer: Arc<Peer>, connected: Connected) -> Self {
+        (self.peer, self._connected) = (Some(peer), Some(connected));
+        self
+    }
+
+    /// Controllers elect each other, and keep no records. A node that is both has a port for each.
+    fn is_controller(&self) -> bool {
+        let knows = |key| self.versions.contains_key(&key);
+        knows(VoteRequest::KEY) && !knows(ProduceRequest::KEY)
     }
 
     /// Sends a request and waits for its answer.
@@ -88,7 +112,22 @@ impl Connection {
         deadline: Duration,
     ) -> Result<C::Response, KafkaError> {
         self.check(C::KEY, C::VERSION, C::NAME)?;
-        self.exchange(request, deadline).await
+        let answer = self.exchange(request, deadline).await;
+        match (&self.peer, answer) {
+            (Some(peer), Ok(answer)) if !self.proven => {
+                peer.answered();
+                self.proven = true;
+                Ok(answer)
+            }
+            // A port that lets everybody in and nobody say anything is one that is away; so is a broker that is
+            // silent.
+            (Some(peer), Err(error))
+                if !self.proven || matches!(error, KafkaError::Silent { .. }) =>
+            {
+                Err(peer.failed(error))
+            }
+            (_, answer) => answer,
+        }
     }
 
     /// Whether the broker knows a request.
@@ -112,17 +151,17 @@ impl Connection {
             Ok(Err(Trouble::Broken(source))) => {
                 Err(KafkaError::Broken { address: address(), source })
             }
-            Ok(Err(Trouble::Garbled(source))) => Err(self.garbled::<C>(source)),
+            Ok(Err(Trouble::Garbled(source))) => {
+                Err(KafkaError::garbled::<C>(&self.address, source))
+            }
+            Ok(Err(Trouble::Tls)) => Err(KafkaError::Tls { address: address() }),
+            Ok(Err(Trouble::Stranger(what))) => {
+                Err(KafkaError::Stranger { address: address(), what })
+            }
             Err(_) => {
                 Err(KafkaError::Silent { address: address(), request: C::NAME, after: deadline })
             }
         }
-    }
-
-    /// Why an answer to a request makes no sense.
-    pub(super) fn garbled<C: Call>(&self, source: impl Into<BoxError>) -> KafkaError {
-        let (address, source) = (self.address.clone(), source.into());
-        KafkaError::Garbled { address, request: C::NAME, source }
     }
 
     async fn round_trip<C: Call>(&mut self, request: &C) -> Result<C::Response, Trouble> {
@@ -135,7 +174,11 @@ impl Connection {
     }
 
     async fn read_frame(&mut self, limit: usize) -> Result<Bytes, Trouble> {
-        let length = self.stream.read_u32().await? as usize;
+        let length = self.stream.read_u32().await?;
+        if let Some(trouble) = strange(length.to_be_bytes()) {
+            return Err(trouble);
+        }
+        let length = length as usize;
         if length > limit {
             let text = format!("it has {length} bytes, the limit is {limit}");
             return Err(Trouble::Garbled(text.into()));
@@ -150,6 +193,18 @@ impl Connection {
         }
         Ok(answer.freeze())
     }
+}
+
+/// What the first bytes of an answer give away, as no answer of a broker is so long.
+fn strange(bytes: [u8; 4]) -> Option<Trouble> {
+    Some(match &bytes {
+        // An alert, or whatever else TLS 1.x says.
+        [0x14..=0x17, 3, 0..=4, _] => Trouble::Tls,
+        b"HTTP" => Trouble::Stranger("a web server"),
+        b"-ERR" => Trouble::Stranger("a Redis"),
+        b"SSH-" => Trouble::Stranger("an SSH server"),
+        _ => return None,
+    })
 }
 
 fn build_frame<C: Call>(request: &C, correlation: i32, client: &StrBytes) -> BytesMut {
@@ -395,7 +450,15 @@ mod tests {
         let silent = greeted_by(b"").await;
         assert!(matches!(silent, Some(KafkaError::Silent { .. })), "{silent:?}");
         let web = greeted_by(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        assert!(matches!(web, Some(KafkaError::Garbled { .. })), "{web:?}");
+        assert!(matches!(web, Some(KafkaError::Stranger { .. })), "{web:?}");
+        let tls = greeted_by(&[0x15, 3, 3, 0, 2, 2, 80]).await;
+        assert!(matches!(tls, Some(KafkaError::Tls { .. })), "{tls:?}");
+        let noise = greeted_by(b"nothing that is known").await;
+        assert!(matches!(noise, Some(KafkaError::Garbled { .. })), "{noise:?}");
+        let mut controller = greeting([1, 18, 52, 59]);
+        controller.splice(0..0, u32::try_from(controller.len()).unwrap().to_be_bytes());
+        let controller = greeted_by(&controller).await;
+        assert!(matches!(controller, Some(KafkaError::Controller { .. })), "{controller:?}");
         let mut unasked = BytesMut::new();
         unasked.put_slice(&[0, 0, 0, 4, 0, 0, 0, 9]);
         let unasked = greeted_by(&unasked).await;

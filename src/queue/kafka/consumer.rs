@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +13,7 @@ use tracing::{debug, error, warn};
 
 use super::cluster::Cluster;
 use super::fetch::fetch;
+use super::fetches::Fetches;
 use super::group::Membership;
 use super::inbox::{Inbox, Taken};
 use super::ownership::{Owned, Ownership, Place};
@@ -46,8 +46,7 @@ pub(super) struct Source {
     pub(super) beginning: Beginning,
     /// Where tiles of another version are answered, and those that kill their workers.
     pub(super) answers: Option<Arc<dyn Topic<TileResult>>>,
-    /// Records that could not be read, since the topic was opened.
-    pub(super) put_aside: Arc<AtomicU64>,
+    pub(super) fetches: Arc<Fetches>,
 }
 
 /// A consumer over Kafka.
@@ -161,7 +160,7 @@ impl<M: Message> KafkaConsumer<M> {
     /// Deals with a record that nobody can read. It stays in the topic.
     fn put_aside<T>(&self, place: Place, error: &WireError) -> Option<T> {
         // Counted whether or not anything is logged.
-        let put_aside = self.source.put_aside.fetch_add(1, Relaxed) + 1;
+        let put_aside = self.source.cluster.health().put_aside(&self.source.topic, "record");
         warn!(
             topic = self.source.topic,
             partition = place.partition,

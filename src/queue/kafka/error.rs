@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 
+use super::call::Call;
 use crate::queue::QueueError;
 
 /// Whatever went wrong.
@@ -66,6 +67,46 @@ pub enum KafkaError {
         /// In which version.
         version: i16,
     },
+    /// The port wants encrypted connections.
+    #[error(
+        "{address} wants TLS, which is not spoken here: `kafka.brokers` has to name a listener without \
+         (PLAINTEXT in the broker's `listeners`)"
+    )]
+    Tls {
+        /// Where.
+        address: String,
+    },
+    /// The port wants its clients to sign in.
+    #[error(
+        "{address} wants its clients to sign in (SASL, by {mechanisms}), which tilemill does not do: \
+         `kafka.brokers` has to name a listener without (PLAINTEXT in the broker's `listeners`)"
+    )]
+    Sasl {
+        /// Where.
+        address: String,
+        /// The mechanisms that it offers.
+        mechanisms: String,
+    },
+    /// The port is that of a controller, which keeps no records.
+    #[error(
+        "{address} is the port of a controller: `kafka.brokers` has to name a broker, in many set-ups port \
+         9092 on the same host"
+    )]
+    Controller {
+        /// Where.
+        address: String,
+    },
+    /// Something else than Kafka is there.
+    #[error("{address} is no Kafka: it answers like {what}; correct `kafka.brokers`")]
+    Stranger {
+        /// Where.
+        address: String,
+        /// What seems to be there.
+        what: &'static str,
+    },
+    /// What was tried a moment ago, and is not tried again yet.
+    #[error(transparent)]
+    Again(Arc<KafkaError>),
     /// The broker refused.
     #[error("{what}: {code}{}", .message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused {
@@ -93,6 +134,7 @@ impl KafkaError {
                     !matches!(code, ResponseError::UnknownServerError | ResponseError::Unknown(_));
                 says_why && !code.is_retriable()
             }
+            Self::Again(error) => error.is_final(),
             _ => false,
         }
     }
@@ -101,8 +143,28 @@ impl KafkaError {
     pub(super) fn code(&self) -> Option<ResponseError> {
         match self {
             Self::Refused { code, .. } => Some(*code),
+            Self::Again(error) => error.code(),
             _ => None,
         }
+    }
+
+    /// Why an answer of the broker at `address` makes no sense.
+    pub(super) fn garbled<C: Call>(address: &str, source: impl Into<BoxError>) -> Self {
+        Self::Garbled { address: address.to_owned(), request: C::NAME, source: source.into() }
+    }
+
+    /// Whether the connection broke.
+    pub(super) fn is_broken(&self) -> bool {
+        match self {
+            Self::Broken { .. } => true,
+            Self::Again(error) => error.is_broken(),
+            _ => false,
+        }
+    }
+
+    /// Whether the connection that brought it is of no use any more.
+    pub(super) fn ends_connection(&self) -> bool {
+        !matches!(self, Self::Refused { .. } | Self::TooOld { .. })
     }
 }
 

@@ -14,6 +14,7 @@ use super::error::BoxError;
 use super::inbox::Inbox;
 use super::ownership::{Owned, Ownership};
 use super::reader::{Read, Reader};
+use super::remedy;
 
 /// How long a partition is left alone after its broker failed, at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -43,7 +44,8 @@ pub(super) async fn fetch<M>(
     inbox: Arc<Inbox<M>>,
     owned: Owned,
 ) {
-    let mut reader = Reader::new(&source.cluster, &source.topic, owned.partition);
+    let fetches = Arc::clone(&source.fetches);
+    let mut reader = Reader::new(&source.cluster, fetches, &source.topic, owned.partition);
     let mut start = owned.start;
     let mut room: Option<Arc<Notify>> = None;
     let mut trouble = None;
@@ -153,9 +155,13 @@ impl<'a> Trouble<'a> {
 
     /// Leaves it alone, for longer from time to time, and says so once if it lasts.
     async fn pause(&mut self, error: &(dyn Error + Send + Sync + 'static)) {
-        let Self { source: Source { topic, .. }, partition, .. } = self;
-        if !self.told && self.began.elapsed() >= WORTH_TELLING {
-            self.told = true;
+        let (topic, partition) = (&self.source.topic, self.partition);
+        let lasts = self.began.elapsed() >= WORTH_TELLING;
+        if lasts {
+            let text = remedy::of_reading(topic, error);
+            self.source.cluster.health().hinder(self.obstacle(), text);
+        }
+        if lasts && !std::mem::replace(&mut self.told, true) {
             warn!(topic, partition, error = error as &dyn Error, "the partition cannot be fetched");
         } else {
             debug!(topic, partition, error = error as &dyn Error, "could not fetch");
@@ -164,11 +170,22 @@ impl<'a> Trouble<'a> {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
+    fn obstacle(&self) -> String {
+        format!("read {} {}", self.source.topic, self.partition)
+    }
+
     fn end(self) {
         if self.told {
             let seconds = self.began.elapsed().as_secs();
-            let Self { source: Source { topic, .. }, partition, .. } = self;
+            let Self { source: Source { topic, .. }, partition, .. } = &self;
             info!(topic, partition, seconds, "the partition is fetched again");
         }
+    }
+}
+
+impl Drop for Trouble<'_> {
+    /// It is over, or the partition is somebody else's.
+    fn drop(&mut self) {
+        self.source.cluster.health().clear(&self.obstacle());
     }
 }

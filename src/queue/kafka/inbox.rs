@@ -29,7 +29,7 @@ struct Slot<M> {
 
 /// What was fetched.
 enum Item {
-    Record(Fetched),
+    Record(u64, Bytes),
     /// Up to here there is nothing any more, or nothing for members.
     Gap(u64),
 }
@@ -88,7 +88,11 @@ impl<M> Inbox<M> {
     /// Adds what was fetched; says what to wait on before the next fetch, and nothing if the
     /// partition is no longer held.
     pub(super) fn put(&self, owned: &Owned, records: Vec<Fetched>) -> Option<Arc<Notify>> {
-        self.add(owned, records.into_iter().map(Item::Record))
+        let item = |Fetched { offset, value }| match value {
+            Some(value) => Item::Record(offset, value),
+            None => Item::Gap(offset + 1),
+        };
+        self.add(owned, records.into_iter().map(item))
     }
 
     /// Notes that there is nothing before `offset`; it counts when what was fetched before is handed out.
@@ -138,14 +142,12 @@ impl<M> Slot<M> {
         if let Some((offset, message)) = self.returned.pop_first() {
             return Some((offset, Taken::Again(message)));
         }
-        let Item::Record(first) = self.waiting.front()? else { return None };
-        let verdict = judge(first.offset);
+        let Item::Record(first, _) = self.waiting.front()? else { return None };
+        let verdict = judge(*first);
         if verdict == Some(Verdict::Wait) {
             return None;
         }
-        let Item::Record(Fetched { offset, value: record }) = self.waiting.pop_front()? else {
-            return None;
-        };
+        let Item::Record(offset, record) = self.waiting.pop_front()? else { return None };
         if self.waiting.is_empty() {
             self.emptied.notify_one();
         }

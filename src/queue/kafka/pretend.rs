@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse,
-    ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -65,11 +67,14 @@ pub(super) async fn serve(
 
 /// What a broker answers when it is to append so many records and was asked so often before; or nothing.
 type Append = dyn Fn(usize, usize) -> Option<PartitionProduceResponse> + Send + Sync;
+/// What it has in each partition, when it was asked so often before.
+type Have = dyn Fn(usize) -> PartitionData + Send + Sync;
 
 /// A broker that leads the partitions 0 and 1 of all topics.
 pub(super) struct Pretender {
     pub(super) address: String,
     connections: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
     task: AbortOnDropHandle<()>,
 }
 
@@ -78,28 +83,37 @@ impl Pretender {
     pub(super) async fn start(
         append: impl Fn(usize, usize) -> PartitionProduceResponse + Send + Sync + 'static,
     ) -> Self {
-        Self::listen(&NEEDED, Arc::new(move |records, asked| Some(append(records, asked)))).await
+        let append = move |records, asked| Some(append(records, asked));
+        Self::listen(&NEEDED, Arc::new(append), Arc::new(|_| PartitionData::default())).await
+    }
+
+    /// One that has these records in each of its partitions, given how often it was asked before.
+    pub(super) async fn with_records(
+        have: impl Fn(usize) -> PartitionData + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(&NEEDED, Arc::new(|_, _| None), Arc::new(have)).await
     }
 
     /// One that says nothing when it is to append.
     pub(super) async fn silent() -> Self {
-        Self::listen(&NEEDED, Arc::new(|_, _| None)).await
+        Self::listen(&NEEDED, Arc::new(|_, _| None), Arc::new(|_| PartitionData::default())).await
     }
 
     /// One that knows no request of today.
     pub(super) async fn old() -> Self {
-        Self::listen(&[], Arc::new(|_, _| None)).await
+        Self::listen(&[], Arc::new(|_, _| None), Arc::new(|_| PartitionData::default())).await
     }
 
-    async fn listen(known: &'static [Needed], append: Arc<Append>) -> Self {
+    async fn listen(known: &'static [Needed], append: Arc<Append>, have: Arc<Have>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let counter = Arc::clone(&connections);
+        let (counter, times) = (Arc::clone(&connections), Arc::clone(&asked));
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counter.fetch_add(1, SeqCst);
-                let (append, asked) = (Arc::clone(&append), Arc::clone(&asked));
+                let (append, asked) = (Arc::clone(&append), Arc::clone(&times));
+                let have = Arc::clone(&have);
                 tokio::spawn(serve(stream, move |key, request| match key {
                     ApiKey::ApiVersions => Some(greeting(known.iter().map(|(key, ..)| *key))),
                     ApiKey::Metadata => Some(metadata(address.port(), read(request))),
@@ -108,18 +122,26 @@ impl Pretender {
                         let partition = append(records(&request), asked.fetch_add(1, SeqCst))?;
                         Some(appended(request, partition))
                     }
+                    ApiKey::Fetch => {
+                        Some(fetched(read(request), &*have, asked.fetch_add(1, SeqCst)))
+                    }
                     other => panic!("it is asked {other:?}"),
                 }));
             }
         });
         let task = AbortOnDropHandle::new(task);
-        Self { address: address.to_string(), connections, task }
+        Self { address: address.to_string(), connections, asked, task }
     }
 
     /// Lets nobody in any more.
     pub(super) async fn stop(self) {
         self.task.abort();
         let _ = self.task.await;
+    }
+
+    /// How often it was asked to append, or for records.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.load(SeqCst)
     }
 
     /// How many have come so far.
@@ -157,4 +179,13 @@ fn appended(mut request: ProduceRequest, partition: PartitionProduceResponse) ->
         .with_name(request.topic_data.remove(0).name)
         .with_partition_responses(vec![partition]);
     answer::<ProduceRequest>(&ProduceResponse::default().with_responses(vec![topic]))
+}
+
+fn fetched(mut request: FetchRequest, have: &Have, asked: usize) -> Vec<u8> {
+    let topic = request.topics.remove(0);
+    let partition = |wanted: FetchPartition| have(asked).with_partition_index(wanted.partition);
+    let response = FetchableTopicResponse::default()
+        .with_topic(topic.topic)
+        .with_partitions(topic.partitions.into_iter().map(partition).collect());
+    answer::<FetchRequest>(&FetchResponse::default().with_responses(vec![response]))
 }

@@ -1,29 +1,34 @@
 //! One partition, read from its leader.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use kafka_protocol::messages::FetchRequest;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
+use tokio::time::Instant;
 use tracing::warn;
 
-use super::batch::{Batch, Fetched, batches};
-use super::cluster::{Cluster, topic_name};
-use super::connection::Connection;
+use super::batch::{Batch, Fetched, Opened, batches};
+use super::cluster::Cluster;
 use super::error::{KafkaError, accepted};
+use super::fetches::Fetches;
+use super::peer::Peer;
 use super::records::unsigned;
+use crate::blocking;
 
-/// How long a broker may wait for records before it says that there are none.
-const WAIT: Duration = Duration::from_millis(500);
+/// How long a batch that cannot be read counts as an obstacle, unless another follows.
+const UNREADABLE: Duration = Duration::from_secs(15);
 
 /// Reads a partition, and finds its leader again when that moves or fails.
 pub(super) struct Reader {
     cluster: Cluster,
+    fetches: Arc<Fetches>,
     topic: String,
     partition: u32,
-    leader: Option<Connection>,
+    leader: Option<Arc<Peer>>,
+    /// When what was known of the leader turned out to be wrong, or useless.
+    doubted: Option<Instant>,
 }
 
 /// What one request brought.
@@ -49,8 +54,14 @@ impl Read {
 }
 
 impl Reader {
-    pub(super) fn new(cluster: &Cluster, topic: &str, partition: u32) -> Self {
-        Self { cluster: cluster.clone(), topic: topic.to_owned(), partition, leader: None }
+    pub(super) fn new(
+        cluster: &Cluster,
+        fetches: Arc<Fetches>,
+        topic: &str,
+        partition: u32,
+    ) -> Self {
+        let (cluster, topic) = (cluster.clone(), topic.to_owned());
+        Self { cluster, fetches, topic, partition, leader: None, doubted: None }
     }
 
     pub(super) fn partition(&self) -> u32 {
@@ -60,50 +71,71 @@ impl Reader {
     /// The records from `offset` on: as many as have `bytes`, or a larger one alone, or none if there
     /// are none for a while. After any error, the leader is looked for anew.
     pub(super) async fn read(&mut self, offset: u64, bytes: i32) -> Result<Read, KafkaError> {
-        let mut leader = match self.leader.take() {
-            Some(leader) => leader,
-            None => self.cluster.connect_leader(&self.topic, self.partition).await?,
-        };
-        let mut read = self.ask(&mut leader, offset, bytes).await?;
+        let read = self.try_read(offset, bytes).await;
+        if read.is_err() {
+            self.leave();
+            self.doubted = Some(Instant::now());
+        }
+        read
+    }
+
+    /// No request waits for this reader any more.
+    fn leave(&mut self) {
+        if let Some(leader) = self.leader.take() {
+            self.fetches.leave(&leader, self.partition);
+        }
+    }
+
+    async fn try_read(&mut self, offset: u64, bytes: i32) -> Result<Read, KafkaError> {
+        let mut read = self.ask(offset, bytes).await?;
         // A broker notes the end first and reads then, and the end may have moved in between.
         if read.only_beyond(offset).is_some() {
-            read = self.ask(&mut leader, offset, bytes).await?;
+            read = self.ask(offset, bytes).await?;
         }
         if let Some(last) = read.only_beyond(offset) {
             let text = format!("the batch at {offset} ends at {last}, beyond the partition's end");
-            return Err(leader.garbled::<FetchRequest>(text));
+            return Err(self.garbled(text));
         }
         // A batch comes whole, though some of it may be asked for no more.
         read.records.retain(|record| record.offset >= offset);
-        self.leader = Some(leader);
         Ok(read)
     }
 
-    async fn ask(
-        &self,
-        leader: &mut Connection,
-        offset: u64,
-        bytes: i32,
-    ) -> Result<Read, KafkaError> {
-        let deadline = WAIT + self.cluster.timeout();
-        let answer = leader.call(self.request(offset, bytes), deadline).await?;
-        let refused = || format!("partition {} of {} cannot be read", self.partition, self.topic);
-        accepted(answer.error_code, None, refused)?;
-        let mut read = Read::from(offset);
-        for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
-            accepted(partition.error_code, None, refused)?;
-            self.unpack(partition, &mut read)
-                .map_err(|text| leader.garbled::<FetchRequest>(text))?;
-        }
+    fn garbled(&self, text: String) -> KafkaError {
+        let address = self.leader.as_ref().map_or("", |leader| leader.address());
+        KafkaError::garbled::<FetchRequest>(address, text)
+    }
+
+    async fn ask(&mut self, offset: u64, bytes: i32) -> Result<Read, KafkaError> {
+        let leader = match &self.leader {
+            Some(leader) => Arc::clone(leader),
+            None => {
+                let found = self.cluster.leader(&self.topic, self.partition, self.doubted).await?;
+                Arc::clone(self.leader.insert(found))
+            }
+        };
+        let data = self.fetches.fetch(&leader, self.partition, offset, bytes).await;
+        let data = data.map_err(KafkaError::Again)?;
+        accepted(data.error_code, None, || {
+            format!("partition {} of {} cannot be read", self.partition, self.topic)
+        })?;
+        let (batches, mut read) = self.split(data, offset).map_err(|text| self.garbled(text))?;
+        read.records = if batches.iter().any(Batch::is_compressed) {
+            let opened = blocking::run(move || batches.iter().map(Batch::records).collect());
+            self.gather(opened.await)
+        } else {
+            self.gather(batches.iter().map(Batch::records).collect())
+        };
         Ok(read)
     }
 
-    /// Adds what follows in the partition. No checksum covers where a batch lies, and commits go by it: it
+    /// What follows in the partition. No checksum covers where a batch lies, and commits go by it: it
     /// has to be behind what came before, and what reaches beyond the partition's end is left out.
-    fn unpack(&self, partition: PartitionData, read: &mut Read) -> Result<(), String> {
+    fn split(&self, partition: PartitionData, next: u64) -> Result<(Vec<Batch>, Read), String> {
         let end = unsigned(partition.high_watermark);
         let content = partition.records.unwrap_or_default();
-        let (something, asked) = (!content.is_empty(), read.next);
+        let something = !content.is_empty();
+        let (mut found, mut read) = (Vec::new(), Read::from(next));
         for batch in batches(content) {
             let last = batch.last();
             if last < read.next {
@@ -111,64 +143,64 @@ impl Reader {
             }
             if last >= end {
                 read.beyond = Some(last);
-                return Ok(());
+                return Ok((found, read));
             }
             read.next = last + 1;
-            read.records.extend(self.open(&batch));
+            found.push(batch);
         }
-        if something && read.next == asked {
+        if something && found.is_empty() {
             return Err("it holds no batch, and not nothing".to_owned());
         }
-        Ok(())
+        Ok((found, read))
     }
 
-    /// The records of a batch. One that cannot be read must not stop those behind it: a record
-    /// without content takes its place, which is put aside like any other that is no message.
-    fn open(&self, batch: &Batch) -> Vec<Fetched> {
-        let offset = batch.last();
-        batch.records().unwrap_or_else(|error| {
-            warn!(
-                topic = self.topic,
-                partition = self.partition,
-                offset,
-                error = &error as &dyn Error,
-                "a batch of records cannot be read"
-            );
-            vec![Fetched { offset, value: Bytes::new() }]
-        })
+    fn gather(&self, opened: Vec<Opened>) -> Vec<Fetched> {
+        opened.into_iter().flat_map(|opened| self.put_aside_unreadable(opened)).collect()
     }
 
-    fn request(&self, offset: u64, bytes: i32) -> FetchRequest {
-        let partition = FetchPartition::default()
-            .with_partition(i32::try_from(self.partition).unwrap_or(i32::MAX))
-            .with_fetch_offset(i64::try_from(offset).unwrap_or(i64::MAX))
-            .with_partition_max_bytes(bytes);
-        let topic = FetchTopic::default()
-            .with_topic(topic_name(&self.topic))
-            .with_partitions(vec![partition]);
-        FetchRequest::default()
-            .with_max_wait_ms(i32::try_from(WAIT.as_millis()).unwrap_or(i32::MAX))
-            .with_min_bytes(1)
-            .with_max_bytes(bytes)
-            .with_topics(vec![topic])
+    /// The records of a batch. One that cannot be read must not stop those behind it.
+    fn put_aside_unreadable(&self, opened: Opened) -> Vec<Fetched> {
+        let (offset, error) = match opened {
+            Ok(records) => return records,
+            Err(unreadable) => unreadable,
+        };
+        let Self { topic, partition, .. } = self;
+        warn!(topic, partition, offset, error = &error as &dyn Error, "a batch cannot be read");
+        let health = self.cluster.health();
+        health.put_aside(topic, "batch");
+        let text = format!(
+            "a batch of records in the topic {topic} cannot be read (partition {partition}, offset \
+             {offset}): {error}"
+        );
+        health.hinder_for(format!("batch of {topic}"), text, UNREADABLE);
+        vec![Fetched { offset, value: None }]
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use bytes::{Bytes, BytesMut};
-    use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-    use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
-    use kafka_protocol::protocol::StrBytes;
+    use kafka_protocol::messages::fetch_response::PartitionData;
 
-    use super::{Read, Reader};
+    use super::{Batch, Reader};
     use crate::queue::kafka::batch::tests::{record, written};
-    use crate::queue::kafka::cluster::{Cluster, topic_name};
-    use crate::queue::kafka::connection::Connection;
+    use crate::queue::kafka::cluster::Cluster;
     use crate::queue::kafka::error::KafkaError;
-    use crate::queue::kafka::pretend::{answer, greeting, serve};
+    use crate::queue::kafka::fetches::Fetches;
+    use crate::queue::kafka::pretend::Pretender;
+
+    fn reader(cluster: &Cluster) -> Reader {
+        Reader::new(cluster, Arc::new(Fetches::new(cluster, "topic")), "topic", 0)
+    }
 
     /// Batches of two records each, from these offsets on.
     fn batches(firsts: &[i64]) -> BytesMut {
@@ -181,12 +213,12 @@ mod tests {
     /// Which records are read where `next` was asked for, of a partition that ends at `end`, and what next.
     fn unpacked(next: u64, end: i64, content: BytesMut) -> Result<(Vec<u64>, u64, bool), String> {
         let cluster = Cluster::new(vec!["there".into()], "test", Duration::from_secs(1));
-        let reader = Reader::new(&cluster, "topic", 0);
+        let reader = reader(&cluster);
         let answer =
             PartitionData::default().with_high_watermark(end).with_records(Some(content.freeze()));
-        let mut read = Read::from(next);
-        reader.unpack(answer, &mut read)?;
-        let offsets = read.records.iter().map(|record| record.offset).collect();
+        let (batches, read) = reader.split(answer, next)?;
+        let records = reader.gather(batches.iter().map(Batch::records).collect());
+        let offsets = records.iter().map(|record| record.offset).collect();
         Ok((offsets, read.next, read.beyond.is_some()))
     }
 
@@ -216,40 +248,42 @@ mod tests {
         }
     }
 
-    /// A leader that says of each answer where the partition ends.
-    async fn leader(ends: Vec<i64>) -> Connection {
-        let (near, far) = tokio::io::duplex(1 << 16);
-        let mut ends = ends.into_iter();
-        let answer_to = move |key, _| match key {
-            ApiKey::ApiVersions => Some(greeting(0..20)),
-            ApiKey::Fetch => {
-                let partition = PartitionData::default()
-                    .with_high_watermark(ends.next()?)
-                    .with_records(Some(batches(&[4]).freeze()));
-                let topic = FetchableTopicResponse::default()
-                    .with_topic(topic_name("topic"))
-                    .with_partitions(vec![partition]);
-                let response = FetchResponse::default().with_responses(vec![topic]);
-                Some(answer::<FetchRequest>(&response))
-            }
-            other => panic!("a reader does not ask {other:?}"),
-        };
-        tokio::spawn(serve(far, answer_to));
-        let client = StrBytes::from_static_str("test");
-        Connection::open(near, "there".into(), client, Duration::from_secs(1)).await.unwrap()
-    }
-
     #[tokio::test]
     async fn what_may_only_seem_to_lie_beyond_the_end_is_asked_for_once_more() {
-        let cluster = Cluster::new(vec!["there".into()], "test", Duration::from_secs(1));
         for (ends, next) in [(vec![6], Some(6)), (vec![4, 6], Some(6)), (vec![4, 4], None)] {
-            let mut reader = Reader::new(&cluster, "topic", 0);
-            reader.leader = Some(leader(ends).await);
+            // It says of each answer where the partition ends.
+            let broker = Pretender::with_records(move |asked| {
+                PartitionData::default()
+                    .with_high_watermark(ends[asked])
+                    .with_records(Some(batches(&[4]).freeze()))
+            });
+            let broker = broker.await;
+            let cluster =
+                Cluster::new(vec![broker.address.clone()], "test", Duration::from_secs(60));
+            let mut reader = reader(&cluster);
             let read = reader.read(4, 1 << 20).await;
             assert_eq!(read.as_ref().ok().map(|read| read.next), next);
             let garbled = matches!(read, Err(KafkaError::Garbled { .. }));
             assert_eq!(garbled, next.is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn readers_of_one_broker_share_a_connection_and_its_requests() {
+        let broker = Pretender::with_records(|_| PartitionData::default().with_high_watermark(4));
+        let broker = broker.await;
+        let cluster = Cluster::new(vec![broker.address.clone()], "test", Duration::from_secs(60));
+        let fetches = Arc::new(Fetches::new(&cluster, "topic"));
+        let read = async |partition| {
+            let mut reader = Reader::new(&cluster, Arc::clone(&fetches), "topic", partition);
+            for _ in 0..5 {
+                assert_eq!(reader.read(4, 1 << 20).await.unwrap().next, 4);
+            }
+        };
+        futures_util::join!(read(0), read(1));
+        assert_eq!(broker.connections(), 2, "one for metadata, and one for both");
+        let requests = broker.asked();
+        assert!((5..10).contains(&requests), "{requests}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The records of one topic: they are appended by a `writer` for each partition, and where partitions begin
-//! and end is told by `rskafka`.
+//! The records of one topic: they are appended by a `writer` for each partition, and where a partition begins or
+//! ends, of which a member knows nothing yet, is told by `rskafka`.
 //!
-//! Its clients retry for ever and can hang on a broker that has stalled. Every call has a deadline here,
-//! and a client that has missed one, or lost its connection, is replaced before the next.
+//! Its clients hold a connection for each partition, retry for ever and can hang on a broker that has stalled. So
+//! each lives for one call, which has a deadline.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -12,10 +12,10 @@ use rskafka::BackoffConfig;
 use rskafka::client::error::Error;
 use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, metadata_request};
 use super::error::KafkaError;
 use super::writer::Writer;
 
@@ -23,6 +23,8 @@ use super::writer::Writer;
 /// brokers learn of that one after the other.
 pub(super) const NEWNESS: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Each takes two connections for a moment.
+const TURNS: usize = 2;
 
 /// A call that brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -52,20 +54,15 @@ pub(super) struct Records {
     topic: String,
     timeout: Duration,
     writers: std::sync::Mutex<HashMap<u32, Writer>>,
-    clients: Mutex<Clients>,
-}
-
-#[derive(Default)]
-struct Clients {
-    cluster: Option<Arc<Client>>,
-    partitions: HashMap<u32, Arc<PartitionClient>>,
+    /// So many ask where partitions begin and end at a time.
+    turns: Semaphore,
 }
 
 impl Records {
     pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
         let (cluster, timeout) = (cluster.clone(), cluster.timeout());
-        let (writers, clients) = Default::default();
-        Self { cluster, topic: topic.to_owned(), timeout, writers, clients }
+        let (writers, turns) = (Default::default(), Semaphore::new(TURNS));
+        Self { cluster, topic: topic.to_owned(), timeout, writers, turns }
     }
 
     /// Appends a record; it is stored by all replicas in sync when this returns.
@@ -105,49 +102,36 @@ impl Records {
         self.offset(partition, OffsetAt::Latest).await
     }
 
+    /// One client of its own, for as long as that takes: it keeps a connection for each partition.
     async fn offset(&self, partition: u32, at: OffsetAt) -> Result<u64, RecordsError> {
+        // Who has no leader is not waited for by all others.
+        self.cluster
+            .leader(&self.topic, partition, None)
+            .await
+            .map_err(|error| RecordsError::Broker(Arc::new(error)))?;
+        let _turn = self.turns.acquire().await;
         let asked = async { self.find(partition).await?.get_offset(at).await };
-        let error = match timeout(self.timeout, asked).await {
-            Ok(Ok(offset)) => return Ok(unsigned(offset)),
-            Ok(Err(error)) => RecordsError::Client(Box::new(error)),
-            Err(_) => self.timed_out(partition, self.timeout),
-        };
-        self.replace(partition).await;
-        Err(error)
+        match timeout(self.timeout, asked).await {
+            Ok(Ok(offset)) => Ok(unsigned(offset)),
+            Ok(Err(error)) => Err(RecordsError::Client(Box::new(error))),
+            Err(_) => Err(self.timed_out(partition, self.timeout)),
+        }
     }
 
     /// The client for a partition that is there, though it may be new.
-    async fn find(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
+    async fn find(&self, partition: u32) -> Result<PartitionClient, Error> {
         let began = Instant::now();
+        let number = i32::try_from(partition).unwrap_or(i32::MAX);
         loop {
-            match self.partition(partition).await {
-                // That is also what a client says that remembers the topic from before it grew.
+            let cluster = self.connect().await?;
+            let found = cluster.partition_client(&self.topic, number, UnknownTopicHandling::Error);
+            match found.await {
                 Err(Error::InvalidResponse(_)) if began.elapsed() < NEWNESS => {
-                    self.replace(partition).await;
                     sleep(LOOK_EVERY).await;
                 }
                 found => return found,
             }
         }
-    }
-
-    async fn partition(&self, partition: u32) -> Result<Arc<PartitionClient>, Error> {
-        let cluster = {
-            let mut clients = self.clients.lock().await;
-            if let Some(client) = clients.partitions.get(&partition) {
-                return Ok(Arc::clone(client));
-            }
-            match &clients.cluster {
-                Some(cluster) => Arc::clone(cluster),
-                None => Arc::clone(clients.cluster.insert(Arc::new(self.connect().await?))),
-            }
-        };
-        let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        let client =
-            cluster.partition_client(&self.topic, number, UnknownTopicHandling::Error).await?;
-        let client = Arc::new(client);
-        self.clients.lock().await.partitions.insert(partition, Arc::clone(&client));
-        Ok(client)
     }
 
     async fn connect(&self) -> Result<Client, Error> {
@@ -158,8 +142,8 @@ impl Records {
             deadline: Some(self.timeout),
         };
         // The client tries addresses in any order, each for as long as it takes. It gets one that answers.
-        let brokers = match self.cluster.connect_any().await {
-            Ok(connection) => vec![connection.address().to_owned()],
+        let brokers = match self.cluster.ask_any(metadata_request(&[])).await {
+            Ok((peer, _)) => vec![peer.address().to_owned()],
             Err(_) => self.cluster.brokers().to_vec(),
         };
         ClientBuilder::new(brokers)
@@ -167,13 +151,6 @@ impl Records {
             .backoff_config(backoff_config)
             .build()
             .await
-    }
-
-    /// The next call for the partition goes over new connections.
-    async fn replace(&self, partition: u32) {
-        let mut clients = self.clients.lock().await;
-        clients.partitions.remove(&partition);
-        clients.cluster = None;
     }
 }
 

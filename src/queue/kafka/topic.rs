@@ -1,16 +1,15 @@
 //! A topic of the queue port over Kafka.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
 
-use super::cluster::Cluster;
+use super::cluster::{At, Cluster};
 use super::consumer::{Beginning, KafkaConsumer, Source};
 use super::count::Count;
 use super::error::{KafkaError, accepted};
-use super::group::{self, Observer, Settings};
+use super::fetches::Fetches;
+use super::group::{self, Group, Observer, Settings};
 use super::ownership::{Danger, Ownership};
 use super::records::{Records, RecordsError};
 use super::wire::{Compression, Message};
@@ -22,7 +21,7 @@ use crate::queue::{Consumer, Progress, QueueError, Topic};
 #[derive(Clone)]
 pub struct TopicOptions {
     /// The consumer group.
-    pub group: String,
+    pub group: Group,
     /// Where the group begins.
     pub beginning: Beginning,
     /// How pixels travel.
@@ -39,7 +38,6 @@ pub struct KafkaTopic {
     name: String,
     options: TopicOptions,
     records: Records,
-    put_aside: Arc<AtomicU64>,
     count: Count,
     group: Observer,
 }
@@ -49,9 +47,9 @@ impl KafkaTopic {
     #[must_use]
     pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
         let (records, name) = (Records::new(&cluster, name), name.to_owned());
-        let (put_aside, count) = (Arc::default(), Count::default());
+        let count = Count::default();
         let group = Observer::new(cluster.clone(), Settings::new(&options.group, &name));
-        Self { cluster, name, options, records, put_aside, count, group }
+        Self { cluster, name, options, records, count, group }
     }
 
     /// The topic's name.
@@ -63,7 +61,8 @@ impl KafkaTopic {
     /// How many records were put aside here because nobody could read them.
     #[must_use]
     pub fn put_aside(&self) -> u64 {
-        self.put_aside.load(Relaxed)
+        let counts = self.cluster.health().report().put_aside.into_iter();
+        counts.filter(|aside| aside.topic == self.name).map(|aside| aside.records).sum()
     }
 
     async fn count(&self) -> Result<u32, KafkaError> {
@@ -83,8 +82,7 @@ impl KafkaTopic {
     }
 
     async fn ask_count(&self) -> Result<u32, KafkaError> {
-        let mut connection = self.cluster.connect_any().await?;
-        let metadata = self.cluster.metadata(&mut connection, &[&self.name]).await?;
+        let metadata = self.cluster.metadata(&[&self.name]).await?;
         let topic = metadata.topics.first();
         let code = topic.map_or(0, |topic| topic.error_code);
         accepted(code, None, || {
@@ -92,20 +90,6 @@ impl KafkaTopic {
         })?;
         let count = topic.map_or(0, |topic| topic.partitions.len());
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
-    }
-
-    async fn progress_of(
-        &self,
-        partition: u32,
-        committed: Option<u64>,
-    ) -> Result<Progress, RecordsError> {
-        let end = self.records.latest(partition).await?;
-        let committed = match (committed, self.options.beginning) {
-            (Some(committed), _) => committed,
-            (None, Beginning::Earliest) => self.records.earliest(partition).await?,
-            (None, Beginning::Latest) => end,
-        };
-        Ok(Progress { committed, end })
     }
 }
 
@@ -151,7 +135,7 @@ impl<M: Message> Topic<M> for KafkaTopic {
             cluster: cluster.clone(),
             beginning: self.options.beginning,
             answers: self.options.answers.clone(),
-            put_aside: Arc::clone(&self.put_aside),
+            fetches: Arc::new(Fetches::new(&cluster, &self.name)),
         });
         let ownership = Arc::new(Ownership::new(self.options.danger));
         let settings = Settings::new(&self.options.group, &self.name);
@@ -162,12 +146,30 @@ impl<M: Message> Topic<M> for KafkaTopic {
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
         let partitions: Vec<u32> = (0..self.count().await?).collect();
         let committed = self.group.committed(&partitions).await?;
-        let offset = |partition| {
-            let known = committed.iter().find(|position| position.partition == partition);
+        let offset = |partition: &u32| {
+            let known = committed.iter().find(|position| position.partition == *partition);
             known.and_then(|position| position.offset)
         };
-        let each =
-            partitions.iter().map(|partition| self.progress_of(*partition, offset(*partition)));
-        Ok(try_join_all(each).await?)
+        let ends = self.cluster.offsets(&self.name, &partitions, At::Latest).await?;
+        let mut progress: Vec<Progress> =
+            ends.into_iter().map(|end| Progress { committed: end, end }).collect();
+        let mut untouched = Vec::new();
+        for (partition, progress) in partitions.iter().zip(&mut progress) {
+            match offset(partition) {
+                Some(committed) => progress.committed = committed,
+                None => untouched.push(*partition),
+            }
+        }
+        if self.options.beginning == Beginning::Earliest && !untouched.is_empty() {
+            let begins = self.cluster.offsets(&self.name, &untouched, At::Earliest).await?;
+            for (partition, begin) in untouched.iter().zip(begins) {
+                progress[*partition as usize].committed = begin;
+            }
+        }
+        Ok(progress)
+    }
+
+    async fn members(&self) -> Result<usize, QueueError> {
+        Ok(self.group.members().await?)
     }
 }

@@ -7,23 +7,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ProduceRequest;
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::batch::pack;
-use super::cluster::{Cluster, topic_name};
-use super::connection::Connection;
+use super::cluster::Cluster;
 use super::error::{KafkaError, accepted};
+use super::peer::Peer;
 use super::records::{NEWNESS, RecordsError};
+use super::remedy;
 
 /// Records that go together have fewer bytes than a topic takes that nobody has configured (1 MiB).
 const TOGETHER: usize = 512 << 10;
 /// How long to wait before a request is sent again, at first and at last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// All replicas in sync have to have stored what counts as stored.
-const ALL: i16 = -1;
+/// How long an obstacle stands of which nothing more is heard: whoever sends tries again sooner.
+const STANDS: Duration = Duration::from_mins(1);
 
 /// Where records for one partition are handed in.
 #[derive(Clone)]
@@ -53,8 +53,8 @@ impl Writer {
     /// A writer whose task ends with its last copy.
     pub(super) fn start(cluster: &Cluster, topic: &str, partition: u32) -> Self {
         let (queue, pending) = mpsc::unbounded_channel();
-        let (cluster, topic) = (cluster.clone(), topic.to_owned());
-        let leader = Leader { cluster, topic, partition, connection: None };
+        let (cluster, topic) = (cluster.clone(), topic.into());
+        let leader = Leader { cluster, topic, partition, peer: None, doubted: None };
         tokio::spawn(write(leader, pending));
         Self { queue }
     }
@@ -109,9 +109,11 @@ async fn write(mut leader: Leader, mut queue: mpsc::UnboundedReceiver<Pending>) 
 /// The broker that takes a partition's records, found again when that moves or fails.
 struct Leader {
     cluster: Cluster,
-    topic: String,
+    topic: Arc<str>,
     partition: u32,
-    connection: Option<Connection>,
+    peer: Option<Arc<Peer>>,
+    /// When what was known of the leader turned out to be wrong, or useless.
+    doubted: Option<Instant>,
 }
 
 impl Leader {
@@ -123,17 +125,36 @@ impl Leader {
         }
         let stored = self.append(&together).await;
         if together.len() == 1 || !stored.as_ref().is_err_and(is_too_large) {
+            self.note(&stored);
             return tell(together, stored);
         }
         let mut records = together.into_iter();
         while let Some(record) = records.find(Pending::is_awaited) {
             let stored = self.append(std::slice::from_ref(&record)).await;
+            self.note(&stored);
             if let Err(error) = tell(vec![record], stored) {
                 give_up(records, &error);
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    /// Says what keeps records from being stored, until some are.
+    fn note(&self, stored: &Result<u64, KafkaError>) {
+        let (health, topic) = (self.cluster.health(), &self.topic);
+        let key = format!("write {topic}");
+        match stored {
+            Ok(_) => {
+                health.clear(&key);
+            }
+            Err(error) => {
+                if error.is_final() {
+                    health.refused();
+                }
+                health.hinder_for(key, remedy::of_writing(topic, error), STANDS);
+            }
+        }
     }
 
     /// Appends records together, and says at which offset the first is.
@@ -167,48 +188,34 @@ impl Leader {
 
     /// Asks once. After an error that may have to do with the leader, it is looked for anew.
     async fn request(&mut self, batch: Bytes) -> Result<u64, KafkaError> {
-        let mut leader = match self.connection.take() {
-            Some(leader) => leader,
-            None => self.cluster.connect_leader(&self.topic, self.partition).await?,
-        };
-        let answer = leader.call(self.produce(batch), self.cluster.timeout()).await?;
-        let mut partitions =
-            answer.responses.into_iter().flat_map(|topic| topic.partition_responses);
-        let Some(partition) = partitions.find(|partition| partition.index == self.number()) else {
-            return Err(leader.garbled::<ProduceRequest>("it says nothing of the partition"));
-        };
-        let message = partition.error_message.as_deref();
-        let refused = accepted(partition.error_code, message, || {
-            format!("partition {} of {} cannot be written", self.partition, self.topic)
-        });
-        let first = match refused {
-            Ok(()) => u64::try_from(partition.base_offset)
-                .map_err(|_| leader.garbled::<ProduceRequest>("it gives no offset"))?,
-            Err(error) => {
-                if is_of_records(&error) {
-                    self.connection = Some(leader);
-                }
-                return Err(error);
+        let stored = self.try_request(batch).await;
+        if stored.as_ref().is_err_and(|error| !is_of_records(error)) {
+            self.peer = None;
+            self.doubted = Some(Instant::now());
+        }
+        stored
+    }
+
+    async fn try_request(&mut self, batch: Bytes) -> Result<u64, KafkaError> {
+        let peer = match &self.peer {
+            Some(peer) => Arc::clone(peer),
+            None => {
+                let found = self.cluster.leader(&self.topic, self.partition, self.doubted).await?;
+                Arc::clone(self.peer.insert(found))
             }
         };
-        self.connection = Some(leader);
-        Ok(first)
-    }
-
-    fn number(&self) -> i32 {
-        i32::try_from(self.partition).unwrap_or(i32::MAX)
-    }
-
-    fn produce(&self, batch: Bytes) -> ProduceRequest {
-        let partition =
-            PartitionProduceData::default().with_index(self.number()).with_records(Some(batch));
-        let topic = TopicProduceData::default()
-            .with_name(topic_name(&self.topic))
-            .with_partition_data(vec![partition]);
-        ProduceRequest::default()
-            .with_acks(ALL)
-            .with_timeout_ms(self.cluster.brokers_timeout())
-            .with_topic_data(vec![topic])
+        let producer = self.cluster.producer(&peer);
+        let answer = producer.append(&self.topic, self.partition, batch).await;
+        let partition = answer.map_err(KafkaError::Again)?;
+        let of_records = partition.record_errors.iter();
+        let mut of_records =
+            of_records.filter_map(|error| error.batch_index_error_message.as_deref());
+        let message = of_records.next().or(partition.error_message.as_deref());
+        accepted(partition.error_code, message, || {
+            format!("partition {} of {} cannot be written", self.partition, self.topic)
+        })?;
+        let none = || KafkaError::garbled::<ProduceRequest>(peer.address(), "it gives no offset");
+        u64::try_from(partition.base_offset).map_err(|_| none())
     }
 }
 
@@ -298,7 +305,7 @@ mod tests {
             matches!(stored[..], [Ok(1), Err(RecordsError::TooLarge { bytes: 6 }), Ok(3)]),
             "{stored:?}"
         );
-        assert_eq!(broker.connections(), 1, "the leader is the same");
+        assert_eq!(broker.connections(), 2, "one for metadata, and the leader is the same");
     }
 
     #[tokio::test]
@@ -312,7 +319,7 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(&broker.address) && text.contains("Produce"), "{text}");
         }
-        assert_eq!(broker.connections(), 1, "it is asked for those who wait behind");
+        assert_eq!(broker.connections(), 2, "it is asked for those who wait behind");
     }
 
     #[tokio::test]
@@ -326,7 +333,7 @@ mod tests {
         let broker = broker.await;
         let stored = append(&writer(&broker, PATIENCE), 1).await;
         assert!(matches!(stored[..], [Ok(3)]), "{stored:?}");
-        assert_eq!(broker.connections(), 3);
+        assert_eq!(broker.connections(), 2, "a broker that answers keeps its connection");
     }
 
     #[tokio::test]

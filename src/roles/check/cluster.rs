@@ -3,12 +3,16 @@
 use super::{Check, Finding};
 use crate::app;
 use crate::causes;
-use crate::config::{Config, Kafka};
-use crate::queue::admin::{BrokerState, TopicAdmin, TopicState};
+use crate::config::{Config, Kafka, Topics};
+use crate::queue::QueueError;
+use crate::queue::admin::{BrokerState, GroupTrouble, TopicAdmin, TopicState};
+use crate::queue::kafka::NOTE;
 use crate::roles::topics;
-use crate::roles::topics::plan::{self, REASSIGN, Wanted};
+use crate::service::outlook;
+use crate::service::topics::{REASSIGN, Wanted, wanted};
 
 const BROKERS: &str = "kafka";
+const GROUPS: &str = "groups";
 const REDIS: &str = "redis";
 const STORAGE: &str = "storage";
 
@@ -32,9 +36,64 @@ async fn kafka(config: &Config) -> Vec<Check> {
     };
     let mut checks = brokers(&*admin, kafka).await;
     if checks.iter().all(|check| check.result == Finding::Ok) {
-        for topic in plan::wanted(config) {
+        for topic in wanted(config) {
             checks.push(look(&*admin, &topic).await);
         }
+        checks.extend(limits(&*admin, kafka).await);
+        for (name, key, topic) in groups(&config.topics) {
+            checks.push(group(&*admin, name, key, topic).await);
+        }
+    }
+    checks
+}
+
+/// Each group: its name, the key of the name, and the topic that its members read.
+fn groups(topics: &Topics) -> [(&str, &'static str, &str); 3] {
+    [
+        (&topics.tasks_group, "topics.tasks_group", &topics.tasks),
+        (&topics.results_group, "topics.results_group", &topics.results),
+        (&topics.heartbeats_group, "topics.heartbeats_group", &topics.heartbeats),
+    ]
+}
+
+async fn group(admin: &dyn TopicAdmin, name: &str, key: &'static str, topic: &str) -> Check {
+    let Some(GroupTrouble { cause, remedy }) = admin.try_group(name, key, topic).await else {
+        return Check::ok(GROUPS, format!("{name} takes members"));
+    };
+    let result = match cause {
+        QueueError::Unavailable(_) => Finding::Unreachable,
+        _ => Finding::Failed,
+    };
+    let text = format!("{name} takes no members: {}", causes::behind(&cause));
+    Check::bad(GROUPS, result, text, &remedy)
+}
+
+/// What brokers do not allow although tilemill wants it; what they do not tell is not checked.
+async fn limits(admin: &dyn TopicAdmin, kafka: &Kafka) -> Vec<Check> {
+    let limits = admin.limits().await.unwrap_or_default();
+    let mut checks = Vec::new();
+    let wanted = kafka.session_timeout;
+    if let Some([least, most]) = limits.sessions
+        && !(least..=most.max(least)).contains(&wanted.duration())
+    {
+        let taken = wanted.duration().clamp(least, most.max(least)).as_secs();
+        let text = format!(
+            "the brokers allow sessions of {} to {} s, and {wanted} are configured: members take {taken} s, \
+             after which the tiles of one that died go to others",
+            least.as_secs(),
+            most.as_secs()
+        );
+        let remedy = "set `kafka.session_timeout` to a time between them, or change \
+                      `group.min.session.timeout.ms` and `group.max.session.timeout.ms` of the brokers";
+        checks.push(Check::bad(GROUPS, Finding::Warning, text, remedy));
+    }
+    if let Some(bytes) = limits.note.filter(|bytes| *bytes < NOTE) {
+        let text = format!(
+            "the brokers take notes of {bytes} bytes beside offsets, and workers' have up to {NOTE}: no \
+             tile is handed out"
+        );
+        let remedy = format!("set `offset.metadata.max.bytes` of the brokers to {NOTE} at least");
+        checks.push(Check::bad(GROUPS, Finding::Failed, text, &remedy));
     }
     checks
 }
@@ -104,7 +163,7 @@ fn advertised(broker: &BrokerState, kafka: &Kafka) -> Check {
 }
 
 async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
-    let name = topic.role_name();
+    let name = topic.name();
     match admin.look(&topic.plan).await {
         Ok(Some(state)) => compare(name, topic, &state),
         Ok(None) => {
@@ -119,6 +178,16 @@ async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
 }
 
 fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
+    if let Some(fault) = outlook::fault(&topic.plan.name, Some(state)) {
+        return Check::bad(name, Finding::Failed, fault, outlook::MENDS);
+    }
+    if let Some(rights) = topic.forbidden(state) {
+        let text = format!("{rights} of the topic {} is not allowed", topic.plan.name);
+        let remedy = "allow it with kafka-acls.sh to the users of the roles that need it (the server writes \
+                      tasks, workers read them and write results and heartbeats, which collectors and \
+                      monitors read), and remove rules that deny it";
+        return Check::bad(name, Finding::Warning, text, remedy);
+    }
     let shape = topics::summary(state);
     if let Some(command) = topic.scale_command(state) {
         let wanted = topic.plan.partitions;

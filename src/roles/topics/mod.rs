@@ -1,6 +1,4 @@
 //! `tilemill topics`: the topics in Kafka, made, looked at, scaled and deleted.
-//!
-//! * `plan`: which topics there are to be.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -12,10 +10,7 @@ use super::{DONE, FAILED, cluster};
 use crate::cli::{DeleteArgs, ScaleArgs, TopicsCommand};
 use crate::config::Config;
 use crate::queue::admin::{TopicAdmin, TopicState};
-
-pub(super) mod plan;
-
-use plan::{REASSIGN, Wanted};
+use crate::service::topics::{self, REASSIGN, Wanted};
 
 /// How often a broker is asked whether it knows of a change yet.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -23,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Does with the topics what `command` says.
 pub async fn topics(command: &TopicsCommand, config: &Config) -> anyhow::Result<u8> {
     let (kafka, admin) = cluster::configured(config)?;
-    let wanted = plan::wanted(config);
+    let wanted = topics::wanted(config);
     let done = match command {
         TopicsCommand::Create => create(&*admin, &wanted).await,
         TopicsCommand::List => list(&*admin, &wanted).await,
@@ -102,7 +97,7 @@ async fn describe(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u
 const MISSING: &str = "missing: tilemill topics create";
 
 async fn scale(admin: &dyn TopicAdmin, wanted: &[Wanted], args: &ScaleArgs) -> anyhow::Result<u8> {
-    let topic = wanted.iter().find(|topic| topic.role == args.topic);
+    let topic = wanted.iter().find(|topic| topic.purpose == args.topic.purpose());
     let topic = topic.expect("each role has a topic");
     let (name, partitions) = (&topic.plan.name, args.partitions);
     let Some(state) = admin.look(&topic.plan).await? else {

@@ -26,7 +26,7 @@ use tracing::{info, warn};
 use self::active::{Active, Image};
 use self::flights::Standing;
 use self::news::News;
-use self::resting::Resting;
+use self::resting::{Refusals, Resting};
 use self::route::Routes;
 use self::source::Decoder;
 use self::window::Bounds;
@@ -83,6 +83,7 @@ pub struct Dispatcher {
     /// Partitions of the task topic.
     partitions: u32,
     resting: Resting,
+    refusals: Refusals,
     active: Vec<Active>,
     /// Whose turn it is to send a tile.
     turn: usize,
@@ -118,6 +119,7 @@ impl Dispatcher {
             bounds,
             partitions: 1,
             resting: Resting::default(),
+            refusals: Refusals::default(),
             active: Vec::new(),
             turn: 0,
             routes: Routes::default(),
@@ -194,6 +196,9 @@ impl Dispatcher {
         let began = Instant::now();
         while began.elapsed() < LONGEST_TURN {
             self.look_at_boards().await?;
+            if !self.refusals.allow(Instant::now()) {
+                return Ok(());
+            }
             let picks = self.pick();
             if picks.is_empty() {
                 return Ok(());

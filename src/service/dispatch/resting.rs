@@ -46,11 +46,35 @@ impl Resting {
     }
 }
 
+/// How long nothing is sent after the queue has refused a tile, at first and at last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// Whether the queue refuses tiles, which trying at once does not change.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Option<Rest>);
+
+impl Refusals {
+    /// Whether a tile may be sent.
+    pub(super) fn allow(&self, now: Instant) -> bool {
+        self.0.as_ref().is_none_or(|rest| rest.until <= now)
+    }
+
+    /// Notes a refusal. Of several tiles that were sent together, the first counts.
+    pub(super) fn note(&mut self, now: Instant) {
+        if self.allow(now) {
+            let length = self.0.as_ref().map_or(FIRST_PAUSE, |rest| rest.length * 2);
+            let length = length.min(LONGEST_PAUSE);
+            self.0 = Some(Rest { length, until: now + length });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
-    use super::{FIRST_REST, LONGEST_REST, Resting};
+    use super::{FIRST_REST, LONGEST_REST, Refusals, Resting};
 
     #[test]
     fn a_partition_that_takes_nothing_rests_longer_each_time_and_none_when_one_takes_something() {
@@ -71,5 +95,18 @@ mod tests {
         assert!(resting.rests(1, now), "others say nothing of it");
         resting.took(1);
         assert!(!resting.rests(1, now) && !resting.rests(2, now));
+    }
+
+    #[test]
+    fn nothing_is_sent_for_a_while_after_a_refusal_and_longer_after_the_next() {
+        let (mut refusals, mut now) = (Refusals::default(), Instant::now());
+        assert!(refusals.allow(now));
+        for seconds in [1, 2, 4, 4] {
+            refusals.note(now);
+            refusals.note(now);
+            now += std::time::Duration::from_secs(seconds);
+            assert!(!refusals.allow(now - std::time::Duration::from_millis(1)), "{seconds}");
+            assert!(refusals.allow(now), "{seconds}");
+        }
     }
 }

@@ -50,11 +50,20 @@ mod tests {
     use super::Routes;
     use crate::model::job::{JobId, StorageId};
     use crate::model::process::{Process, Role};
+    use crate::model::report::Report;
 
     fn collector(storage: &str, collects: &[u32]) -> Process {
         let [id, host, version] = ["c", "h", "1"].map(String::from);
         let (role, storage) = (Role::Collect, Some(StorageId(storage.into())));
-        Process { role, id, host, version, storage, collects: collects.to_vec() }
+        Process {
+            role,
+            id,
+            host,
+            version,
+            storage,
+            collects: collects.to_vec(),
+            report: Report::default(),
+        }
     }
 
     #[test]

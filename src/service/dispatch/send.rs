@@ -1,7 +1,6 @@
 //! Which tiles are sent next, and sending them.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,9 +9,9 @@ use futures_util::{StreamExt, stream};
 
 use super::Dispatcher;
 use super::flights::Flight;
+use super::resting::Refusals;
 use super::source;
 use super::window::InFlight;
-use crate::model::job::Failure;
 use crate::queue::QueueError;
 use crate::service::PortError;
 
@@ -35,11 +34,6 @@ enum SendError {
     Cut(io::Error),
     /// The queue did not take it.
     Queue(QueueError),
-}
-
-/// Why a job fails one of whose tiles the queue does not take.
-fn refused(tile: u32, cause: &dyn Error) -> Failure {
-    Failure { tile: Some(tile), ..Failure::of_job(format!("the tile cannot be sent: {cause}")) }
 }
 
 /// What a job contributes when it is its turn.
@@ -140,6 +134,7 @@ impl Dispatcher {
             let active = &mut self.active[pick.job];
             match result {
                 Ok(flight) => {
+                    self.refusals = Refusals::default();
                     self.resting.took(pick.partition);
                     active.flights.sent(pick.tile, flight);
                 }
@@ -147,11 +142,11 @@ impl Dispatcher {
                     active.flights.put_back(pick.tile);
                     match error {
                         SendError::Cut(error) => active.failure = Some(source::unkept(&error)),
-                        // It would be refused again: its owner has to hear of it.
-                        SendError::Queue(QueueError::Refused(cause)) => {
-                            active.failure = Some(refused(pick.tile, &*cause));
-                        }
                         SendError::Queue(error) => {
+                            // It would be refused again, as would all others, until somebody mends what is wrong.
+                            if matches!(error, QueueError::Refused(_)) {
+                                self.refusals.note(Instant::now());
+                            }
                             self.resting.refused(pick.partition, Instant::now());
                             failed = Some(error);
                         }

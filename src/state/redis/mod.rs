@@ -284,6 +284,10 @@ impl State for RedisState {
         self.drop_entry(keys, name).await
     }
 
+    async fn probe(&self) -> Result<(), StateError> {
+        Ok(self.client().ping(None).await?)
+    }
+
     async fn signal(&self, look: Look) -> Result<(), StateError> {
         Ok(self.client().publish(self.keys.channel(), link::write(&look)).await?)
     }

@@ -12,7 +12,8 @@ use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     FindCoordinatorRequest, GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse,
-    LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest, SyncGroupRequest,
+    LeaveGroupRequest, OffsetCommitRequest, OffsetFetchRequest, OffsetFetchResponse,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::timeout;
@@ -20,8 +21,9 @@ use tokio::time::timeout;
 use super::Settings;
 use super::assignor::{Assignor, Counts};
 use super::protocol::{PROTOCOL_TYPE, write_subscription};
+use crate::queue::kafka::admin;
 use crate::queue::kafka::call::Call;
-use crate::queue::kafka::cluster::{Cluster, Metadata, metadata_request, topic_name};
+use crate::queue::kafka::cluster::{Cluster, Metadata, metadata_request, signed, topic_name};
 use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::error::{KafkaError, accepted};
 use crate::queue::kafka::ownership::{Commit, Position};
@@ -42,22 +44,29 @@ pub(super) struct Coordinator {
     settings: Settings,
     /// None while a request is on its way: whoever gives that up gives up the connection.
     connection: Option<Connection>,
+    /// The number of the broker that coordinates, once it was found.
+    broker: Option<i32>,
 }
 
 impl Coordinator {
     pub(super) fn new(cluster: Cluster, settings: Settings) -> Self {
-        Self { cluster, settings, connection: None }
+        Self { cluster, settings, connection: None, broker: None }
     }
 
     /// The same, over a connection that is there.
     #[cfg(test)]
     pub(super) fn over(connection: Connection, cluster: Cluster, settings: Settings) -> Self {
-        Self { cluster, settings, connection: Some(connection) }
+        Self { cluster, settings, connection: Some(connection), broker: None }
     }
 
-    /// Whether what is asked next goes over a connection that is there already.
-    pub(super) fn is_connected(&self) -> bool {
-        self.connection.is_some()
+    /// The cluster that it is found in.
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// From now on, members ask for sessions of this length.
+    pub(super) fn set_session(&mut self, session: Duration) {
+        self.settings.session = session;
     }
 
     /// What is asked next goes to whoever is the coordinator then.
@@ -84,32 +93,25 @@ impl Coordinator {
         Ok(response)
     }
 
-    async fn find(&self) -> Result<Connection, KafkaError> {
+    async fn find(&mut self) -> Result<Connection, KafkaError> {
         let after = self.prompt();
         let found = timeout(after, self.try_find()).await;
-        found.unwrap_or_else(|_| {
+        let (broker, connection) = found.unwrap_or_else(|_| {
             let (address, request) =
                 (self.cluster.brokers().join(","), FindCoordinatorRequest::NAME);
             Err(KafkaError::Silent { address, request, after })
-        })
+        })?;
+        self.broker = Some(broker);
+        Ok(connection)
     }
 
-    async fn try_find(&self) -> Result<Connection, KafkaError> {
-        let mut connection = self.cluster.connect_any().await?;
-        let request = FindCoordinatorRequest::default()
-            .with_key(self.settings.group.clone())
-            .with_key_type(GROUP);
-        let found = connection.call(request, self.prompt()).await?;
-        self.accepted(found.error_code, found.error_message.as_deref())?;
-        let address = format!("{}:{}", found.host.as_str(), found.port);
-        if address == connection.address() {
-            return Ok(connection);
-        }
-        self.cluster.connect(&address).await
+    async fn try_find(&self) -> Result<(i32, Connection), KafkaError> {
+        let (broker, address) = find(&self.cluster, &self.settings.group).await?;
+        Ok((broker, self.cluster.connect(&address).await?))
     }
 
     fn accepted(&self, code: i16, message: Option<&str>) -> Result<(), KafkaError> {
-        accepted(code, message, || format!("the group {}", self.settings.group.as_str()))
+        of_group(&self.settings.group, code, message)
     }
 
     fn group(&self) -> GroupId {
@@ -118,20 +120,8 @@ impl Coordinator {
 
     /// Joins, or joins again; the answer comes when all members have.
     pub(super) async fn join(&mut self, id: &StrBytes) -> Result<JoinGroupResponse, KafkaError> {
-        let metadata = write_subscription(&[self.settings.topic.as_str()]);
-        let protocols = Assignor::ALL.map(|assignor| {
-            JoinGroupRequestProtocol::default()
-                .with_name(StrBytes::from_static_str(assignor.name()))
-                .with_metadata(metadata.clone())
-        });
         let Settings { session, rebalance, .. } = self.settings;
-        let request = JoinGroupRequest::default()
-            .with_group_id(self.group())
-            .with_session_timeout_ms(millis(session))
-            .with_rebalance_timeout_ms(millis(rebalance))
-            .with_member_id(id.clone())
-            .with_protocol_type(StrBytes::from_static_str(PROTOCOL_TYPE))
-            .with_protocols(protocols.to_vec());
+        let request = join_request(&self.settings, id);
         self.call(request, session + rebalance + self.prompt()).await
     }
 
@@ -195,25 +185,16 @@ impl Coordinator {
         &mut self,
         partitions: &[u32],
     ) -> Result<Vec<Position>, KafkaError> {
-        let topic = OffsetFetchRequestTopic::default()
-            .with_name(topic_name(&self.settings.topic))
-            .with_partition_indexes(partitions.iter().copied().map(signed).collect());
-        let request = OffsetFetchRequest::default()
-            .with_group_id(self.group())
-            .with_topics(Some(vec![topic]));
+        let request = fetch_request(&self.settings, partitions);
         let answer = self.call(request, self.prompt()).await?;
-        self.accepted(answer.error_code, None)?;
-        let mut positions = Vec::new();
-        for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
-            self.accepted(partition.error_code, None)?;
-            let Ok(number) = u32::try_from(partition.partition_index) else { continue };
-            // Negative where there is none.
-            let offset = u64::try_from(partition.committed_offset).ok();
-            // Another program's note says nothing here.
-            let note = partition.metadata.and_then(|note| note.parse().ok()).unwrap_or_default();
-            positions.push(Position { partition: number, offset, note });
-        }
-        Ok(positions)
+        read_committed(&self.settings.group, answer)
+    }
+
+    /// Which sessions the broker allows, from its configuration: the shortest and the longest.
+    pub(super) async fn session_limits(&mut self) -> Result<Option<[Duration; 2]>, KafkaError> {
+        let Some(broker) = self.broker else { return Ok(None) };
+        let answer = self.call(admin::limits_request(broker), self.prompt()).await?;
+        Ok(admin::read_limits(answer)?.sessions)
     }
 
     /// How many partitions these topics have, as far as they can be seen.
@@ -223,20 +204,81 @@ impl Coordinator {
     }
 
     pub(super) async fn leave(&mut self, member: &Identity) -> Result<(), KafkaError> {
-        let leaving = MemberIdentity::default().with_member_id(member.id.clone());
-        let request =
-            LeaveGroupRequest::default().with_group_id(self.group()).with_members(vec![leaving]);
+        let request = leave_request(&self.settings.group, &member.id);
         let answer = self.call(request, self.prompt()).await?;
         self.accepted(answer.error_code, None)
     }
 }
 
-fn millis(time: Duration) -> i32 {
-    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+/// The broker that coordinates a group: its number and its address.
+pub(super) async fn find(cluster: &Cluster, group: &StrBytes) -> Result<(i32, String), KafkaError> {
+    let request = FindCoordinatorRequest::default().with_key(group.clone()).with_key_type(GROUP);
+    let (_, found) = cluster.ask_any(request).await?;
+    of_group(group, found.error_code, found.error_message.as_deref())?;
+    Ok((found.node_id.0, format!("{}:{}", found.host.as_str(), found.port)))
 }
 
-fn signed(partition: u32) -> i32 {
-    i32::try_from(partition).unwrap_or(i32::MAX)
+/// Turns an error code of an answer about a group into an error.
+pub(super) fn of_group(
+    group: &StrBytes,
+    code: i16,
+    message: Option<&str>,
+) -> Result<(), KafkaError> {
+    accepted(code, message, || format!("the group {}", group.as_str()))
+}
+
+/// What asks to join, as `id` or as somebody new.
+pub(super) fn join_request(settings: &Settings, id: &StrBytes) -> JoinGroupRequest {
+    let metadata = write_subscription(&[settings.topic.as_str()]);
+    let protocols = Assignor::ALL.map(|assignor| {
+        JoinGroupRequestProtocol::default()
+            .with_name(StrBytes::from_static_str(assignor.name()))
+            .with_metadata(metadata.clone())
+    });
+    JoinGroupRequest::default()
+        .with_group_id(GroupId(settings.group.clone()))
+        .with_session_timeout_ms(millis(settings.session))
+        .with_rebalance_timeout_ms(millis(settings.rebalance))
+        .with_member_id(id.clone())
+        .with_protocol_type(StrBytes::from_static_str(PROTOCOL_TYPE))
+        .with_protocols(protocols.to_vec())
+}
+
+pub(super) fn leave_request(group: &StrBytes, member: &StrBytes) -> LeaveGroupRequest {
+    let leaving = MemberIdentity::default().with_member_id(member.clone());
+    LeaveGroupRequest::default().with_group_id(GroupId(group.clone())).with_members(vec![leaving])
+}
+
+/// What asks where a group stands.
+pub(super) fn fetch_request(settings: &Settings, partitions: &[u32]) -> OffsetFetchRequest {
+    let topic = OffsetFetchRequestTopic::default()
+        .with_name(topic_name(&settings.topic))
+        .with_partition_indexes(partitions.iter().copied().map(signed).collect());
+    OffsetFetchRequest::default()
+        .with_group_id(GroupId(settings.group.clone()))
+        .with_topics(Some(vec![topic]))
+}
+
+pub(super) fn read_committed(
+    group: &StrBytes,
+    answer: OffsetFetchResponse,
+) -> Result<Vec<Position>, KafkaError> {
+    of_group(group, answer.error_code, None)?;
+    let mut positions = Vec::new();
+    for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
+        of_group(group, partition.error_code, None)?;
+        let Ok(number) = u32::try_from(partition.partition_index) else { continue };
+        // Negative where there is none.
+        let offset = u64::try_from(partition.committed_offset).ok();
+        // Another program's note says nothing here.
+        let note = partition.metadata.and_then(|note| note.parse().ok()).unwrap_or_default();
+        positions.push(Position { partition: number, offset, note });
+    }
+    Ok(positions)
+}
+
+fn millis(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 
 fn signed_offset(offset: u64) -> i64 {

@@ -24,11 +24,25 @@ use super::protocol::{read_assignment, read_subscription, write_assignment};
 use super::reaction::{Reaction, reaction};
 use crate::queue::kafka::error::{KafkaError, accepted};
 use crate::queue::kafka::ownership::{Continuity, Ownership, Position};
+use crate::queue::kafka::remedy;
 
 /// Acks are gathered for so long, so that commits are few.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// The same after a refusal that somebody has to mend.
+const LONGEST_WAIT_REFUSED: Duration = Duration::from_secs(4);
+/// Trouble that is over by then is no news; an obstacle stands until it is older than a few attempts.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
+const STANDS: Duration = Duration::from_secs(15);
+/// What is asked for, one after the other, of a broker that does not tell which sessions it allows.
+const SESSIONS: [Duration; 5] = [
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+];
 /// A topic that is there may not be seen for so long, by a broker that has just learnt of it.
 const UNSEEN: Duration = Duration::from_secs(2);
 /// What the protocol takes for "in no generation".
@@ -100,21 +114,68 @@ impl Member {
 
     async fn belong(&mut self) -> KafkaError {
         let mut wait = FIRST_WAIT;
+        let mut since = None;
         loop {
             let done = if self.joined { self.stay().await } else { self.join().await };
             let Err(error) = done else {
-                wait = FIRST_WAIT;
+                (wait, since) = (FIRST_WAIT, None);
                 continue;
             };
-            match self.react(&error) {
-                Reaction::Fatal => return error,
-                Reaction::Rejoin => {}
-                _ => {
-                    sleep(wait).await;
-                    wait = (wait * 2).min(LONGEST_WAIT);
-                }
+            let since = *since.get_or_insert_with(Instant::now);
+            let reaction = self.react(&error);
+            let is_old = since.elapsed() >= WORTH_TELLING;
+            if reaction == Reaction::Refused || (is_old && reaction != Reaction::Rejoin) {
+                self.hinder(&error);
             }
+            let longest = match reaction {
+                Reaction::Fatal => return error,
+                Reaction::Rejoin => continue,
+                Reaction::Session if self.adapt_session(&error).await => continue,
+                Reaction::Refused | Reaction::Session => LONGEST_WAIT_REFUSED,
+                _ => LONGEST_WAIT,
+            };
+            sleep(wait).await;
+            wait = (wait * 2).min(longest);
         }
+    }
+
+    fn obstacle(&self) -> String {
+        format!("group {}", self.settings.group.as_str())
+    }
+
+    fn hinder(&self, error: &KafkaError) {
+        let Settings { configured, topic, .. } = &self.settings;
+        let health = self.coordinator.cluster().health();
+        if error.is_final() {
+            health.refused();
+        }
+        let text = remedy::of_group(configured, topic, error);
+        health.hinder_for(self.obstacle(), text, STANDS);
+    }
+
+    /// Takes the session that the broker demands. Returns whether that is another than before.
+    async fn adapt_session(&mut self, error: &KafkaError) -> bool {
+        let before = self.settings.session;
+        let session = match self.coordinator.session_limits().await {
+            Ok(Some([least, most])) => before.clamp(least, most.max(least)),
+            _ => SESSIONS.into_iter().find(|session| *session > before).unwrap_or(before),
+        };
+        if session == before {
+            self.hinder(error);
+            return false;
+        }
+        let (wanted, seconds) = (before.as_secs_f32(), session.as_secs_f32());
+        warn!(
+            group = self.settings.group.as_str(),
+            wanted,
+            seconds,
+            "the broker allows other sessions than `kafka.session_timeout` asks for (its \
+             group.min.session.timeout.ms and group.max.session.timeout.ms): what a dead member had in hand \
+             is taken over after so many seconds"
+        );
+        self.settings.session = session;
+        self.coordinator.set_session(session);
+        true
     }
 
     fn react(&mut self, error: &KafkaError) -> Reaction {
@@ -126,7 +187,7 @@ impl Member {
             info!(group, error = error as &dyn Error, ?reaction, "trouble in the group");
         }
         match reaction {
-            Reaction::Wait | Reaction::Fatal => {}
+            Reaction::Wait | Reaction::Fatal | Reaction::Refused | Reaction::Session => {}
             Reaction::Coordinator => self.coordinator.forget(),
             Reaction::Rejoin => self.joined = false,
             Reaction::Lost => self.lose(),
@@ -172,6 +233,7 @@ impl Member {
         let partitions: Vec<_> = positions.iter().map(|position| position.partition).collect();
         info!(group = self.settings.group.as_str(), generation, ?partitions, "assigned");
         self.ownership.assign(&positions, continuity);
+        self.coordinator.cluster().health().clear(&self.obstacle());
         self.joined = true;
         self.next_heartbeat = Instant::now() + self.settings.heartbeat;
         self.plan_refresh();
@@ -270,7 +332,10 @@ impl Member {
         }
         let stored = self.coordinator.commit(&self.identity, &due).await;
         match &stored {
-            Ok(()) => self.ownership.stored(&due),
+            Ok(()) => {
+                self.ownership.stored(&due);
+                self.coordinator.cluster().health().clear(&self.obstacle());
+            }
             Err(_) => self.ownership.doubt(),
         }
         stored

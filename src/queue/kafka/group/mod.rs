@@ -10,12 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, GroupId};
 use kafka_protocol::protocol::StrBytes;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::call::Call;
 use super::cluster::Cluster;
 use super::error::KafkaError;
 use super::ownership::{Ownership, Position};
@@ -34,10 +35,24 @@ use member::Member;
 /// How long to wait before a coordinator that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A consumer group, as it is configured.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The key of the configuration that gives the name.
+    pub key: &'static str,
+    /// Silence after which the coordinator takes a member for dead. Where brokers do not allow that, the
+    /// nearest that they do.
+    pub session: Duration,
+}
+
 /// A group, and how its members behave.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) group: StrBytes,
+    /// As it is configured.
+    pub(super) configured: Group,
     pub(super) topic: String,
     /// Silence after which the coordinator takes a member for dead.
     pub(super) session: Duration,
@@ -49,12 +64,12 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The least session that brokers allow by default, so that the work of the dead goes on soon.
-    pub(super) fn new(group: &str, topic: &str) -> Self {
+    pub(super) fn new(group: &Group, topic: &str) -> Self {
         Self {
-            group: StrBytes::from_string(group.to_owned()),
+            group: StrBytes::from_string(group.name.clone()),
+            configured: group.clone(),
             topic: topic.to_owned(),
-            session: Duration::from_secs(6),
+            session: group.session,
             rebalance: Duration::from_secs(10),
             heartbeat: Duration::from_secs(1),
             refresh: Duration::from_secs(5),
@@ -85,38 +100,90 @@ pub(super) fn join(cluster: Cluster, settings: Settings, ownership: Arc<Ownershi
     Membership { leave: leave.drop_guard(), member }
 }
 
-/// Looks at a group from outside of it, over one connection.
+/// Looks at a group from outside of it.
 pub(super) struct Observer {
-    patience: Duration,
-    coordinator: Mutex<Coordinator>,
+    cluster: Cluster,
+    settings: Settings,
 }
 
 impl Observer {
     pub(super) fn new(cluster: Cluster, settings: Settings) -> Self {
-        let patience = cluster.timeout();
-        Self { patience, coordinator: Mutex::new(Coordinator::new(cluster, settings)) }
+        Self { cluster, settings }
     }
 
     /// What the group has committed.
     pub(super) async fn committed(&self, partitions: &[u32]) -> Result<Vec<Position>, KafkaError> {
-        let mut coordinator = self.coordinator.lock().await;
-        let began = Instant::now();
-        // A broker closes a connection over which nothing was asked for long.
-        let mut may_be_closed = coordinator.is_connected();
-        loop {
-            let asked = coordinator.committed(partitions).await;
-            let Err(error) = &asked else { return asked };
-            coordinator.forget();
-            if may_be_closed && matches!(error, KafkaError::Broken { .. }) {
-                may_be_closed = false;
-                continue;
-            }
-            if !is_coming(error) || began.elapsed() >= self.patience {
-                return asked;
-            }
-            sleep(PAUSE).await;
+        let group = &self.settings.group;
+        let request = coordinator::fetch_request(&self.settings, partitions);
+        let asked = self.ask(request, |answer| coordinator::read_committed(group, answer)).await;
+        match asked {
+            // Nobody has ever been a member, or the group was deleted.
+            Err(error) if is_unknown(&error) => Ok(Vec::new()),
+            committed => committed,
         }
     }
+
+    /// How many members the group has.
+    pub(super) async fn members(&self) -> Result<usize, KafkaError> {
+        let group = &self.settings.group;
+        let request = DescribeGroupsRequest::default().with_groups(vec![GroupId(group.clone())]);
+        let read = |answer: DescribeGroupsResponse| {
+            let Some(described) = answer.groups.into_iter().next() else { return Ok(0) };
+            coordinator::of_group(group, described.error_code, None)?;
+            Ok(described.members.len())
+        };
+        match self.ask(request, read).await {
+            Err(error) if is_unknown(&error) => Ok(0),
+            members => members,
+        }
+    }
+
+    /// Whether the group would take a member. Nobody has to decide anew for that: a coordinator lets somebody without
+    /// an id ask again with one, once everything else is right.
+    pub(super) async fn try_join(&self) -> Result<(), KafkaError> {
+        let group = &self.settings.group;
+        let (_, address) = coordinator::find(&self.cluster, group).await?;
+        let peer = self.cluster.peer(&address);
+        let request = coordinator::join_request(&self.settings, &StrBytes::new());
+        let answer = self.cluster.ask(&peer, request).await?;
+        let code = ResponseError::try_from_code(answer.error_code);
+        if !answer.member_id.is_empty() {
+            // What was prepared for it is not needed.
+            let leaving = coordinator::leave_request(group, &answer.member_id);
+            let _ = self.cluster.ask(&peer, leaving).await;
+        }
+        match code {
+            Some(ResponseError::MemberIdRequired) => Ok(()),
+            _ => coordinator::of_group(group, answer.error_code, None),
+        }
+    }
+
+    /// Asks the coordinator, and waits a little for one that is only just becoming it.
+    async fn ask<C: Call + Clone, T>(
+        &self,
+        request: C,
+        read: impl Fn(C::Response) -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
+        let began = Instant::now();
+        loop {
+            let asked = match coordinator::find(&self.cluster, &self.settings.group).await {
+                Ok((_, address)) => {
+                    self.cluster.ask(&self.cluster.peer(&address), request.clone()).await
+                }
+                Err(error) => Err(error),
+            };
+            match asked.and_then(&read) {
+                Err(error) if is_coming(&error) && began.elapsed() < self.cluster.timeout() => {
+                    sleep(PAUSE).await;
+                }
+                asked => return asked,
+            }
+        }
+    }
+}
+
+fn is_unknown(error: &KafkaError) -> bool {
+    error.code() == Some(ResponseError::GroupIdNotFound)
 }
 
 /// Whether the coordinator is only just becoming one, which is worth a moment.

@@ -17,6 +17,10 @@ pub(super) enum Reaction {
     Lost,
     /// The same, and the id is forgotten.
     Forgotten,
+    /// Somebody has to mend something: try again now and then.
+    Refused,
+    /// Join again with a session of the length that the broker allows.
+    Session,
     /// Nothing helps.
     Fatal,
 }
@@ -26,9 +30,14 @@ pub(super) fn reaction(error: &KafkaError) -> Reaction {
     match error {
         KafkaError::TooOld { .. } => Reaction::Fatal,
         KafkaError::Refused { code, .. } => to_code(*code),
+        KafkaError::Again(error) => reaction(error),
         KafkaError::Connect { .. }
         | KafkaError::Broken { .. }
         | KafkaError::Silent { .. }
+        | KafkaError::Tls { .. }
+        | KafkaError::Sasl { .. }
+        | KafkaError::Controller { .. }
+        | KafkaError::Stranger { .. }
         | KafkaError::Garbled { .. } => Reaction::Coordinator,
     }
 }
@@ -40,14 +49,15 @@ fn to_code(code: ResponseError) -> Reaction {
         }
         ResponseError::RebalanceInProgress => Reaction::Rejoin,
         ResponseError::IllegalGeneration => Reaction::Lost,
-        ResponseError::UnknownMemberId => Reaction::Forgotten,
-        ResponseError::FencedInstanceId
-        | ResponseError::InconsistentGroupProtocol
-        | ResponseError::InvalidGroupId
-        | ResponseError::InvalidSessionTimeout
+        // A group that was deleted, or was one of another kind, knows no member.
+        ResponseError::UnknownMemberId | ResponseError::GroupIdNotFound => Reaction::Forgotten,
+        ResponseError::InvalidSessionTimeout => Reaction::Session,
+        ResponseError::InconsistentGroupProtocol
         | ResponseError::GroupAuthorizationFailed
         | ResponseError::TopicAuthorizationFailed
-        | ResponseError::GroupMaxSizeReached => Reaction::Fatal,
+        | ResponseError::OffsetMetadataTooLarge
+        | ResponseError::GroupMaxSizeReached => Reaction::Refused,
+        ResponseError::FencedInstanceId | ResponseError::InvalidGroupId => Reaction::Fatal,
         // Among them 14, the coordinator loads the group: it will be ready.
         _ => Reaction::Wait,
     }
@@ -66,8 +76,10 @@ mod tests {
             (&[15, 16], Reaction::Coordinator),
             (&[27], Reaction::Rejoin),
             (&[22], Reaction::Lost),
-            (&[25], Reaction::Forgotten),
-            (&[82, 23, 24, 26, 30, 81], Reaction::Fatal),
+            (&[25, 69], Reaction::Forgotten),
+            (&[12, 23, 29, 30, 81], Reaction::Refused),
+            (&[26], Reaction::Session),
+            (&[82, 24], Reaction::Fatal),
         ] {
             for code in codes {
                 let error = ResponseError::try_from_code(*code).unwrap();

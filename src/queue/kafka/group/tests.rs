@@ -28,10 +28,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Settings;
 use super::coordinator::Coordinator;
 use super::member::Member;
 use super::protocol::{write_assignment, write_subscription};
+use super::{Group, Settings};
 use crate::queue::kafka::cluster::{Cluster, topic_name};
 use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::ownership::{Danger, Ownership, Place, Verdict};
@@ -120,7 +120,9 @@ async fn member(near: DuplexStream, leave: CancellationToken) -> (Arc<Ownership>
     let connection = Connection::open(near, "there".into(), MEMBER, deadline).await.unwrap();
     // Nobody is there when the connection is lost.
     let cluster = Cluster::new(vec!["127.0.0.1:1".into()], "test", deadline);
-    let settings = Settings::new("group", TOPIC);
+    let session = Duration::from_secs(6);
+    let group = Group { name: "group".into(), key: "topics.tasks_group", session };
+    let settings = Settings::new(&group, TOPIC);
     let coordinator = Coordinator::over(connection, cluster, settings.clone());
     let ownership = Arc::new(Ownership::new(Danger::Deadly));
     let member = Member::new(coordinator, settings, Arc::clone(&ownership));

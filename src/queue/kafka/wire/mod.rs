@@ -15,6 +15,7 @@
 //! Numbers outside the header are big-endian. Since the prefix stays, any version can answer a tile
 //! of any other.
 //!
+//! * `heartbeat`: what workers say of themselves.
 //! * `pixels`: samples as they are, or as an LZ4 block.
 //! * `tile`: tasks and results.
 
@@ -23,8 +24,8 @@ use serde::de::DeserializeOwned;
 
 use crate::model::job::JobId;
 use crate::model::tile::TileResult;
-use crate::model::worker::Heartbeat;
 
+mod heartbeat;
 mod pixels;
 #[cfg(test)]
 mod tests;
@@ -103,22 +104,6 @@ pub trait Message: Sized + Send + Sync + 'static {
     #[must_use]
     fn deadly(_prefix: &Prefix, _tries: u32, _judge: &str) -> Option<TileResult> {
         None
-    }
-}
-
-impl Message for Heartbeat {
-    fn encode(&self, _: Compression) -> Vec<u8> {
-        let (job, [tile, attempt, results_partition]) = (JobId::from_bytes([0; 16]), [0; 3]);
-        frame(&Prefix { version: VERSION, job, tile, attempt, results_partition }, self)
-    }
-
-    fn decode(record: &[u8]) -> Result<Self, WireError> {
-        let (_, heartbeat, rest) = open(record)?;
-        if rest.is_empty() { Ok(heartbeat) } else { Err(unreadable("bytes follow a heartbeat")) }
-    }
-
-    fn stranger(_: &Prefix) -> Stranger<Self> {
-        Stranger::Ignore
     }
 }
 

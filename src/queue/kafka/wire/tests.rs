@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::{Compression, MAGIC, Message, PREFIX, VERSION, WireError};
 use crate::model::job::JobId;
+use crate::model::report::{PutAside, Report};
 use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
 use crate::raster::filter::Chain;
@@ -69,6 +70,12 @@ fn result(pixels: Result<Pixels, TileFailure>) -> TileResult {
     }
 }
 
+fn report() -> Report {
+    let aside = PutAside { topic: "tasks".into(), reason: "batch".into(), records: 3 };
+    let obstacle = Some("the disk is on fire".into());
+    Report { obstacle, put_aside: vec![aside], refusals: 7, connections: 4 }
+}
+
 fn heartbeat() -> Heartbeat {
     Heartbeat {
         id: WorkerId::new("w"),
@@ -80,6 +87,7 @@ fn heartbeat() -> Heartbeat {
         rate: 6.5,
         version: "1".into(),
         phase: Phase::Leaving,
+        report: report(),
     }
 }
 

@@ -2,41 +2,54 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::TopicRole;
 use crate::config::{Config, Seconds};
 use crate::queue::admin::{TopicPlan, TopicState};
 
-/// A topic with what it is for.
-pub(in crate::roles) struct Wanted {
-    pub(in crate::roles) role: TopicRole,
-    pub(in crate::roles) plan: TopicPlan,
+/// What a topic is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Tiles to be filtered.
+    Tasks,
+    /// Filtered tiles.
+    Results,
+    /// What workers say of themselves.
+    Heartbeats,
+}
+
+/// A topic as it should be, with what it is for.
+pub struct Wanted {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// How it should be.
+    pub plan: TopicPlan,
 }
 
 /// What changes on how many brokers partitions are: that moves data, and is for those who know where to.
-pub(in crate::roles) const REASSIGN: &str =
+pub const REASSIGN: &str =
     "Kafka's own kafka-reassign-partitions.sh changes that, or set `topics.replication` to it";
 
 /// Heartbeats are few and small, and one monitor reads them all.
 const HEARTBEATS_PARTITIONS: u32 = 1;
 
 /// All topics.
-pub(in crate::roles) fn wanted(config: &Config) -> [Wanted; 3] {
+#[must_use]
+pub fn wanted(config: &Config) -> [Wanted; 3] {
     let topics = &config.topics;
-    let plan = |role, name: &str, partitions, retention| {
+    let plan = |purpose, name: &str, partitions, retention| {
         let replication = Some(topics.replication).filter(|count| *count > 0);
         let settings = settings(topics.max_message.get(), retention);
-        Wanted { role, plan: TopicPlan { name: name.into(), partitions, replication, settings } }
+        Wanted { purpose, plan: TopicPlan { name: name.into(), partitions, replication, settings } }
     };
     [
-        plan(TopicRole::Tasks, &topics.tasks, topics.tasks_partitions, topics.tasks_retention),
+        plan(Purpose::Tasks, &topics.tasks, topics.tasks_partitions, topics.tasks_retention),
         plan(
-            TopicRole::Results,
+            Purpose::Results,
             &topics.results,
             topics.results_partitions,
             topics.results_retention,
         ),
         plan(
-            TopicRole::Heartbeats,
+            Purpose::Heartbeats,
             &topics.heartbeats,
             HEARTBEATS_PARTITIONS,
             topics.heartbeats_retention,
@@ -61,41 +74,52 @@ fn settings(max_message: u64, retention: Seconds) -> BTreeMap<String, String> {
 
 impl Wanted {
     /// The settings that the topic lacks, or has with another value.
-    pub(in crate::roles) fn unlike(&self, state: &TopicState) -> BTreeMap<String, String> {
+    #[must_use]
+    pub fn unlike(&self, state: &TopicState) -> BTreeMap<String, String> {
         let differs = |(key, value): &(&String, &String)| state.settings.get(*key) != Some(*value);
         let settings = self.plan.settings.iter().filter(differs);
         settings.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     /// On how many brokers each partition should be, if that is not as it is.
-    pub(in crate::roles) fn replication_unlike(&self, state: &TopicState) -> Option<u16> {
+    #[must_use]
+    pub fn replication_unlike(&self, state: &TopicState) -> Option<u16> {
         self.plan.replication.filter(|wanted| *wanted != state.replication)
     }
 
     /// The key that says how many partitions there are to be.
-    pub(in crate::roles) fn partitions_key(&self) -> Option<&'static str> {
-        match self.role {
-            TopicRole::Tasks => Some("topics.tasks_partitions"),
-            TopicRole::Results => Some("topics.results_partitions"),
-            TopicRole::Heartbeats => None,
+    #[must_use]
+    pub fn partitions_key(&self) -> Option<&'static str> {
+        match self.purpose {
+            Purpose::Tasks => Some("topics.tasks_partitions"),
+            Purpose::Results => Some("topics.results_partitions"),
+            Purpose::Heartbeats => None,
         }
     }
 
     /// The command that adds the partitions that are missing, if any are.
-    pub(in crate::roles) fn scale_command(&self, state: &TopicState) -> Option<String> {
+    #[must_use]
+    pub fn scale_command(&self, state: &TopicState) -> Option<String> {
         let TopicPlan { partitions, .. } = self.plan;
         (state.partitions < partitions).then(|| {
-            let topic = self.role_name();
+            let topic = self.name();
             format!("tilemill topics scale --topic {topic} --partitions {partitions}")
         })
     }
 
+    /// The rights that some role needs, and this process does not have.
+    #[must_use]
+    pub fn forbidden(&self, state: &TopicState) -> Option<String> {
+        (!state.forbidden.is_empty()).then(|| state.forbidden.join(" and "))
+    }
+
     /// What `--topic` calls it.
-    pub(in crate::roles) fn role_name(&self) -> &'static str {
-        match self.role {
-            TopicRole::Tasks => "tasks",
-            TopicRole::Results => "results",
-            TopicRole::Heartbeats => "heartbeats",
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.purpose {
+            Purpose::Tasks => "tasks",
+            Purpose::Results => "results",
+            Purpose::Heartbeats => "heartbeats",
         }
     }
 }

@@ -1,0 +1,247 @@
+//! What the readers of one consumer want from the brokers: all that wait for the same broker ask in one request,
+//! over one connection.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::{FetchRequest, FetchResponse};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::cluster::{Cluster, signed, topic_name};
+use super::connection::Connection;
+use super::error::{KafkaError, accepted};
+use super::peer::Peer;
+
+/// How long a broker may wait for records before it says that there are none.
+const WAIT: Duration = Duration::from_millis(500);
+/// The same while some readers have no room, or are about to ask: they would wait for the others.
+const SHORT_WAIT: Duration = Duration::from_millis(20);
+/// How long a request waits for readers that were answered just now and ask again.
+const GRACE: Duration = Duration::from_millis(2);
+/// What one request asks for at most.
+const ALL_BYTES: i32 = 32 << 20;
+
+/// The readers of one consumer.
+pub(super) struct Fetches {
+    cluster: Cluster,
+    topic: String,
+    lanes: Mutex<HashMap<String, mpsc::UnboundedSender<Ask>>>,
+}
+
+/// What a broker says of one partition.
+pub(super) type Fetched = Result<PartitionData, Arc<KafkaError>>;
+
+enum Ask {
+    For(Wanted),
+    /// Nobody reads the partition any more, or elsewhere.
+    Gone(u32),
+}
+
+struct Wanted {
+    partition: u32,
+    offset: u64,
+    bytes: i32,
+    fetched: oneshot::Sender<Fetched>,
+}
+
+impl Fetches {
+    pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
+        Self { cluster: cluster.clone(), topic: topic.to_owned(), lanes: Mutex::default() }
+    }
+
+    fn lane(&self, peer: &Peer) -> mpsc::UnboundedSender<Ask> {
+        // No code that can panic runs under the lock.
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(peer.address()).filter(|lane| !lane.is_closed()) {
+            return lane.clone();
+        }
+        let (lane, asks) = mpsc::unbounded_channel();
+        tokio::spawn(Lane::new(&self.cluster, &self.topic, peer).run(asks));
+        lanes.insert(peer.address().to_owned(), lane.clone());
+        lane
+    }
+
+    /// Asks a broker for the records of a partition from `offset` on: as many as have `bytes`, or a larger one alone,
+    /// or none if there are none for a while.
+    pub(super) async fn fetch(
+        &self,
+        peer: &Peer,
+        partition: u32,
+        offset: u64,
+        bytes: i32,
+    ) -> Fetched {
+        let (fetched, answer) = oneshot::channel();
+        let ended = || {
+            let source = std::io::ErrorKind::NotConnected.into();
+            Arc::new(KafkaError::Broken { address: peer.address().to_owned(), source })
+        };
+        let wanted = Wanted { partition, offset, bytes, fetched };
+        self.lane(peer).send(Ask::For(wanted)).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Says that a partition is not read from this broker any more: nobody waits for its reader.
+    pub(super) fn leave(&self, peer: &Peer, partition: u32) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(peer.address()) {
+            let _ = lane.send(Ask::Gone(partition));
+        }
+    }
+}
+
+/// The requests to one broker.
+struct Lane {
+    cluster: Cluster,
+    topic: String,
+    address: String,
+    connection: Option<Connection>,
+    /// The partitions that are read here, whether or not their readers wait just now.
+    readers: BTreeSet<u32>,
+    waiting: BTreeMap<u32, Wanted>,
+    /// Partitions in the order in which they are asked for: a broker fills its answer from the front, so those that
+    /// brought something go to the back.
+    turns: Vec<u32>,
+}
+
+impl Lane {
+    fn new(cluster: &Cluster, topic: &str, peer: &Peer) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            topic: topic.to_owned(),
+            address: peer.address().to_owned(),
+            connection: None,
+            readers: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            turns: Vec::new(),
+        }
+    }
+
+    /// Ends with the consumer.
+    async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
+        loop {
+            while self.waiting.is_empty() {
+                let Some(ask) = asks.recv().await else { return };
+                self.note(ask);
+            }
+            let deadline = Instant::now() + GRACE;
+            while let Ok(ask) = asks.try_recv() {
+                self.note(ask);
+            }
+            while !self.all_wait() {
+                match timeout_at(deadline, asks.recv()).await {
+                    Ok(Some(ask)) => self.note(ask),
+                    Ok(None) => return,
+                    Err(_) => break,
+                }
+            }
+            let wait = if self.all_wait() { WAIT } else { SHORT_WAIT };
+            let mut wanted = std::mem::take(&mut self.waiting);
+            wanted.retain(|_, wanted| !wanted.fetched.is_closed());
+            if !wanted.is_empty() {
+                self.fetch(wanted, wait).await;
+            }
+        }
+    }
+
+    fn note(&mut self, ask: Ask) {
+        match ask {
+            Ask::For(wanted) => {
+                let partition = wanted.partition;
+                if self.readers.insert(partition) {
+                    self.turns.push(partition);
+                }
+                // A reader that was given up may have asked before.
+                self.waiting.insert(partition, wanted);
+            }
+            Ask::Gone(partition) => {
+                self.readers.remove(&partition);
+                self.turns.retain(|turn| *turn != partition);
+            }
+        }
+    }
+
+    fn all_wait(&self) -> bool {
+        self.readers.iter().all(|partition| self.waiting.contains_key(partition))
+    }
+
+    async fn fetch(&mut self, mut wanted: BTreeMap<u32, Wanted>, wait: Duration) {
+        let request = self.request(&wanted, wait);
+        let partitions = match self.ask(request, wait + self.cluster.timeout()).await {
+            Ok(answer) => answer.responses.into_iter().flat_map(|topic| topic.partitions),
+            Err(error) => {
+                let error = Arc::new(error);
+                for wanted in wanted.into_values() {
+                    let _ = wanted.fetched.send(Err(Arc::clone(&error)));
+                }
+                return;
+            }
+        };
+        let mut partitions: Vec<PartitionData> = partitions.collect();
+        let has_records =
+            |data: &&mut PartitionData| data.records.as_ref().is_some_and(|r| !r.is_empty());
+        let full: Vec<&mut PartitionData> = partitions.iter_mut().filter(has_records).collect();
+        let is_shared = full.len() > 1;
+        for data in full {
+            let number = u32::try_from(data.partition_index).unwrap_or(u32::MAX);
+            self.turns.retain(|turn| *turn != number);
+            if self.readers.contains(&number) {
+                self.turns.push(number);
+            }
+            // The records of a partition that is read slowly must not keep those of all others in memory.
+            if is_shared {
+                data.records = data.records.take().map(|records| Bytes::copy_from_slice(&records));
+            }
+        }
+        for data in partitions {
+            let number = u32::try_from(data.partition_index).unwrap_or(u32::MAX);
+            if let Some(wanted) = wanted.remove(&number) {
+                let _ = wanted.fetched.send(Ok(data));
+            }
+        }
+        for wanted in wanted.into_values() {
+            let text = "it says nothing of a partition";
+            let error = KafkaError::garbled::<FetchRequest>(&self.address, text);
+            let _ = wanted.fetched.send(Err(Arc::new(error)));
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        request: FetchRequest,
+        deadline: Duration,
+    ) -> Result<FetchResponse, KafkaError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.cluster.connect(&self.address).await?,
+        };
+        let answer = connection.call(request, deadline).await?;
+        self.connection = Some(connection);
+        accepted(answer.error_code, None, || format!("the topic {} cannot be read", self.topic))?;
+        Ok(answer)
+    }
+
+    fn request(&self, wanted: &BTreeMap<u32, Wanted>, wait: Duration) -> FetchRequest {
+        let in_turn = self.turns.iter().filter_map(|partition| wanted.get(partition));
+        // Those whose reader has just gone elsewhere have no turn any more.
+        let late = wanted.values().filter(|wanted| !self.turns.contains(&wanted.partition));
+        let partition = |wanted: &Wanted| {
+            FetchPartition::default()
+                .with_partition(signed(wanted.partition))
+                .with_fetch_offset(i64::try_from(wanted.offset).unwrap_or(i64::MAX))
+                .with_partition_max_bytes(wanted.bytes)
+        };
+        let topic = FetchTopic::default()
+            .with_topic(topic_name(&self.topic))
+            .with_partitions(in_turn.chain(late).map(partition).collect());
+        FetchRequest::default()
+            .with_max_wait_ms(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
+            .with_min_bytes(1)
+            .with_max_bytes(ALL_BYTES)
+            .with_topics(vec![topic])
+    }
+}

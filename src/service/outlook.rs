@@ -1,0 +1,133 @@
+//! What is wrong with a cluster, looked for all the time: a service that answers and cannot be used is named
+//! before somebody waits for it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::topics::Wanted;
+use crate::causes;
+use crate::model::tile::TileTask;
+use crate::queue::Topic;
+use crate::queue::admin::{TopicAdmin, TopicState};
+use crate::state::State;
+
+/// How often the state is tried, and the topics are looked at.
+const TRY_STATE_EVERY: Duration = Duration::from_secs(2);
+const LOOK_AT_TOPICS_EVERY: Duration = Duration::from_secs(4);
+
+/// What was seen last; copies are the same.
+#[derive(Clone, Default)]
+pub struct Outlook(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    /// Why the state cannot be used.
+    state: Option<String>,
+    topics: Vec<String>,
+    /// Members of the group that filters tiles, where that is known.
+    members: Option<usize>,
+}
+
+impl Outlook {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Nothing that can panic runs under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the state cannot be used, in words.
+    #[must_use]
+    pub fn state(&self) -> Option<String> {
+        self.seen().state.clone()
+    }
+
+    /// What is wrong with the topics, in words.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        self.seen().topics.clone()
+    }
+
+    /// How many processes are members of the group that filters tiles, where that is known.
+    #[must_use]
+    pub fn members(&self) -> Option<usize> {
+        self.seen().members
+    }
+}
+
+/// What looks.
+#[expect(missing_docs, reason = "each is what its type says")]
+pub struct Watch {
+    pub admin: Box<dyn TopicAdmin>,
+    pub wanted: [Wanted; 3],
+    pub tasks: Arc<dyn Topic<TileTask>>,
+    pub state: Arc<dyn State>,
+}
+
+impl Watch {
+    /// Looks until `shutdown`.
+    pub async fn run(self, outlook: Outlook, shutdown: CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.try_state(&outlook) => {}
+            () = self.look_at_topics(&outlook) => {}
+        }
+    }
+
+    async fn try_state(&self, outlook: &Outlook) {
+        let mut clock = interval(TRY_STATE_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            let trouble = self.state.probe().await.err().map(|error| causes::all(&error));
+            let before = std::mem::replace(&mut outlook.seen().state, trouble.clone());
+            match (before, trouble) {
+                (None, Some(error)) => warn!(error, "the state cannot be used"),
+                (Some(_), None) => info!("the state can be used again"),
+                _ => {}
+            }
+        }
+    }
+
+    async fn look_at_topics(&self, outlook: &Outlook) {
+        let mut clock = interval(LOOK_AT_TOPICS_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            let mut found = Vec::new();
+            for wanted in &self.wanted {
+                // What cannot be asked is said by whoever needs it.
+                if let Ok(state) = self.admin.look(&wanted.plan).await {
+                    let fault = fault(&wanted.plan.name, state.as_ref());
+                    found.extend(fault.map(|fault| format!("{fault}: {MENDS}")));
+                }
+            }
+            let members = self.tasks.members().await.ok();
+            let mut seen = outlook.seen();
+            if seen.topics != found && !found.is_empty() {
+                warn!(faults = found.join("; "), "a topic cannot be used");
+            }
+            (seen.topics, seen.members) = (found, members);
+        }
+    }
+}
+
+/// The command that mends a topic's fault.
+pub const MENDS: &str = "tilemill topics create";
+
+/// Why a topic cannot be used as it is; [`MENDS`] helps.
+#[must_use]
+pub fn fault(name: &str, state: Option<&TopicState>) -> Option<String> {
+    let Some(state) = state else {
+        return Some(format!("the topic {name} is missing"));
+    };
+    let policy = state.settings.get("cleanup.policy")?;
+    policy.contains("compact").then(|| {
+        format!(
+            "the topic {name} has `cleanup.policy={policy}`, with which Kafka refuses records without a \
+             key, as all of tilemill's are"
+        )
+    })
+}
