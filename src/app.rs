@@ -229,7 +229,7 @@ impl App {
 
     /// Looks at the cluster all the time, so that what is wrong there is known before somebody asks.
     fn start_outlook(&self, services: &Services) {
-        let Some(admin) = topic_admin(&self.config) else { return };
+        let Some(admin) = telling_admin(&self.config, self.health.clone()) else { return };
         let (outlook, shutdown) = (self.cluster.clone(), services.shutdown.clone());
         let watch = Watch {
             admin,
@@ -358,8 +358,12 @@ pub fn start_monitor(
 /// What sets up the topics of the cluster, if one is configured.
 #[must_use]
 pub fn topic_admin(config: &Config) -> Option<Box<dyn TopicAdmin>> {
+    telling_admin(config, Health::default())
+}
+
+fn telling_admin(config: &Config, health: Health) -> Option<Box<dyn TopicAdmin>> {
     let kafka = config.kafka.as_ref()?;
-    let admin = KafkaAdmin::new(cluster(kafka, "tilemill-admin"));
+    let admin = KafkaAdmin::new(cluster(kafka, "tilemill-admin").telling(health));
     Some(Box::new(admin.with_session(kafka.session_timeout.duration())))
 }
 

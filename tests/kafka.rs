@@ -11,20 +11,22 @@ mod broker;
 mod support;
 
 use std::io::Write;
+use std::net::{Shutdown, TcpListener};
 use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, Cluster, Test};
-use crate::support::{start, tilemill, wait};
+use crate::support::{own_address, start, tilemill, wait};
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     ("each_role_without_topics_says_what_makes_them", roles_without_topics),
     ("a_worker_waits_for_topics_that_are_made_later", work_without_topics),
     ("a_check_says_what_is_wrong_with_topics_and_what_mends_it", checked),
     ("a_worker_with_too_small_topics_says_what_mends_them", work_with_small_topics),
     ("a_broker_that_advertises_an_address_out_of_reach_is_named", out_of_reach),
+    ("a_port_that_is_not_for_tilemill_is_named_for_what_it_is", strange_ports),
     ("topics_are_created_as_configured_and_a_second_time_left_alone", create_twice),
     ("topics_can_be_created_by_several_at_once", create_at_once),
     ("settings_that_differ_are_shown_and_set_right_by_creating_again", mend_settings),
@@ -192,6 +194,78 @@ fn out_of_reach(cluster: &Cluster) {
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }
+    }
+}
+
+/// A broker that wants TLS, one that wants its clients to sign in, a controller, and a web server in place of Kafka.
+fn strange_ports(cluster: &Cluster) {
+    let Some(jars) = cluster.own_jars() else { return };
+    let directory = TempDir::new().unwrap();
+    let keys = directory.path().join("keys.p12");
+    let made = Command::new("keytool")
+        .args(["-genkeypair", "-keyalg", "RSA", "-dname", "CN=test", "-storepass", "password"])
+        .args(["-storetype", "PKCS12", "-keystore"])
+        .arg(&keys)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let broker = Broker::start_with(jars, |address| {
+        let plain =
+            format!("PLAINTEXT://{address}:9092,SSL://{address}:9094,SASL://{address}:9095");
+        format!(
+            "listeners={plain},CONTROLLER://{address}:9093\n\
+             advertised.listeners={plain}\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL:SASL_PLAINTEXT\n\
+             ssl.keystore.type=PKCS12\n\
+             ssl.keystore.location={}\n\
+             ssl.keystore.password=password\n\
+             sasl.enabled.mechanisms=PLAIN\n\
+             listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_a=\"b\";\n",
+            keys.display()
+        )
+    });
+    let host = broker.address().split(':').next().unwrap().to_owned();
+    let web = HttpServer::start();
+    for (address, words) in [
+        (format!("{host}:9094"), "wants TLS"),
+        (format!("{host}:9095"), "wants its clients to sign in (SASL, by PLAIN)"),
+        (format!("{host}:9093"), "is the port of a controller"),
+        (web.address(), "it answers like a web server"),
+    ] {
+        let run = |line: &str| {
+            let mut command = tilemill(directory.path());
+            command.arg(line).env("TILEMILL_KAFKA__BROKERS", &address);
+            command.env("TILEMILL_STARTUP_TIMEOUT", "1s").output().unwrap()
+        };
+        let checked = String::from_utf8(run("check").stdout).unwrap();
+        assert!(checked.contains(words) && checked.contains("`kafka.brokers`"), "{checked}");
+        let started = run("work");
+        assert_eq!(started.status.code(), Some(3), "{started:?}");
+        let told = String::from_utf8(started.stderr).unwrap();
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+/// Answers what is no request as a web server does.
+struct HttpServer(TcpListener);
+
+impl HttpServer {
+    fn start() -> Self {
+        let listener = TcpListener::bind((own_address(), 0)).unwrap();
+        let server = listener.try_clone().unwrap();
+        std::thread::spawn(move || {
+            for mut client in server.incoming().map_while(Result::ok) {
+                let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+                // What it was sent is read, or closing takes back what it says.
+                let _ = client.shutdown(Shutdown::Write);
+                let _ = std::io::copy(&mut client, &mut std::io::sink());
+            }
+        });
+        Self(listener)
+    }
+
+    fn address(&self) -> String {
+        self.0.local_addr().unwrap().to_string()
     }
 }
 

@@ -42,7 +42,7 @@ limited() {
 # program:package, for what the tests use beside cargo
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
-  systemd-analyze:systemd nsenter:util-linux
+  systemd-analyze:systemd nsenter:util-linux faketime:faketime
   python3:python3 venv:python3-venv setpriv:util-linux)
 
 # A part of Python that is a package of its own is no program that could be found.
@@ -135,12 +135,14 @@ fetch_axe() {
   [ "$require" != all ]
 }
 
-# Brokers of the version before, too.
+# Brokers of the version before, too: with a controller, and with ZooKeeper.
 try_older_kafka() {
-  local version=3.9.1
+  local version=3.9.1 mode
   bash tests/broker/fetch.sh "$version"
-  env -u TILEMILL_TEST_LONG "TILEMILL_TEST_KAFKA_VERSION=$version" \
-    cargo test --locked --test group --test kafka --test faults
+  for mode in TILEMILL_TEST_KAFKA_KRAFT=1 TILEMILL_TEST_KAFKA_ZOOKEEPER=1; do
+    env -u TILEMILL_TEST_LONG "TILEMILL_TEST_KAFKA_VERSION=$version" $mode \
+      cargo test --locked --test group --test kafka --test faults --test cluster --test obstacles
+  done
 }
 
 install_tools

@@ -20,6 +20,9 @@ pub struct TopicPlan {
     pub settings: BTreeMap<String, String>,
 }
 
+/// Settings that are looked at, and are for others to choose.
+pub const LOOKED_AT: [&str; 1] = ["min.insync.replicas"];
+
 /// A topic as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicState {
@@ -27,7 +30,10 @@ pub struct TopicState {
     pub partitions: u32,
     /// On how many brokers each partition is, at least.
     pub replication: u16,
-    /// Its settings, by the broker's names for them: those asked for, as far as the broker has them.
+    /// On how many of these it is as its leader has it, at least.
+    pub in_sync: u16,
+    /// Its settings, by the broker's names for them: those asked for and those of [`LOOKED_AT`], as far as the
+    /// broker has them.
     pub settings: BTreeMap<String, String>,
     /// What whoever asks may not do with it, as the broker calls it; empty where it does not tell.
     pub forbidden: Vec<&'static str>,

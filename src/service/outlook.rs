@@ -101,7 +101,7 @@ impl Watch {
                 // What cannot be asked is said by whoever needs it.
                 if let Ok(state) = self.admin.look(&wanted.plan).await {
                     let fault = fault(&wanted.plan.name, state.as_ref());
-                    found.extend(fault.map(|fault| format!("{fault}: {MENDS}")));
+                    found.extend(fault.map(|Fault { text, remedy }| format!("{text}: {remedy}")));
                 }
             }
             let members = self.tasks.members().await.ok();
@@ -114,20 +114,43 @@ impl Watch {
     }
 }
 
-/// The command that mends a topic's fault.
-pub const MENDS: &str = "tilemill topics create";
+/// What is wrong with a topic.
+pub struct Fault {
+    /// What, in words.
+    pub text: String,
+    /// What mends it.
+    pub remedy: String,
+}
 
-/// Why a topic cannot be used as it is; [`MENDS`] helps.
+/// Why a topic cannot be used as it is.
 #[must_use]
-pub fn fault(name: &str, state: Option<&TopicState>) -> Option<String> {
+pub fn fault(name: &str, state: Option<&TopicState>) -> Option<Fault> {
+    let create = || "tilemill topics create".to_owned();
     let Some(state) = state else {
-        return Some(format!("the topic {name} is missing"));
+        return Some(Fault { text: format!("the topic {name} is missing"), remedy: create() });
     };
-    let policy = state.settings.get("cleanup.policy")?;
-    policy.contains("compact").then(|| {
-        format!(
+    let setting = |key: &str| state.settings.get(key).map_or("", String::as_str);
+    let policy = setting("cleanup.policy");
+    if policy.contains("compact") {
+        let text = format!(
             "the topic {name} has `cleanup.policy={policy}`, with which Kafka refuses records without a \
              key, as all of tilemill's are"
-        )
+        );
+        return Some(Fault { text, remedy: create() });
+    }
+    // More copies than there are to be are not demanded.
+    let demanded = setting("min.insync.replicas").parse().unwrap_or(1).min(state.replication);
+    (state.in_sync < demanded).then(|| {
+        let text = format!(
+            "the topic {name} takes no records: a partition has {} of the {demanded} copies that its \
+             `min.insync.replicas` demands",
+            state.in_sync
+        );
+        let remedy = format!(
+            "start the brokers that are away, or lower it: kafka-configs.sh --alter --entity-type topics \
+             --entity-name {name} --add-config min.insync.replicas={}",
+            state.in_sync.max(1)
+        );
+        Fault { text, remedy }
     })
 }

@@ -1,7 +1,8 @@
 //! A real Apache Kafka: one node, on loopback, in a temporary directory.
 //!
 //! Without it the tests are ignored, with the reason before their names; with
-//! `TILEMILL_TEST_REQUIRE=all` they fail. `TILEMILL_TEST_KAFKA=host:port` names one that runs already.
+//! `TILEMILL_TEST_REQUIRE=all` they fail. `TILEMILL_TEST_KAFKA=host:port` names one that runs already;
+//! `TILEMILL_TEST_KAFKA_ZOOKEEPER=1` gives a version before 4 a ZooKeeper in place of a controller.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -21,6 +22,7 @@ pub mod topic;
 const JAVA: [&str; 4] = ["-Xms96m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 const BROKER_PORT: u16 = 9092;
 const CONTROLLER_PORT: u16 = 9093;
+const ZOOKEEPER_PORT: u16 = 2181;
 /// Any will do; a cluster of its own is told by its address.
 const CLUSTER_ID: &str = "4L6g3nShT-eMCtK--X86sw";
 
@@ -144,6 +146,22 @@ pub struct Broker {
     folder: TempDir,
     address: Ipv4Addr,
     running: Option<(Child, Arc<Log>)>,
+    /// What keeps the cluster's state, where it is no controller: with the first of its brokers.
+    keeper: Option<Keeper>,
+}
+
+/// A ZooKeeper, until it is dropped.
+struct Keeper(Child);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn is_by_zookeeper() -> bool {
+    std::env::var_os("TILEMILL_TEST_KAFKA_ZOOKEEPER").is_some()
 }
 
 impl Broker {
@@ -155,35 +173,100 @@ impl Broker {
     /// The same with further lines for `server.properties`, which may name its address; the last of
     /// several for one key counts.
     pub fn start_with(jars: &Path, properties: impl FnOnce(Ipv4Addr) -> String) -> Self {
+        Self::start_in(jars, None, 1, properties)
+    }
+
+    /// A node with a number, of the cluster whose controller or ZooKeeper is at an address: its own, or another's.
+    fn start_in(
+        jars: &Path,
+        controller: Option<Ipv4Addr>,
+        number: u32,
+        properties: impl FnOnce(Ipv4Addr) -> String,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let address = own_address();
-        let mut broker = Self { jars: jars.to_owned(), folder, address, running: None };
+        let (running, keeper) = (None, None);
+        let mut broker = Self { jars: jars.to_owned(), folder, address, running, keeper };
         let mut file = std::fs::File::create(broker.properties()).unwrap();
-        file.write_all(broker.describe().as_bytes()).unwrap();
+        let lines = if is_by_zookeeper() {
+            broker.keeper = controller.is_none().then(|| broker.start_keeper());
+            broker.describe_by_zookeeper(controller.unwrap_or(address), number)
+        } else {
+            broker.describe(controller, number)
+        };
+        file.write_all(lines.as_bytes()).unwrap();
         file.write_all(properties(address).as_bytes()).unwrap();
-        let formatted = broker.tool(
-            "kafka.tools.StorageTool",
-            &["format", "-t", CLUSTER_ID, "-c", broker.properties().to_str().unwrap()],
-        );
-        assert!(formatted.status.success(), "{formatted:?}");
+        if !is_by_zookeeper() {
+            let formatted = broker.tool(
+                "kafka.tools.StorageTool",
+                &["format", "-t", CLUSTER_ID, "-c", broker.properties().to_str().unwrap()],
+            );
+            assert!(formatted.status.success(), "{formatted:?}");
+        }
         broker.resume();
         broker
+    }
+
+    fn start_keeper(&self) -> Keeper {
+        let (file, data) = (self.folder.path().join("zoo.cfg"), self.folder.path().join("zoo"));
+        let lines = format!(
+            "dataDir={}\nclientPort={ZOOKEEPER_PORT}\nclientPortAddress={}\nadmin.enableServer=false\n",
+            data.display(),
+            self.address
+        );
+        std::fs::write(&file, lines).unwrap();
+        let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+        let (child, log) = start(self.java(class).arg(file));
+        log.wait_for("binding to port");
+        Keeper(child)
+    }
+
+    /// Adds lines to `server.properties`, which count when it is started again.
+    pub fn configure(&self, lines: &str) {
+        let file = std::fs::OpenOptions::new().append(true).open(self.properties());
+        file.unwrap().write_all(lines.as_bytes()).unwrap();
     }
 
     fn properties(&self) -> PathBuf {
         self.folder.path().join("server.properties")
     }
 
-    fn describe(&self) -> String {
-        let (address, data) = (self.address, self.folder.path().join("data"));
+    fn describe(&self, controller: Option<Ipv4Addr>, number: u32) -> String {
+        let address = self.address;
+        let (roles, listens, leader) = match controller {
+            None => {
+                ("broker,controller", format!(",CONTROLLER://{address}:{CONTROLLER_PORT}"), address)
+            }
+            Some(controller) => ("broker", String::new(), controller),
+        };
         format!(
-            "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@{address}:{CONTROLLER_PORT}\n\
-             listeners=PLAINTEXT://{address}:{BROKER_PORT},CONTROLLER://{address}:{CONTROLLER_PORT}\n\
-             advertised.listeners=PLAINTEXT://{address}:{BROKER_PORT}\n\
+            "process.roles={roles}\n\
+             node.id={number}\n\
+             controller.quorum.voters=1@{leader}:{CONTROLLER_PORT}\n\
+             listeners=PLAINTEXT://{address}:{BROKER_PORT}{listens}\n\
              controller.listener.names=CONTROLLER\n\
              listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+             {}",
+            self.describe_always()
+        )
+    }
+
+    fn describe_by_zookeeper(&self, keeper: Ipv4Addr, number: u32) -> String {
+        let address = self.address;
+        format!(
+            "broker.id={number}\n\
+             zookeeper.connect={keeper}:{ZOOKEEPER_PORT}\n\
+             zookeeper.session.timeout.ms=3000\n\
+             listeners=PLAINTEXT://{address}:{BROKER_PORT}\n\
+             {}",
+            self.describe_always()
+        )
+    }
+
+    fn describe_always(&self) -> String {
+        let (address, data) = (self.address, self.folder.path().join("data"));
+        format!(
+            "advertised.listeners=PLAINTEXT://{address}:{BROKER_PORT}\n\
              log.dirs={}\n\
              offsets.topic.replication.factor=1\n\
              offsets.topic.num.partitions=1\n\
@@ -222,7 +305,7 @@ impl Broker {
     pub fn resume(&mut self) {
         let properties = self.properties();
         let (child, log) = start(self.java("kafka.Kafka").arg(properties));
-        log.wait_for("Kafka Server started");
+        log.wait_for(if is_by_zookeeper() { "] started" } else { "Kafka Server started" });
         self.running = Some((child, log));
     }
 
@@ -269,16 +352,7 @@ impl Pair {
              broker.heartbeat.interval.ms=500\n"
         );
         let first = Broker::start_with(jars, |_| both.clone());
-        let controller = first.address;
-        let second = Broker::start_with(jars, |address| {
-            format!(
-                "{both}\
-                 process.roles=broker\n\
-                 node.id=2\n\
-                 controller.quorum.voters=1@{controller}:{CONTROLLER_PORT}\n\
-                 listeners=PLAINTEXT://{address}:{BROKER_PORT}\n"
-            )
-        });
+        let second = Broker::start_in(jars, Some(first.address), 2, |_| both);
         Self { first, second }
     }
 

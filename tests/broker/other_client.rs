@@ -4,10 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+use crate::support::PATIENCE;
 
 /// The Python that has it. Without it, a test that may is skipped.
 pub fn python() -> Option<PathBuf> {
@@ -70,8 +72,19 @@ impl OtherMember {
         assignor: &str,
         session: Duration,
     ) -> Self {
+        Self::join_group(python, brokers, [name, name], assignor, session)
+    }
+
+    /// The same where topic and group have different names.
+    pub fn join_group(
+        python: &PathBuf,
+        brokers: &str,
+        [topic, group]: [&str; 2],
+        assignor: &str,
+        session: Duration,
+    ) -> Self {
         let session = session.as_millis().to_string();
-        let mut child = command(python, &["member", brokers, name, name, assignor, &session])
+        let mut child = command(python, &["member", brokers, topic, group, assignor, &session])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -95,6 +108,15 @@ impl OtherMember {
 
     pub fn seen(&self) -> OtherSeen {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Waits until it has partitions.
+    pub fn until_assigned(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.seen().assigned.is_empty() {
+            assert!(Instant::now() < deadline, "it is assigned nothing");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Sends it a signal such as SIGSTOP.

@@ -117,6 +117,13 @@ impl Mill {
         String::from_utf8(ran.stdout).unwrap()
     }
 
+    /// What `tilemill check` prints.
+    pub fn check(&self) -> String {
+        let mut command = tilemill(self.data.path());
+        let ran = command.arg("check").envs(self.settings()).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap()
+    }
+
     fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
         self.settings.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -158,7 +165,7 @@ impl Mill {
         Process::start(&mut command)
     }
 
-    /// The name of a topic, such as `RESULTS`.
+    /// The name of a topic or a group, such as `RESULTS` or `TASKS_GROUP`.
     pub fn topic(&self, which: &str) -> &str {
         let key = format!("TILEMILL_TOPICS__{which}");
         let named = self.settings().find(|(name, _)| *name == key);

@@ -25,7 +25,7 @@ use super::group::{Group, Observer, Settings};
 use super::remedy;
 use crate::queue::QueueError;
 use crate::queue::admin::{
-    BrokerLimits, BrokerState, GroupTrouble, TopicAdmin, TopicPlan, TopicState,
+    BrokerLimits, BrokerState, GroupTrouble, LOOKED_AT, TopicAdmin, TopicPlan, TopicState,
 };
 
 /// How the protocol calls a topic among the things that have settings.
@@ -105,16 +105,20 @@ impl KafkaAdmin {
         };
         let replicas = topic.partitions.iter().map(|partition| partition.replica_nodes.len());
         let replication = replicas.min().unwrap_or(0);
+        let in_sync = topic.partitions.iter().map(|partition| partition.isr_nodes.len());
+        let in_sync = in_sync.min().unwrap_or(0);
         Ok(Some(TopicState {
             partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
             replication: u16::try_from(replication).unwrap_or(u16::MAX),
+            in_sync: u16::try_from(in_sync).unwrap_or(u16::MAX),
             settings,
             forbidden: forbidden(topic.topic_authorized_operations),
         }))
     }
 
     async fn settings(&self, plan: &TopicPlan) -> Result<BTreeMap<String, String>, KafkaError> {
-        let keys = plan.settings.keys().map(|key| string(key)).collect();
+        let keys = plan.settings.keys().map(String::as_str).chain(LOOKED_AT);
+        let keys = keys.map(string).collect();
         let resource = DescribeConfigsResource::default()
             .with_resource_type(TOPIC)
             .with_resource_name(string(&plan.name))

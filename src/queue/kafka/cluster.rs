@@ -156,7 +156,7 @@ impl Cluster {
         match self.open(address).await {
             Ok(connection) => {
                 let connected = self.health().connected();
-                Ok(connection.watched(peer, connected))
+                Ok(connection.watched(&peer, connected))
             }
             Err(error) => Err(peer.failed(error)),
         }

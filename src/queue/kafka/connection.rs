@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -39,8 +39,8 @@ pub struct Connection {
     correlation: i32,
     /// Whether more than a greeting was answered.
     proven: bool,
-    /// Who is told how it goes.
-    peer: Option<Arc<Peer>>,
+    /// Who is told how it goes; it may hold this connection.
+    peer: Weak<Peer>,
     _connected: Option<Connected>,
 }
 
@@ -68,7 +68,7 @@ impl Connection {
     ) -> Result<Self, KafkaError> {
         let stream = Box::new(stream);
         let versions = HashMap::new();
-        let (proven, peer, _connected) = (false, None, None);
+        let (proven, peer, _connected) = (false, Weak::new(), None);
         let mut connection =
             Self { stream, address, client, versions, correlation: 0, proven, peer, _connected };
         let software = StrBytes::from_static_str(env!("CARGO_PKG_NAME"));
@@ -94,8 +94,8 @@ impl Connection {
     }
 
     /// Tells this peer how the connection does; it counts as `connected`.
-    pub(super) fn watched(mut self, peer: Arc<Peer>, connected: Connected) -> Self {
-        (self.peer, self._connected) = (Some(peer), Some(connected));
+    pub(super) fn watched(mut self, peer: &Arc<Peer>, connected: Connected) -> Self {
+        (self.peer, self._connected) = (Arc::downgrade(peer), Some(connected));
         self
     }
 
@@ -113,7 +113,7 @@ impl Connection {
     ) -> Result<C::Response, KafkaError> {
         self.check(C::KEY, C::VERSION, C::NAME)?;
         let answer = self.exchange(request, deadline).await;
-        match (&self.peer, answer) {
+        match (self.peer.upgrade(), answer) {
             (Some(peer), Ok(answer)) if !self.proven => {
                 peer.answered();
                 self.proven = true;

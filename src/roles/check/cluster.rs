@@ -8,7 +8,7 @@ use crate::queue::QueueError;
 use crate::queue::admin::{BrokerState, GroupTrouble, TopicAdmin, TopicState};
 use crate::queue::kafka::NOTE;
 use crate::roles::topics;
-use crate::service::outlook;
+use crate::service::outlook::{self, Fault};
 use crate::service::topics::{REASSIGN, Wanted, wanted};
 
 const BROKERS: &str = "kafka";
@@ -178,8 +178,8 @@ async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
 }
 
 fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
-    if let Some(fault) = outlook::fault(&topic.plan.name, Some(state)) {
-        return Check::bad(name, Finding::Failed, fault, outlook::MENDS);
+    if let Some(Fault { text, remedy }) = outlook::fault(&topic.plan.name, Some(state)) {
+        return Check::bad(name, Finding::Failed, text, &remedy);
     }
     if let Some(rights) = topic.forbidden(state) {
         let text = format!("{rights} of the topic {} is not allowed", topic.plan.name);

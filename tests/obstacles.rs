@@ -1,0 +1,366 @@
+//! Services that answer and cannot be used, made with their own tools: what is wrong is named at the job, by
+//! `/readyz`, on the page and by `check`; then the command that was named mends it, and the same job ends with the
+//! right bytes. Each test is a row of a table in docs/operations.md.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "modules that test programs share have no crate to be public in"
+)]
+
+mod broker;
+mod browser;
+mod mill;
+#[path = "broker/other_client.rs"]
+mod other_client;
+mod store;
+mod support;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Arguments;
+use rustix::process::Signal;
+
+use crate::broker::{Broker, Pair};
+use crate::browser::{Browser, Driver};
+use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
+use crate::other_client::{OtherMember, python};
+use crate::support::{Process, Server, SharedTests, picture, run_on};
+
+/// What the tests share.
+struct Shared {
+    services: Services,
+    driver: Driver,
+}
+
+type Test = fn(&Shared);
+
+const TESTS: [(&str, Test); 10] = [
+    ("a_compacted_topic", compacted),
+    ("a_right_to_write_that_is_denied", write_denied),
+    ("a_right_to_read_a_group_that_is_denied", group_denied),
+    ("a_worker_whose_clock_is_three_hours_ahead", clock_ahead),
+    ("a_topic_that_takes_smaller_records_than_configured", smaller_records),
+    ("a_topic_with_fewer_replicas_than_it_demands", too_few_replicas),
+    ("another_program_in_the_group", other_program),
+    ("heartbeats_that_have_no_topic", no_heartbeats),
+    ("brokers_that_take_no_notes", no_notes),
+    ("brokers_that_allow_longer_sessions_only", long_sessions),
+];
+
+/// What a job is made of.
+const FIELDS: [(&str, &str); 3] = [("filters", "blur:2"), ("format", "png"), ("tile_size", "100")];
+/// A session of another program's member.
+const SESSION: Duration = Duration::from_secs(6);
+/// In the long run, alone on its machine, an obstacle has to be named in this time.
+const SOON: Duration = Duration::from_secs(15);
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(3));
+    let mut tests = SharedTests::new();
+    for (name, test) in TESTS {
+        tests.push((name.to_owned(), Box::new(test)));
+    }
+    let shared = match (Services::find(), Driver::start()) {
+        _ if arguments.list => Err("not started to list the tests".to_owned()),
+        (Ok(kafka), Ok(driver)) => Ok(Shared { services: Services::start(kafka), driver }),
+        (Err(missing), _) | (_, Err(missing)) => Err(missing),
+    };
+    run_on(&arguments, shared, tests)
+}
+
+/// A mill at work.
+struct Situation<'a> {
+    shared: &'a Shared,
+    mill: Mill,
+    server: Server,
+    others: Vec<Process>,
+    image: PathBuf,
+}
+
+impl<'a> Situation<'a> {
+    /// With one worker, `w`.
+    fn start(shared: &'a Shared, mill: Mill) -> Self {
+        let mut situation = Self::without_worker(shared, mill);
+        situation.add(|mill| mill.work("w"));
+        until_worker(&situation.server, "w", "live");
+        situation
+    }
+
+    fn without_worker(shared: &'a Shared, mill: Mill) -> Self {
+        let server = mill.serve();
+        let others = vec![mill.collect(), mill.monitor()];
+        let image = picture(mill.data.path(), "in.png", 350, 230);
+        Self { shared, mill, server, others, image }
+    }
+
+    fn add(&mut self, start: impl FnOnce(&Mill) -> Process) {
+        self.others.push(start(&self.mill));
+    }
+
+    fn submit(&self) -> String {
+        self.server.accepted(&self.image, &FIELDS)
+    }
+
+    /// The job names its obstacle, and so do `/readyz` and the page; `check` says `checked`. What is said has all of
+    /// these words, and none that are `never` right.
+    fn is_named(&self, job: &str, words: &[&str], checked: &[&str]) {
+        let began = Instant::now();
+        let says = |text: &str| words.iter().all(|words| text.contains(words));
+        self.server.until(job, |job| job["obstacle"].as_str().is_some_and(says));
+        let ready =
+            self.server.get_until("/readyz", |ready| ready["detail"].as_str().is_some_and(says));
+        assert_eq!(ready["status"], 503);
+        let named = began.elapsed();
+        let page = Browser::open(&self.shared.driver);
+        page.go(&self.server.url(&format!("/#job={job}")));
+        for words in words {
+            page.until_says("#missing", words);
+            page.until_says("#job-error", words);
+        }
+        let told = self.mill.check();
+        for words in checked {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        eprintln!("{}: named after {:.1} s", self.mill.name, named.as_secs_f64());
+        if std::env::var_os("TILEMILL_TEST_LONG").is_some() {
+            assert!(named <= SOON, "named after {named:?}");
+        }
+    }
+
+    /// The job ends, and everybody leaves in good order.
+    fn ends(self, job: &str) {
+        let [(_, filters), (_, format), _] = FIELDS;
+        assert!(self.server.result(job) == by_run(&self.image, filters, format));
+        self.server.get_until("/readyz", |ready| ready == "ready\n");
+        leave_all(self.others);
+        self.server.stop();
+    }
+}
+
+fn mill(shared: &Shared, name: &str) -> Mill {
+    let Services { kafka, redis } = &shared.services;
+    Mill::new(&kafka.address, &redis.address(), name)
+}
+
+/// The same over a broker of its own with these properties.
+fn mill_over(shared: &Shared, name: &str, broker: &Broker) -> Mill {
+    Mill::new(&broker.address(), &shared.services.redis.address(), name)
+}
+
+/// Changes a setting of a topic by Kafka's own tool.
+fn configure(broker: &Broker, topic: &str, setting: &str) {
+    let (address, kind) = (broker.address(), ["--entity-type", "topics"]);
+    let mut line = vec!["--bootstrap-server", &address, "--alter", "--entity-name", topic];
+    line.extend(kind.into_iter().chain(["--add-config", setting]));
+    let ran = broker.tool("kafka.admin.ConfigCommand", &line);
+    assert!(ran.status.success(), "{ran:?}");
+}
+
+fn compacted(shared: &Shared) {
+    let Some(broker) = shared.services.kafka.own_broker() else { return };
+    let situation = Situation::start(shared, mill(shared, "compact"));
+    for which in ["RESULTS", "TASKS"] {
+        let topic = situation.mill.topic(which).to_owned();
+        configure(broker, &topic, "cleanup.policy=compact");
+        let job = situation.submit();
+        let words = [&*topic, "cleanup.policy=compact", "tilemill topics create"];
+        situation.is_named(&job, &words, &words);
+        situation.mill.topics(&["create"]);
+        assert!(
+            situation.server.result(&job) == by_run(&situation.image, FIELDS[0].1, FIELDS[1].1)
+        );
+    }
+    let job = situation.submit();
+    situation.ends(&job);
+}
+
+/// A broker on which everybody may do everything until a rule says otherwise.
+fn with_rules(shared: &Shared) -> Option<Broker> {
+    let jars = shared.services.kafka.own_jars()?;
+    Some(Broker::start_with(jars, |_| {
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         allow.everyone.if.no.acl.found=true\n"
+            .into()
+    }))
+}
+
+/// Adds or removes a rule by Kafka's own tool.
+fn rule(broker: &Broker, change: &str, kind: [&str; 2], right: [&str; 2]) {
+    let address = broker.address();
+    let mut line = vec!["--bootstrap-server", &address, change];
+    line.extend(kind);
+    line.extend([right[0], "User:ANONYMOUS", "--operation", right[1]]);
+    if change == "--remove" {
+        line.push("--force");
+    }
+    let ran = broker.tool("org.apache.kafka.tools.AclCommand", &line);
+    assert!(ran.status.success(), "{ran:?}");
+}
+
+fn write_denied(shared: &Shared) {
+    let Some(broker) = with_rules(shared) else { return };
+    let situation = Situation::start(shared, mill_over(shared, "write", &broker));
+    let topic = situation.mill.topic("RESULTS").to_owned();
+    let kind = ["--topic", &topic];
+    rule(&broker, "--add", kind, ["--allow-principal", "All"]);
+    rule(&broker, "--add", kind, ["--deny-principal", "Write"]);
+    let job = situation.submit();
+    let command = format!(
+        "kafka-acls.sh --add --allow-principal User:<name> --operation Write --topic {topic}"
+    );
+    let words = ["worker w on", "TopicAuthorizationFailed", &command, "remove rules that deny it"];
+    situation.is_named(&job, &words, &[&topic, "WRITE", "kafka-acls.sh"]);
+    rule(&broker, "--remove", kind, ["--deny-principal", "Write"]);
+    situation.ends(&job);
+}
+
+fn group_denied(shared: &Shared) {
+    let Some(broker) = with_rules(shared) else { return };
+    let mut situation = Situation::without_worker(shared, mill_over(shared, "read", &broker));
+    let group = situation.mill.topic("TASKS_GROUP").to_owned();
+    let kind = ["--group", &group];
+    rule(&broker, "--add", kind, ["--allow-principal", "All"]);
+    rule(&broker, "--add", kind, ["--deny-principal", "Read"]);
+    situation.add(|mill| mill.work("w"));
+    let job = situation.submit();
+    let command = format!(
+        "kafka-acls.sh --add --allow-principal User:<name> --operation Read --group {group}"
+    );
+    let words = ["worker w on", "GroupAuthorizationFailed", &*command];
+    situation.is_named(&job, &words, &words[1..]);
+    rule(&broker, "--remove", kind, ["--deny-principal", "Read"]);
+    situation.ends(&job);
+}
+
+/// Debian's `faketime` is a parent that passes no signals on; its library does what it does.
+const AHEAD: &str = "
+    export LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketimeMT.so.1)
+    export FAKETIME=+3h DONT_FAKE_MONOTONIC=1
+    exec \"$@\"";
+
+fn clock_ahead(shared: &Shared) {
+    let Some(broker) = shared.services.kafka.own_broker() else { return };
+    let mut situation = Situation::without_worker(shared, mill(shared, "clock"));
+    let topic = situation.mill.topic("RESULTS").to_owned();
+    configure(broker, &topic, "message.timestamp.type=CreateTime");
+    situation.add(|mill| mill.work_in(AHEAD, "w"));
+    let job = situation.submit();
+    let words = [
+        "worker w on",
+        &topic,
+        "InvalidTimestamp",
+        "set the clock of this machine",
+        "tilemill topics create",
+    ];
+    situation.is_named(&job, &words, &["message.timestamp.type not as configured", words[4]]);
+    situation.mill.topics(&["create"]);
+    situation.ends(&job);
+}
+
+fn smaller_records(shared: &Shared) {
+    let Some(broker) = shared.services.kafka.own_broker() else { return };
+    let situation = Situation::start(shared, mill(shared, "small"));
+    for which in ["TASKS", "RESULTS"] {
+        let topic = situation.mill.topic(which).to_owned();
+        configure(broker, &topic, "max.message.bytes=1000");
+        let job = situation.submit();
+        let words = [&*topic, "MessageTooLarge", "max.message.bytes", "tilemill topics create"];
+        situation.is_named(&job, &words, &[words[2], words[3]]);
+        situation.mill.topics(&["create"]);
+        assert!(
+            situation.server.result(&job) == by_run(&situation.image, FIELDS[0].1, FIELDS[1].1)
+        );
+    }
+    let job = situation.submit();
+    situation.ends(&job);
+}
+
+/// Of two brokers one is gone.
+fn too_few_replicas(shared: &Shared) {
+    let Some(jars) = shared.services.kafka.own_jars() else { return };
+    let mut pair = Pair::start(jars);
+    let redis = shared.services.redis.address();
+    let mill =
+        Mill::with(&pair.first.address(), &redis, "replicas", &[("TOPICS__REPLICATION", "2")]);
+    let situation = Situation::start(shared, mill);
+    let topic = situation.mill.topic("TASKS").to_owned();
+    configure(&pair.first, &topic, "min.insync.replicas=2");
+    pair.second.kill();
+    let job = situation.submit();
+    let words = [&*topic, "takes no records", "--add-config min.insync.replicas=1"];
+    situation.is_named(&job, &words, &words);
+    configure(&pair.first, &topic, "min.insync.replicas=1");
+    situation.ends(&job);
+}
+
+fn other_program(shared: &Shared) {
+    let Some(python) = python() else { return };
+    let mut situation = Situation::without_worker(shared, mill(shared, "other"));
+    // It reads another topic, so that it takes no tiles.
+    let topic = situation.mill.topic("HEARTBEATS").to_owned();
+    let group = situation.mill.topic("TASKS_GROUP").to_owned();
+    let (address, both) = (&shared.services.kafka.address, [&*topic, &*group]);
+    let theirs = OtherMember::join_group(&python, address, both, "cooperative-sticky", SESSION);
+    theirs.until_assigned();
+    situation.add(|mill| mill.work("w"));
+    let job = situation.submit();
+    let words = ["worker w on", &group, "InconsistentGroupProtocol", "topics.tasks_group"];
+    situation.is_named(&job, &words, &words[1..]);
+    theirs.leave();
+    situation.ends(&job);
+}
+
+/// A worker is not said to be missing that is only not heard of.
+fn no_heartbeats(shared: &Shared) {
+    let Some(broker) = shared.services.kafka.own_broker() else { return };
+    let situation = Situation::start(shared, mill(shared, "unheard"));
+    let topic = situation.mill.topic("HEARTBEATS").to_owned();
+    let address = broker.address();
+    let line = ["--bootstrap-server", &address, "--delete", "--topic", &topic];
+    let ran = broker.tool("org.apache.kafka.tools.TopicCommand", &line);
+    assert!(ran.status.success(), "{ran:?}");
+    let worker = situation.others.last().unwrap();
+    worker.signal(Signal::STOP);
+    let job = situation.submit();
+    let missing = format!("the topic {topic} is missing: tilemill topics create");
+    situation.is_named(&job, &[&missing], &["tilemill topics create"]);
+    let (_, queue) = situation.server.get("/api/queue");
+    assert!(!queue.to_string().contains("no worker is running"), "{queue}");
+    worker.signal(Signal::CONT);
+    situation.mill.topics(&["create"]);
+    situation.ends(&job);
+}
+
+fn no_notes(shared: &Shared) {
+    let Some(jars) = shared.services.kafka.own_jars() else { return };
+    let mut broker = Broker::start_with(jars, |_| "offset.metadata.max.bytes=2\n".into());
+    let mut situation = Situation::without_worker(shared, mill_over(shared, "notes", &broker));
+    situation.add(|mill| mill.work("w"));
+    let job = situation.submit();
+    let words = ["worker w on", "OffsetMetadataTooLarge", "offset.metadata.max.bytes", "at least"];
+    situation.is_named(&job, &words, &words[2..]);
+    broker.configure("offset.metadata.max.bytes=4096\n");
+    broker.stop();
+    broker.resume();
+    situation.ends(&job);
+}
+
+/// Nothing has to be mended: members take what is allowed.
+fn long_sessions(shared: &Shared) {
+    let Some(jars) = shared.services.kafka.own_jars() else { return };
+    let broker = Broker::start_with(jars, |_| "group.min.session.timeout.ms=9000\n".into());
+    let situation = Situation::start(shared, mill_over(shared, "sessions", &broker));
+    let worker = situation.others.last().unwrap();
+    worker.log().wait_for("the broker allows other sessions");
+    let told = situation.mill.check();
+    for words in ["sessions of 9 to 1800 s", "members take 9 s", "kafka.session_timeout"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let job = situation.submit();
+    situation.ends(&job);
+}
