@@ -72,7 +72,8 @@ impl<'a> Startup<'a> {
         }
     }
 
-    /// Waits for Kafka and Redis, and connects as `client`.
+    /// Waits for Kafka and Redis, and connects as `client`. A Redis that refuses is waited for like one
+    /// that is away: it may still be starting, or being mended.
     pub(super) async fn join(&self, role: Role, client: &str) -> anyhow::Result<Backends> {
         let Some(redis) = &self.config.redis else {
             let command = role.command();
@@ -93,6 +94,7 @@ impl<'a> Startup<'a> {
                         "start it, or correct `redis.address` and the other keys beside it";
                     return Err(Unreachable { what, address, remedy, cause }.into());
                 }
+                Err(refused @ StateError::Refused { .. }) => return Err(refused.into()),
             }
         }
     }

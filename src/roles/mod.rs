@@ -53,7 +53,7 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Exit code: the command line or the configuration cannot be used.
 pub const USAGE: u8 = 2;
-/// Exit code: a service that is needed cannot be reached, or lacks what has to be there.
+/// Exit code: a service that is needed cannot be reached, refuses, or lacks what has to be there.
 pub const UNREACHABLE: u8 = 3;
 /// Exit code: interrupted by Ctrl-C, as shells count it.
 pub const INTERRUPTED: u8 = 130;
@@ -87,7 +87,8 @@ pub struct MillStopped;
 /// with [`USAGE`].
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<Unreachable>() || error.is::<MissingTopics>() {
+    let is_refused = matches!(error.downcast_ref(), Some(StateError::Refused { .. }));
+    if error.is::<Unreachable>() || error.is::<MissingTopics>() || is_refused {
         UNREACHABLE
     } else if error.chain().any(may_pass) {
         FAILED
@@ -199,6 +200,9 @@ mod tests {
         let storage = anyhow::Error::from(StorageError::Unavailable(away()));
         assert_eq!(exit_code(&storage.context("read the jobs")), FAILED);
         assert_eq!(exit_code(&QueueError::Unavailable(away()).into()), FAILED);
+        let refused = StateError::Refused { cause: away(), remedy: "put it out".into() };
+        assert_eq!(exit_code(&refused.into()), UNREACHABLE);
+        assert_eq!(exit_code(&StateError::Unavailable(away()).into()), FAILED);
         assert_eq!(exit_code(&MillStopped.into()), FAILED);
         let disk = |kind| anyhow::Error::from(io::Error::from(kind)).context("make `scratch_dir`");
         assert_eq!(exit_code(&disk(io::ErrorKind::StorageFull)), FAILED);

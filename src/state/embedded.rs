@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::watch::{self, Watch};
 use super::{
-    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId, State,
-    StateError,
+    ACTIVE_TTL, ActiveJob, BOARD_TTL, Counters, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId,
+    State, StateError,
 };
 use crate::model::board::Board;
 use crate::model::event::Look;
@@ -220,10 +220,6 @@ impl State for EmbeddedState {
         Ok(())
     }
 
-    async fn probe(&self) -> Result<(), StateError> {
-        Ok(())
-    }
-
     async fn signal(&self, look: Look) -> Result<(), StateError> {
         // Nobody listening is nobody to tell.
         let _ = self.looks.send(look);
@@ -232,5 +228,13 @@ impl State for EmbeddedState {
 
     fn looks(&self) -> broadcast::Receiver<Look> {
         self.looks.subscribe()
+    }
+
+    async fn probe(&self) -> Result<(), StateError> {
+        Ok(())
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { refused: 0, evicted: Some(0) }
     }
 }

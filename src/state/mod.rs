@@ -47,6 +47,24 @@ pub enum StateError {
     /// The store cannot be reached; trying again later may help.
     #[error("the state store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store answers and refuses, and will until a person acts. The text tells that person everything, so there
+    /// is no source behind it.
+    #[error("{cause}: {remedy}")]
+    Refused {
+        /// What is wrong, and where, in plain words.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+        /// What helps.
+        remedy: String,
+    },
+}
+
+/// What a store did not do or did not keep, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Operations that the store has refused since this process connected to it.
+    pub refused: u64,
+    /// Entries that the store has evicted since it started, as of the last [`State::probe`]; none if it does not say.
+    pub evicted: Option<u64>,
 }
 
 /// Names one server process: the [`Process::id`] of one that serves.
@@ -118,12 +136,16 @@ pub trait State: Send + Sync {
     /// Removes a worker that said it is gone.
     async fn remove_worker(&self, id: &WorkerId) -> Result<(), StateError>;
 
-    /// Does once what everything else depends on.
-    async fn probe(&self) -> Result<(), StateError>;
-
     /// Tells everybody to look.
     async fn signal(&self, look: Look) -> Result<(), StateError>;
 
     /// The signals from now on. A receiver that falls behind has to look at everything.
     fn looks(&self) -> broadcast::Receiver<Look>;
+
+    /// Runs once what every other operation depends on: finds a store that answers and cannot be used. It is cheap
+    /// enough to run every two seconds, and leaves nothing that does not expire.
+    async fn probe(&self) -> Result<(), StateError>;
+
+    /// The counts so far, without asking the store.
+    fn counters(&self) -> Counters;
 }

@@ -24,9 +24,12 @@ macro_rules! names {
     };
 }
 
+// The two of a probe are equally long. Their slots in a cluster therefore differ by the same bits whatever the prefix
+// is, unless that has a hash tag: a probe fails wherever keys can be spread over nodes.
 names! {
     processes = "processes", active_jobs = "active", workers = "workers", monitored = "monitored",
-    monitored_since = "monitored:since", channel = "look";
+    monitored_since = "monitored:since", channel = "look", probe_entry = "probe:entry",
+    probe_index = "probe:index";
     process of "process", active of "active", worker of "worker";
     owner, board, mosaic, makers,
 }

@@ -1,9 +1,9 @@
 //! The connections to Redis: one for commands, one for signals, both made again when they break.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fred::clients::SubscriberClient;
 use fred::prelude::*;
 use fred::types::Message;
 use fred::types::config::UnresponsiveConfig;
@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
+use super::refusal;
 use crate::model::event::Look;
 use crate::state::StateError;
 
@@ -36,6 +37,14 @@ pub struct RedisOptions {
     pub timeout: Duration,
 }
 
+impl RedisOptions {
+    /// Host and port, as they are configured.
+    pub(super) fn address(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
 impl fmt::Debug for RedisOptions {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,34 +53,52 @@ impl fmt::Debug for RedisOptions {
 }
 
 pub(super) struct Link {
+    options: RedisOptions,
     client: Client,
-    subscriber: SubscriberClient,
+    ears: Arc<Ears>,
     looks: broadcast::Sender<Look>,
+    broken: Broken,
     tasks: Vec<AbortOnDropHandle<()>>,
+}
+
+/// Why the connection for commands broke, or could not be made again.
+type Broken = Arc<Mutex<Option<Error>>>;
+
+/// The connection for signals.
+struct Ears {
+    subscriber: Client,
+    channel: String,
+    /// Held while an answer is awaited, so that it belongs to one question.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Link {
     /// Connects, and listens to the signals of `channel`.
-    pub(super) async fn open(options: &RedisOptions, channel: String) -> Result<Self, StateError> {
+    pub(super) async fn open(options: &RedisOptions, channel: String) -> Result<Self, Error> {
         let builder = builder(options);
-        let (client, subscriber) = (builder.build()?, builder.build_subscriber_client()?);
+        let (client, subscriber) = (builder.build()?, builder.build()?);
         // From here on, not from when a task is first run: what comes before that would be lost.
         let messages = subscriber.message_rx();
         let looks = broadcast::channel(SIGNALS).0;
+        let ears = Arc::new(Ears { subscriber, channel, turn: tokio::sync::Mutex::default() });
+        let options = options.clone();
         // Whole from the beginning, so that one that fails half-way leaves no connection behind.
-        let mut link = Self { client, subscriber, looks, tasks: Vec::new() };
+        let mut link =
+            Self { options, client, ears, looks, broken: Broken::default(), tasks: Vec::new() };
         link.client.init().await?;
-        link.subscriber.init().await?;
+        link.ears.subscriber.init().await?;
         let tasks = [
-            link.subscriber.manage_subscriptions(),
+            tokio::spawn(Arc::clone(&link.ears).listen_again()),
             tokio::spawn(forward(messages, link.looks.clone())),
-            tokio::spawn(tell(link.client.clone())),
+            tokio::spawn(tell(link.client.clone(), Arc::clone(&link.broken))),
         ];
         link.tasks = tasks.map(AbortOnDropHandle::new).into();
-        link.subscriber.subscribe(channel).await?;
-        // fred waits until this was written, not until it was read. Redis answers in the order of questions.
-        let _: Value = link.subscriber.ping(None).await?;
+        link.listen().await?;
         Ok(link)
+    }
+
+    pub(super) fn options(&self) -> &RedisOptions {
+        &self.options
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -81,13 +108,58 @@ impl Link {
     pub(super) fn looks(&self) -> broadcast::Receiver<Look> {
         self.looks.subscribe()
     }
+
+    /// Makes sure that signals are heard.
+    pub(super) async fn listen(&self) -> Result<(), Error> {
+        self.ears.listen().await
+    }
+
+    /// What the error of a command means. Without a connection that is a timeout, which says less than the reason why
+    /// there is no connection.
+    pub(super) fn meaning(&self, error: Error) -> StateError {
+        let reason = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = reason.as_ref().filter(|_| !self.client.is_connected());
+        let refusal = reason.and_then(|reason| refusal::of(&self.options, reason));
+        refusal.unwrap_or_else(|| meaning(&self.options, error))
+    }
+}
+
+/// What an error means: that Redis refuses, or that it is away.
+pub(super) fn meaning(options: &RedisOptions, error: Error) -> StateError {
+    refusal::of(options, &error).unwrap_or_else(|| StateError::Unavailable(Box::new(error)))
+}
+
+impl Ears {
+    /// Subscribes, which may be repeated, and waits until Redis has done so.
+    async fn listen(&self) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        // fred expects no answer to SUBSCRIBE: it drops a refusal, or takes it for the answer to a command that is
+        // already sent. In a pipeline the PING is, and its answer stands for both.
+        let pipeline = self.subscriber.pipeline();
+        let _: () = pipeline.subscribe(self.channel.as_str()).await?;
+        let _: () = pipeline.ping(None).await?;
+        let _: Value = pipeline.last().await?;
+        Ok(())
+    }
+
+    /// Subscribes whenever the connection was made again.
+    async fn listen_again(self: Arc<Self>) {
+        use broadcast::error::RecvError;
+
+        let mut mended = self.subscriber.reconnect_rx();
+        while !matches!(mended.recv().await, Err(RecvError::Closed)) {
+            if let Err(error) = self.listen().await {
+                warn!(error = &error as &dyn std::error::Error, "signals are not heard");
+            }
+        }
+    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         // The clients are tasks that would go on. Without a runtime there are none left.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (client, subscriber) = (self.client.clone(), self.subscriber.clone());
+            let (client, subscriber) = (self.client.clone(), self.ears.subscriber.clone());
             runtime.spawn(async move {
                 let _ = client.quit().await;
                 let _ = subscriber.quit().await;
@@ -140,14 +212,19 @@ async fn forward(mut messages: broadcast::Receiver<Message>, looks: broadcast::S
 }
 
 /// Says when the connection breaks, and when it is there again.
-async fn tell(client: Client) {
-    let (mut broken, mut mended) = (client.error_rx(), client.reconnect_rx());
+async fn tell(client: Client, broken: Broken) {
+    let note = |error| *broken.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    let (mut errors, mut mended) = (client.error_rx(), client.reconnect_rx());
     loop {
         tokio::select! {
-            Ok((error, _)) = broken.recv() => {
+            Ok((error, _)) = errors.recv() => {
                 warn!(error = &error as &dyn std::error::Error, "the connection to Redis broke");
+                note(Some(error));
             }
-            Ok(server) = mended.recv() => info!(%server, "connected to Redis"),
+            Ok(server) = mended.recv() => {
+                info!(%server, "connected to Redis");
+                note(None);
+            }
             else => return,
         }
     }

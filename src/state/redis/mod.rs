@@ -11,31 +11,38 @@
 //! monitored             a monitor listened                   1 h
 //! monitored:since       and did so without a break           1 h
 //! processes, active, workers                                 the names of those above
+//! probe:entry           what a probe writes                 10 s
+//! probe:index           and what it keeps in a set          10 s
 //! look                  the channel of the signals
 //! ```
 //!
 //! Each behind the prefix. All times are those of the keys' expiry, so that no clock but Redis' counts.
 //!
+//! * `counts`: how much Redis refused and evicted.
 //! * `keys`: their names.
 //! * `link`: the connections.
 //! * `mosaic`: mosaics as bytes, which are painted where they are.
+//! * `peer`: what listens there instead of Redis.
+//! * `refusal`: what the answers mean by which Redis refuses.
 //! * `scripts`: what has to happen at once.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fred::prelude::*;
+use fred::types::InfoKind;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
+use self::counts::Counts;
 use self::keys::Keys;
 use self::link::Link;
 use self::scripts::Scripts;
 use super::watch::{self, Watch};
 use super::{
-    ACTIVE_TTL, ActiveJob, BOARD_TTL, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId, State,
-    StateError,
+    ACTIVE_TTL, ActiveJob, BOARD_TTL, Counters, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId,
+    State, StateError,
 };
 use crate::model::board::Board;
 use crate::model::event::Look;
@@ -44,21 +51,27 @@ use crate::model::mosaic::{Mosaic, Slot};
 use crate::model::process::{Process, Role};
 use crate::model::worker::{Heartbeat, Phase, WorkerId, WorkerView};
 
+mod counts;
 mod keys;
 mod link;
 mod mosaic;
+mod peer;
+mod refusal;
 mod scripts;
 
 pub use link::RedisOptions;
 
 /// How long it is remembered when a monitor listened: longer than any worker is silent and shown.
 const MONITORED_TTL: Duration = Duration::from_hours(1);
+/// How long the keys of a probe stay.
+const PROBE_TTL: Duration = Duration::from_secs(10);
 
 /// State in a Redis.
 pub struct RedisState {
     link: Link,
     keys: Keys,
     scripts: Scripts,
+    counts: Counts,
 }
 
 /// A worker's record.
@@ -76,11 +89,53 @@ impl Worker {
 }
 
 impl RedisState {
-    /// Connects. From then on, connections that break are made again.
+    /// Connects, and probes whether this Redis can be used. From then on, connections that break are made again.
     pub async fn connect(options: &RedisOptions) -> Result<Self, StateError> {
         let keys = Keys::new(&options.prefix);
-        let link = Link::open(options, keys.channel()).await?;
-        Ok(Self { link, keys, scripts: Scripts::new() })
+        let link = match Link::open(options, keys.channel()).await {
+            Ok(link) => link,
+            Err(error) => return Err(explain(options, link::meaning(options, error)).await),
+        };
+        let state = Self { link, keys, scripts: Scripts::new(), counts: Counts::default() };
+        match state.use_everything().await {
+            Ok(()) => Ok(state),
+            Err(error) => Err(explain(options, state.link.meaning(error)).await),
+        }
+    }
+
+    /// Runs commands, and counts a refusal.
+    async fn ask<T>(
+        &self,
+        commands: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StateError> {
+        commands.await.map_err(|error| {
+            let error = self.link.meaning(error);
+            self.note(&error);
+            error
+        })
+    }
+
+    fn note(&self, error: &StateError) {
+        if let StateError::Refused { .. } = error {
+            self.counts.refused(error);
+        }
+    }
+
+    /// Runs a script, publishes and subscribes: a user can be denied each of these alone. The message is empty, so
+    /// that no listener takes it for a signal.
+    async fn use_everything(&self) -> Result<(), Error> {
+        let keys = vec![self.keys.probe_entry(), self.keys.probe_index()];
+        let ttl = vec![millis(PROBE_TTL)];
+        let _: () = self.scripts.probe.evalsha_with_reload(self.client(), keys, ttl).await?;
+        let _: () = self.client().publish(self.keys.channel(), "").await?;
+        self.link.listen().await
+    }
+
+    /// How many keys the server has evicted since it started; none if the user may not ask.
+    async fn evicted(&self) -> Option<u64> {
+        let stats: String = self.client().info(Some(InfoKind::Stats)).await.ok()?;
+        let count = stats.lines().find_map(|line| line.strip_prefix("evicted_keys:"))?;
+        count.trim().parse().ok()
     }
 
     fn client(&self) -> &Client {
@@ -97,16 +152,18 @@ impl RedisState {
     ) -> Result<(), StateError> {
         let entry = serde_json::to_string(entry).expect("entries are plain data");
         let values: Vec<Value> = vec![name.into(), entry.into(), millis(ttl).into()];
-        let kept: Result<(), _> =
-            self.scripts.keep.evalsha_with_reload(self.client(), vec![key, index], values).await;
-        Ok(kept?)
+        let keys = vec![key, index];
+        self.ask(self.scripts.keep.evalsha_with_reload(self.client(), keys, values)).await
     }
 
     async fn drop_entry(&self, [key, index]: [String; 2], name: String) -> Result<(), StateError> {
-        let pipeline = self.client().pipeline();
-        let _: () = pipeline.del(key).await?;
-        let _: () = pipeline.srem(index, name).await?;
-        Ok(pipeline.all().await?)
+        self.ask(async {
+            let pipeline = self.client().pipeline();
+            let _: () = pipeline.del(key).await?;
+            let _: () = pipeline.srem(index, name).await?;
+            pipeline.all().await
+        })
+        .await
     }
 
     /// The entries of an index, each with the time that it has left.
@@ -115,8 +172,9 @@ impl RedisState {
         index: String,
         keys: String,
     ) -> Result<Vec<(T, Duration)>, StateError> {
+        let list = &self.scripts.list;
         let found: Vec<Value> =
-            self.scripts.list.evalsha_with_reload(self.client(), vec![index], vec![keys]).await?;
+            self.ask(list.evalsha_with_reload(self.client(), vec![index], vec![keys])).await?;
         let pairs = found.chunks_exact(2).filter_map(|pair| {
             // What another version wrote is as good as not there.
             let entry = serde_json::from_slice(pair[0].as_bytes()?).ok()?;
@@ -126,10 +184,13 @@ impl RedisState {
     }
 
     async fn watch(&self) -> Result<Option<Watch>, StateError> {
-        let pipeline = self.client().pipeline();
-        let _: () = pipeline.pttl(self.keys.monitored()).await?;
-        let _: () = pipeline.pttl(self.keys.monitored_since()).await?;
-        let (last, since): (i64, i64) = pipeline.all().await?;
+        let times = self.ask(async {
+            let pipeline = self.client().pipeline();
+            let _: () = pipeline.pttl(self.keys.monitored()).await?;
+            let _: () = pipeline.pttl(self.keys.monitored_since()).await?;
+            pipeline.all().await
+        });
+        let (last, since): (i64, i64) = times.await?;
         let age = |millis| left(millis).map(|left| MONITORED_TTL.saturating_sub(left));
         Ok(age(last).map(|last| Watch { since: age(since), last }))
     }
@@ -157,9 +218,11 @@ fn px(time: Duration) -> Expiration {
     Expiration::PX(millis(time))
 }
 
-impl From<fred::error::Error> for StateError {
-    fn from(error: fred::error::Error) -> Self {
-        Self::Unavailable(Box::new(error))
+/// Looks at the port if the error does not say what is wrong.
+async fn explain(options: &RedisOptions, error: StateError) -> StateError {
+    match error {
+        StateError::Unavailable(_) => peer::look(options).await.unwrap_or(error),
+        refused @ StateError::Refused { .. } => refused,
     }
 }
 
@@ -169,8 +232,8 @@ impl State for RedisState {
         if process.role == Role::Monitor {
             let keys = vec![self.keys.monitored(), self.keys.monitored_since()];
             let values = vec![millis(MONITORED_TTL), millis(SERVER_TTL)];
-            let _: () =
-                self.scripts.listen.evalsha_with_reload(self.client(), keys, values).await?;
+            let listen = &self.scripts.listen;
+            let _: () = self.ask(listen.evalsha_with_reload(self.client(), keys, values)).await?;
         }
         let (keys, name) = self.process(process);
         self.keep(keys, name, process, SERVER_TTL).await
@@ -193,7 +256,7 @@ impl State for RedisState {
         let values: Vec<Value> =
             vec![server.0.as_str().into(), millis(ACTIVE_TTL).into(), servers.into()];
         let keys = vec![self.keys.owner(job)];
-        Ok(self.scripts.claim.evalsha_with_reload(self.client(), keys, values).await?)
+        self.ask(self.scripts.claim.evalsha_with_reload(self.client(), keys, values)).await
     }
 
     async fn activate(&self, job: ActiveJob) -> Result<(), StateError> {
@@ -202,14 +265,17 @@ impl State for RedisState {
     }
 
     async fn forget(&self, job: JobId) -> Result<(), StateError> {
-        let pipeline = self.client().pipeline();
         let keys = [self.keys.owner(job), self.keys.active(&job.to_string()), self.keys.board(job)];
-        let _: () = pipeline.del(keys.to_vec()).await?;
-        for key in [self.keys.mosaic(job), self.keys.makers(job)] {
-            let _: () = pipeline.pexpire(key, millis(LAST_LOOK), None).await?;
-        }
-        let _: () = pipeline.srem(self.keys.active_jobs(), job.to_string()).await?;
-        Ok(pipeline.all().await?)
+        self.ask(async {
+            let pipeline = self.client().pipeline();
+            let _: () = pipeline.del(keys.to_vec()).await?;
+            for key in [self.keys.mosaic(job), self.keys.makers(job)] {
+                let _: () = pipeline.pexpire(key, millis(LAST_LOOK), None).await?;
+            }
+            let _: () = pipeline.srem(self.keys.active_jobs(), job.to_string()).await?;
+            pipeline.all().await
+        })
+        .await
     }
 
     async fn active(&self) -> Result<Vec<ActiveJob>, StateError> {
@@ -221,11 +287,12 @@ impl State for RedisState {
         let bytes = bincode::serde::encode_to_vec(&board, bincode::config::standard())
             .expect("a board is plain data");
         let value = Value::Bytes(bytes.into());
-        Ok(self.client().set(self.keys.board(job), value, Some(px(BOARD_TTL)), None, false).await?)
+        let key = self.keys.board(job);
+        self.ask(self.client().set(key, value, Some(px(BOARD_TTL)), None, false)).await
     }
 
     async fn board(&self, job: JobId) -> Result<Option<Board>, StateError> {
-        let found: Option<bytes::Bytes> = self.client().get(self.keys.board(job)).await?;
+        let found: Option<bytes::Bytes> = self.ask(self.client().get(self.keys.board(job))).await?;
         let limited = bincode::config::standard().with_limit::<{ 16 << 20 }>();
         let read = |bytes: bytes::Bytes| {
             let (board, _): (Board, _) = bincode::serde::decode_from_slice(&bytes, limited).ok()?;
@@ -239,21 +306,24 @@ impl State for RedisState {
         let mut values: Vec<Value> = vec![millis(BOARD_TTL).into(), Value::Bytes(bytes.into())];
         values.extend(makers.into_iter().map(Value::from));
         let keys = vec![self.keys.mosaic(job), self.keys.makers(job)];
-        Ok(self.scripts.publish_mosaic.evalsha_with_reload(self.client(), keys, values).await?)
+        self.ask(self.scripts.publish_mosaic.evalsha_with_reload(self.client(), keys, values)).await
     }
 
     async fn paint(&self, job: JobId, slots: Vec<Slot>) -> Result<bool, StateError> {
         let mut values: Vec<Value> = vec![millis(BOARD_TTL).into()];
         values.extend(slots.into_iter().flat_map(mosaic::painting));
         let keys = vec![self.keys.mosaic(job), self.keys.makers(job)];
-        Ok(self.scripts.paint.evalsha_with_reload(self.client(), keys, values).await?)
+        self.ask(self.scripts.paint.evalsha_with_reload(self.client(), keys, values)).await
     }
 
     async fn mosaic(&self, job: JobId) -> Result<Option<Mosaic>, StateError> {
-        let pipeline = self.client().pipeline();
-        let _: () = pipeline.get(self.keys.mosaic(job)).await?;
-        let _: () = pipeline.hgetall(self.keys.makers(job)).await?;
-        let (bytes, makers): (Option<bytes::Bytes>, Vec<(String, u16)>) = pipeline.all().await?;
+        let parts = self.ask(async {
+            let pipeline = self.client().pipeline();
+            let _: () = pipeline.get(self.keys.mosaic(job)).await?;
+            let _: () = pipeline.hgetall(self.keys.makers(job)).await?;
+            pipeline.all().await
+        });
+        let (bytes, makers): (Option<bytes::Bytes>, Vec<(String, u16)>) = parts.await?;
         Ok(bytes.and_then(|bytes| mosaic::unpack(&bytes, &makers)))
     }
 
@@ -284,15 +354,25 @@ impl State for RedisState {
         self.drop_entry(keys, name).await
     }
 
-    async fn probe(&self) -> Result<(), StateError> {
-        Ok(self.client().ping(None).await?)
-    }
-
     async fn signal(&self, look: Look) -> Result<(), StateError> {
-        Ok(self.client().publish(self.keys.channel(), link::write(&look)).await?)
+        self.ask(self.client().publish(self.keys.channel(), link::write(&look))).await
     }
 
     fn looks(&self) -> broadcast::Receiver<Look> {
         self.link.looks()
+    }
+
+    async fn probe(&self) -> Result<(), StateError> {
+        if let Err(error) = self.use_everything().await {
+            let error = explain(self.link.options(), self.link.meaning(error)).await;
+            self.note(&error);
+            return Err(error);
+        }
+        self.counts.evicted(self.evicted().await);
+        Ok(())
+    }
+
+    fn counters(&self) -> Counters {
+        self.counts.read()
     }
 }

@@ -9,6 +9,7 @@ pub(super) struct Scripts {
     pub(super) claim: Script,
     pub(super) publish_mosaic: Script,
     pub(super) paint: Script,
+    pub(super) probe: Script,
 }
 
 /// entry, index; name, value, ttl. The index lives at least as long as the entry.
@@ -89,6 +90,16 @@ const PAINT: &str = "
     return 1
 ";
 
+/// entry, index; ttl. Writes two keys that expire and reads them back, as the other scripts do.
+const PROBE: &str = "
+    redis.call('SET', KEYS[1], 'probe', 'PX', ARGV[1])
+    redis.call('SADD', KEYS[2], 'probe')
+    redis.call('PEXPIRE', KEYS[2], ARGV[1])
+    if redis.call('GET', KEYS[1]) ~= redis.call('SMEMBERS', KEYS[2])[1] then
+        return redis.error_reply('ERR what was written is not read back')
+    end
+";
+
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
@@ -98,6 +109,7 @@ impl Scripts {
             claim: Script::from_lua(CLAIM),
             publish_mosaic: Script::from_lua(PUBLISH_MOSAIC),
             paint: Script::from_lua(PAINT),
+            probe: Script::from_lua(PROBE),
         }
     }
 }
