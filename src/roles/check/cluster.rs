@@ -10,6 +10,7 @@ use crate::queue::kafka::NOTE;
 use crate::roles::topics;
 use crate::service::outlook::{self, Fault};
 use crate::service::topics::{REASSIGN, Wanted, wanted};
+use crate::state::StateError;
 
 const BROKERS: &str = "kafka";
 const GROUPS: &str = "groups";
@@ -104,7 +105,10 @@ async fn redis(config: &Config) -> Check {
         return Check::bad(REDIS, Finding::Warning, text, "set `redis.address`");
     };
     match app::redis_state(redis).await {
-        Ok(_) => Check::ok(REDIS, format!("{} answers", redis.address)),
+        Ok(_) => Check::ok(REDIS, format!("{} takes scripts, writes and signals", redis.address)),
+        Err(StateError::Refused { cause, remedy }) => {
+            Check::bad(REDIS, Finding::Failed, cause.to_string(), &remedy)
+        }
         Err(error) => {
             let text = format!("{} cannot be used: {}", redis.address, causes::behind(&error));
             let remedy = "start it, or correct `redis.address` and the other keys beside it";
