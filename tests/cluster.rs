@@ -32,7 +32,7 @@ use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
 use crate::store::Redis;
 use crate::support::{PATIENCE, Process, block_on, data, open_files, picture};
 
-const TESTS: [(&str, Test); 12] = [
+const TESTS: [(&str, Test); 13] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
     ("topics_that_a_broker_compresses_are_read_and_each_tile_is_filtered_once", compressed),
     ("a_process_holds_few_connections_however_many_partitions_there_are", connections),
@@ -43,6 +43,7 @@ const TESTS: [(&str, Test); 12] = [
     ("a_monitor_that_is_stopped_makes_nobody_dead", monitor_stopped),
     ("at_rest_nothing_is_left_but_what_expires", at_rest),
     ("a_worker_whose_tile_takes_too_long_leaves_it_to_others", leaves_its_tile),
+    ("a_redis_that_refuses_is_waited_for_and_then_named", redis_refuses),
     ("a_page_hears_that_redis_is_away_and_that_it_is_back", redis_away),
     ("the_mill_is_seen_while_its_queue_is_away", kafka_away),
 ];
@@ -346,6 +347,31 @@ fn leaves_its_tile(services: &Services) {
     others.into_iter().for_each(Process::kill);
     leave_all([collector, monitor]);
     server.stop();
+}
+
+fn redis_refuses(services: &Services) {
+    let redis = Redis::start();
+    redis.obey("REPLICAOF 127.0.0.1 1");
+    let soon = [("STARTUP_TIMEOUT", "1s")];
+    let (kafka, refuses) = (&services.kafka.address, "is a replica: READONLY");
+    let mill = Mill::with(kafka, &redis.address(), "refuses", &soon);
+    let process = mill.role(&["monitor"], mill.data.path());
+    let told = process.log().wait_for("waiting for Redis");
+    assert!(told.contains(refuses), "{told}");
+    let told = process.log().wait_for("tilemill: ");
+    assert_eq!(process.died().code(), Some(3));
+    assert!(told.contains(refuses) && !told.contains("start it"), "{told}");
+    assert_eq!(told.matches("REPLICAOF NO ONE").count(), 1, "{told}");
+    let mill = Mill::new(kafka, &redis.address(), "mended");
+    let process = mill.role(&["monitor"], mill.data.path());
+    process.log().wait_for("waiting for Redis");
+    redis.obey("REPLICAOF NO ONE");
+    process.log().wait_for("monitoring");
+    process.leaves();
+    let mill = Mill::with(kafka, kafka, "swapped", &soon);
+    let process = mill.role(&["monitor"], mill.data.path());
+    process.log().wait_for("is a Kafka broker, not a Redis: correct `redis.address`");
+    assert_eq!(process.died().code(), Some(3));
 }
 
 fn redis_away(services: &Services) {

@@ -10,6 +10,7 @@
 mod conformance;
 mod store;
 mod support;
+mod unusable;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         found => found.map(|()| Redis::start()),
     };
     let mut all = SharedTests::new();
-    for (name, test) in CONFORMANCE.into_iter().chain(TESTS) {
+    for (name, test) in CONFORMANCE.into_iter().chain(TESTS).chain(unusable::TESTS) {
         all.push((name.to_owned(), Box::new(test)));
     }
     run_on(&arguments, redis, all)

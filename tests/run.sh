@@ -43,7 +43,7 @@ limited() {
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
   systemd-analyze:systemd nsenter:util-linux faketime:faketime
-  python3:python3 venv:python3-venv setpriv:util-linux)
+  python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl)
 
 # A part of Python that is a package of its own is no program that could be found.
 has() {

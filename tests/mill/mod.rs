@@ -172,7 +172,8 @@ impl Mill {
         named.expect("each topic has a name of its own").1
     }
 
-    fn role(&self, line: &[&str], data: &Path) -> Process {
+    /// A role that may not come as far as those above.
+    pub fn role(&self, line: &[&str], data: &Path) -> Process {
         let mut command = tilemill(data);
         command.args(line).env("TILEMILL_DATA_DIR", data.join("data")).envs(self.settings());
         Process::start(&mut command)

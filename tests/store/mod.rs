@@ -1,6 +1,9 @@
 //! A real Redis on a loopback address of its own, which ends with the test.
 
-use std::net::Ipv4Addr;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,24 +62,68 @@ impl Redis {
         }
     }
 
+    /// A Sentinel that watches this one, on another address.
+    pub fn sentinel(&self) -> Self {
+        let (folder, address) = (TempDir::new().unwrap(), own_address());
+        // A Sentinel keeps its state in its configuration, and does not start without that file.
+        let watch = format!("sentinel monitor watched {} {PORT} 1\n", self.address);
+        fs::write(folder.path().join("sentinel.conf"), watch).unwrap();
+        let mut sentinel = Self { folder, address, settings: Vec::new(), running: None };
+        sentinel.launch(&["sentinel.conf"], &["--sentinel"], "Sentinel ID is");
+        sentinel
+    }
+
     /// Starts it again, empty.
     pub fn resume(&mut self) {
+        let settings = self.settings.clone();
+        let mut line = vec!["--save", "", "--maxmemory", "256mb"];
+        line.extend(settings.iter().map(String::as_str));
+        self.launch(&[], &line, "Ready to accept connections");
+    }
+
+    /// The same with other settings.
+    pub fn resume_with(&mut self, settings: &[&str]) {
+        self.kill();
+        self.settings = settings.iter().map(ToString::to_string).collect();
+        self.resume();
+    }
+
+    fn launch(&mut self, file: &[&str], settings: &[&str], ready: &str) {
         // It must not outlive the test, however that ends.
         let mut command = Command::new("setpriv");
-        command.args([
-            "--pdeathsig",
-            "KILL",
-            "redis-server",
-            "--save",
-            "",
-            "--port",
-            &PORT.to_string(),
-        ]);
-        command.args(["--bind", &self.address.to_string(), "--maxmemory", "256mb"]);
-        command.args(["--logfile", "/proc/self/fd/2"]).args(&self.settings);
+        command.args(["--pdeathsig", "KILL", "redis-server"]);
+        command.args(file).args(["--port", &PORT.to_string(), "--bind", &self.address.to_string()]);
+        command.args(["--logfile", "/proc/self/fd/2"]).args(settings);
         let (child, log) = start(command.current_dir(self.folder.path()));
-        log.wait_for("Ready to accept connections");
+        log.wait_for(ready);
         self.running = Some((child, log));
+    }
+
+    /// Its working directory.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it answers to a command as a person would type it.
+    pub fn tell(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect((self.address, PORT)).unwrap();
+        write!(stream, "{command}\r\nQUIT\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// The same for a command that it has to accept.
+    pub fn obey(&self, command: &str) {
+        let answer = self.tell(command);
+        assert!(answer.starts_with("+OK"), "{command}: {answer}");
+    }
+
+    /// The same for several.
+    pub fn obey_all(&self, commands: &[&str]) {
+        for command in commands {
+            self.obey(command);
+        }
     }
 
     pub fn signal(&self, signal: Signal) {
