@@ -154,6 +154,13 @@ fn cluster(config: &Config) -> Vec<Rule> {
             kafka.timeout.duration() >= Duration::from_secs(1),
             "it must be at least 1 s",
         ));
+        let sessions = Duration::from_secs(1)..=Duration::from_mins(30);
+        rules.push(Rule::new(
+            "kafka.session_timeout",
+            kafka.session_timeout,
+            sessions.contains(&kafka.session_timeout.duration()),
+            "it must be from 1 s to 30 min: no broker allows longer ones, unless told to",
+        ));
     }
     if let Some(redis) = &config.redis {
         rules.push(Rule::new(

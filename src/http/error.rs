@@ -191,7 +191,11 @@ impl From<StorageError> for ApiError {
 
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
-        Self::Unavailable(error.into())
+        match error {
+            StateError::Unavailable(cause) => Self::Unavailable(cause),
+            // Its text tells whoever runs the mill what to do.
+            refused @ StateError::Refused { .. } => Self::Hindered(refused.to_string()),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::model::report::PutAside;
 use crate::model::worker::{Liveness, WorkerView};
 use crate::raster;
 use crate::service::PortError;
+use crate::state::Counters;
 
 type Number = Gauge<u64, AtomicU64>;
 type Labels = Vec<(&'static str, String)>;
@@ -49,6 +50,7 @@ const STATES: [(Liveness, &str); 4] = [
 pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
     let mut registry = Registry::with_prefix("tilemill");
     add_server(&mut registry, &api.app);
+    add_state(&mut registry, &api.app);
     let seen = timeout(PATIENCE, Seen::now(&api.app)).await;
     let seen = seen.ok().and_then(Result::ok);
     let ready = seen.as_ref().is_some_and(|seen| seen.queue.tiles_in_flight.is_some());
@@ -71,6 +73,25 @@ fn add_server(registry: &mut Registry, app: &App) {
     for status in ENDED {
         let labels = vec![("status", status.as_str().to_owned())];
         ended.get_or_create(&labels).set(app.ledger.count(status) as u64);
+    }
+}
+
+/// What the state store did not do or did not keep.
+fn add_state(registry: &mut Registry, app: &App) {
+    let Counters { refused, evicted } = app.state.counters();
+    let add = |registry: &mut Registry, name: &str, help: &str, count| {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(count);
+        registry.register(name, help, counter);
+    };
+    add(registry, "state_refusals", "Commands that Redis refused this server", refused);
+    if let Some(evicted) = evicted {
+        add(
+            registry,
+            "state_evicted_keys",
+            "Keys that Redis has evicted since it started",
+            evicted,
+        );
     }
 }
 

@@ -211,6 +211,7 @@ pub async fn queue(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
         Err(_) => Err("the queue does not answer".to_owned()),
     };
     let mut missing = missing_of(app, fleet);
+    missing.extend(partial_obstacles(app, fleet));
     let silence = in_flight.as_ref().err();
     missing.extend(silence.map(|why| format!("{why}; `tilemill check` looks what is wrong")));
     Ok(QueueView {
@@ -232,14 +233,14 @@ pub async fn tiles_in_flight(app: &App) -> Result<u64, QueueError> {
 
 /// What keeps jobs from going on, each with what to do about it.
 async fn missing(app: &App) -> Result<Vec<String>, PortError> {
-    // What is read there may be old, then.
+    // What can be read there may be old, then.
     if let Some(trouble) = app.cluster.state() {
         return Ok(vec![trouble]);
     }
     Ok(missing_of(app, &fleet(app).await?))
 }
 
-/// The services that answer and cannot be used, as this server or another process of the mill has noticed.
+/// The services that answer and cannot be used, as this server or the other processes of the mill have noticed.
 pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
     if let Some(trouble) = app.cluster.state() {
         return Ok(vec![trouble]);
@@ -247,29 +248,52 @@ pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
     Ok(obstacles_of(app, &fleet(app).await?))
 }
 
-fn obstacles_of(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String> {
+/// Obstacles that jobs cannot get round: this server's, and those that all processes of a role have.
+fn obstacles_of(app: &App, fleet: &Fleet) -> Vec<String> {
     let mut obstacles: Vec<String> = app.cluster.state().into_iter().collect();
     obstacles.extend(app.cluster.topics());
     obstacles.extend(app.health.obstacle());
-    let others = processes.iter().filter(|process| process.id != app.server.0);
-    let told = others.filter_map(|process| {
-        let text = process.report.obstacle.as_ref()?;
-        Some(format!("{} on {}: {text}", process.role.command(), process.host))
-    });
-    obstacles.extend(told);
+    for told in told_by_role(app, fleet) {
+        if told.iter().all(Option::is_some) {
+            obstacles.extend(told.into_iter().flatten());
+        }
+    }
+    obstacles
+}
+
+/// Obstacles of processes beside which others of their role have none: jobs go on, more slowly.
+fn partial_obstacles(app: &App, fleet: &Fleet) -> Vec<String> {
+    let told = told_by_role(app, fleet).into_iter();
+    let partial = told.filter(|told| told.iter().any(Option::is_none));
+    partial.flatten().flatten().collect()
+}
+
+/// For each role, what each of its processes has to say.
+fn told_by_role(app: &App, Fleet { processes, workers }: &Fleet) -> [Vec<Option<String>>; 4] {
+    let of = |role: Role| {
+        let processes = processes.iter().filter(|process| process.role == role);
+        let others = processes.filter(|process| process.id != app.server.0);
+        let told = others.map(|Process { host, report, .. }| {
+            let text = report.obstacle.as_ref()?;
+            Some(format!("{} on {host}: {text}", role.command()))
+        });
+        told.collect()
+    };
     let alive = workers.iter().filter(|worker| worker.state != Liveness::Dead);
-    let told = alive.filter_map(|WorkerView { heartbeat, .. }| {
+    let told = alive.map(|WorkerView { heartbeat, .. }| {
         let text = heartbeat.report.obstacle.as_ref()?;
         Some(format!("worker {} on {}: {text}", heartbeat.id, heartbeat.host))
     });
-    obstacles.extend(told);
-    obstacles
+    [told.collect(), of(Role::Serve), of(Role::Collect), of(Role::Monitor)]
 }
 
 /// Obstacles, then the roles that nobody plays.
 fn missing_of(app: &App, fleet: &Fleet) -> Vec<String> {
     let mut missing = obstacles_of(app, fleet);
-    missing.extend(roles_missing(app, fleet));
+    // Roles that run may not be able to say so.
+    if app.cluster.state().is_none() {
+        missing.extend(roles_missing(app, fleet));
+    }
     missing
 }
 

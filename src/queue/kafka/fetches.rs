@@ -19,8 +19,10 @@ use super::peer::Peer;
 
 /// How long a broker may wait for records before it says that there are none.
 const WAIT: Duration = Duration::from_millis(500);
-/// The same while some readers have no room, or are about to ask: they would wait for the others.
+/// The same while some readers have no room, or are about to ask, which would wait for the others: at first, and at
+/// last where that stays so.
 const SHORT_WAIT: Duration = Duration::from_millis(20);
+const LONGEST_SHORT_WAIT: Duration = Duration::from_millis(100);
 /// How long a request waits for readers that were answered just now and ask again.
 const GRACE: Duration = Duration::from_millis(2);
 /// What one request asks for at most.
@@ -102,6 +104,10 @@ struct Lane {
     connection: Option<Connection>,
     /// The partitions that are read here, whether or not their readers wait just now.
     readers: BTreeSet<u32>,
+    /// Whether some came since the last request: others may come with them.
+    has_grown: bool,
+    /// How long the next request waits that goes without some of them.
+    short_wait: Duration,
     waiting: BTreeMap<u32, Wanted>,
     /// Partitions in the order in which they are asked for: a broker fills its answer from the front, so those that
     /// brought something go to the back.
@@ -116,6 +122,8 @@ impl Lane {
             address: peer.address().to_owned(),
             connection: None,
             readers: BTreeSet::new(),
+            has_grown: false,
+            short_wait: SHORT_WAIT,
             waiting: BTreeMap::new(),
             turns: Vec::new(),
         }
@@ -139,7 +147,7 @@ impl Lane {
                     Err(_) => break,
                 }
             }
-            let wait = if self.all_wait() { WAIT } else { SHORT_WAIT };
+            let wait = self.wait();
             let mut wanted = std::mem::take(&mut self.waiting);
             wanted.retain(|_, wanted| !wanted.fetched.is_closed());
             if !wanted.is_empty() {
@@ -154,6 +162,7 @@ impl Lane {
                 let partition = wanted.partition;
                 if self.readers.insert(partition) {
                     self.turns.push(partition);
+                    self.has_grown = true;
                 }
                 // A reader that was given up may have asked before.
                 self.waiting.insert(partition, wanted);
@@ -163,6 +172,19 @@ impl Lane {
                 self.turns.retain(|turn| *turn != partition);
             }
         }
+    }
+
+    /// How long the next request may wait.
+    fn wait(&mut self) -> Duration {
+        if std::mem::take(&mut self.has_grown) {
+            return SHORT_WAIT;
+        }
+        if self.all_wait() {
+            self.short_wait = SHORT_WAIT;
+            return WAIT;
+        }
+        let longer = (self.short_wait * 2).min(LONGEST_SHORT_WAIT);
+        std::mem::replace(&mut self.short_wait, longer)
     }
 
     fn all_wait(&self) -> bool {

@@ -35,6 +35,9 @@ use member::Member;
 /// How long to wait before a coordinator that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a member says that it lives, where a session has room for three of these.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
 /// A consumer group, as it is configured.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -71,7 +74,7 @@ impl Settings {
             topic: topic.to_owned(),
             session: group.session,
             rebalance: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(1),
+            heartbeat: HEARTBEAT.min(group.session / 3),
             refresh: Duration::from_secs(5),
         }
     }
