@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# fred 10.1.0 says Ok to subscribe() and psubscribe() of a user whom Redis refuses the channel (NOPERM): it takes the
-# command for done when it is sent, and drops the error that comes later. Nothing tells, and no message ever arrives.
-# ssubscribe() on the same connection waits for the answer and gives the error.
+# fred 10.1.0 says Ok to subscribe() and psubscribe() of a user whom Redis refuses the channel (NOPERM), as it expects
+# no answer to them. No message ever arrives. Worse, it takes the refusal for the answer to the next command on that
+# connection, and if more commands are on their way, each gets the answer to the one before: GET b gives what is in a.
+# ssubscribe() waits for its answer, and gives the error.
 #
-# Seen on 2026-11-30 with Redis 7.0.15 (receivers: what PUBLISH answers to somebody else):
-#   may: subscribe Ok, psubscribe Ok, ssubscribe Ok, receivers 2
-#   may not: subscribe Ok, psubscribe Ok, ssubscribe NOPERM, receivers 0
+# Seen on 2026-11-30 with Redis 7.0.15 (a is 1, b is 2; receivers: what PUBLISH answers to somebody else):
+#   may: subscribe Ok, psubscribe Ok, receivers 2, ssubscribe Ok; subscribe and GET a, b: Ok 1 2 (20 of 20)
+#   may not: subscribe Ok, psubscribe Ok, receivers 0, ssubscribe NOPERM; subscribe and GET a, b: Ok NOPERM 1 (20 of 20)
 #
-# Needs redis-server and cargo.
+# Needs redis-server and cargo. Builds fred, which takes a minute or two.
 set -euo pipefail
 command -v redis-server >/dev/null || { echo "redis-server is missing: apt-get install redis-server" >&2; exit 77; }
 work=$(mktemp -d)
@@ -29,9 +30,11 @@ version = "0.0.0"
 edition = "2021"
 [dependencies]
 fred = { version = "=10.1.0", default-features = false, features = ["i-std"] }
-tokio = { version = "=1.54.1", features = ["macros", "rt"] }
+tokio = { version = "=1.54.1", features = ["macros", "rt", "time"] }
 TOML
 cat > src/main.rs <<'RUST'
+use std::time::Duration;
+
 use fred::{prelude::*, types::RespVersion};
 
 async fn connected(user: &str) -> Client {
@@ -48,37 +51,45 @@ async fn connected(user: &str) -> Client {
     client
 }
 
-fn word(answer: Result<(), Error>) -> String {
-    match answer {
-        Ok(()) => "Ok".into(),
-        Err(error) => error.details().split(' ').next().unwrap().into(),
-    }
+fn word(answer: Result<String, Error>) -> String {
+    answer.unwrap_or_else(|error| error.details().split(' ').next().unwrap().into())
+}
+
+fn ok(answer: Result<(), Error>) -> String {
+    word(answer.map(|()| "Ok".into()))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let publisher = connected("may").await;
-    let mut told = Vec::new();
-    for (user, words) in [("may", "may"), ("maynot", "may not")] {
-        let client = connected(user).await;
-        let plain = word(client.subscribe("news").await);
-        let pattern = word(client.psubscribe("new*").await);
-        let sharded = word(client.ssubscribe("news").await);
-        // Whatever Redis had to say to the others has come before this.
-        client.ping::<()>(None).await.unwrap();
-        let receivers: i64 = publisher.publish("news", "anything").await.unwrap();
-        client.quit().await.unwrap();
-        told.push(format!("{words}: subscribe {plain}, psubscribe {pattern}, ssubscribe {sharded}, receivers {receivers}"));
-        println!("{}", told.last().unwrap());
+    for (key, value) in [("a", "1"), ("b", "2")] {
+        publisher.set::<(), _, _>(key, value, None, None, false).await.unwrap();
     }
-    assert_eq!(
-        told,
-        [
-            "may: subscribe Ok, psubscribe Ok, ssubscribe Ok, receivers 2",
-            "may not: subscribe Ok, psubscribe Ok, ssubscribe NOPERM, receivers 0",
-        ],
-        "it has changed"
-    );
+    for (user, words, hearing, gets) in [
+        ("may", "may", "receivers 2, ssubscribe Ok", "Ok 1 2"),
+        ("maynot", "may not", "receivers 0, ssubscribe NOPERM", "Ok NOPERM 1"),
+    ] {
+        let client = connected(user).await;
+        let plain = ok(client.subscribe("news").await);
+        let pattern = ok(client.psubscribe("new*").await);
+        // Redis has seen to both by then.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let receivers: i64 = publisher.publish("news", "anything").await.unwrap();
+        let sharded = ok(client.ssubscribe("news").await);
+        let alone = format!("subscribe {plain}, psubscribe {pattern}, receivers {receivers}, ssubscribe {sharded}");
+        client.quit().await.unwrap();
+
+        let mut times = 0;
+        for _ in 0..20 {
+            let client = connected(user).await;
+            let (heard, a, b) = tokio::join!(client.subscribe("news"), client.get("a"), client.get("b"));
+            times += usize::from(format!("{} {} {}", ok(heard), word(a), word(b)) == gets);
+            client.quit().await.unwrap();
+        }
+        println!("{words}: {alone}; subscribe and GET a, b: {gets} ({times} of 20)");
+        assert_eq!(alone, format!("subscribe Ok, psubscribe Ok, {hearing}"), "it has changed");
+        assert!(times > 10, "it has changed");
+    }
 }
 RUST
 cargo build --quiet
@@ -92,10 +103,12 @@ save ""
 user may on >secret ~* +@all allchannels
 user maynot on >secret ~* +@all resetchannels
 CONF
-timeout 60 redis-server redis.conf > redis.log &
+: > redis.log
+timeout 60 redis-server redis.conf >> redis.log 2>&1 &
 redis=$!
 for _ in {1..100}; do
   if grep -q "Ready to accept" redis.log; then break; fi
   sleep 0.1
 done
+grep -q "Ready to accept" redis.log || { echo "Redis does not start:"; cat redis.log; exit 1; } >&2
 timeout 30 cargo run --quiet -- "$address"

@@ -8,7 +8,8 @@
 #
 # Needs Java 17 and Maven. Runs for about half a minute.
 set -euo pipefail
-command -v java mvn >/dev/null || { echo "Java or Maven is missing: apt-get install openjdk-17-jdk maven" >&2; exit 77; }
+command -v java >/dev/null && command -v mvn >/dev/null ||
+  { echo "Java or Maven is missing: apt-get install openjdk-17-jdk maven" >&2; exit 77; }
 work=$(mktemp -d)
 broker=
 stop() {
@@ -27,9 +28,15 @@ cat > pom.xml <<'XML'
   <artifactId>finding</artifactId>
   <version>0</version>
   <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>4.3.0</version></dependency>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>4.3.0</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>4.3.0</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>4.3.0</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
+    </dependency>
   </dependencies>
 </project>
 XML
@@ -54,7 +61,8 @@ topic() {
   tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$address:9092" "$@"
 }
 tool kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c server.properties > formatted
-"${java[@]}" kafka.Kafka server.properties > broker.log 2>&1 &
+: > broker.log
+"${java[@]}" kafka.Kafka server.properties >> broker.log 2>&1 &
 broker=$!
 for _ in {1..120}; do
   if grep -q "Kafka Server started" broker.log; then break; fi
@@ -65,12 +73,14 @@ grep -q "Kafka Server started" broker.log || { echo "the broker does not start:"
 topic --create --topic t --partitions 1 --replication-factor 1 --config min.insync.replicas=2 > created
 topic --describe --topic t > described
 topic --describe --topic t --under-min-isr-partitions > under
-tool org.apache.kafka.tools.VerifiableProducer --bootstrap-server "$address:9092" --topic t --acks -1 --max-messages 1 > sent
+tool org.apache.kafka.tools.VerifiableProducer --bootstrap-server "$address:9092" --topic t --acks -1 \
+  --max-messages 1 > sent
 end=$(tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$address:9092" --topic t)
 replicas=$(grep -o 'ReplicationFactor: [0-9]*' described)
 told="replicas ${replicas#*: }, $(grep -o 'min.insync.replicas=[0-9]*' described), "
 told+="listed under it: $(grep -o 'Partition: [0-9]*' under || echo none); "
-told+="sent $(grep -o '"sent":[0-9]*' sent | cut -d: -f2), acked $(grep -o '"acked":[0-9]*' sent | cut -d: -f2), end offset $end"
+told+="sent $(grep -o '"sent":[0-9]*' sent | cut -d: -f2), "
+told+="acked $(grep -o '"acked":[0-9]*' sent | cut -d: -f2), end offset $end"
 echo "$told"
-[ "$told" = "replicas 1, min.insync.replicas=2, listed under it: Partition: 0; sent 1, acked 1, end offset t:0:1" ] ||
-  { echo "it has changed" >&2; exit 1; }
+expected="replicas 1, min.insync.replicas=2, listed under it: Partition: 0; sent 1, acked 1, end offset t:0:1"
+[ "$told" = "$expected" ] || { echo "it has changed" >&2; exit 1; }
