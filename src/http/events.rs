@@ -2,8 +2,9 @@
 //!
 //! Each event carries the whole of what it is about (`jobs`, `workers`, `processes`, `queue`, `job`), and
 //! `tiles` what a client does not know of a mosaic, so nothing has to be resumed: who reconnects gets
-//! everything again. A followed job that is deleted is `gone`. While the mill cannot be looked at, there is
-//! only `trouble`, and everything again when that is over. Events are made once for all clients.
+//! everything again. A followed job that is deleted is `gone`. While the mill cannot be looked at, `trouble` comes
+//! behind what is known of the jobs all the same, and everything again when that is over. Events are made once for all
+//! clients.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -26,11 +27,11 @@ use super::Api;
 use super::description::{Internal, Malformed, NotFound};
 use super::error::ApiError;
 use super::live::Live;
-use super::view::{self, Links};
+use super::view::{self, JobView, Links};
 use crate::app::App;
 use crate::model::job::{JobId, Status};
 use crate::service::PortError;
-use crate::state::{LAST_LOOK, StateError};
+use crate::state::LAST_LOOK;
 use crate::{blocking, causes};
 
 /// Changes are told at most this often.
@@ -67,8 +68,10 @@ struct Frame {
     common: Vec<Bytes>,
     /// To those who follow a job.
     jobs: BTreeMap<JobId, JobFrame>,
-    /// Instead of all that: why the mill cannot be looked at.
+    /// Why the mill cannot be looked at.
     trouble: Option<Bytes>,
+    /// Whether the jobs are known all the same; if not, the trouble is told instead of everything.
+    is_known: bool,
 }
 
 /// The list of jobs as it was told.
@@ -146,12 +149,8 @@ impl Hub {
                 Ok(())
             }
             Err(error) => {
-                let mut trouble =
-                    event("trouble", &serde_json::json!({ "error": causes::all(&error) }));
-                if let Some(old) = &before.trouble {
-                    stay(&mut trouble, old);
-                }
-                self.frames.send_modify(|frame| frame.trouble = Some(trouble));
+                let trouble = Some(trouble_event(&causes::all(&error), &before));
+                self.frames.send_modify(|frame| (frame.trouble, frame.is_known) = (trouble, false));
                 Err(error)
             }
         };
@@ -160,9 +159,8 @@ impl Hub {
     }
 
     async fn frame(&self, before: &Frame, app: &App) -> Result<Frame, PortError> {
-        // Much of what could be read there would be old, and nobody would learn why.
         if let Some(trouble) = app.cluster.state() {
-            return Err(StateError::Unavailable(trouble.into()).into());
+            return hindered(&self.followed, before, trouble, app).await;
         }
         let list = list(app, before.list.as_ref()).await?;
         let mut common = common(app).await?;
@@ -174,8 +172,26 @@ impl Hub {
             let known = before.jobs.get(&job).cloned().unwrap_or_default();
             jobs.insert(job, follow(app, job, known).await?);
         }
-        Ok(Frame { list: Some(list), common, jobs, trouble: None })
+        Ok(Frame { list: Some(list), common, jobs, trouble: None, is_known: true })
     }
+}
+
+/// What is told where the state cannot be used: the jobs, which name that, as far as they are known without it.
+async fn hindered(
+    followed: &Followed,
+    before: &Frame,
+    trouble: String,
+    app: &App,
+) -> Result<Frame, PortError> {
+    let list = list(app, before.list.as_ref()).await?;
+    let mut jobs = BTreeMap::new();
+    for job in followed.jobs() {
+        let known = before.jobs.get(&job).cloned().unwrap_or_default();
+        let about = about(app, job, &known).await?;
+        jobs.insert(job, JobFrame { about: Some(about), ..known });
+    }
+    let trouble = Some(trouble_event(&trouble, before));
+    Ok(Frame { list: Some(list), common: Vec::new(), jobs, trouble, is_known: true })
 }
 
 /// Leaves what is the same the same, so that listeners see it by its address.
@@ -212,15 +228,11 @@ async fn common(app: &App) -> Result<Vec<Bytes>, PortError> {
 
 async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, PortError> {
     let Some(entry) = app.ledger.get(job) else {
-        let gone = event("gone", &serde_json::json!({ "id": job }));
-        return Ok(JobFrame { about: Some(gone), ..JobFrame::default() });
+        return Ok(JobFrame { about: Some(gone(job)), ..JobFrame::default() });
     };
     let view = view::job(app, &entry).await?;
     let is_told = |live: &Arc<Live>| live.tells(view.tiles_done, view.attempts);
-    let mut about = event("job", &view);
-    if let Some(old) = &known.about {
-        stay(&mut about, old);
-    }
+    let about = told_of(&view, &known);
     let is_over = entry.outcome.as_ref().is_some_and(|outcome| outcome.age() > LAST_LOOK);
     let is_early = entry.plan.tiles() > MANY_TILES
         && known.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY);
@@ -229,6 +241,32 @@ async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, Port
     }
     let looked_at = Some(Instant::now());
     Ok(JobFrame { about: Some(about), live: live(app, job, known.live).await?, looked_at })
+}
+
+/// What is told of a job without its mosaic.
+async fn about(app: &App, job: JobId, known: &JobFrame) -> Result<Bytes, PortError> {
+    let Some(entry) = app.ledger.get(job) else { return Ok(gone(job)) };
+    Ok(told_of(&view::job(app, &entry).await?, known))
+}
+
+fn gone(job: JobId) -> Bytes {
+    event("gone", &serde_json::json!({ "id": job }))
+}
+
+fn told_of(view: &JobView, known: &JobFrame) -> Bytes {
+    let mut about = event("job", view);
+    if let Some(old) = &known.about {
+        stay(&mut about, old);
+    }
+    about
+}
+
+fn trouble_event(text: &str, before: &Frame) -> Bytes {
+    let mut trouble = event("trouble", &serde_json::json!({ "error": text }));
+    if let Some(old) = &before.trouble {
+        stay(&mut trouble, old);
+    }
+    trouble
 }
 
 /// The mosaic now; the one before as long as none is published.
@@ -300,7 +338,7 @@ pub struct Follow {
 /// `/api/jobs`), `workers`, `processes`, `queue`, and `job` for the one that was asked for, with its
 /// `tiles` as they come back: small pixels in base64, for the page. First comes everything, then what
 /// has changed. Nothing has to be resumed: who reconnects gets everything again. `alive` says nothing, after
-/// ten seconds without another event; `trouble` says why there is nothing else for now.
+/// ten seconds without another event; `trouble` says why there is nothing else for now but, at best, the jobs.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -381,18 +419,25 @@ impl Listener {
     fn news(&mut self, mut frame: Frame) -> Vec<Bytes> {
         let job = self.job.as_ref().map(|follower| follower.job);
         let mut followed = JobFrame::default();
-        let now: Vec<Bytes> = if let Some(trouble) = frame.trouble {
-            vec![trouble]
-        } else {
+        let mut now: Vec<Bytes> = if frame.is_known {
             followed = job.and_then(|job| frame.jobs.remove(&job)).unwrap_or_default();
             let list = frame.list.map(|list| list.event);
             list.into_iter().chain(frame.common).chain(followed.about.take()).collect()
+        } else {
+            Vec::new()
         };
         let is_told = |event: &Bytes| self.told.iter().any(|told| told.as_ptr() == event.as_ptr());
         let mut news: Vec<_> = now.iter().filter(|event| !is_told(event)).cloned().collect();
         if let (Some(job), Some(live)) = (job, &followed.live) {
             news.extend(live.news(job, self.seen));
             self.seen = live.revision();
+        }
+        // Told again behind whatever is told: what comes last says how it is.
+        if let Some(trouble) = frame.trouble {
+            if !news.is_empty() || !is_told(&trouble) {
+                news.push(trouble.clone());
+            }
+            now.push(trouble);
         }
         self.told = now;
         news

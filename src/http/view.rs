@@ -153,13 +153,19 @@ pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
 async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, PortError> {
     let board = match entry.outcome {
         Some(_) => None,
-        None => match app.state.board(entry.plan.id).await {
-            // A state that cannot be used is an obstacle, which the job names.
-            Err(_) if app.cluster.state().is_some() => None,
-            board => board?,
-        },
+        None => board(app, entry.plan.id).await?,
     };
     Ok(build(entry, board.as_ref(), missing))
+}
+
+/// The board of a job; as it was seen last, where the state cannot be used.
+async fn board(app: &App, job: JobId) -> Result<Option<Board>, PortError> {
+    if app.cluster.state().is_some() {
+        return Ok(app.cluster.last_board(job));
+    }
+    let board = app.state.board(job).await?;
+    board.iter().for_each(|board| app.cluster.note_board(job, board));
+    Ok(board)
 }
 
 /// A page of jobs, newest first, and how many jobs there are.

@@ -1,6 +1,7 @@
 //! What is wrong with a cluster, looked for all the time: a service that answers and cannot be used is named
 //! before somebody waits for it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use tracing::{info, warn};
 
 use super::topics::Wanted;
 use crate::causes;
+use crate::model::board::Board;
+use crate::model::job::JobId;
 use crate::model::tile::TileTask;
 use crate::queue::Topic;
 use crate::queue::admin::{TopicAdmin, TopicState};
@@ -18,6 +21,8 @@ use crate::state::State;
 /// How often the state is tried, and the topics are looked at.
 const TRY_STATE_EVERY: Duration = Duration::from_secs(2);
 const LOOK_AT_TOPICS_EVERY: Duration = Duration::from_secs(4);
+/// More jobs than are in work at a time, as a rule.
+const BOARDS: usize = 64;
 
 /// What was seen last; copies are the same.
 #[derive(Clone, Default)]
@@ -30,6 +35,8 @@ struct Seen {
     topics: Vec<String>,
     /// Members of the group that filters tiles, where that is known.
     members: Option<usize>,
+    /// The last boards of jobs in work.
+    boards: BTreeMap<JobId, Board>,
 }
 
 impl Outlook {
@@ -42,6 +49,22 @@ impl Outlook {
     #[must_use]
     pub fn state(&self) -> Option<String> {
         self.seen().state.clone()
+    }
+
+    /// Keeps a job's board as it is now.
+    pub fn note_board(&self, job: JobId, board: &Board) {
+        let boards = &mut self.seen().boards;
+        boards.insert(job, board.clone());
+        // The oldest have ended, or wait again.
+        while boards.len() > BOARDS {
+            boards.pop_first();
+        }
+    }
+
+    /// A job's board as it was seen last, for when the state cannot be asked.
+    #[must_use]
+    pub fn last_board(&self, job: JobId) -> Option<Board> {
+        self.seen().boards.get(&job).cloned()
     }
 
     /// What is wrong with the topics, in words.
