@@ -391,7 +391,7 @@ fn redis_without_writes(shared: &Shared) {
     let rows: [Row<'_>; 5] = [
         (
             &obey("CONFIG SET maxmemory 1"),
-            &["takes no writes", "OOM command not allowed", "raise maxmemory"],
+            &["takes no writes", "OOM command not allowed", "maxmemory-policy"],
             &obey("CONFIG SET maxmemory 256mb"),
         ),
         (
