@@ -1,8 +1,8 @@
 //! The brokers of a cluster: how they are reached, and what they say of themselves.
 //!
 //! A process holds few connections to each broker, whatever the number of partitions: one for requests that are
-//! answered at once, one for records that it sends (`producer`), and one for each group that it is a member of
-//! and for what it reads there (`group`, `fetches`).
+//! answered at once, two for records that it sends (`producer`), one for each group that it is a member of (`group`), and
+//! up to three for what it reads there (`fetches`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -386,9 +386,10 @@ impl Cluster {
         partitions.iter().map(offset).collect()
     }
 
-    /// What sends records to a broker, for all its partitions.
-    pub(super) fn producer<'a>(&self, peer: &'a Peer) -> &'a Producer {
-        peer.producer.get_or_init(|| Producer::start(self.downgrade(), peer.address()))
+    /// What sends the records of a partition to its broker, and those of many others.
+    pub(super) fn producer<'a>(&self, peer: &'a Peer, partition: u32) -> &'a Producer {
+        let producer = &peer.producers[partition as usize % peer.producers.len()];
+        producer.get_or_init(|| Producer::start(self.downgrade(), peer.address()))
     }
 }
 

@@ -1,7 +1,10 @@
 //! What the readers of one consumer want from the brokers: all that wait for the same broker ask in one request,
-//! over one connection.
+//! over one of three connections. A broker answers a connection's requests one after the other. So those whose partitions
+//! have just brought something ask over two whose requests come back at once, and the others over one whose requests
+//! wait for records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,20 +22,50 @@ use super::peer::Peer;
 
 /// How long a broker may wait for records before it says that there are none.
 const WAIT: Duration = Duration::from_millis(500);
-/// The same while some readers have no room, or are about to ask, which would wait for the others: at first, and at
-/// last where that stays so.
+/// The same while some readers are busy, or about to ask, which would wait for the others: at first, and at last where
+/// that stays so.
 const SHORT_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_SHORT_WAIT: Duration = Duration::from_millis(100);
+/// The same for busy readers, when all of them ask: where something came just now, more may follow.
+const BUSY_WAIT: Duration = Duration::from_millis(10);
 /// How long a request waits for readers that were answered just now and ask again.
 const GRACE: Duration = Duration::from_millis(2);
-/// What one request asks for at most.
-const ALL_BYTES: i32 = 32 << 20;
+/// What one request asks for at most, so that the answer gets its memory in one piece.
+const ALL_BYTES: i32 = 7 << 20;
+
+/// Whether a partition has just brought something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Pace {
+    Idle,
+    Busy,
+}
+
+/// Which of the connections to a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Way {
+    Idle,
+    /// One of so many, so that one answer comes while another is taken apart.
+    Busy(u32),
+}
+
+const BUSY_WAYS: u32 = 2;
+
+impl Way {
+    fn of(partition: u32, pace: Pace) -> Self {
+        match pace {
+            Pace::Idle => Self::Idle,
+            Pace::Busy => Self::Busy(partition % BUSY_WAYS),
+        }
+    }
+}
 
 /// The readers of one consumer.
 pub(super) struct Fetches {
     cluster: Cluster,
     topic: String,
-    lanes: Mutex<HashMap<String, mpsc::UnboundedSender<Ask>>>,
+    lanes: Mutex<HashMap<(String, Way), mpsc::UnboundedSender<Ask>>>,
+    /// How many readers are busy.
+    busy: Arc<AtomicUsize>,
 }
 
 /// What a broker says of one partition.
@@ -44,69 +77,88 @@ enum Ask {
     Gone(u32),
 }
 
+/// What a reader wants: as many records from `offset` on as have `bytes`, or a larger one alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    pub(super) partition: u32,
+    pub(super) offset: u64,
+    pub(super) bytes: i32,
+}
+
 struct Wanted {
-    partition: u32,
-    offset: u64,
-    bytes: i32,
+    range: Range,
     fetched: oneshot::Sender<Fetched>,
 }
 
 impl Fetches {
     pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
-        Self { cluster: cluster.clone(), topic: topic.to_owned(), lanes: Mutex::default() }
+        let (cluster, topic) = (cluster.clone(), topic.to_owned());
+        Self { cluster, topic, lanes: Mutex::default(), busy: Arc::default() }
     }
 
-    fn lane(&self, peer: &Peer) -> mpsc::UnboundedSender<Ask> {
+    fn lane(&self, peer: &Peer, way: Way) -> mpsc::UnboundedSender<Ask> {
         // No code that can panic runs under the lock.
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(peer.address()).filter(|lane| !lane.is_closed()) {
+        let key = (peer.address().to_owned(), way);
+        if let Some(lane) = lanes.get(&key).filter(|lane| !lane.is_closed()) {
             return lane.clone();
         }
         let (lane, asks) = mpsc::unbounded_channel();
-        tokio::spawn(Lane::new(&self.cluster, &self.topic, peer).run(asks));
-        lanes.insert(peer.address().to_owned(), lane.clone());
+        tokio::spawn(Lane::new(self, peer, way).run(asks));
+        lanes.insert(key, lane.clone());
         lane
     }
 
-    /// Asks a broker for the records of a partition from `offset` on: as many as have `bytes`, or a larger one alone,
-    /// or none if there are none for a while.
-    pub(super) async fn fetch(
-        &self,
-        peer: &Peer,
-        partition: u32,
-        offset: u64,
-        bytes: i32,
-    ) -> Fetched {
+    /// Asks a broker for records; none come if there are none for a while.
+    pub(super) async fn fetch(&self, peer: &Peer, pace: Pace, range: Range) -> Fetched {
         let (fetched, answer) = oneshot::channel();
         let ended = || {
             let source = std::io::ErrorKind::NotConnected.into();
             Arc::new(KafkaError::Broken { address: peer.address().to_owned(), source })
         };
-        let wanted = Wanted { partition, offset, bytes, fetched };
-        self.lane(peer).send(Ask::For(wanted)).map_err(|_| ended())?;
+        let way = Way::of(range.partition, pace);
+        let wanted = Wanted { range, fetched };
+        self.lane(peer, way).send(Ask::For(wanted)).map_err(|_| ended())?;
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Says that a partition is not read from this broker any more: nobody waits for its reader.
-    pub(super) fn leave(&self, peer: &Peer, partition: u32) {
+    /// Notes that a reader's pace has changed: nobody waits for it where it was before.
+    pub(super) fn change(&self, peer: &Peer, partition: u32, to: Pace) {
+        let before = match to {
+            Pace::Idle => {
+                self.busy.fetch_sub(1, Relaxed);
+                Pace::Busy
+            }
+            Pace::Busy => {
+                self.busy.fetch_add(1, Relaxed);
+                Pace::Idle
+            }
+        };
+        self.leave(peer, partition, before);
+    }
+
+    /// Says that a partition is not read from this broker at this pace any more: nobody waits for its reader.
+    pub(super) fn leave(&self, peer: &Peer, partition: u32, pace: Pace) {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(peer.address()) {
+        if let Some(lane) = lanes.get(&(peer.address().to_owned(), Way::of(partition, pace))) {
             let _ = lane.send(Ask::Gone(partition));
         }
     }
 }
 
-/// The requests to one broker.
+/// The requests to one broker over one connection.
 struct Lane {
     cluster: Cluster,
     topic: String,
     address: String,
+    way: Way,
+    busy: Arc<AtomicUsize>,
     connection: Option<Connection>,
     /// The partitions that are read here, whether or not their readers wait just now.
     readers: BTreeSet<u32>,
     /// Whether some came since the last request: others may come with them.
     has_grown: bool,
-    /// How long the next request waits that goes without some of them.
+    /// How long the next request waits while some are busy.
     short_wait: Duration,
     waiting: BTreeMap<u32, Wanted>,
     /// Partitions in the order in which they are asked for: a broker fills its answer from the front, so those that
@@ -115,11 +167,13 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(cluster: &Cluster, topic: &str, peer: &Peer) -> Self {
+    fn new(fetches: &Fetches, peer: &Peer, way: Way) -> Self {
         Self {
-            cluster: cluster.clone(),
-            topic: topic.to_owned(),
+            cluster: fetches.cluster.clone(),
+            topic: fetches.topic.clone(),
             address: peer.address().to_owned(),
+            way,
+            busy: Arc::clone(&fetches.busy),
             connection: None,
             readers: BTreeSet::new(),
             has_grown: false,
@@ -136,11 +190,17 @@ impl Lane {
                 let Some(ask) = asks.recv().await else { return };
                 self.note(ask);
             }
-            let deadline = Instant::now() + GRACE;
             while let Ok(ask) = asks.try_recv() {
                 self.note(ask);
             }
-            while !self.all_wait() {
+            // Others that were answered with the first are about to ask, too.
+            tokio::task::yield_now().await;
+            while let Ok(ask) = asks.try_recv() {
+                self.note(ask);
+            }
+            // Whoever is idle and was answered asks again at once.
+            let deadline = Instant::now() + GRACE;
+            while self.way == Way::Idle && !self.all_wait() {
                 match timeout_at(deadline, asks.recv()).await {
                     Ok(Some(ask)) => self.note(ask),
                     Ok(None) => return,
@@ -159,7 +219,7 @@ impl Lane {
     fn note(&mut self, ask: Ask) {
         match ask {
             Ask::For(wanted) => {
-                let partition = wanted.partition;
+                let partition = wanted.range.partition;
                 if self.readers.insert(partition) {
                     self.turns.push(partition);
                     self.has_grown = true;
@@ -176,10 +236,14 @@ impl Lane {
 
     /// How long the next request may wait.
     fn wait(&mut self) -> Duration {
-        if std::mem::take(&mut self.has_grown) {
+        let has_grown = std::mem::take(&mut self.has_grown);
+        if self.way != Way::Idle {
+            return if self.all_wait() { BUSY_WAIT } else { Duration::ZERO };
+        }
+        if has_grown {
             return SHORT_WAIT;
         }
-        if self.all_wait() {
+        if self.busy.load(Relaxed) == 0 && self.all_wait() {
             self.short_wait = SHORT_WAIT;
             return WAIT;
         }
@@ -207,15 +271,16 @@ impl Lane {
         let has_records =
             |data: &&mut PartitionData| data.records.as_ref().is_some_and(|r| !r.is_empty());
         let full: Vec<&mut PartitionData> = partitions.iter_mut().filter(has_records).collect();
-        let is_shared = full.len() > 1;
+        let bytes = |data: &PartitionData| data.records.as_ref().map_or(0, Bytes::len);
+        let all: usize = full.iter().map(|data| bytes(data)).sum();
         for data in full {
             let number = u32::try_from(data.partition_index).unwrap_or(u32::MAX);
             self.turns.retain(|turn| *turn != number);
             if self.readers.contains(&number) {
                 self.turns.push(number);
             }
-            // The records of a partition that is read slowly must not keep those of all others in memory.
-            if is_shared {
+            // A few records of a partition that is read slowly must not keep those of all others in memory.
+            if bytes(data) < all / 16 {
                 data.records = data.records.take().map(|records| Bytes::copy_from_slice(&records));
             }
         }
@@ -250,12 +315,12 @@ impl Lane {
     fn request(&self, wanted: &BTreeMap<u32, Wanted>, wait: Duration) -> FetchRequest {
         let in_turn = self.turns.iter().filter_map(|partition| wanted.get(partition));
         // Those whose reader has just gone elsewhere have no turn any more.
-        let late = wanted.values().filter(|wanted| !self.turns.contains(&wanted.partition));
-        let partition = |wanted: &Wanted| {
+        let late = wanted.values().filter(|wanted| !self.turns.contains(&wanted.range.partition));
+        let partition = |Wanted { range, .. }: &Wanted| {
             FetchPartition::default()
-                .with_partition(signed(wanted.partition))
-                .with_fetch_offset(i64::try_from(wanted.offset).unwrap_or(i64::MAX))
-                .with_partition_max_bytes(wanted.bytes)
+                .with_partition(signed(range.partition))
+                .with_fetch_offset(i64::try_from(range.offset).unwrap_or(i64::MAX))
+                .with_partition_max_bytes(range.bytes)
         };
         let topic = FetchTopic::default()
             .with_topic(topic_name(&self.topic))

@@ -20,8 +20,8 @@ pub(super) struct Peer {
     address: String,
     /// For requests that are answered at once; one at a time. None while there is no connection.
     pub(super) prompt: tokio::sync::Mutex<Option<Connection>>,
-    /// For records, which may take longer.
-    pub(super) producer: OnceLock<Producer>,
+    /// For records, which may take longer: one request is on its way while the next is made.
+    pub(super) producers: [OnceLock<Producer>; 2],
     trouble: Mutex<Option<Trouble>>,
 }
 
@@ -35,7 +35,8 @@ struct Trouble {
 impl Peer {
     pub(super) fn new(address: &str) -> Self {
         let (address, trouble) = (address.to_owned(), Mutex::default());
-        Self { address, prompt: tokio::sync::Mutex::default(), producer: OnceLock::new(), trouble }
+        let (prompt, producers) = (tokio::sync::Mutex::default(), Default::default());
+        Self { address, prompt, producers, trouble }
     }
 
     pub(super) fn address(&self) -> &str {

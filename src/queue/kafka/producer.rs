@@ -1,4 +1,4 @@
-//! Batches on their way to one broker, for all its partitions over one connection. What comes while a request is
+//! Batches on their way to one broker, for many partitions over one connection. What comes while a request is
 //! on its way goes together with the next.
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_response::PartitionData;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use tracing::warn;
 use super::batch::{Batch, Fetched, Opened, batches};
 use super::cluster::Cluster;
 use super::error::{KafkaError, accepted};
-use super::fetches::Fetches;
+use super::fetches::{Fetches, Pace, Range};
 use super::peer::Peer;
 use super::records::unsigned;
 use crate::blocking;
@@ -27,6 +28,7 @@ pub(super) struct Reader {
     topic: String,
     partition: u32,
     leader: Option<Arc<Peer>>,
+    pace: Pace,
     /// When what was known of the leader turned out to be wrong, or useless.
     doubted: Option<Instant>,
 }
@@ -61,7 +63,8 @@ impl Reader {
         partition: u32,
     ) -> Self {
         let (cluster, topic) = (cluster.clone(), topic.to_owned());
-        Self { cluster, fetches, topic, partition, leader: None, doubted: None }
+        let (leader, pace, doubted) = (None, Pace::Idle, None);
+        Self { cluster, fetches, topic, partition, leader, pace, doubted }
     }
 
     pub(super) fn partition(&self) -> u32 {
@@ -82,7 +85,14 @@ impl Reader {
     /// No request waits for this reader any more.
     fn leave(&mut self) {
         if let Some(leader) = self.leader.take() {
-            self.fetches.leave(&leader, self.partition);
+            self.change_pace(&leader, Pace::Idle);
+            self.fetches.leave(&leader, self.partition, Pace::Idle);
+        }
+    }
+
+    fn change_pace(&mut self, leader: &Peer, pace: Pace) {
+        if std::mem::replace(&mut self.pace, pace) != pace {
+            self.fetches.change(leader, self.partition, pace);
         }
     }
 
@@ -114,8 +124,11 @@ impl Reader {
                 Arc::clone(self.leader.insert(found))
             }
         };
-        let data = self.fetches.fetch(&leader, self.partition, offset, bytes).await;
+        let range = Range { partition: self.partition, offset, bytes };
+        let data = self.fetches.fetch(&leader, self.pace, range).await;
         let data = data.map_err(KafkaError::Again)?;
+        let is_empty = data.records.as_ref().is_none_or(Bytes::is_empty);
+        self.change_pace(&leader, if is_empty { Pace::Idle } else { Pace::Busy });
         accepted(data.error_code, None, || {
             format!("partition {} of {} cannot be read", self.partition, self.topic)
         })?;

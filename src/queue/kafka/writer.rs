@@ -204,7 +204,7 @@ impl Leader {
                 Arc::clone(self.peer.insert(found))
             }
         };
-        let producer = self.cluster.producer(&peer);
+        let producer = self.cluster.producer(&peer, self.partition);
         let answer = producer.append(&self.topic, self.partition, batch).await;
         let partition = answer.map_err(KafkaError::Again)?;
         let of_records = partition.record_errors.iter();
