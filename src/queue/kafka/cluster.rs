@@ -2,7 +2,7 @@
 //!
 //! A process holds few connections to each broker, whatever the number of partitions: one for requests that are
 //! answered at once, two for records that it sends (`producer`), one for each group that it is a member of (`group`), and
-//! up to three for what it reads there (`fetches`).
+//! up to nine for what it reads there (`fetches`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
