@@ -395,7 +395,10 @@ impl<M: Send + Sync + 'static> Refusing<M> {
         let mut refused = self.refused.subscribe();
         let wanted = *refused.borrow() + more;
         let refuses = refused.wait_for(|count| *count >= wanted);
-        tokio::time::timeout(PATIENCE, refuses).await.expect("it is tried").unwrap();
+        tokio::time::timeout(PATIENCE, refuses)
+            .await
+            .expect("it is tried")
+            .expect("the sender is here");
     }
 }
 

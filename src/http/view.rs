@@ -164,7 +164,9 @@ async fn board(app: &App, job: JobId) -> Result<Option<Board>, PortError> {
         return Ok(app.cluster.last_board(job));
     }
     let board = app.state.board(job).await?;
-    board.iter().for_each(|board| app.cluster.note_board(job, board));
+    if let Some(board) = &board {
+        app.cluster.note_board(job, board);
+    }
     Ok(board)
 }
 

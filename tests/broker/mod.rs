@@ -2,7 +2,7 @@
 //!
 //! Without it the tests are ignored, with the reason before their names; with
 //! `TILEMILL_TEST_REQUIRE=all` they fail. `TILEMILL_TEST_KAFKA=host:port` names one that runs already;
-//! `TILEMILL_TEST_KAFKA_ZOOKEEPER=1` gives a version before 4 a ZooKeeper in place of a controller.
+//! `TILEMILL_TEST_KAFKA_ZOOKEEPER=1` gives a version before 4 a `ZooKeeper` in place of a controller.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -150,7 +150,7 @@ pub struct Broker {
     keeper: Option<Keeper>,
 }
 
-/// A ZooKeeper, until it is dropped.
+/// A `ZooKeeper`, until it is dropped.
 struct Keeper(Child);
 
 impl Drop for Keeper {
@@ -176,7 +176,7 @@ impl Broker {
         Self::start_in(jars, None, 1, properties)
     }
 
-    /// A node with a number, of the cluster whose controller or ZooKeeper is at an address: its own, or another's.
+    /// A node with a number, of the cluster whose controller or `ZooKeeper` is at an address: its own, or another's.
     fn start_in(
         jars: &Path,
         controller: Option<Ipv4Addr>,

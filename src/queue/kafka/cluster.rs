@@ -210,7 +210,7 @@ impl Cluster {
         if answer.error_code != unknown {
             return error;
         }
-        let mechanisms: Vec<_> = answer.mechanisms.iter().map(|name| name.as_str()).collect();
+        let mechanisms: Vec<_> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
         let (address, mechanisms) = (peer.address().to_owned(), mechanisms.join(", "));
         peer.failed(KafkaError::Sasl { address, mechanisms })
     }

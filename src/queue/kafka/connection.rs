@@ -41,7 +41,8 @@ pub struct Connection {
     proven: bool,
     /// Who is told how it goes; it may hold this connection.
     peer: Weak<Peer>,
-    _connected: Option<Connected>,
+    /// Counts it as long as it lives.
+    connected: Option<Connected>,
 }
 
 /// Why there is no answer, without the address.
@@ -68,9 +69,9 @@ impl Connection {
     ) -> Result<Self, KafkaError> {
         let stream = Box::new(stream);
         let versions = HashMap::new();
-        let (proven, peer, _connected) = (false, Weak::new(), None);
+        let (proven, peer, connected) = (false, Weak::new(), None);
         let mut connection =
-            Self { stream, address, client, versions, correlation: 0, proven, peer, _connected };
+            Self { stream, address, client, versions, correlation: 0, proven, peer, connected };
         let software = StrBytes::from_static_str(env!("CARGO_PKG_NAME"));
         let greeting = ApiVersionsRequest::default()
             .with_client_software_name(software)
@@ -95,7 +96,7 @@ impl Connection {
 
     /// Tells this peer how the connection does; it counts as `connected`.
     pub(super) fn watched(mut self, peer: &Arc<Peer>, connected: Connected) -> Self {
-        (self.peer, self._connected) = (Arc::downgrade(peer), Some(connected));
+        (self.peer, self.connected) = (Arc::downgrade(peer), Some(connected));
         self
     }
 

@@ -108,7 +108,9 @@ impl Sender {
             Ok(answer) => answer,
             Err(error) => {
                 let error = Arc::new(error);
-                together.into_values().for_each(|append| append.fail(&error));
+                for append in together.into_values() {
+                    append.fail(&error);
+                }
                 return Err(error);
             }
         };

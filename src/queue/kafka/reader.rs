@@ -117,12 +117,11 @@ impl Reader {
     }
 
     async fn ask(&mut self, offset: u64, bytes: i32) -> Result<Read, KafkaError> {
-        let leader = match &self.leader {
-            Some(leader) => Arc::clone(leader),
-            None => {
-                let found = self.cluster.leader(&self.topic, self.partition, self.doubted).await?;
-                Arc::clone(self.leader.insert(found))
-            }
+        let leader = if let Some(leader) = &self.leader {
+            Arc::clone(leader)
+        } else {
+            let found = self.cluster.leader(&self.topic, self.partition, self.doubted).await?;
+            Arc::clone(self.leader.insert(found))
         };
         let range = Range { partition: self.partition, offset, bytes };
         let data = self.fetches.fetch(&leader, self.pace, range).await;
@@ -132,7 +131,7 @@ impl Reader {
         accepted(data.error_code, None, || {
             format!("partition {} of {} cannot be read", self.partition, self.topic)
         })?;
-        let (batches, mut read) = self.split(data, offset).map_err(|text| self.garbled(text))?;
+        let (batches, mut read) = Self::split(data, offset).map_err(|text| self.garbled(text))?;
         read.records = if batches.iter().any(Batch::is_compressed) {
             let opened = blocking::run(move || batches.iter().map(Batch::records).collect());
             self.gather(opened.await)
@@ -144,7 +143,7 @@ impl Reader {
 
     /// What follows in the partition. No checksum covers where a batch lies, and commits go by it: it
     /// has to be behind what came before, and what reaches beyond the partition's end is left out.
-    fn split(&self, partition: PartitionData, next: u64) -> Result<(Vec<Batch>, Read), String> {
+    fn split(partition: PartitionData, next: u64) -> Result<(Vec<Batch>, Read), String> {
         let end = unsigned(partition.high_watermark);
         let content = partition.records.unwrap_or_default();
         let something = !content.is_empty();
@@ -229,7 +228,7 @@ mod tests {
         let reader = reader(&cluster);
         let answer =
             PartitionData::default().with_high_watermark(end).with_records(Some(content.freeze()));
-        let (batches, read) = reader.split(answer, next)?;
+        let (batches, read) = Reader::split(answer, next)?;
         let records = reader.gather(batches.iter().map(Batch::records).collect());
         let offsets = records.iter().map(|record| record.offset).collect();
         Ok((offsets, read.next, read.beyond.is_some()))
@@ -272,7 +271,7 @@ mod tests {
             });
             let broker = broker.await;
             let cluster =
-                Cluster::new(vec![broker.address.clone()], "test", Duration::from_secs(60));
+                Cluster::new(vec![broker.address.clone()], "test", Duration::from_mins(1));
             let mut reader = reader(&cluster);
             let read = reader.read(4, 1 << 20).await;
             assert_eq!(read.as_ref().ok().map(|read| read.next), next);
@@ -285,7 +284,7 @@ mod tests {
     async fn readers_of_one_broker_share_a_connection_and_its_requests() {
         let broker = Pretender::with_records(|_| PartitionData::default().with_high_watermark(4));
         let broker = broker.await;
-        let cluster = Cluster::new(vec![broker.address.clone()], "test", Duration::from_secs(60));
+        let cluster = Cluster::new(vec![broker.address.clone()], "test", Duration::from_mins(1));
         let fetches = Arc::new(Fetches::new(&cluster, "topic"));
         let read = async |partition| {
             let mut reader = Reader::new(&cluster, Arc::clone(&fetches), "topic", partition);

@@ -61,7 +61,7 @@ pub(super) struct Records {
 impl Records {
     pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
         let (cluster, timeout) = (cluster.clone(), cluster.timeout());
-        let (writers, turns) = (Default::default(), Semaphore::new(TURNS));
+        let (writers, turns) = (std::sync::Mutex::default(), Semaphore::new(TURNS));
         Self { cluster, topic: topic.to_owned(), timeout, writers, turns }
     }
 

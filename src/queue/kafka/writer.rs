@@ -145,9 +145,7 @@ impl Leader {
         let (health, topic) = (self.cluster.health(), &self.topic);
         let key = format!("write {topic}");
         match stored {
-            Ok(_) => {
-                health.clear(&key);
-            }
+            Ok(_) => health.clear(&key),
             Err(error) => {
                 if error.is_final() {
                     health.refused();
@@ -197,12 +195,11 @@ impl Leader {
     }
 
     async fn try_request(&mut self, batch: Bytes) -> Result<u64, KafkaError> {
-        let peer = match &self.peer {
-            Some(peer) => Arc::clone(peer),
-            None => {
-                let found = self.cluster.leader(&self.topic, self.partition, self.doubted).await?;
-                Arc::clone(self.peer.insert(found))
-            }
+        let peer = if let Some(peer) = &self.peer {
+            Arc::clone(peer)
+        } else {
+            let found = self.cluster.leader(&self.topic, self.partition, self.doubted).await?;
+            Arc::clone(self.peer.insert(found))
         };
         let producer = self.cluster.producer(&peer, self.partition);
         let answer = producer.append(&self.topic, self.partition, batch).await;

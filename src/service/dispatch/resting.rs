@@ -72,7 +72,7 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::{FIRST_REST, LONGEST_REST, Refusals, Resting};
 
@@ -104,8 +104,8 @@ mod tests {
         for seconds in [1, 2, 4, 4] {
             refusals.note(now);
             refusals.note(now);
-            now += std::time::Duration::from_secs(seconds);
-            assert!(!refusals.allow(now - std::time::Duration::from_millis(1)), "{seconds}");
+            assert!(!refusals.allow(now + Duration::from_millis(seconds * 1000 - 1)), "{seconds}");
+            now += Duration::from_secs(seconds);
             assert!(refusals.allow(now), "{seconds}");
         }
     }

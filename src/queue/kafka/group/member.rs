@@ -39,7 +39,7 @@ const STANDS: Duration = Duration::from_secs(15);
 const SESSIONS: [Duration; 5] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
     Duration::from_mins(5),
     Duration::from_mins(30),
 ];
