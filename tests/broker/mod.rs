@@ -160,7 +160,8 @@ impl Drop for Keeper {
     }
 }
 
-fn is_by_zookeeper() -> bool {
+/// Whether brokers have a `ZooKeeper` in place of a controller.
+pub fn is_by_zookeeper() -> bool {
     std::env::var_os("TILEMILL_TEST_KAFKA_ZOOKEEPER").is_some()
 }
 

@@ -17,6 +17,7 @@ use kafka_protocol::messages::{
     DescribeConfigsResponse, IncrementalAlterConfigsRequest,
 };
 use kafka_protocol::protocol::StrBytes;
+use tokio::time::{Instant, sleep};
 
 use super::call::Call;
 use super::cluster::{Cluster, Metadata, metadata_request, topic_name};
@@ -36,6 +37,8 @@ const BROKER: i8 = 4;
 const LEAST_SESSION: &str = "group.min.session.timeout.ms";
 const MOST_SESSION: &str = "group.max.session.timeout.ms";
 const NOTES: &str = "offset.metadata.max.bytes";
+/// How often a topic that is there and not to be seen is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The numbers of two rights.
 const READ: i32 = 3;
 const WRITE: i32 = 4;
@@ -141,17 +144,32 @@ impl KafkaAdmin {
     }
 
     async fn try_create(&self, plan: &TopicPlan) -> Result<(), KafkaError> {
-        let request = CreateTopicsRequest::default()
-            .with_topics(vec![creatable(plan)])
-            .with_timeout_ms(self.cluster.brokers_timeout());
-        let answer = self.ask_controller(request).await?;
-        // Somebody else was quicker, or the answer to the same request was lost.
-        let is_there = ResponseError::TopicAlreadyExists.code();
-        answer.topics.iter().filter(|topic| topic.error_code != is_there).try_for_each(|topic| {
-            accepted(topic.error_code, topic.error_message.as_deref(), || {
-                format!("topic {} cannot be created", plan.name)
-            })
-        })
+        let began = Instant::now();
+        loop {
+            let request = CreateTopicsRequest::default()
+                .with_topics(vec![creatable(plan)])
+                .with_timeout_ms(self.cluster.brokers_timeout());
+            let answer = self.ask_controller(request).await?;
+            let refused = answer.topics.iter().try_for_each(|topic| {
+                accepted(topic.error_code, topic.error_message.as_deref(), || {
+                    format!("topic {} cannot be created", plan.name)
+                })
+            });
+            match refused {
+                Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => {
+                    // Somebody else was quicker, or the answer to the same request was lost. With ZooKeeper, a topic that
+                    // is being deleted is there for those who create it, and for nobody else.
+                    if self.try_look(plan).await?.is_some() {
+                        return Ok(());
+                    }
+                    if began.elapsed() >= self.cluster.timeout() {
+                        return Err(error);
+                    }
+                    sleep(LOOK_EVERY).await;
+                }
+                created => return created,
+            }
+        }
     }
 
     async fn try_set(
