@@ -10,7 +10,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::error;
 use uuid::Uuid;
 
-use crate::config::{Config, Kafka, Redis, Secret, TileCompression};
+use crate::config::{Config, ConsumerGroup, Kafka, Redis, Secret, TileCompression};
 use crate::health::Health;
 use crate::model::job::StorageId;
 use crate::model::process::{Process, Role};
@@ -72,34 +72,19 @@ impl Topics {
             TileCompression::None => Compression::None,
         };
         let session = kafka.session_timeout.duration();
-        let options = |(name, key): (&String, _), beginning, danger, answers| {
-            let group = Group { name: name.clone(), key, session };
+        let options = |ConsumerGroup { name, key, .. }, beginning, danger, answers| {
+            let group = Group { name: name.to_owned(), key, session };
             TopicOptions { group, beginning, compression, danger, answers }
         };
         let topic = |name, options| Arc::new(KafkaTopic::new(cluster.clone(), name, options));
-        let names = &config.topics;
-        let read = options(
-            (&names.results_group, "topics.results_group"),
-            Beginning::Earliest,
-            Danger::None,
-            None,
-        );
+        let (names, [workers, collectors, monitors]) = (&config.topics, config.topics.groups());
+        let read = options(collectors, Beginning::Earliest, Danger::None, None);
         let results: Arc<dyn Topic<TileResult>> = topic(&names.results, read);
         let answers = Some(Arc::clone(&results));
         // A filter may run out of memory, or worse.
-        let filtered = options(
-            (&names.tasks_group, "topics.tasks_group"),
-            Beginning::Earliest,
-            Danger::Deadly,
-            answers,
-        );
+        let filtered = options(workers, Beginning::Earliest, Danger::Deadly, answers);
         // Of those that were sent before anybody listened, nobody lives any more.
-        let heard = options(
-            (&names.heartbeats_group, "topics.heartbeats_group"),
-            Beginning::Latest,
-            Danger::None,
-            None,
-        );
+        let heard = options(monitors, Beginning::Latest, Danger::None, None);
         Self {
             tasks: topic(&names.tasks, filtered),
             results,
@@ -152,7 +137,7 @@ pub struct App {
     pub result_partitions: u32,
     pub health: Health,
     /// What is wrong with the cluster, as it was seen last.
-    pub cluster: Outlook,
+    pub outlook: Outlook,
 }
 
 impl App {
@@ -176,7 +161,7 @@ impl App {
         let ledger = Arc::new(Ledger::load(Arc::clone(&storage)).await?);
         let pyramids = Pyramids::new(&config, Arc::clone(&storage));
         let server = ServerId(unique_id());
-        let cluster = Outlook::default();
+        let outlook = Outlook::default();
         Ok(Self {
             config,
             topics,
@@ -187,7 +172,7 @@ impl App {
             server,
             result_partitions,
             health,
-            cluster,
+            outlook,
         })
     }
 
@@ -230,7 +215,7 @@ impl App {
     /// Looks at the cluster all the time, so that what is wrong there is known before somebody asks.
     fn start_outlook(&self, services: &Services) {
         let Some(admin) = telling_admin(&self.config, self.health.clone()) else { return };
-        let (outlook, shutdown) = (self.cluster.clone(), services.shutdown.clone());
+        let (outlook, shutdown) = (self.outlook.clone(), services.shutdown.clone());
         let watch = Watch {
             admin,
             wanted: topics::wanted(&self.config),

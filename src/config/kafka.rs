@@ -60,6 +60,30 @@ impl Default for Topics {
     }
 }
 
+/// A consumer group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsumerGroup<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The key that gives the name.
+    pub key: &'static str,
+    /// The topic that its members read.
+    pub topic: &'a str,
+}
+
+impl Topics {
+    /// The groups of workers, collectors and monitors.
+    #[must_use]
+    pub fn groups(&self) -> [ConsumerGroup<'_>; 3] {
+        let group = |name, key, topic| ConsumerGroup { name, key, topic };
+        [
+            group(&self.tasks_group, "topics.tasks_group", &self.tasks),
+            group(&self.results_group, "topics.results_group", &self.results),
+            group(&self.heartbeats_group, "topics.heartbeats_group", &self.heartbeats),
+        ]
+    }
+}
+
 /// How the pixels of a tile travel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

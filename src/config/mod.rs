@@ -31,7 +31,7 @@ mod storage;
 mod unit;
 
 pub use self::address::Address;
-pub use self::kafka::{Brokers, Kafka, TileCompression, Topics};
+pub use self::kafka::{Brokers, ConsumerGroup, Kafka, TileCompression, Topics};
 pub use self::redis::{Redis, Secret};
 use self::rule::Rule;
 pub use self::setting::Setting;

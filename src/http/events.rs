@@ -159,7 +159,7 @@ impl Hub {
     }
 
     async fn frame(&self, before: &Frame, app: &App) -> Result<Frame, PortError> {
-        if let Some(trouble) = app.cluster.state() {
+        if let Some(trouble) = app.outlook.state() {
             return hindered(&self.followed, before, trouble, app).await;
         }
         let list = list(app, before.list.as_ref()).await?;

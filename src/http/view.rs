@@ -1,5 +1,6 @@
 //! Jobs and the queue as the API shows them. The field names are stable: scripts read them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -155,17 +156,17 @@ async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, P
         Some(_) => None,
         None => board(app, entry.plan.id).await?,
     };
-    Ok(build(entry, board.as_ref(), missing))
+    Ok(build(entry, board.as_deref(), missing))
 }
 
 /// The board of a job; as it was seen last, where the state cannot be used.
-async fn board(app: &App, job: JobId) -> Result<Option<Board>, PortError> {
-    if app.cluster.state().is_some() {
-        return Ok(app.cluster.last_board(job));
+async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, PortError> {
+    if app.outlook.state().is_some() {
+        return Ok(app.outlook.last_board(job));
     }
-    let board = app.state.board(job).await?;
+    let board = app.state.board(job).await?.map(Arc::new);
     if let Some(board) = &board {
-        app.cluster.note_board(job, board);
+        app.outlook.note_board(job, Arc::clone(board));
     }
     Ok(board)
 }
@@ -242,7 +243,7 @@ pub async fn tiles_in_flight(app: &App) -> Result<u64, QueueError> {
 /// What keeps jobs from going on, each with what to do about it.
 async fn missing(app: &App) -> Result<Vec<String>, PortError> {
     // What can be read there may be old, then.
-    if let Some(trouble) = app.cluster.state() {
+    if let Some(trouble) = app.outlook.state() {
         return Ok(vec![trouble]);
     }
     Ok(missing_of(app, &fleet(app).await?))
@@ -250,7 +251,7 @@ async fn missing(app: &App) -> Result<Vec<String>, PortError> {
 
 /// The services that answer and cannot be used, as this server or the other processes of the mill have noticed.
 pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
-    if let Some(trouble) = app.cluster.state() {
+    if let Some(trouble) = app.outlook.state() {
         return Ok(vec![trouble]);
     }
     Ok(obstacles_of(app, &fleet(app).await?))
@@ -258,8 +259,8 @@ pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
 
 /// Obstacles that jobs cannot get round: this server's, and those that all processes of a role have.
 fn obstacles_of(app: &App, fleet: &Fleet) -> Vec<String> {
-    let mut obstacles: Vec<String> = app.cluster.state().into_iter().collect();
-    obstacles.extend(app.cluster.topics());
+    let mut obstacles: Vec<String> = app.outlook.state().into_iter().collect();
+    obstacles.extend(app.outlook.topics());
     obstacles.extend(app.health.obstacle());
     for told in told_by_role(app, fleet) {
         if told.iter().all(Option::is_some) {
@@ -299,7 +300,7 @@ fn told_by_role(app: &App, Fleet { processes, workers }: &Fleet) -> [Vec<Option<
 fn missing_of(app: &App, fleet: &Fleet) -> Vec<String> {
     let mut missing = obstacles_of(app, fleet);
     // Roles that run may not be able to say so.
-    if app.cluster.state().is_none() {
+    if app.outlook.state().is_none() {
         missing.extend(roles_missing(app, fleet));
     }
     missing
@@ -332,14 +333,14 @@ fn roles_missing(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String>
 /// What is said where no worker is heard of: there may be some all the same.
 fn no_worker(app: &App) -> Option<String> {
     let topics = &app.config.topics;
-    match app.cluster.members() {
+    match app.outlook.members() {
         Some(members @ 1..) => Some(format!(
             "no worker is heard of, though {members} of them take tiles (members of the group {}): their \
              heartbeats do not arrive over the topic {}; the log of a worker says why",
             topics.tasks_group, topics.heartbeats
         )),
         // They cannot be heard of, and what is wrong is said already.
-        _ if app.cluster.topics().iter().any(|fault| fault.contains(&topics.heartbeats)) => None,
+        _ if app.outlook.topics().iter().any(|fault| fault.contains(&topics.heartbeats)) => None,
         _ => Some("no worker is running: start `tilemill work`".to_owned()),
     }
 }

@@ -36,7 +36,7 @@ struct Seen {
     /// Members of the group that filters tiles, where that is known.
     members: Option<usize>,
     /// The last boards of jobs in work.
-    boards: BTreeMap<JobId, Board>,
+    boards: BTreeMap<JobId, Arc<Board>>,
 }
 
 impl Outlook {
@@ -52,9 +52,9 @@ impl Outlook {
     }
 
     /// Keeps a job's board as it is now.
-    pub fn note_board(&self, job: JobId, board: &Board) {
+    pub fn note_board(&self, job: JobId, board: Arc<Board>) {
         let boards = &mut self.seen().boards;
-        boards.insert(job, board.clone());
+        boards.insert(job, board);
         // The oldest have ended, or wait again.
         while boards.len() > BOARDS {
             boards.pop_first();
@@ -63,7 +63,7 @@ impl Outlook {
 
     /// A job's board as it was seen last, for when the state cannot be asked.
     #[must_use]
-    pub fn last_board(&self, job: JobId) -> Option<Board> {
+    pub fn last_board(&self, job: JobId) -> Option<Arc<Board>> {
         self.seen().boards.get(&job).cloned()
     }
 

@@ -25,7 +25,7 @@ const WORTH_TELLING: Duration = Duration::from_secs(5);
 
 /// What one fetch of all partitions of a member asks for together. Three of each are in memory at most:
 /// one that is read, one that comes, and one that waits for room.
-const ALL_BYTES: i32 = 32 << 20;
+const MEMBER_BYTES: i32 = 32 << 20;
 /// What the fetch of one partition asks for at least: a tile of the usual size.
 const LEAST_BYTES: i32 = 1 << 20;
 /// And at most: more brings nothing.
@@ -34,7 +34,7 @@ const MOST_BYTES: i32 = 8 << 20;
 /// What each fetch asks for when so many partitions are fetched.
 fn share(partitions: usize) -> i32 {
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
-    (ALL_BYTES / partitions).clamp(LEAST_BYTES, MOST_BYTES)
+    (MEMBER_BYTES / partitions).clamp(LEAST_BYTES, MOST_BYTES)
 }
 
 /// Fills the inbox until the partition is no longer held.

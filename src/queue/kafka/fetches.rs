@@ -31,7 +31,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(10);
 /// How long a request waits for readers that were answered just now and ask again.
 const GRACE: Duration = Duration::from_millis(2);
 /// What one request asks for at most, so that the answer gets its memory in one piece.
-const ALL_BYTES: i32 = 7 << 20;
+const REQUEST_BYTES: i32 = 7 << 20;
 
 /// Whether a partition has just brought something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -329,7 +329,7 @@ impl Lane {
         FetchRequest::default()
             .with_max_wait_ms(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
             .with_min_bytes(1)
-            .with_max_bytes(ALL_BYTES)
+            .with_max_bytes(REQUEST_BYTES)
             .with_topics(vec![topic])
     }
 }

@@ -21,6 +21,7 @@ const ALL: i16 = -1;
 
 /// Where batches for one broker are handed in.
 pub(super) struct Producer {
+    address: String,
     queue: mpsc::UnboundedSender<Append>,
 }
 
@@ -41,7 +42,7 @@ impl Producer {
         let (queue, waiting) = mpsc::unbounded_channel();
         let sender = Sender { cluster, address: address.to_owned(), connection: None };
         tokio::spawn(sender.run(waiting));
-        Self { queue }
+        Self { address: address.to_owned(), queue }
     }
 
     /// Hands a batch in and waits for what the broker says of it.
@@ -51,7 +52,7 @@ impl Producer {
         // The task may have panicked, or end with its process.
         let ended = || {
             let source = std::io::ErrorKind::NotConnected.into();
-            Arc::new(KafkaError::Broken { address: "of a producer that has ended".into(), source })
+            Arc::new(KafkaError::Broken { address: self.address.clone(), source })
         };
         self.queue.send(append).map_err(|_| ended())?;
         answer.await.unwrap_or_else(|_| Err(ended()))

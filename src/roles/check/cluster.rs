@@ -3,7 +3,7 @@
 use super::{Check, Finding};
 use crate::app;
 use crate::causes;
-use crate::config::{Config, Kafka, Topics};
+use crate::config::{Config, ConsumerGroup, Kafka};
 use crate::queue::QueueError;
 use crate::queue::admin::{BrokerState, GroupTrouble, TopicAdmin, TopicState};
 use crate::queue::kafka::NOTE;
@@ -41,23 +41,15 @@ async fn kafka(config: &Config) -> Vec<Check> {
             checks.push(look(&*admin, &topic).await);
         }
         checks.extend(limits(&*admin, kafka).await);
-        for (name, key, topic) in groups(&config.topics) {
-            checks.push(group(&*admin, name, key, topic).await);
+        for configured in config.topics.groups() {
+            checks.push(group(&*admin, configured).await);
         }
     }
     checks
 }
 
-/// Each group: its name, the key of the name, and the topic that its members read.
-fn groups(topics: &Topics) -> [(&str, &'static str, &str); 3] {
-    [
-        (&topics.tasks_group, "topics.tasks_group", &topics.tasks),
-        (&topics.results_group, "topics.results_group", &topics.results),
-        (&topics.heartbeats_group, "topics.heartbeats_group", &topics.heartbeats),
-    ]
-}
-
-async fn group(admin: &dyn TopicAdmin, name: &str, key: &'static str, topic: &str) -> Check {
+async fn group(admin: &dyn TopicAdmin, configured: ConsumerGroup<'_>) -> Check {
+    let ConsumerGroup { name, key, topic } = configured;
     let Some(GroupTrouble { cause, remedy }) = admin.try_group(name, key, topic).await else {
         return Check::ok(GROUPS, format!("{name} takes members"));
     };
