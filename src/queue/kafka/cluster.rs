@@ -13,22 +13,21 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
-    ListOffsetsRequest, MetadataRequest, MetadataResponse, SaslHandshakeRequest, TopicName,
+    MetadataRequest, MetadataResponse, SaslHandshakeRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::call::Call;
 use super::connection::Connection;
-use super::error::{KafkaError, accepted};
+use super::error::KafkaError;
+use super::leaders::Leaders;
 use super::peer::Peer;
 use super::producer::Producer;
-use super::records::unsigned;
 use crate::health::Health;
 
 /// When nobody answers, all known addresses have been tried after so long, one beside the other.
@@ -58,15 +57,8 @@ struct Shared {
     /// Which of the brokers answered last: one that is silent costs a moment once.
     answered: AtomicUsize,
     peers: Mutex<HashMap<String, Arc<Peer>>>,
-    topics: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Known>>>>>,
+    leaders: Leaders,
     health: Health,
-}
-
-/// What the brokers said of a topic.
-struct Known {
-    /// When they were asked.
-    at: Instant,
-    metadata: Arc<Metadata>,
 }
 
 /// What the brokers say of their cluster and of some topics.
@@ -75,15 +67,6 @@ pub(super) struct Metadata {
     pub(super) brokers: BTreeMap<i32, String>,
     pub(super) controller: i32,
     pub(super) topics: Vec<MetadataResponseTopic>,
-}
-
-/// Where in a partition.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum At {
-    /// The first record that is still there.
-    Earliest = -2,
-    /// The next record.
-    Latest = -1,
 }
 
 impl Cluster {
@@ -282,108 +265,8 @@ impl Cluster {
         Ok(answer.into())
     }
 
-    /// The broker that has a partition's records, as was known after `doubted`, when the one known before turned out
-    /// to be another or could not be reached. All partitions of a topic are asked for at once.
-    pub(super) async fn leader(
-        &self,
-        topic: &str,
-        partition: u32,
-        doubted: Option<Instant>,
-    ) -> Result<Arc<Peer>, KafkaError> {
-        let refused = || format!("partition {partition} of {topic} cannot be found");
-        let unknown = ResponseError::UnknownTopicOrPartition.code();
-        let metadata = self.topic(topic, partition, doubted).await?;
-        let topic = metadata.topics.first();
-        accepted(topic.map_or(unknown, |topic| topic.error_code), None, refused)?;
-        let partition = topic.and_then(|topic| find(topic, partition));
-        accepted(partition.map_or(unknown, |partition| partition.error_code), None, refused)?;
-        let leader = partition.and_then(|partition| metadata.brokers.get(&partition.leader_id.0));
-        let address = leader
-            .ok_or_else(|| KafkaError::refused(refused(), ResponseError::LeaderNotAvailable))?;
-        Ok(self.peer(address))
-    }
-
-    /// What is known of a topic, asked for anew where that does not do.
-    async fn topic(
-        &self,
-        topic: &str,
-        partition: u32,
-        doubted: Option<Instant>,
-    ) -> Result<Arc<Metadata>, KafkaError> {
-        let known = {
-            let mut topics = self.shared.topics.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(topics.entry(topic.to_owned()).or_default())
-        };
-        let came = Instant::now();
-        let mut known = known.lock().await;
-        if let Some(known) = &*known {
-            // Whoever asked while this one waited has asked for both.
-            let is_new = doubted.is_none_or(|doubted| known.at > doubted) || known.at > came;
-            let topic = known.metadata.topics.first();
-            let partition = topic.and_then(|topic| find(topic, partition));
-            let is_usable = partition.is_some_and(|partition| partition.error_code == 0);
-            if is_new && (is_usable || known.at > came) {
-                return Ok(Arc::clone(&known.metadata));
-            }
-        }
-        let at = Instant::now();
-        let metadata = Arc::new(self.metadata(&[topic]).await?);
-        *known = Some(Known { at, metadata: Arc::clone(&metadata) });
-        Ok(metadata)
-    }
-
-    /// Where partitions of a topic begin or end, in the order in which they are asked for.
-    pub(super) async fn offsets(
-        &self,
-        topic: &str,
-        partitions: &[u32],
-        at: At,
-    ) -> Result<Vec<u64>, KafkaError> {
-        match self.try_offsets(topic, partitions, at, None).await {
-            // What is known of the leaders was not new; after this it is.
-            Err(error) if !error.is_final() => {
-                self.try_offsets(topic, partitions, at, Some(Instant::now())).await
-            }
-            offsets => offsets,
-        }
-    }
-
-    async fn try_offsets(
-        &self,
-        topic: &str,
-        partitions: &[u32],
-        at: At,
-        doubted: Option<Instant>,
-    ) -> Result<Vec<u64>, KafkaError> {
-        let mut leaders: Vec<(Arc<Peer>, Vec<u32>)> = Vec::new();
-        for partition in partitions {
-            let leader = self.leader(topic, *partition, doubted).await?;
-            match leaders.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &leader)) {
-                Some((_, led)) => led.push(*partition),
-                None => leaders.push((leader, vec![*partition])),
-            }
-        }
-        let mut offsets = BTreeMap::new();
-        for (leader, led) in leaders {
-            let answer = self.ask(&leader, list_request(topic, &led, at)).await?;
-            for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
-                accepted(partition.error_code, None, || {
-                    format!(
-                        "partition {} of {topic} cannot be looked at",
-                        partition.partition_index
-                    )
-                })?;
-                offsets.insert(partition.partition_index, unsigned(partition.offset));
-            }
-        }
-        let offset = |partition: &u32| {
-            let offset = offsets.get(&signed(*partition)).copied();
-            offset.ok_or_else(|| {
-                let what = format!("partition {partition} of {topic} cannot be looked at");
-                KafkaError::refused(what, ResponseError::UnknownServerError)
-            })
-        };
-        partitions.iter().map(offset).collect()
+    pub(super) fn leaders(&self) -> &Leaders {
+        &self.shared.leaders
     }
 
     /// What sends the records of a partition to its broker, and those of many others.
@@ -401,31 +284,9 @@ impl WeakCluster {
     }
 }
 
-fn find(
-    topic: &MetadataResponseTopic,
-    partition: u32,
-) -> Option<&kafka_protocol::messages::metadata_response::MetadataResponsePartition> {
-    topic.partitions.iter().find(|known| known.partition_index == signed(partition))
-}
-
 /// A partition's number as the protocol's messages want it.
 pub(super) fn signed(partition: u32) -> i32 {
     i32::try_from(partition).unwrap_or(i32::MAX)
-}
-
-fn list_request(topic: &str, partitions: &[u32], at: At) -> ListOffsetsRequest {
-    // A consumer, and no replica, asks.
-    const NO_REPLICA: i32 = -1;
-    let partition = |number: &u32| {
-        ListOffsetsPartition::default()
-            .with_partition_index(signed(*number))
-            .with_current_leader_epoch(-1)
-            .with_timestamp(at as i64)
-    };
-    let topic = ListOffsetsTopic::default()
-        .with_name(topic_name(topic))
-        .with_partitions(partitions.iter().map(partition).collect());
-    ListOffsetsRequest::default().with_replica_id(NO_REPLICA.into()).with_topics(vec![topic])
 }
 
 /// What asks a broker about the cluster and these topics.

@@ -16,6 +16,7 @@
 //! * `group`: membership in a consumer group.
 //! * `guard`: keeps answers from naming more elements than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
+//! * `leaders`: which broker has a partition's records.
 //! * `ownership`: which partitions are a member's, how far each has been dealt with, and what may be handed out.
 //! * `peer`: one broker, as this process uses it.
 //! * `pretend`: brokers that only pretend to be some, for tests.
@@ -39,6 +40,7 @@ mod fetches;
 mod group;
 mod guard;
 mod inbox;
+mod leaders;
 mod ownership;
 mod peer;
 #[cfg(test)]

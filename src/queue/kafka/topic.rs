@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::cluster::{At, Cluster};
+use super::cluster::Cluster;
 use super::consumer::{Beginning, KafkaConsumer, Source};
 use super::count::Count;
 use super::error::{KafkaError, accepted};
 use super::fetches::Fetches;
 use super::group::{self, Group, Observer, Settings};
+use super::leaders::At;
 use super::ownership::{Danger, Ownership};
 use super::records::{Records, RecordsError};
 use super::wire::{Compression, Message};

@@ -1,0 +1,169 @@
+//! Which broker has a partition's records, and where these begin and end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::ListOffsetsRequest;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponsePartition, MetadataResponseTopic,
+};
+use tokio::time::Instant;
+
+use super::cluster::{Cluster, Metadata, signed, topic_name};
+use super::error::{KafkaError, accepted};
+use super::peer::Peer;
+use super::records::unsigned;
+
+/// What is known of each topic, asked for by one at a time.
+#[derive(Default)]
+pub(super) struct Leaders(Mutex<HashMap<String, Asked>>);
+
+type Asked = Arc<tokio::sync::Mutex<Option<Known>>>;
+
+impl Leaders {
+    fn of(&self, topic: &str) -> Asked {
+        // No code that can panic runs under the lock.
+        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(topics.entry(topic.to_owned()).or_default())
+    }
+}
+
+/// What the brokers said of a topic.
+struct Known {
+    /// When they were asked.
+    at: Instant,
+    metadata: Arc<Metadata>,
+}
+
+/// Where in a partition.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At {
+    /// The first record that is still there.
+    Earliest = -2,
+    /// The next record.
+    Latest = -1,
+}
+
+impl Cluster {
+    /// The broker that has a partition's records, as was known after `doubted`, when the one known before turned out
+    /// to be another or could not be reached. All partitions of a topic are asked for at once.
+    pub(super) async fn leader(
+        &self,
+        topic: &str,
+        partition: u32,
+        doubted: Option<Instant>,
+    ) -> Result<Arc<Peer>, KafkaError> {
+        let refused = || format!("partition {partition} of {topic} cannot be found");
+        let unknown = ResponseError::UnknownTopicOrPartition.code();
+        let metadata = self.topic(topic, partition, doubted).await?;
+        let topic = metadata.topics.first();
+        accepted(topic.map_or(unknown, |topic| topic.error_code), None, refused)?;
+        let partition = topic.and_then(|topic| find(topic, partition));
+        accepted(partition.map_or(unknown, |partition| partition.error_code), None, refused)?;
+        let leader = partition.and_then(|partition| metadata.brokers.get(&partition.leader_id.0));
+        let address = leader
+            .ok_or_else(|| KafkaError::refused(refused(), ResponseError::LeaderNotAvailable))?;
+        Ok(self.peer(address))
+    }
+
+    /// What is known of a topic, asked for anew where that does not do.
+    async fn topic(
+        &self,
+        topic: &str,
+        partition: u32,
+        doubted: Option<Instant>,
+    ) -> Result<Arc<Metadata>, KafkaError> {
+        let known = self.leaders().of(topic);
+        let came = Instant::now();
+        let mut known = known.lock().await;
+        if let Some(known) = &*known {
+            // Whoever asked while this one waited has asked for both.
+            let is_new = doubted.is_none_or(|doubted| known.at > doubted) || known.at > came;
+            let topic = known.metadata.topics.first();
+            let partition = topic.and_then(|topic| find(topic, partition));
+            let is_usable = partition.is_some_and(|partition| partition.error_code == 0);
+            if is_new && (is_usable || known.at > came) {
+                return Ok(Arc::clone(&known.metadata));
+            }
+        }
+        let at = Instant::now();
+        let metadata = Arc::new(self.metadata(&[topic]).await?);
+        *known = Some(Known { at, metadata: Arc::clone(&metadata) });
+        Ok(metadata)
+    }
+
+    /// Where partitions of a topic begin or end, in the order in which they are asked for.
+    pub(super) async fn offsets(
+        &self,
+        topic: &str,
+        partitions: &[u32],
+        at: At,
+    ) -> Result<Vec<u64>, KafkaError> {
+        match self.try_offsets(topic, partitions, at, None).await {
+            // What is known of the leaders was not new; after this it is.
+            Err(error) if !error.is_final() => {
+                self.try_offsets(topic, partitions, at, Some(Instant::now())).await
+            }
+            offsets => offsets,
+        }
+    }
+
+    async fn try_offsets(
+        &self,
+        topic: &str,
+        partitions: &[u32],
+        at: At,
+        doubted: Option<Instant>,
+    ) -> Result<Vec<u64>, KafkaError> {
+        let mut leaders: Vec<(Arc<Peer>, Vec<u32>)> = Vec::new();
+        for partition in partitions {
+            let leader = self.leader(topic, *partition, doubted).await?;
+            match leaders.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &leader)) {
+                Some((_, led)) => led.push(*partition),
+                None => leaders.push((leader, vec![*partition])),
+            }
+        }
+        let mut offsets = BTreeMap::new();
+        for (leader, led) in leaders {
+            let answer = self.ask(&leader, list_request(topic, &led, at)).await?;
+            for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
+                accepted(partition.error_code, None, || {
+                    format!(
+                        "partition {} of {topic} cannot be looked at",
+                        partition.partition_index
+                    )
+                })?;
+                offsets.insert(partition.partition_index, unsigned(partition.offset));
+            }
+        }
+        let offset = |partition: &u32| {
+            let offset = offsets.get(&signed(*partition)).copied();
+            offset.ok_or_else(|| {
+                let what = format!("partition {partition} of {topic} cannot be looked at");
+                KafkaError::refused(what, ResponseError::UnknownServerError)
+            })
+        };
+        partitions.iter().map(offset).collect()
+    }
+}
+
+fn find(topic: &MetadataResponseTopic, partition: u32) -> Option<&MetadataResponsePartition> {
+    topic.partitions.iter().find(|known| known.partition_index == signed(partition))
+}
+
+fn list_request(topic: &str, partitions: &[u32], at: At) -> ListOffsetsRequest {
+    // A consumer, and no replica, asks.
+    const NO_REPLICA: i32 = -1;
+    let partition = |number: &u32| {
+        ListOffsetsPartition::default()
+            .with_partition_index(signed(*number))
+            .with_current_leader_epoch(-1)
+            .with_timestamp(at as i64)
+    };
+    let topic = ListOffsetsTopic::default()
+        .with_name(topic_name(topic))
+        .with_partitions(partitions.iter().map(partition).collect());
+    ListOffsetsRequest::default().with_replica_id(NO_REPLICA.into()).with_topics(vec![topic])
+}
