@@ -109,8 +109,7 @@ impl<'a> Situation<'a> {
         self.server.accepted(&self.image, &FIELDS)
     }
 
-    /// The job names its obstacle, and so do `/readyz` and the page; `check` says `checked`. What is said has all of
-    /// these words, and none that are `never` right.
+    /// The job names its obstacle in these words, and so do `/readyz` and the page; `check` says `checked`.
     fn is_named(&self, job: &str, words: &[&str], checked: &[&str]) {
         let began = Instant::now();
         let says = |text: &str| words.iter().all(|words| text.contains(words));

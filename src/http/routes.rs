@@ -254,10 +254,6 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
     let said = |error: PortError| ApiError::Hindered(causes::all(&error));
-    // The words of the outlook say more than the error of one command.
-    if let Some(obstacle) = api.app.outlook.state() {
-        return Err(ApiError::Hindered(obstacle));
-    }
     if let Some(obstacle) = view::obstacles(&api.app).await.map_err(said)?.into_iter().next() {
         return Err(ApiError::Hindered(obstacle));
     }

@@ -19,6 +19,7 @@ use crate::raster::encode::OutputFormat;
 use crate::raster::filter::{self, Chain, FilterSpec, ParamSpec};
 use crate::service::PortError;
 use crate::service::ledger::Entry;
+use crate::service::topics::Purpose;
 use crate::storage::Kept;
 
 /// How long a view waits for the queue.
@@ -242,19 +243,20 @@ pub async fn tiles_in_flight(app: &App) -> Result<u64, QueueError> {
 
 /// What keeps jobs from going on, each with what to do about it.
 async fn missing(app: &App) -> Result<Vec<String>, PortError> {
-    // What can be read there may be old, then.
-    if let Some(trouble) = app.outlook.state() {
-        return Ok(vec![trouble]);
-    }
-    Ok(missing_of(app, &fleet(app).await?))
+    Ok(missing_of(app, &usable_fleet(app).await?))
 }
 
 /// The services that answer and cannot be used, as this server or the other processes of the mill have noticed.
 pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
-    if let Some(trouble) = app.outlook.state() {
-        return Ok(vec![trouble]);
+    Ok(obstacles_of(app, &usable_fleet(app).await?))
+}
+
+/// Who runs now; nobody where the state cannot be used, as what can be read there may be old.
+async fn usable_fleet(app: &App) -> Result<Fleet, PortError> {
+    match app.outlook.state() {
+        Some(_) => Ok(Fleet { processes: Vec::new(), workers: Vec::new() }),
+        None => fleet(app).await,
     }
-    Ok(obstacles_of(app, &fleet(app).await?))
 }
 
 /// Obstacles that jobs cannot get round: this server's, and those that all processes of a role have.
@@ -340,7 +342,7 @@ fn no_worker(app: &App) -> Option<String> {
             topics.tasks_group, topics.heartbeats
         )),
         // They cannot be heard of, and what is wrong is said already.
-        _ if app.outlook.topics().iter().any(|fault| fault.contains(&topics.heartbeats)) => None,
+        _ if app.outlook.is_faulty(Purpose::Heartbeats) => None,
         _ => Some("no worker is running: start `tilemill work`".to_owned()),
     }
 }

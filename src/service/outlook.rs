@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::topics::Wanted;
+use super::topics::{Purpose, Wanted};
 use crate::causes;
 use crate::model::board::Board;
 use crate::model::job::JobId;
@@ -32,7 +32,7 @@ pub struct Outlook(Arc<Mutex<Seen>>);
 struct Seen {
     /// Why the state cannot be used.
     state: Option<String>,
-    topics: Vec<String>,
+    topics: Vec<(Purpose, String)>,
     /// Members of the group that filters tiles, where that is known.
     members: Option<usize>,
     /// The last boards of jobs in work.
@@ -70,7 +70,13 @@ impl Outlook {
     /// What is wrong with the topics, in words.
     #[must_use]
     pub fn topics(&self) -> Vec<String> {
-        self.seen().topics.clone()
+        self.seen().topics.iter().map(|(_, fault)| fault.clone()).collect()
+    }
+
+    /// Whether something is wrong with the topic that is for this.
+    #[must_use]
+    pub fn is_faulty(&self, purpose: Purpose) -> bool {
+        self.seen().topics.iter().any(|(faulty, _)| *faulty == purpose)
     }
 
     /// How many processes are members of the group that filters tiles, where that is known.
@@ -124,13 +130,15 @@ impl Watch {
                 // What cannot be asked is said by whoever needs it.
                 if let Ok(state) = self.admin.look(&wanted.plan).await {
                     let fault = fault(&wanted.plan.name, state.as_ref());
-                    found.extend(fault.map(|Fault { text, remedy }| format!("{text}: {remedy}")));
+                    let said =
+                        |Fault { text, remedy }| (wanted.purpose, format!("{text}: {remedy}"));
+                    found.extend(fault.map(said));
                 }
             }
             let members = self.tasks.members().await.ok();
             let mut seen = outlook.seen();
-            if seen.topics != found && !found.is_empty() {
-                warn!(faults = found.join("; "), "a topic cannot be used");
+            for (_, fault) in found.iter().filter(|fault| !seen.topics.contains(fault)) {
+                warn!(fault, "a topic cannot be used");
             }
             (seen.topics, seen.members) = (found, members);
         }
