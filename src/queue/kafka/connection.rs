@@ -15,6 +15,7 @@ use kafka_protocol::protocol::{
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::buffers::Buffers;
 use super::call::{Call, NEEDED};
 use super::error::{BoxError, KafkaError, accepted};
 use super::guard::Guarded;
@@ -43,6 +44,8 @@ pub struct Connection {
     peer: Weak<Peer>,
     /// Counts it as long as it lives.
     connected: Option<Connected>,
+    /// Where large answers get their memory.
+    buffers: Option<Arc<Buffers>>,
 }
 
 /// Why there is no answer, without the address.
@@ -68,10 +71,17 @@ impl Connection {
         deadline: Duration,
     ) -> Result<Self, KafkaError> {
         let stream = Box::new(stream);
-        let versions = HashMap::new();
-        let (proven, peer, connected) = (false, Weak::new(), None);
-        let mut connection =
-            Self { stream, address, client, versions, correlation: 0, proven, peer, connected };
+        let mut connection = Self {
+            stream,
+            address,
+            client,
+            versions: HashMap::new(),
+            correlation: 0,
+            proven: false,
+            peer: Weak::new(),
+            connected: None,
+            buffers: None,
+        };
         let software = StrBytes::from_static_str(env!("CARGO_PKG_NAME"));
         let greeting = ApiVersionsRequest::default()
             .with_client_software_name(software)
@@ -97,6 +107,12 @@ impl Connection {
     /// Tells this peer how the connection does; it counts as `connected`.
     pub(super) fn watched(mut self, peer: &Arc<Peer>, connected: Connected) -> Self {
         (self.peer, self.connected) = (Arc::downgrade(peer), Some(connected));
+        self
+    }
+
+    /// Large answers get their memory there.
+    pub(super) fn with_buffers(mut self, buffers: &Arc<Buffers>) -> Self {
+        self.buffers = Some(Arc::clone(buffers));
         self
     }
 
@@ -184,7 +200,11 @@ impl Connection {
             let text = format!("it has {length} bytes, the limit is {limit}");
             return Err(Trouble::Garbled(text.into()));
         }
-        let mut answer = BytesMut::with_capacity(length.min(AT_ONCE));
+        let at_once = length.min(AT_ONCE);
+        let mut answer = match &self.buffers {
+            Some(buffers) => buffers.take(at_once),
+            None => BytesMut::with_capacity(at_once),
+        };
         let mut limited = (&mut self.stream).take(length as u64);
         // Never asked for nothing: that would make room for more, and copy all of it there.
         while answer.len() < length {
@@ -192,7 +212,11 @@ impl Connection {
                 return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
         }
-        Ok(answer.freeze())
+        let answer = answer.freeze();
+        if let Some(buffers) = &self.buffers {
+            buffers.lend(&answer);
+        }
+        Ok(answer)
     }
 }
 

@@ -15,6 +15,7 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
+use super::buffers::Buffers;
 use super::cluster::{Cluster, signed, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
@@ -45,11 +46,11 @@ pub(super) enum Pace {
 enum Way {
     Idle,
     /// One of so many, of which those are open that have something to do: a broker sends over several at a time, and one
-    /// answer comes while another is taken apart. With two, a quarter less came through.
+    /// answer comes while another is taken apart.
     Busy(u32),
 }
 
-const BUSY_WAYS: u32 = 8;
+const BUSY_WAYS: u32 = 4;
 
 impl Way {
     fn of(partition: u32, pace: Pace) -> Self {
@@ -67,6 +68,7 @@ pub(super) struct Fetches {
     lanes: Mutex<HashMap<(String, Way), mpsc::UnboundedSender<Ask>>>,
     /// How many readers are busy.
     busy: Arc<AtomicUsize>,
+    buffers: Arc<Buffers>,
 }
 
 /// What a broker says of one partition.
@@ -94,7 +96,8 @@ struct Wanted {
 impl Fetches {
     pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
         let (cluster, topic) = (cluster.clone(), topic.to_owned());
-        Self { cluster, topic, lanes: Mutex::default(), busy: Arc::default() }
+        let (lanes, busy, buffers) = Default::default();
+        Self { cluster, topic, lanes, busy, buffers }
     }
 
     fn lane(&self, peer: &Peer, way: Way) -> mpsc::UnboundedSender<Ask> {
@@ -154,6 +157,7 @@ struct Lane {
     address: String,
     way: Way,
     busy: Arc<AtomicUsize>,
+    buffers: Arc<Buffers>,
     connection: Option<Connection>,
     /// The partitions that are read here, whether or not their readers wait just now.
     readers: BTreeSet<u32>,
@@ -175,6 +179,7 @@ impl Lane {
             address: peer.address().to_owned(),
             way,
             busy: Arc::clone(&fetches.busy),
+            buffers: Arc::clone(&fetches.buffers),
             connection: None,
             readers: BTreeSet::new(),
             has_grown: false,
@@ -245,6 +250,7 @@ impl Lane {
             return SHORT_WAIT;
         }
         if self.busy.load(Relaxed) == 0 && self.all_wait() {
+            self.buffers.clear();
             self.short_wait = SHORT_WAIT;
             return WAIT;
         }
@@ -305,7 +311,7 @@ impl Lane {
     ) -> Result<FetchResponse, KafkaError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.cluster.connect(&self.address).await?,
+            None => self.cluster.connect(&self.address).await?.with_buffers(&self.buffers),
         };
         let answer = connection.call(request, deadline).await?;
         self.connection = Some(connection);

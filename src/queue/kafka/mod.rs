@@ -28,6 +28,7 @@
 
 pub mod admin;
 mod batch;
+mod buffers;
 mod call;
 pub mod cluster;
 mod codec;
