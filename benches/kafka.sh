@@ -4,29 +4,34 @@
 #
 #   benches/kafka.sh             1000 records, 3 runs of each
 #   COUNT=4000 RUNS=5 benches/kafka.sh
+#   BEFORE=DIRECTORY benches/kafka.sh   by the adapter in that checkout of an earlier commit, too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 count=${COUNT:-1000} runs=${RUNS:-3}
 
-cargo build --release --locked --bench kafka --quiet
-ours=$(cargo build --release --locked --bench kafka --message-format json 2>/dev/null |
-  grep -o '"executable":"[^"]*/kafka-[^"]*"' | cut -d'"' -f4)
+build() { # Prints where the program is.
+  cargo build --release --locked --bench kafka --quiet
+  cargo build --release --locked --bench kafka --message-format json 2>/dev/null |
+    grep -o '"executable":"[^"]*/kafka-[^"]*"' | cut -d'"' -f4
+}
+ours=$(build)
+contenders=(ours theirs)
+[ -z "${BEFORE:-}" ] || { before=$(cd "$BEFORE" && build) && contenders+=(before); }
 source benches/broker.sh
 theirs() { "$python" benches/kafka_other.py "$@"; }
 median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
 
-for run in $(seq 1 "$runs"); do
-  for who in ours theirs; do
+for run in $(seq "$runs"); do
+  for who in "${contenders[@]}"; do
+    # Each reads what it wrote, and nothing twice.
     "$ours" create "$broker" "$who-$run" 8
-    if [ "$who" = ours ]; then
-      "$ours" produce "$broker" "$who-$run" "$count" >>"$work/produce-ours"
-    else
-      theirs produce "$broker" "$who-$run" "$count" >>"$work/produce-theirs"
-    fi
+    produce=(produce "$broker" "$who-$run" "$count") consume=(consume "$broker" "$who-$run" "bench-$run" "$count")
+    program=${!who:-theirs}
+    "$program" "${produce[@]}" >>"$work/produce-$who"
+    "$program" "${consume[@]}" | sed -n 1p >>"$work/consume-$who"
   done
-  # Each reads what it wrote, and nobody twice.
-  "$ours" consume "$broker" "ours-$run" "bench-$run" "$count" | sed -n 1p >>"$work/consume-ours"
-  theirs consume "$broker" "theirs-$run" "bench-other-$run" "$count" >>"$work/consume-theirs"
+  # Each goes first as often as the others: what the one before wrote still goes to the disk.
+  contenders=("${contenders[@]:1}" "${contenders[0]}")
 done
 "$ours" create "$broker" many 32
 "$ours" produce "$broker" many "$count" >/dev/null
@@ -35,11 +40,14 @@ peak=$("$ours" linger "$broker" many many "$count" | tail -1)
 echo "Processor: $(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -1), $(nproc) cores, which the broker shares."
 echo "$count records of 786,432 bytes, 8 partitions, acks=all. Median of $runs runs."
 echo
-echo "| | tilemill MB/s | librdkafka MB/s | ratio |"
-echo "|---|---|---|---|"
+echo "| | tilemill MB/s | librdkafka MB/s | ratio |${BEFORE:+ before MB/s | now ÷ before |}"
+echo "|---|---|---|---|${BEFORE:+---|---|}"
+ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
 for what in produce consume; do
   a=$(median <"$work/$what-ours") b=$(median <"$work/$what-theirs")
-  echo "| $what | $a | $b | $(awk "BEGIN { printf \"%.2f\", $a / $b }") |"
+  row="| $what | $a | $b | $(ratio "$a" "$b") |"
+  [ -z "${BEFORE:-}" ] || { c=$(median <"$work/$what-before") && row="$row $c | $(ratio "$a" "$c") |"; }
+  echo "$row"
 done
 echo
 echo "A consumer of 32 partitions that takes 5 ms for each record: at most $peak MB resident."
