@@ -1,7 +1,7 @@
 //! What the readers of one consumer want from the brokers: all that wait for the same broker ask in one request,
 //! over one of a few connections. A broker answers a connection's requests one after the other. So those whose partitions
-//! have just brought something ask over some whose requests come back at once, and the others over one whose requests
-//! wait for records.
+//! have brought something not long ago ask over some whose requests come back soon, and the others over one whose
+//! requests wait for records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -27,14 +27,16 @@ const WAIT: Duration = Duration::from_millis(500);
 /// that stays so.
 const SHORT_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_SHORT_WAIT: Duration = Duration::from_millis(100);
-/// The same for busy readers, when all of them ask: where something came just now, more may follow.
-const BUSY_WAIT: Duration = Duration::from_millis(10);
+/// The same for busy readers where all ask, so that nobody waits for the others; and where some still take apart what
+/// they got.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+const SHORT_BUSY_WAIT: Duration = Duration::from_millis(5);
 /// How long a request waits for readers that were answered just now and ask again.
 const GRACE: Duration = Duration::from_millis(2);
 /// What one request asks for at most, so that the answer gets its memory in one piece.
 const REQUEST_BYTES: i32 = 7 << 20;
 
-/// Whether a partition has just brought something.
+/// Whether a partition has brought something not long ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Pace {
     Idle,
@@ -244,7 +246,7 @@ impl Lane {
     fn wait(&mut self) -> Duration {
         let has_grown = std::mem::take(&mut self.has_grown);
         if self.way != Way::Idle {
-            return if self.all_wait() { BUSY_WAIT } else { Duration::ZERO };
+            return if self.all_wait() { BUSY_WAIT } else { SHORT_BUSY_WAIT };
         }
         if has_grown {
             return SHORT_WAIT;

@@ -21,6 +21,10 @@ use crate::blocking;
 /// How long a batch that cannot be read counts as an obstacle, unless another follows.
 const UNREADABLE: Duration = Duration::from_secs(15);
 
+/// How long a partition that has brought something is asked for over a busy connection. Work comes with pauses of some
+/// milliseconds, and after each of them it would wait for the requests of the idle ones.
+const BUSY: Duration = Duration::from_millis(100);
+
 /// Reads a partition, and finds its leader again when that moves or fails.
 pub(super) struct Reader {
     cluster: Cluster,
@@ -29,6 +33,8 @@ pub(super) struct Reader {
     partition: u32,
     leader: Option<Arc<Peer>>,
     pace: Pace,
+    /// When it last brought something.
+    brought: Option<Instant>,
     /// When what was known of the leader turned out to be wrong, or useless.
     doubted: Option<Instant>,
 }
@@ -63,8 +69,8 @@ impl Reader {
         partition: u32,
     ) -> Self {
         let (cluster, topic) = (cluster.clone(), topic.to_owned());
-        let (leader, pace, doubted) = (None, Pace::Idle, None);
-        Self { cluster, fetches, topic, partition, leader, pace, doubted }
+        let (leader, pace, brought, doubted) = (None, Pace::Idle, None, None);
+        Self { cluster, fetches, topic, partition, leader, pace, brought, doubted }
     }
 
     pub(super) fn partition(&self) -> u32 {
@@ -126,8 +132,11 @@ impl Reader {
         let range = Range { partition: self.partition, offset, bytes };
         let data = self.fetches.fetch(&leader, self.pace, range).await;
         let data = data.map_err(KafkaError::Again)?;
-        let is_empty = data.records.as_ref().is_none_or(Bytes::is_empty);
-        self.change_pace(&leader, if is_empty { Pace::Idle } else { Pace::Busy });
+        if !data.records.as_ref().is_none_or(Bytes::is_empty) {
+            self.brought = Some(Instant::now());
+        }
+        let is_busy = self.brought.is_some_and(|brought| brought.elapsed() < BUSY);
+        self.change_pace(&leader, if is_busy { Pace::Busy } else { Pace::Idle });
         accepted(data.error_code, None, || {
             format!("partition {} of {} cannot be read", self.partition, self.topic)
         })?;
