@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Arguments;
 use rustix::process::Signal;
 
-use crate::broker::{Broker, Pair};
+use crate::broker::{Broker, Pair, is_by_zookeeper};
 use crate::browser::{Browser, Driver};
 use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
 use crate::other_client::{OtherMember, python};
@@ -200,10 +200,13 @@ fn smaller_records(shared: &Shared) {
 /// A broker on which everybody may do everything until a rule says otherwise.
 fn with_rules(shared: &Shared) -> Option<Broker> {
     let jars = shared.services.kafka.own_jars()?;
+    let authorizer = if is_by_zookeeper() {
+        "kafka.security.authorizer.AclAuthorizer"
+    } else {
+        "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    };
     Some(Broker::start_with(jars, |_| {
-        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-         allow.everyone.if.no.acl.found=true\n"
-            .into()
+        format!("authorizer.class.name={authorizer}\nallow.everyone.if.no.acl.found=true\n")
     }))
 }
 
@@ -265,7 +268,9 @@ fn clock_ahead(shared: &Shared) {
     let Some(broker) = shared.services.kafka.own_broker() else { return };
     let mut situation = Situation::without_worker(shared, mill(shared, "clock"));
     let topic = situation.mill.topic("RESULTS").to_owned();
-    configure(broker, &topic, "message.timestamp.type=CreateTime");
+    // Before Kafka 4, any time is taken unless the topic says otherwise.
+    let settings = "message.timestamp.type=CreateTime,message.timestamp.after.max.ms=3600000";
+    configure(broker, &topic, settings);
     situation.add(|mill| mill.work_in(AHEAD, "w"));
     let job = situation.submit();
     let words = [

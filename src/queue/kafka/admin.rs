@@ -145,6 +145,7 @@ impl KafkaAdmin {
 
     async fn try_create(&self, plan: &TopicPlan) -> Result<(), KafkaError> {
         let began = Instant::now();
+        let mut had_brokers = false;
         loop {
             let request = CreateTopicsRequest::default()
                 .with_topics(vec![creatable(plan)])
@@ -165,6 +166,15 @@ impl KafkaAdmin {
                     if began.elapsed() >= self.cluster.timeout() {
                         return Err(error);
                     }
+                    sleep(LOOK_EVERY).await;
+                }
+                // A broker that has just started answers before it knows of any, itself included.
+                Err(error)
+                    if error.code() == Some(ResponseError::InvalidReplicationFactor)
+                        && !had_brokers
+                        && began.elapsed() < self.cluster.timeout() =>
+                {
+                    had_brokers = !self.cluster.metadata(&[]).await?.brokers.is_empty();
                     sleep(LOOK_EVERY).await;
                 }
                 created => return created,
@@ -305,6 +315,7 @@ impl TopicAdmin for KafkaAdmin {
             return None;
         }
         let remedy = remedy::group_remedy(&group, topic, &error);
+        let remedy = remedy.unwrap_or_else(|| "the logs of the brokers tell more".to_owned());
         Some(GroupTrouble { cause: error.into(), remedy })
     }
 

@@ -54,14 +54,14 @@ pub(super) fn of_reading(topic: &str, error: &(dyn std::error::Error + 'static))
 
 /// Why a group does not let this process take part.
 pub(super) fn of_group(group: &Group, topic: &str, error: &KafkaError) -> String {
-    let remedy = group_remedy(group, topic, error);
+    let remedy = group_remedy(group, topic, error).unwrap_or_else(|| LOOK.to_owned());
     format!("the group {} cannot be joined: {}; {remedy}", group.name, causes::all(error))
 }
 
-/// What helps where a group does not let this process take part.
-pub(super) fn group_remedy(group: &Group, topic: &str, error: &KafkaError) -> String {
+/// What helps where a group does not let this process take part; nothing if that is not known.
+pub(super) fn group_remedy(group: &Group, topic: &str, error: &KafkaError) -> Option<String> {
     let Group { name, key, .. } = group;
-    match error.code() {
+    Some(match error.code() {
         Some(ResponseError::GroupAuthorizationFailed) => allow("Read", "group", name),
         Some(ResponseError::TopicAuthorizationFailed) => allow("Read", "topic", topic),
         Some(ResponseError::InconsistentGroupProtocol) => format!(
@@ -78,8 +78,8 @@ pub(super) fn group_remedy(group: &Group, topic: &str, error: &KafkaError) -> St
         }
         Some(ResponseError::InvalidGroupId) => format!("correct `{key}`"),
         Some(ResponseError::OffsetMetadataTooLarge) => small_notes(),
-        _ => LOOK.to_owned(),
-    }
+        _ => return None,
+    })
 }
 
 /// What helps where the notes beside offsets do not fit.

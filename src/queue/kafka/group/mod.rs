@@ -144,6 +144,10 @@ impl Observer {
     /// Whether the group would take a member. Nobody has to decide anew for that: a coordinator lets somebody without
     /// an id ask again with one, once everything else is right.
     pub(super) async fn try_join(&self) -> Result<(), KafkaError> {
+        self.patiently(|| self.try_join_now()).await
+    }
+
+    async fn try_join_now(&self) -> Result<(), KafkaError> {
         let group = &self.settings.group;
         let (_, address) = coordinator::find(&self.cluster, group).await?;
         let peer = self.cluster.peer(&address);
@@ -161,21 +165,27 @@ impl Observer {
         }
     }
 
-    /// Asks the coordinator, and waits a little for one that is only just becoming it.
     async fn ask<C: Call + Clone, T>(
         &self,
         request: C,
         read: impl Fn(C::Response) -> Result<T, KafkaError>,
     ) -> Result<T, KafkaError> {
+        let (request, read) = (&request, &read);
+        self.patiently(move || async move {
+            let (_, address) = coordinator::find(&self.cluster, &self.settings.group).await?;
+            read(self.cluster.ask(&self.cluster.peer(&address), request.clone()).await?)
+        })
+        .await
+    }
+
+    /// Asks the coordinator, and waits a little for one that is only just becoming it.
+    async fn patiently<T, A: Future<Output = Result<T, KafkaError>>>(
+        &self,
+        ask: impl Fn() -> A,
+    ) -> Result<T, KafkaError> {
         let began = Instant::now();
         loop {
-            let asked = match coordinator::find(&self.cluster, &self.settings.group).await {
-                Ok((_, address)) => {
-                    self.cluster.ask(&self.cluster.peer(&address), request.clone()).await
-                }
-                Err(error) => Err(error),
-            };
-            match asked.and_then(&read) {
+            match ask().await {
                 Err(error) if is_coming(&error) && began.elapsed() < self.cluster.timeout() => {
                     sleep(PAUSE).await;
                 }
