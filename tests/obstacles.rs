@@ -219,7 +219,11 @@ fn rule(broker: &Broker, change: &str, kind: [&str; 2], right: [&str; 2]) {
     if change == "--remove" {
         line.push("--force");
     }
-    let ran = broker.tool("org.apache.kafka.tools.AclCommand", &line);
+    let mut ran = broker.tool("org.apache.kafka.tools.AclCommand", &line);
+    // Before Kafka 4 it had another name.
+    if String::from_utf8_lossy(&ran.stderr).contains("ClassNotFoundException") {
+        ran = broker.tool("kafka.admin.AclCommand", &line);
+    }
     assert!(ran.status.success(), "{ran:?}");
 }
 
