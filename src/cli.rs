@@ -1,13 +1,17 @@
 //! What can be typed: the commands, their options, and nothing of what they do.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{
+    NonEmptyStringValueParser, PossibleValue, StringValueParser, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::raster::encode::OutputFormat;
+use crate::raster::filter::filters;
 use crate::service::topics::Purpose;
 
 /// Filters images of any size in parallel tiles; the result is the same to the byte, however many
@@ -43,6 +47,8 @@ pub enum Command {
     Monitor,
     /// Set up the topics in Kafka, and look at them
     Topics(TopicsArgs),
+    /// List the filters, or tell what one of them takes
+    Filters(FiltersArgs),
     /// Say what is configured, and what is wrong with it
     Check(CheckArgs),
     /// Print a script that completes commands and options in a shell
@@ -75,8 +81,9 @@ pub struct WorkArgs {
 /// What is done with images, here or on a server.
 #[derive(Debug, Clone, Args)]
 pub struct WishArgs {
-    /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes
-    #[arg(short, long, default_value = "grayscale", value_name = "CHAIN")]
+    /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes; `tilemill filters` tells what each
+    /// takes
+    #[arg(short, long, default_value = "grayscale", value_name = "CHAIN", value_parser = ChainParser)]
     pub filters: String,
     /// Side of a tile in pixels [default: `tile.size`, 512; of the server for submit]; the
     /// result does not depend on it
@@ -89,6 +96,35 @@ pub struct WishArgs {
     /// JPEG quality, 1 to 100 [default: `output.quality`, 90; of the server for submit]
     #[arg(short, long, value_name = "QUALITY")]
     pub quality: Option<u8>,
+}
+
+/// Takes any text, since a server may know other filters, and offers the names of those known here.
+#[derive(Debug, Clone)]
+struct ChainParser;
+
+impl TypedValueParser for ChainParser {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(filters().iter().map(|filter| PossibleValue::new(filter.name))))
+    }
+}
+
+/// Options of `filters`.
+#[derive(Debug, Args)]
+pub struct FiltersArgs {
+    /// A filter
+    #[arg(value_name = "NAME", value_parser = ChainParser)]
+    pub name: Option<String>,
 }
 
 /// Options of `run`.
@@ -106,9 +142,23 @@ pub struct RunArgs {
     /// Threads that compute [default: one for each core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// What is done about outputs that exist.
+    #[command(flatten)]
+    pub existing: ExistingArgs,
+    /// Write a line of JSON for each image to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+/// What is done about outputs that exist; without one of these, the command refuses to begin.
+#[derive(Debug, Args)]
+pub struct ExistingArgs {
     /// Replace outputs that exist
-    #[arg(long)]
+    #[arg(long, conflicts_with = "skip_existing")]
     pub overwrite: bool,
+    /// Keep outputs that exist, and make the others: a batch that was interrupted goes on
+    #[arg(long, requires = "output")]
+    pub skip_existing: bool,
 }
 
 /// Options of `submit`.
@@ -133,9 +183,12 @@ pub struct SubmitArgs {
     /// What is done with the images.
     #[command(flatten)]
     pub wishes: WishArgs,
-    /// Replace outputs that exist
-    #[arg(long)]
-    pub overwrite: bool,
+    /// What is done about outputs that exist.
+    #[command(flatten)]
+    pub existing: ExistingArgs,
+    /// Write a line of JSON for each image to this file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 /// What is done with topics.

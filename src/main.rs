@@ -58,12 +58,16 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
             telemetry::init(QUIET, config.log.format)?;
             roles::run::run(args, config).await
         }
-        Command::Submit(args) => roles::submit::submit(args).await,
+        Command::Submit(args) => {
+            named.map_or(Ok(()), Config::check_named)?;
+            roles::submit::submit(args).await
+        }
         Command::Topics(args) => {
             let (config, _) = Config::load(named, Search::WorkingDirectory)?;
             telemetry::init(QUIET, config.log.format)?;
             roles::topics::topics(&args.command, &config).await
         }
+        Command::Filters(args) => Ok(roles::filters::filters(&args)?),
         Command::Check(args) => roles::check::check(&args, named).await,
         Command::Completions(args) => Ok(roles::completions::completions(&args)),
     }

@@ -120,6 +120,33 @@ fn a_named_file_that_is_missing_is_named_with_who_named_it() {
 }
 
 #[test]
+fn a_command_that_reads_no_file_misses_a_named_one_all_the_same() {
+    let directory = TempDir::new().unwrap();
+    let line = ["submit", "a.png", "--config", "none.toml", "--server", "http://127.0.0.1:9"];
+    let ran = tilemill(directory.path()).args(line).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    let error = String::from_utf8(ran.stderr).unwrap();
+    assert!(error.contains("none.toml named by --config does not exist"), "{error}");
+}
+
+#[test]
+fn names_of_hosts_come_from_a_variable_with_commas_and_from_a_list() {
+    let directory = TempDir::new().unwrap();
+    let told = |name: &str, value: &str| {
+        let ran = tilemill(directory.path()).arg("check").env(name, value).output().unwrap();
+        let text = String::from_utf8(ran.stdout).unwrap();
+        let line = text.lines().find(|line| line.trim_start().starts_with("server.hosts"));
+        line.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let name = "TILEMILL_SERVER__HOSTS";
+    let both = format!("server.hosts [\"a.example\",\"b.example\"] {name}");
+    assert_eq!(told(name, "a.example, b.example"), both);
+    assert_eq!(told(name, r#"["a.example", "b.example"]"#), both);
+    assert_eq!(told(name, "a.example"), format!("server.hosts [\"a.example\"] {name}"));
+    assert_eq!(told(name, ""), format!("server.hosts [] {name}"));
+}
+
+#[test]
 fn a_run_does_not_read_the_file_in_the_working_directory() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("config.toml"), "another = \"program's\"\n").unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Output;
 
@@ -260,6 +261,112 @@ fn an_interrupted_run_exits_with_130_and_leaves_nothing() {
 }
 
 #[test]
+fn filters_are_told_by_the_program_in_its_help_and_to_shells() {
+    let directory = TempDir::new().unwrap();
+    let told = |line: &[&str]| {
+        let ran = tilemill(directory.path()).args(line).output().unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let described = told(&["filters", "blur"]);
+    assert!(described.starts_with("blur[:sigma]\n"), "{described}");
+    assert!(described.contains("a number from 0.1 to 100 pixels; 2 if"), "{described}");
+    for line in [&["filters"][..], &["run", "--help"], &["completions", "bash"]] {
+        let told = told(line);
+        for filter in tilemill::raster::filter::filters() {
+            assert!(told.contains(filter.name), "{}: {told}", filter.name);
+        }
+    }
+    let unknown = tilemill(directory.path()).args(["filters", "sharp"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
+    assert!(errors(&unknown).contains("did you mean sharpen?"), "{unknown:?}");
+}
+
+/// Whether its file has a name or none: a killed process removes nothing.
+#[test]
+fn a_killed_run_leaves_nothing() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 4000, 4000);
+    let mut child = tilemill(directory.path())
+        .args(["run", text(&image), "-o", "out/a.png", "-f", "invert"])
+        .env("TILEMILL_SCRATCH_DIR", directory.path().join("scratch"))
+        .spawn()
+        .unwrap();
+    while support::open_files(child.id(), |name| name.contains("/out/")) == 0 {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    wait(&mut child);
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_batch_goes_on_where_it_was_left_and_says_what_became_of_each_image() {
+    let directory = TempDir::new().unwrap();
+    for name in ["a.png", "b.png", "c.jpg"] {
+        picture(directory.path(), name, 60, 40);
+    }
+    fs::write(directory.path().join("no.png"), "no image").unwrap();
+    let all = ["*.png", "*.jpg", "-o", "out"];
+    let batch = |more: &[&str]| run(directory.path(), &[&all, more].concat());
+    let first = run(directory.path(), &["a.png", "c.jpg", "-o", "out"]);
+    assert!(first.status.success() && errors(&first) == "tilemill: 2 done\n", "{first:?}");
+    let before = fs::read(directory.path().join("out/a.png")).unwrap();
+    let refused = batch(&[]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(errors(&refused).contains("--skip-existing"), "{refused:?}");
+    let rest = batch(&["--skip-existing", "-f", "invert", "--report", "report.jsonl"]);
+    assert_eq!(rest.status.code(), Some(1), "{rest:?}");
+    let summary = "tilemill: 1 done, 2 skipped, whose results exist, 1 failed:\n  no.png\n";
+    assert!(errors(&rest).ends_with(summary), "{rest:?}");
+    assert!(fs::read(directory.path().join("out/a.png")).unwrap() == before);
+    let report = fs::read_to_string(directory.path().join("report.jsonl")).unwrap();
+    let mut entries: Vec<serde_json::Value> =
+        report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    entries.sort_by_key(|entry| entry["input"].to_string());
+    let statuses: Vec<_> = entries.iter().map(|entry| entry["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["skipped", "done", "skipped", "failed"], "{report}");
+    let done = &entries[1];
+    assert_eq!(
+        (&done["output"], &done["width"], &done["tiles"]),
+        (&"out/b.png".into(), &60.into(), &1.into())
+    );
+    assert!(entries[3]["error"].as_str().unwrap().contains("image"), "{report}");
+    let again = run(directory.path(), &["a.png", "-o", "out", "--skip-existing"]);
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(errors(&again), "tilemill: 0 done, 1 skipped, whose results exist\n");
+    let both = batch(&["--skip-existing", "--overwrite"]);
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
+    let full = batch(&["--overwrite", "--report", "/dev/full"]);
+    assert!(errors(&full).contains("--report: cannot write"), "{full:?}");
+}
+
+#[test]
+fn an_interrupted_batch_says_how_to_go_on() {
+    let directory = TempDir::new().unwrap();
+    picture(directory.path(), "a.png", 60, 40);
+    picture(directory.path(), "b.png", 1500, 1500);
+    let slow = ["-f", "blur:100,blur:100,blur:100", "-t", "1"];
+    let mut child = tilemill(directory.path())
+        .args(["run", "a.png", "b.png", "-o", "out"])
+        .args(slow)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut lines).unwrap();
+    assert!(lines.starts_with("a.png -> out/a.png: "), "{lines}");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!(ran.status.code(), Some(130), "{ran:?}");
+    let words = "1 done, 1 left, with which --skip-existing goes on";
+    assert!(errors(&ran).contains(words), "{ran:?}");
+    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 1);
+}
+
+#[test]
 fn a_second_server_on_the_same_port_says_how_to_choose_another() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory);
@@ -428,7 +535,7 @@ fn a_reader_that_goes_away_does_not_stop_a_run() {
         .stdout(full)
         .output()
         .unwrap();
-    assert_eq!((ran.status.code(), errors(&ran).as_str()), (Some(0), ""));
+    assert_eq!((ran.status.code(), errors(&ran).as_str()), (Some(0), "tilemill: 2 done\n"));
     assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 2);
 }
 

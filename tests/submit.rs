@@ -57,6 +57,30 @@ fn several_images_come_back_into_a_directory_as_a_run_would_make_them() {
 }
 
 #[test]
+fn a_batch_goes_on_where_it_was_left_and_says_what_became_of_each_image() {
+    let directory = TempDir::new().unwrap();
+    for name in ["rgb-16.png", "rgba-16.png", "turned.jpg"] {
+        fs::copy(data(name), directory.path().join(name)).unwrap();
+    }
+    fs::write(directory.path().join("no.png"), "no image").unwrap();
+    fs::create_dir(directory.path().join("out")).unwrap();
+    fs::write(directory.path().join("out/rgb-16.png"), "mine").unwrap();
+    let server = Server::start(&directory);
+    let line = ["*.png", "*.jpg", "-o", "out", "--skip-existing", "--report", "report.jsonl"];
+    let ran = submitted(directory.path(), &server, &line);
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let summary = "tilemill: 2 done, 1 skipped, whose results exist, 1 failed:\n  no.png\n";
+    assert!(text(&ran.stderr).ends_with(summary), "{ran:?}");
+    assert_eq!(fs::read(directory.path().join("out/rgb-16.png")).unwrap(), b"mine");
+    let report = fs::read_to_string(directory.path().join("report.jsonl")).unwrap();
+    assert_eq!(report.matches(r#""status":"done""#).count(), 2, "{report}");
+    assert_eq!(report.lines().count(), 4, "{report}");
+    let ran = submitted(directory.path(), &server, &["a.png", "--skip-existing"]);
+    assert_eq!(ran.status.code(), Some(2), "there is nothing to skip: {ran:?}");
+    server.stop();
+}
+
+#[test]
 fn standard_input_goes_to_standard_output_and_nothing_else_does() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory);
@@ -309,7 +333,8 @@ fn an_interrupted_download_exits_with_130_and_leaves_nothing() {
         .spawn()
         .unwrap();
     was_asked.recv_timeout(support::PATIENCE).unwrap();
-    assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 1, "it is staged");
+    let held = support::open_files(child.id(), |name| name.contains("/out/"));
+    assert!(held > 0, "it is staged");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(wait(&mut child).code(), Some(130));

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::list::words;
 use super::{Address, Bytes, Seconds};
 
 /// A cluster; without it everything runs in one process.
@@ -135,20 +136,9 @@ impl FromStr for Brokers {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Raw {
-    List(Vec<String>),
-    Text(String),
-}
-
 impl<'de> Deserialize<'de> for Brokers {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = match Raw::deserialize(from)? {
-            Raw::List(addresses) => addresses.join(","),
-            Raw::Text(text) => text,
-        };
-        text.parse().map_err(serde::de::Error::custom)
+        words(from)?.join(",").parse().map_err(serde::de::Error::custom)
     }
 }
 

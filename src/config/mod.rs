@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 mod address;
 mod kafka;
+mod list;
 mod redis;
 mod rule;
 mod setting;
@@ -75,6 +76,7 @@ pub struct Config {
 #[expect(missing_docs, reason = "documented in config.toml")]
 pub struct Server {
     pub listen: SocketAddr,
+    #[serde(deserialize_with = "list::words")]
     pub hosts: Vec<String>,
 }
 
@@ -299,6 +301,11 @@ impl Config {
     pub fn load(named: Option<&Path>, search: Search) -> Result<(Self, Origin), ConfigError> {
         let (config, origin, _) = Self::read(named, search)?;
         Ok((config, origin))
+    }
+
+    /// For a command that reads none: what `--config` names has to be there all the same.
+    pub fn check_named(named: &Path) -> Result<(), ConfigError> {
+        find_file(Some(named), Search::SystemOnly).map(drop)
     }
 
     /// The same, with every value and its origin, in the order of the keys.

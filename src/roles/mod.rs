@@ -8,6 +8,7 @@
 //! * [`monitor`]: notes who works.
 //! * [`topics`]: the topics in Kafka, made and looked at.
 //! * [`check`]: what is configured, and what is wrong with it.
+//! * [`filters`]: what the filters do.
 //! * [`completions`]: scripts for shells.
 //!
 //! What several of them use:
@@ -18,6 +19,7 @@
 //! * `cluster`: waiting for a cluster, and for its topics.
 //! * `lifetime`: services that run until they are told to stop.
 //! * `report`: what is told of images.
+//! * `progress`: one bar for all images.
 //!
 //! A role returns its exit code; an error means that it could not start, or that it lost a service.
 
@@ -36,10 +38,12 @@ mod client;
 mod cluster;
 pub mod collect;
 pub mod completions;
+pub mod filters;
 mod inputs;
 mod lifetime;
 pub mod monitor;
 mod outputs;
+mod progress;
 mod report;
 pub mod run;
 pub mod serve;

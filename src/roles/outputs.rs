@@ -1,9 +1,10 @@
 //! Where each result goes, decided and checked before the first image is opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::cli::ExistingArgs;
 use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
 use crate::storage::Overwrite;
@@ -14,7 +15,36 @@ pub(super) struct Wanted<'a> {
     pub(super) inputs: &'a [PathBuf],
     pub(super) output: &'a Path,
     pub(super) format: Option<OutputFormat>,
-    pub(super) overwrite: Overwrite,
+    pub(super) existing: Existing,
+}
+
+/// What is done about outputs that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// Nothing is done at all, so that nothing is lost by mistake.
+    Refuse,
+    Replace,
+    /// They stay, and the others are made.
+    Skip,
+}
+
+impl Existing {
+    /// What the flags say.
+    pub(super) const fn of(flags: &ExistingArgs) -> Self {
+        match (flags.overwrite, flags.skip_existing) {
+            (true, _) => Self::Replace,
+            (false, true) => Self::Skip,
+            (false, false) => Self::Refuse,
+        }
+    }
+
+    /// Whether an output may be replaced that is there when it is to be written.
+    pub(super) const fn overwrite(self) -> Overwrite {
+        match self {
+            Self::Replace => Overwrite::Allowed,
+            Self::Refuse | Self::Skip => Overwrite::Refused,
+        }
+    }
 }
 
 /// One image and its result.
@@ -26,32 +56,61 @@ pub(super) struct Target {
     pub(super) format: Option<OutputFormat>,
 }
 
-/// What the flag `--overwrite` says.
-pub(super) const fn overwrite(given: bool) -> Overwrite {
-    if given { Overwrite::Allowed } else { Overwrite::Refused }
+/// What is to be made, and what is there already.
+#[derive(Debug)]
+pub(super) struct Planned {
+    /// In the order of the inputs.
+    pub(super) targets: Vec<Target>,
+    pub(super) skipped: Vec<Target>,
 }
 
 /// The targets, in the order of the inputs.
-pub(super) fn plan(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
+pub(super) fn plan(wanted: Wanted<'_>) -> Result<Planned, Refusal> {
+    if wanted.output == Path::new("-") {
+        let what = "standard output takes the result of a server: tilemill submit -o -; name a file or a \
+                    directory";
+        return Err(Refusal::new(Code::InvalidOption, what));
+    }
     let targets = if is_directory(wanted) { in_directory(wanted)? } else { vec![single(wanted)?] };
     refuse_same_names(&targets)?;
     refuse_inputs_as_outputs(&targets)?;
-    if wanted.overwrite == Overwrite::Refused {
-        refuse_existing(&targets)?;
-    }
-    targets.into_iter().map(behind_links).collect()
+    let (skipped, targets) = match wanted.existing {
+        Existing::Skip => targets.into_iter().partition(exists),
+        Existing::Refuse => {
+            refuse_existing(&targets)?;
+            (Vec::new(), targets)
+        }
+        Existing::Replace => (Vec::new(), targets),
+    };
+    let targets = targets.into_iter().map(behind_links).collect::<Result<_, _>>()?;
+    Ok(Planned { targets, skipped })
+}
+
+fn exists(target: &Target) -> bool {
+    target.output.symlink_metadata().is_ok()
 }
 
 /// Whether the results go into a directory, each under the name of its image.
 pub(super) fn is_directory(wanted: Wanted<'_>) -> bool {
-    let slash = wanted.output.as_os_str().as_encoded_bytes().ends_with(b"/");
-    wanted.inputs.len() > 1 || slash || wanted.output.is_dir()
+    wanted.inputs.len() > 1 || ends_with_slash(wanted.output) || wanted.output.is_dir()
+}
+
+fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
 fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
+    let named = by_extension(wanted.output);
     let format = match wanted.format {
+        Some(format) if named.is_some_and(|named| named != format) => {
+            let what = format!(
+                "the result is to be {format}, and the extension of the output says something else; leave \
+                 --format out, or give the output another extension"
+            );
+            return Err(Refusal::new(Code::InvalidOption, what).value(wanted.output.display()));
+        }
         Some(format) => format,
-        None => by_extension(wanted.output).ok_or_else(|| {
+        None => named.ok_or_else(|| {
             let what = "the extension of the output tells no format that can be written; use \
                         .jpg, .png, .tif or .webp, or give --format";
             Refusal::new(Code::InvalidOption, what).value(wanted.output.display())
@@ -64,6 +123,14 @@ fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
 fn in_directory(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
     if wanted.output.is_file() {
         let what = "several images need a directory as output, and this is a file";
+        return Err(Refusal::new(Code::InvalidOption, what).value(wanted.output.display()));
+    }
+    if by_extension(wanted.output).is_some()
+        && !ends_with_slash(wanted.output)
+        && !wanted.output.exists()
+    {
+        let what = "several images need a directory as output, and this looks like a file; end it with a \
+                    slash if a directory of this name is meant";
         return Err(Refusal::new(Code::InvalidOption, what).value(wanted.output.display()));
     }
     let targets = wanted.inputs.iter().map(|input| {
@@ -102,11 +169,12 @@ fn refuse_same_names(targets: &[Target]) -> Result<(), Refusal> {
 }
 
 fn refuse_inputs_as_outputs(targets: &[Target]) -> Result<(), Refusal> {
-    let clash = targets.iter().find(|target| {
-        let output = target.output.canonicalize().ok();
-        output.is_some() && targets.iter().any(|other| other.input.canonicalize().ok() == output)
-    });
-    clash.map_or(Ok(()), |target| {
+    let inputs = targets.iter().filter_map(|target| target.input.canonicalize().ok());
+    let inputs: BTreeSet<PathBuf> = inputs.collect();
+    let is_input = |target: &&Target| {
+        target.output.canonicalize().is_ok_and(|output| inputs.contains(&output))
+    };
+    targets.iter().find(is_input).map_or(Ok(()), |target| {
         let what = "the output is one of the inputs; choose another name or directory";
         Err(Refusal::new(Code::Exists, what).value(target.output.display()))
     })
@@ -128,9 +196,9 @@ fn behind_links(mut target: Target) -> Result<Target, Refusal> {
 }
 
 fn refuse_existing(targets: &[Target]) -> Result<(), Refusal> {
-    let existing = targets.iter().find(|target| target.output.symlink_metadata().is_ok());
-    existing.map_or(Ok(()), |target| {
-        let what = "the output exists; use --overwrite to replace it";
+    targets.iter().find(|target| exists(target)).map_or(Ok(()), |target| {
+        let what = "the output exists; use --overwrite to replace it, or --skip-existing to keep it and \
+                    make the others";
         Err(Refusal::new(Code::Exists, what).value(target.output.display()))
     })
 }
@@ -139,19 +207,23 @@ fn refuse_existing(targets: &[Target]) -> Result<(), Refusal> {
 mod tests {
     use clap::Parser;
 
-    use super::{Target, Wanted, overwrite, plan};
+    use super::{Existing, Planned, Target, Wanted, plan};
     use crate::cli::{Cli, Command};
     use crate::raster::encode::OutputFormat;
     use crate::refusal::{Code, Refusal};
 
     fn planned(line: &str) -> Result<Vec<Target>, Refusal> {
+        Ok(both(line)?.targets)
+    }
+
+    fn both(line: &str) -> Result<Planned, Refusal> {
         let words = ["tilemill", "run"].into_iter().chain(line.split(' '));
         match Cli::try_parse_from(words).unwrap().command {
             Command::Run(args) => plan(Wanted {
                 inputs: &args.inputs,
                 output: &args.output,
                 format: args.wishes.format,
-                overwrite: overwrite(args.overwrite),
+                existing: Existing::of(&args.existing),
             }),
             _ => unreachable!("the line begins with run"),
         }
@@ -163,6 +235,10 @@ mod tests {
         assert_eq!(targets[0].format, Some(OutputFormat::Tiff));
         assert_eq!(planned("a.jpg -o b.xyz").unwrap_err().code, Code::InvalidOption);
         assert!(planned("a.jpg -o b.xyz --format png").is_ok());
+        assert!(planned("a.jpg -o b.jpeg --format jpeg").is_ok());
+        let refusal = planned("a.jpg -o b.jpg --format png").unwrap_err();
+        assert!(refusal.what.contains("--format") && refusal.what.contains("PNG"), "{refusal}");
+        assert!(planned("a.jpg -o -").unwrap_err().what.contains("submit"));
     }
 
     #[test]
@@ -170,6 +246,8 @@ mod tests {
         let targets = planned("x/a.JPG b.bmp -o out").unwrap();
         let names: Vec<_> = targets.iter().map(|t| t.output.to_str().unwrap()).collect();
         assert_eq!(names, ["out/a.JPG", "out/b.png"]);
+        assert!(planned("x/a.jpg b.bmp -o out.jpg").unwrap_err().what.contains("slash"));
+        assert!(planned("x/a.jpg b.bmp -o out.jpg/").is_ok());
     }
 
     #[test]
@@ -189,6 +267,23 @@ mod tests {
         assert_eq!(targets[0].output, file.canonicalize().unwrap());
         let refusal = planned("x.jpg -o /dev/null --format png --overwrite").unwrap_err();
         assert!(refusal.what.contains("not a regular file"));
+    }
+
+    #[test]
+    fn outputs_that_exist_are_kept_where_that_is_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("b.jpg"), "mine").unwrap();
+        let line = format!("a.jpg b.jpg c.jpg -o {}", directory.path().display());
+        let refusal = both(&line).unwrap_err().to_string();
+        assert!(refusal.contains("--skip-existing"), "{refusal}");
+        let Planned { targets, skipped } = both(&format!("{line} --skip-existing")).unwrap();
+        let inputs = |targets: &[Target]| -> Vec<_> {
+            targets.iter().map(|t| t.input.to_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(
+            (inputs(&targets), inputs(&skipped)),
+            (vec!["a.jpg".into(), "c.jpg".into()], vec!["b.jpg".into()])
+        );
     }
 
     #[test]

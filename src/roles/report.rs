@@ -1,31 +1,45 @@
-//! What is told of images on the command line: bars on a terminal, and a line for each image.
+//! What is told of the images of a command: a line for each, a summary, and a file of JSON lines for scripts.
 
 use std::fmt;
-use std::io::Write;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fs::File;
+use std::io::{LineWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde::Serialize;
 
+use super::outputs::Target;
 use crate::raster::grid::Size;
 
 /// Where lines about results go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lines {
     /// To standard output.
-    #[default]
     Out,
     /// To standard error: standard output is taken by an image.
     Error,
 }
 
 /// Tells of images that are made and of those that are not.
-#[derive(Default)]
 pub(super) struct Report {
     /// Drawn on standard error, and only if that is a terminal.
     bars: MultiProgress,
     lines: Lines,
-    failed: AtomicBool,
+    images: usize,
+    told: Mutex<Told>,
+}
+
+/// What was told so far.
+struct Told {
+    done: usize,
+    skipped: usize,
+    failed: Vec<PathBuf>,
+    /// For scripts.
+    file: Option<LineWriter<File>>,
+    /// Whether a line of it could not be written.
+    file_failed: bool,
 }
 
 /// An image that was made.
@@ -38,9 +52,49 @@ pub(super) struct Made<'a> {
     pub(super) notes: &'a [String],
 }
 
+/// A line of the file for scripts.
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+enum Entry<'a> {
+    Done {
+        input: String,
+        output: String,
+        width: u32,
+        height: u32,
+        tiles: u32,
+        seconds: f64,
+        notes: &'a [String],
+    },
+    Failed {
+        input: String,
+        error: &'a str,
+    },
+    Skipped {
+        input: String,
+        output: String,
+    },
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It has dealt with every image.
+    Complete,
+    /// It was interrupted, or could not go on.
+    Early,
+}
+
 impl Report {
-    pub(super) fn new(lines: Lines) -> Self {
-        Self { lines, ..Self::default() }
+    /// For so many images. `file` is where JSON lines go; what was there before is replaced.
+    pub(super) fn new(lines: Lines, images: usize, file: Option<&Path>) -> anyhow::Result<Self> {
+        let create = |path: &Path| {
+            let file = File::create(path);
+            file.with_context(|| format!("--report: write {}", path.display()))
+        };
+        let file = file.map(create).transpose()?.map(LineWriter::new);
+        let told =
+            Mutex::new(Told { done: 0, skipped: 0, failed: Vec::new(), file, file_failed: false });
+        Ok(Self { bars: MultiProgress::new(), lines, images, told })
     }
 
     /// A new bar below the others.
@@ -50,15 +104,58 @@ impl Report {
         bar
     }
 
+    /// Takes a bar away.
+    pub(super) fn remove(&self, bar: &ProgressBar) {
+        bar.finish_and_clear();
+        self.bars.remove(bar);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        // No code that can panic runs under the lock.
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// An image was made.
     pub(super) fn made(&self, made: &Made<'_>) {
         self.print(self.lines, &made.to_string());
+        let entry = Entry::Done {
+            input: made.input.display().to_string(),
+            output: made.output.to_string(),
+            width: made.size.width,
+            height: made.size.height,
+            tiles: made.tiles,
+            seconds: made.seconds,
+            notes: made.notes,
+        };
+        self.note(&entry, |told| told.done += 1);
     }
 
     /// An image was not made.
     pub(super) fn failed(&self, input: &Path, cause: &str) {
-        self.failed.store(true, Ordering::Relaxed);
         self.remark(&format!("{}: {cause}", input.display()));
+        let entry = Entry::Failed { input: input.display().to_string(), error: cause };
+        self.note(&entry, |told| told.failed.push(input.to_owned()));
+    }
+
+    /// Images whose results are there.
+    pub(super) fn skipped(&self, targets: &[Target]) {
+        for Target { input, output, .. } in targets {
+            let (input, output) = (input.display().to_string(), output.display().to_string());
+            self.note(&Entry::Skipped { input, output }, |told| told.skipped += 1);
+        }
+    }
+
+    /// Counts an image, and writes its line for scripts.
+    fn note(&self, entry: &Entry<'_>, count: impl FnOnce(&mut Told)) {
+        let mut told = self.told();
+        count(&mut told);
+        let Some(file) = &mut told.file else { return };
+        let line = serde_json::to_string(entry).unwrap_or_default();
+        if let Err(error) = writeln!(file, "{line}") {
+            (told.file, told.file_failed) = (None, true);
+            drop(told);
+            self.remark(&format!("--report: cannot write, no line follows: {error}"));
+        }
     }
 
     /// Something else that a person should know.
@@ -66,9 +163,16 @@ impl Report {
         self.print(Lines::Error, &format!("tilemill: {text}"));
     }
 
-    /// Whether no image has failed.
-    pub(super) fn all_made(&self) -> bool {
-        !self.failed.load(Ordering::Relaxed)
+    /// Says of several images how many were made, and which were not. Returns whether nothing has failed.
+    pub(super) fn finish(&self, end: End) -> bool {
+        let told = self.told();
+        let text = told.summary(self.images, end);
+        let is_well = told.failed.is_empty() && !told.file_failed;
+        drop(told);
+        if let Some(text) = text {
+            self.remark(&text);
+        }
+        is_well
     }
 
     /// Prints above the bars. A reader that has gone away is no reason to stop making images.
@@ -77,6 +181,30 @@ impl Report {
             Lines::Out => writeln!(std::io::stdout(), "{text}"),
             Lines::Error => writeln!(std::io::stderr(), "{text}"),
         });
+    }
+}
+
+impl Told {
+    /// Nothing where the line of the only image says it all.
+    fn summary(&self, images: usize, end: End) -> Option<String> {
+        let Self { done, skipped, failed, .. } = self;
+        let left = images.saturating_sub(done + skipped + failed.len());
+        if images < 2 && *skipped == 0 {
+            return None;
+        }
+        let mut parts = vec![format!("{done} done")];
+        if *skipped > 0 {
+            parts.push(format!("{skipped} skipped, whose results exist"));
+        }
+        if end == End::Early {
+            parts.push(format!("{left} left, with which --skip-existing goes on"));
+        }
+        if !failed.is_empty() {
+            let names: Vec<_> = failed.iter().map(|input| input.display().to_string()).collect();
+            parts.push(format!("{} failed:\n  {}", failed.len(), names.join("\n  ")));
+        }
+        let text = parts.join(", ");
+        Some(text)
     }
 }
 
@@ -91,5 +219,36 @@ impl fmt::Display for Made<'_> {
         write!(f, "{} -> {output}: {size} pixels, ", self.input.display())?;
         write!(f, "{tiles} tiles, {seconds:.2} s")?;
         notes.iter().try_for_each(|note| write!(f, "; {note}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, Told};
+
+    fn summary(done: usize, skipped: usize, failed: &[&str], images: usize, end: End) -> String {
+        let failed = failed.iter().map(Into::into).collect();
+        let told = Told { done, skipped, failed, file: None, file_failed: false };
+        told.summary(images, end).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_summary_counts_all_images_and_names_those_that_failed() {
+        let complete = End::Complete;
+        assert_eq!(summary(1, 0, &[], 1, complete), "");
+        assert_eq!(summary(320, 0, &[], 320, complete), "320 done");
+        assert_eq!(
+            summary(318, 0, &["a.jpg", "b/c.tif"], 320, complete),
+            "318 done, 2 failed:\n  a.jpg\n  b/c.tif"
+        );
+        assert_eq!(
+            summary(73, 247, &[], 320, complete),
+            "73 done, 247 skipped, whose results exist"
+        );
+        assert_eq!(summary(0, 1, &[], 1, complete), "0 done, 1 skipped, whose results exist");
+        assert_eq!(
+            summary(247, 0, &["a.jpg"], 320, End::Early),
+            "247 done, 72 left, with which --skip-existing goes on, 1 failed:\n  a.jpg"
+        );
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
@@ -22,6 +22,8 @@ pub struct LocalStorage {
     id: StorageId,
     overwrite: Overwrite,
     jobs: Mutex<BTreeMap<JobId, Entry>>,
+    /// What is being written under a name of its own, since the file system has no files without one.
+    written: Mutex<Vec<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -46,8 +48,26 @@ impl LocalStorage {
     /// A storage without jobs.
     #[must_use]
     pub fn new(overwrite: Overwrite) -> Self {
-        let jobs = Mutex::default();
-        Self { id: StorageId("local".into()), overwrite, jobs }
+        let (jobs, written) = Default::default();
+        Self { id: StorageId("local".into()), overwrite, jobs, written }
+    }
+
+    /// Removes what is only half written, for a process that ends before those who write it notice.
+    pub fn abandon(&self) {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in written.drain(..) {
+            // It is whole by now, and has another name; or the disk is gone.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn stage(&self, output: &Path) -> Result<Staged> {
+        let staged = Staged::beside(output).map_err(StorageError::io("write", output))?;
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.retain(|path| path.exists());
+        written.extend(staged.path().map(Path::to_owned));
+        drop(written);
+        Ok(staged)
     }
 
     /// Says where the files of a job are, before anything else is done with it.
@@ -70,7 +90,7 @@ impl LocalStorage {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Entry>> {
         // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T>(
@@ -85,10 +105,6 @@ impl LocalStorage {
     fn paths(&self, job: JobId) -> Result<Paths> {
         self.with(job, "input", |entry| entry.paths.clone())
     }
-}
-
-fn stage(output: &Path) -> Result<Staged> {
-    Staged::beside(output).map_err(StorageError::io("write", output))
 }
 
 #[async_trait]
@@ -107,7 +123,7 @@ impl ResultStorage for LocalStorage {
     }
 
     async fn stage_final(&self, plan: &Plan) -> Result<Staged> {
-        stage(&self.paths(plan.id)?.output)
+        self.stage(&self.paths(plan.id)?.output)
     }
 
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
@@ -149,7 +165,7 @@ impl ResultStorage for LocalStorage {
 #[async_trait]
 impl Storage for LocalStorage {
     async fn stage_original(&self, job: JobId) -> Result<Staged> {
-        stage(&self.paths(job)?.output)
+        self.stage(&self.paths(job)?.output)
     }
 
     async fn create(&self, plan: &Plan, original: Staged) -> Result<()> {

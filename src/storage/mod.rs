@@ -3,6 +3,7 @@
 //! * [`files`]: a directory, shared by those who can see it.
 //! * [`remote`]: the files of a server on another machine, as far as a collector needs them.
 //! * [`local`]: the files that `tilemill run` was given, with plans and outcomes in memory.
+//! * `staged`: files that are being written.
 //! * [`lock`]: keeps two processes from using one directory.
 //!
 //! # Contract
@@ -21,13 +22,14 @@
 //! reads plans and hands over final images and outcomes. A server needs [`Storage`], all of it.
 
 use std::error::Error;
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::io::{self, BufReader, ErrorKind};
 use std::path::Path;
 
 use async_trait::async_trait;
-use tempfile::NamedTempFile;
 
+pub(crate) use self::staged::STAGED_PREFIX;
+pub use self::staged::Staged;
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 use crate::raster::decode::{self, Limits};
@@ -37,6 +39,7 @@ pub mod files;
 pub mod local;
 pub mod lock;
 pub mod remote;
+mod staged;
 
 /// A storage operation that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -81,84 +84,6 @@ impl StorageError {
     pub(crate) fn io(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let action = format!("{verb} {}", path.display());
         move |source| Self::Io { action, source }
-    }
-}
-
-/// A file that is being written. Dropped before it is handed back, it leaves nothing behind. It is locked,
-/// so that whoever looks for what dead processes left tells it from that.
-#[derive(Debug)]
-pub struct Staged(NamedTempFile);
-
-impl Staged {
-    /// A new staged file in `directory`, which is where it will stay.
-    pub(crate) fn in_directory(directory: &Path) -> io::Result<Self> {
-        loop {
-            let staged = Self::unlocked(directory)?;
-            match staged.file().try_lock() {
-                // A file system without locks: nobody sweeps it while others write.
-                Err(TryLockError::Error(_)) => return Ok(staged),
-                Ok(()) if staged.0.path().try_exists()? => return Ok(staged),
-                // Somebody swept before the lock was there.
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
-            }
-        }
-    }
-
-    fn unlocked(directory: &Path) -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(STAGED_PREFIX);
-        // A temporary file is its owner's alone by default; these are to be read by others.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(directory).map(Self)
-    }
-
-    /// Removes what dead processes staged in `directory`. Returns how many files that were.
-    pub(crate) fn sweep(directory: &Path) -> io::Result<u32> {
-        let mut removed = 0;
-        for entry in fs::read_dir(directory)? {
-            let path = entry?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-            let is_staged = name.is_some_and(|name| name.starts_with(STAGED_PREFIX));
-            if is_staged && !is_held(&path) {
-                absent_is_fine(fs::remove_file(&path))?;
-                removed += 1;
-            }
-        }
-        Ok(removed)
-    }
-
-    /// The file, for writing and reading.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        self.0.as_file()
-    }
-
-    /// A new staged file beside the one that it will become, in a directory that is made if need
-    /// be.
-    pub(crate) fn beside(path: &Path) -> io::Result<Self> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = parent.unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        Self::in_directory(directory)
-    }
-
-    /// Makes it the file at `path`, whole or not at all.
-    pub(crate) fn persist(self, path: &Path, overwrite: Overwrite) -> io::Result<()> {
-        let persisted = match overwrite {
-            Overwrite::Allowed => self.0.persist(path),
-            Overwrite::Refused => self.0.persist_noclobber(path),
-        };
-        persisted.map(drop).map_err(|error| error.error)
-    }
-}
-
-/// Whether a living process holds the file, or may.
-fn is_held(path: &Path) -> bool {
-    match File::open(path) {
-        // Shared: NFS locks no file exclusively that is open for reading only.
-        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        Err(error) => error.kind() != ErrorKind::NotFound,
     }
 }
 
@@ -208,9 +133,6 @@ impl Kept {
         self.original.unwrap_or(0) + self.result.unwrap_or(0)
     }
 }
-
-/// How the names of staged files begin: what is found under such a name was never whole.
-pub(crate) const STAGED_PREFIX: &str = ".staged-";
 
 /// What a collector needs of the files of jobs.
 #[async_trait]

@@ -125,12 +125,22 @@ fn takes(known: &[&str]) -> String {
     }
 }
 
-/// The name that a mistyped one most probably means: at most a third of its letters are wrong.
+/// The name that another one most probably means: at most a third of its letters are wrong, or one begins with the other.
 pub(super) fn closest(given: &str, known: &[&'static str]) -> Option<&'static str> {
-    let given: String = given.chars().take(40).collect();
+    let given: String = given.chars().take(40).collect::<String>().to_lowercase();
+    let mut begin =
+        known.iter().filter(|name| begins_with(name, &given) || begins_with(&given, name));
+    if let (Some(only), None) = (begin.next(), begin.next()) {
+        return Some(only);
+    }
     let distance = |name: &&&str| edit_distance(&given, name);
     let best = known.iter().min_by_key(distance)?;
     (edit_distance(&given, best) * 3 <= best.len()).then_some(*best)
+}
+
+/// A letter or two tell too little.
+fn begins_with(longer: &str, shorter: &str) -> bool {
+    shorter.len() >= 3 && longer.starts_with(shorter)
 }
 
 /// Levenshtein's distance, with an exchange of neighbours counted as one edit.

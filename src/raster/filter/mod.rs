@@ -60,6 +60,15 @@ pub fn filters() -> &'static [FilterSpec] {
     FILTERS
 }
 
+/// The filter of this name.
+pub fn find(name: &str) -> Result<&'static FilterSpec, ChainError> {
+    filters().iter().find(|spec| spec.name == name).ok_or_else(|| {
+        let known: Vec<_> = filters().iter().map(|spec| spec.name).collect();
+        let closest = error::closest(name, &known);
+        ChainError::UnknownFilter { name: name.to_owned(), closest, known }
+    })
+}
+
 /// A filter's name, its parameters, and how it is made. Serialises to its description.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct FilterSpec {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::{ChainError, closest};
 use super::param::{ParamSpec, Value, Values};
-use super::{Filter, FilterSpec, filters};
+use super::{Filter, FilterSpec, find};
 
 /// One filter of a chain.
 #[derive(Clone, Debug)]
@@ -27,13 +27,6 @@ impl Step {
         let values = values(spec, &parts.collect::<Vec<_>>())?;
         Ok(Step { spec, filter: (spec.build)(&values).into(), values })
     }
-}
-
-fn find(name: &str) -> Result<&'static FilterSpec, ChainError> {
-    filters().iter().find(|spec| spec.name == name).ok_or_else(|| {
-        let known: Vec<_> = filters().iter().map(|spec| spec.name).collect();
-        ChainError::UnknownFilter { name: name.to_owned(), closest: closest(name, &known), known }
-    })
 }
 
 fn values(spec: &'static FilterSpec, texts: &[&str]) -> Result<Values, ChainError> {

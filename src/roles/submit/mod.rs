@@ -4,16 +4,19 @@
 //! * `fetch`: a result becomes a file, whole or not at all.
 //! * `progress`: a bar for each image on its way.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, sleep};
 
-use self::plan::{Destination, Errand};
+use self::plan::{Destination, Errand, Errands};
 use self::progress::Progress;
 use super::client::{Client, Form, Job, Result, Trouble};
-use super::report::{Lines, Made, Report};
+use super::outputs::Existing;
+use super::progress::Overall;
+use super::report::{End, Lines, Made, Report};
 use super::{DONE, FAILED, INTERRUPTED, StopSignal, Unreachable};
 use crate::blocking;
 use crate::cli::{SubmitArgs, WishArgs};
@@ -36,21 +39,36 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Submits all images. One that fails does not keep the others from being done.
 pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
     let client = Client::new(args.server.parse().context("--server")?);
-    let errands = plan::errands(&args)?;
+    let Errands { errands, skipped } = plan::errands(&args)?;
     let taken = errands.iter().any(|errand| matches!(errand.destination, Destination::Stream));
     let lines = if taken { Lines::Error } else { Lines::Out };
+    let report = Report::new(lines, errands.len() + skipped.len(), args.report.as_deref())?;
+    report.skipped(&skipped);
+    if errands.is_empty() {
+        return Ok(if report.finish(End::Complete) { DONE } else { FAILED });
+    }
     let mut stop = StopSignal::listen().context("listen for signals")?;
-    let overwrite = super::outputs::overwrite(args.overwrite);
-    let submission =
-        Submission { client, wishes: args.wishes, overwrite, report: Report::new(lines) };
-    tokio::select! {
+    let overwrite = Existing::of(&args.existing).overwrite();
+    // The bars of images on their way say all of a single one.
+    let several = errands.len() > 1;
+    let overall = several.then(|| Overall::new(&report, errands.iter().map(Errand::bytes)));
+    let overall = Mutex::new(overall);
+    let submission = Submission { client, wishes: args.wishes, overwrite, report, overall };
+    let done = tokio::select! {
         done = submission.all(errands) => done,
         () = stop.received() => {
             let text = "interrupted; jobs that the server has accepted go on there";
             submission.report.remark(text);
-            Ok(INTERRUPTED)
+            Ok(End::Early)
         }
-    }
+    };
+    submission.with_overall(|overall| overall.finish());
+    let is_well = submission.report.finish(*done.as_ref().unwrap_or(&End::Early));
+    Ok(match done? {
+        End::Early => INTERRUPTED,
+        End::Complete if is_well => DONE,
+        End::Complete => FAILED,
+    })
 }
 
 struct Submission {
@@ -58,23 +76,34 @@ struct Submission {
     wishes: WishArgs,
     overwrite: Overwrite,
     report: Report,
+    overall: Mutex<Option<Overall>>,
 }
 
 impl Submission {
-    async fn all(&self, errands: Vec<Errand>) -> anyhow::Result<u8> {
+    fn with_overall(&self, change: impl FnOnce(&mut Overall)) {
+        // No code that can panic runs under the lock.
+        let mut overall = self.overall.lock().unwrap_or_else(PoisonError::into_inner);
+        overall.as_mut().map(change);
+    }
+
+    async fn all(&self, errands: Vec<Errand>) -> anyhow::Result<End> {
         // Asked first, so that nothing is read, and nothing said of any image, without a server.
         self.blocking(Client::greet).await.map_err(|trouble| self.unreachable(trouble))?;
         let running =
             stream::iter(errands).map(|errand| self.one(errand)).buffer_unordered(AT_ONCE);
         running.try_for_each(|()| async { Ok(()) }).await?;
-        Ok(if self.report.all_made() { DONE } else { FAILED })
+        Ok(End::Complete)
     }
 
     /// Does one errand and tells of it; only a server that is gone is an error.
     async fn one(&self, errand: Errand) -> anyhow::Result<()> {
         let progress = Progress::new(&self.report, &errand.input);
         let done = self.job(&errand, &progress).await;
-        progress.ended();
+        progress.ended(&self.report);
+        self.with_overall(|overall| {
+            overall.ended(errand.bytes());
+            overall.show(&[]);
+        });
         match done {
             Ok(job) => self.tell(&errand, &job),
             Err(trouble @ (Trouble::Unreachable(_) | Trouble::Foreign(_))) => {

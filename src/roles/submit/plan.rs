@@ -10,7 +10,7 @@ use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
 use crate::roles::client::Source;
 use crate::roles::inputs;
-use crate::roles::outputs::{self, Target, Wanted};
+use crate::roles::outputs::{self, Existing, Planned, Target, Wanted};
 
 /// The word for standard input or standard output.
 const STREAM: &str = "-";
@@ -50,6 +50,11 @@ impl Errand {
         self.input == Path::new(STREAM)
     }
 
+    /// How large the file is; a stream, or one that is not there, counts nothing.
+    pub(super) fn bytes(&self) -> u64 {
+        if self.reads_stream() { 0 } else { fs::metadata(&self.input).map_or(0, |file| file.len()) }
+    }
+
     /// Opens the image. A stream can be opened only once.
     pub(super) fn open(&self) -> io::Result<Source> {
         if self.reads_stream() {
@@ -67,13 +72,19 @@ impl Errand {
     }
 }
 
-/// What is to be done, in the order of the images.
-pub(super) fn errands(args: &SubmitArgs) -> Result<Vec<Errand>, Refusal> {
+/// What is to be done, in the order of the images; and what is there already.
+pub(super) struct Errands {
+    pub(super) errands: Vec<Errand>,
+    pub(super) skipped: Vec<Target>,
+}
+
+/// Decides what is to be done.
+pub(super) fn errands(args: &SubmitArgs) -> Result<Errands, Refusal> {
     let inputs = inputs::expand(&args.inputs)?;
     let format = args.wishes.format;
     let to = |destination: fn() -> Destination| {
         let errand = |input| Errand { input, destination: destination(), format };
-        inputs.iter().cloned().map(errand).collect()
+        Errands { errands: inputs.iter().cloned().map(errand).collect(), skipped: Vec::new() }
     };
     match args.output.as_deref() {
         None => refuse_stream(&inputs, "its result needs an output, --output")
@@ -86,23 +97,19 @@ pub(super) fn errands(args: &SubmitArgs) -> Result<Vec<Errand>, Refusal> {
     }
 }
 
-fn into_files(
-    args: &SubmitArgs,
-    inputs: &[PathBuf],
-    output: &Path,
-) -> Result<Vec<Errand>, Refusal> {
-    let overwrite = outputs::overwrite(args.overwrite);
-    let wanted = Wanted { inputs, output, format: args.wishes.format, overwrite };
+fn into_files(args: &SubmitArgs, inputs: &[PathBuf], output: &Path) -> Result<Errands, Refusal> {
+    let existing = Existing::of(&args.existing);
+    let wanted = Wanted { inputs, output, format: args.wishes.format, existing };
     if outputs::is_directory(wanted) {
         refuse_stream(inputs, "it has no name that its result could have; name a file as output")?;
     }
-    let targets = outputs::plan(wanted)?;
+    let Planned { targets, skipped } = outputs::plan(wanted)?;
     let errand = |Target { input, output, format }| Errand {
         input,
         destination: Destination::File(output),
         format,
     };
-    Ok(targets.into_iter().map(errand).collect())
+    Ok(Errands { errands: targets.into_iter().map(errand).collect(), skipped })
 }
 
 fn refuse_stream(inputs: &[PathBuf], why: &str) -> Result<(), Refusal> {

@@ -48,8 +48,8 @@ impl Progress {
         self.0.wrap_read(reader)
     }
 
-    pub(super) fn ended(&self) {
-        self.0.finish_and_clear();
+    pub(super) fn ended(&self, report: &Report) {
+        report.remove(&self.0);
     }
 
     fn restart(&self, template: &str, length: u64) {

@@ -93,7 +93,7 @@ fn take(room: &Path) -> io::Result<Option<Staged>> {
     let name = format!("{STAGED_PREFIX}{}", Uuid::new_v4().simple());
     let taken = TempPath::try_from_path(room.with_file_name(name))?;
     match fs::rename(room, &taken) {
-        Ok(()) => Ok(Some(Staged(NamedTempFile::from_parts(file, taken)))),
+        Ok(()) => Ok(Some(NamedTempFile::from_parts(file, taken).into())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,6 +1,4 @@
 //! `tilemill run`: the embedded mill over the files on the command line.
-//!
-//! * `progress`: a bar for all tiles.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -11,8 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
-use self::progress::Progress;
-use super::outputs::{self, Target, Wanted};
+use super::outputs::{self, Existing, Planned, Target, Wanted};
+use super::progress::{InWork, Overall};
+use super::report::{End, Lines, Made, Report};
 use super::{DONE, FAILED, INTERRUPTED, MillStopped, StopSignal, inputs};
 use crate::app::{self, App};
 use crate::cli::{RunArgs, WishArgs};
@@ -26,8 +25,6 @@ use crate::service::canvas::Scratch;
 use crate::storage::local::{LocalStorage, Paths};
 use crate::storage::{ResultStorage, Storage};
 
-mod progress;
-
 /// How long a run that ends may take to put away what it has in hand.
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long to wait for a signal before looking anyway.
@@ -36,10 +33,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Runs all inputs. One that fails does not keep the others from being done.
 pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     service::admit::check(&wishes(&args.wishes), &config)?;
-    let overwrite = outputs::overwrite(args.overwrite);
+    let existing = Existing::of(&args.existing);
     let inputs = inputs::expand(&args.inputs)?;
     let (output, format) = (args.output.as_path(), args.wishes.format);
-    let targets = outputs::plan(Wanted { inputs: &inputs, output, format, overwrite })?;
+    let Planned { targets, skipped } =
+        outputs::plan(Wanted { inputs: &inputs, output, format, existing })?;
+    let report = Report::new(Lines::Out, inputs.len(), args.report.as_deref())?;
+    report.skipped(&skipped);
+    if targets.is_empty() {
+        return Ok(code(report.finish(End::Complete)));
+    }
     let mut stop = StopSignal::listen().context("listen for signals")?;
     config.worker.threads = args.threads.map_or(config.worker.threads, usize::from);
     let threads = config.worker.threads();
@@ -47,16 +50,16 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     config.dispatch.max_bytes_in_flight = config.dispatch.max_bytes_in_flight.min(enough);
     // Enough images at a time to decode one while another is filtered and a third is encoded.
     config.jobs.active = u32::try_from(threads.get()).unwrap_or(u32::MAX).saturating_add(1);
-    let storage = Arc::new(LocalStorage::new(overwrite));
+    let storage = Arc::new(LocalStorage::new(existing.overwrite()));
     let app = App::embedded(Arc::new(config), Arc::clone(&storage) as Arc<dyn Storage>).await?;
     let scratch = scratch_for(&app.config, &targets)?;
     let shutdown = CancellationToken::new();
     let services = app.start_all(app::worker_id(None), threads, scratch, &shutdown)?;
-    let mut run = Run::new(args.wishes, app, storage, targets.len()).await?;
+    let mut run = Run::new(args.wishes, app, Arc::clone(&storage), report, &targets).await?;
     let done = tokio::select! {
         done = run.all(targets) => done,
         () = stop.received() => {
-            run.progress.interrupted();
+            run.interrupted();
             Ok(INTERRUPTED)
         }
         () = shutdown.cancelled() => Err(MillStopped.into()),
@@ -64,7 +67,12 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     shutdown.cancel();
     // Long enough for files that are being written to be removed; tiles in work are given up.
     let _ = tokio::time::timeout(SETTLE, services.stopped()).await;
+    storage.abandon();
     done
+}
+
+const fn code(is_well: bool) -> u8 {
+    if is_well { DONE } else { FAILED }
 }
 
 /// Canvases go where the configuration says, else on the disk that the first result goes to.
@@ -84,7 +92,8 @@ struct Run {
     admission: Admission,
     /// Admitted and not ended yet.
     waiting: Vec<(Target, Arc<Plan>)>,
-    progress: Progress,
+    report: Report,
+    overall: Overall,
 }
 
 impl Run {
@@ -92,13 +101,14 @@ impl Run {
         wishes: WishArgs,
         app: App,
         storage: Arc<LocalStorage>,
-        images: usize,
+        report: Report,
+        targets: &[Target],
     ) -> anyhow::Result<Self> {
         let partitions = app.topics.results.partitions().await?;
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
-        let progress = Progress::new(images);
+        let overall = Overall::new(&report, targets.iter().map(|target| bytes(&target.input)));
         let waiting = Vec::new();
-        Ok(Self { wishes, app, storage, admission, waiting, progress })
+        Ok(Self { wishes, app, storage, admission, waiting, report, overall })
     }
 
     async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<u8> {
@@ -115,26 +125,29 @@ impl Run {
             let _ = tokio::time::timeout(LOOK_EVERY, looks.recv()).await;
             self.look().await?;
         }
-        Ok(if self.progress.finish() { DONE } else { FAILED })
+        self.overall.finish();
+        Ok(code(self.report.finish(End::Complete)))
     }
 
     async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
-        match self.plan(&target).await {
+        let id = JobId::generate();
+        match self.plan(id, &target).await {
             Ok(plan) => {
                 self.storage.admit(plan.clone())?;
                 let plan = Arc::new(plan);
                 self.app.ledger.add(Arc::clone(&plan));
-                self.progress.admitted(plan.tiles());
                 self.waiting.push((target, Arc::clone(&plan)));
                 self.app.state.signal(Look::Job(plan.id)).await?;
             }
-            Err(error) => self.progress.failed(&target.input, &format!("{error:#}")),
+            Err(error) => {
+                self.storage.remove(id).await?;
+                self.failed(&target, &format!("{error:#}"));
+            }
         }
         Ok(())
     }
 
-    async fn plan(&self, target: &Target) -> anyhow::Result<Plan> {
-        let id = JobId::generate();
+    async fn plan(&self, id: JobId, target: &Target) -> anyhow::Result<Plan> {
         let paths = Paths { input: target.input.clone(), output: target.output.clone() };
         self.storage.assign(id, paths);
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
@@ -146,32 +159,63 @@ impl Run {
 
     /// Shows the progress of all jobs in work and takes note of those that have ended.
     async fn look(&mut self) -> anyhow::Result<()> {
-        let mut in_work = 0;
+        let mut in_work = Vec::new();
         for (target, plan) in std::mem::take(&mut self.waiting) {
             if let Some(outcome) = self.storage.outcome(plan.id).await? {
                 self.note(&target, &plan, outcome).await?;
             } else {
                 let board = self.app.state.board(plan.id).await?;
-                in_work += board.map_or(0, |board| board.done());
+                in_work.push(InWork {
+                    name: target.input.file_name().unwrap_or_default().to_string_lossy().into(),
+                    bytes: bytes(&target.input),
+                    tiles_done: board.map_or(0, |board| board.done()),
+                    tiles: plan.tiles(),
+                });
                 self.waiting.push((target, plan));
             }
         }
-        self.progress.tiles_in_work(in_work);
+        self.overall.show(&in_work);
         Ok(())
     }
 
     async fn note(&mut self, target: &Target, plan: &Plan, outcome: Outcome) -> anyhow::Result<()> {
-        match outcome {
-            Outcome::Complete { .. } => self.progress.complete(target, plan, &outcome),
-            Outcome::Failed { error, .. } => {
-                self.progress.failed(&target.input, &error.to_string());
+        match &outcome {
+            Outcome::Complete { .. } => {
+                self.report.made(&Made {
+                    input: &target.input,
+                    output: &target.output.display(),
+                    size: plan.size,
+                    tiles: plan.tiles(),
+                    seconds: outcome.finished_at().duration_since(plan.created_at).as_secs_f64(),
+                    notes: &plan.notes,
+                });
+                self.overall.ended(bytes(&target.input));
             }
-            Outcome::Cancelled { .. } => self.progress.failed(&target.input, "cancelled"),
+            Outcome::Failed { error, .. } => self.failed(target, &error.to_string()),
+            Outcome::Cancelled { .. } => self.failed(target, "cancelled"),
         }
         self.app.ledger.remove(plan.id).await?;
         self.app.state.signal(Look::Job(plan.id)).await?;
+        // A batch may have thousands.
+        self.storage.remove(plan.id).await?;
         Ok(())
     }
+
+    fn failed(&mut self, target: &Target, cause: &str) {
+        self.report.failed(&target.input, cause);
+        self.overall.ended(bytes(&target.input));
+    }
+
+    fn interrupted(&self) {
+        self.overall.finish();
+        self.report.remark("interrupted; results that were not finished were not written");
+        self.report.finish(End::Early);
+    }
+}
+
+/// How large an image's file is; one that is not there costs nothing.
+fn bytes(input: &Path) -> u64 {
+    std::fs::metadata(input).map_or(0, |file| file.len())
 }
 
 /// What the command line wants of every image.

@@ -1,0 +1,250 @@
+//! Files that are being written, which nobody sees before they are whole.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Seek};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::{Overwrite, absent_is_fine};
+
+/// How the names of staged files begin: what is found under such a name was never whole.
+pub(crate) const STAGED_PREFIX: &str = ".staged-";
+
+/// A file that is being written. Dropped before it is handed back, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Staged(Stage);
+
+#[derive(Debug)]
+enum Stage {
+    /// Locked, so that whoever looks for what dead processes left tells it from that.
+    Named(NamedTempFile),
+    /// It has no name yet: nothing of it is left however its process ends.
+    Unnamed { file: File, directory: PathBuf },
+}
+
+impl Staged {
+    /// A new staged file in `directory`, which is where it will stay.
+    pub(crate) fn in_directory(directory: &Path) -> io::Result<Self> {
+        loop {
+            let named = named(directory)?;
+            match named.as_file().try_lock() {
+                // A file system without locks: nobody sweeps it while others write.
+                Err(TryLockError::Error(_)) => return Ok(named.into()),
+                Ok(()) if named.path().try_exists()? => return Ok(named.into()),
+                // Somebody swept before the lock was there.
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+            }
+        }
+    }
+
+    /// A new staged file beside the one that it will become, in a directory that is made if need be. Nobody sweeps there,
+    /// so it has no name as long as the file system allows that.
+    pub(crate) fn beside(path: &Path) -> io::Result<Self> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = parent.unwrap_or(Path::new(".")).to_owned();
+        fs::create_dir_all(&directory)?;
+        match unnamed(&directory) {
+            Some(file) => Ok(Self(Stage::Unnamed { file, directory })),
+            None => Self::in_directory(&directory),
+        }
+    }
+
+    /// Removes what dead processes staged in `directory`. Returns how many files that were.
+    pub(crate) fn sweep(directory: &Path) -> io::Result<u32> {
+        let mut removed = 0;
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let is_staged = name.is_some_and(|name| name.starts_with(STAGED_PREFIX));
+            if is_staged && !is_held(&path) {
+                absent_is_fine(fs::remove_file(&path))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The file, for writing and reading.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        match &self.0 {
+            Stage::Named(named) => named.as_file(),
+            Stage::Unnamed { file, .. } => file,
+        }
+    }
+
+    /// Where it is seen meanwhile, if it has a name.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Stage::Named(named) => Some(named.path()),
+            Stage::Unnamed { .. } => None,
+        }
+    }
+
+    /// Makes it the file at `path`, whole or not at all.
+    pub(crate) fn persist(self, path: &Path, overwrite: Overwrite) -> io::Result<()> {
+        match self.0 {
+            Stage::Unnamed { file, directory } => name(file, &directory, path, overwrite),
+            Stage::Named(named) => {
+                let persisted = match overwrite {
+                    Overwrite::Allowed => named.persist(path),
+                    Overwrite::Refused => named.persist_noclobber(path),
+                };
+                persisted.map(drop).map_err(|error| error.error)
+            }
+        }
+    }
+}
+
+impl From<NamedTempFile> for Staged {
+    fn from(named: NamedTempFile) -> Self {
+        Self(Stage::Named(named))
+    }
+}
+
+fn named(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(STAGED_PREFIX);
+    // A temporary file is its owner's alone by default; these are to be read by others.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+/// Gives a file without a name that of `path`.
+fn name(mut file: File, directory: &Path, path: &Path, overwrite: Overwrite) -> io::Result<()> {
+    match link(&file, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            if overwrite == Overwrite::Refused {
+                return Err(error);
+            }
+            // A link replaces nothing, and a new name does.
+            let mut builder = tempfile::Builder::new();
+            let linked = builder.prefix(STAGED_PREFIX).make_in(directory, |name| link(&file, name));
+            Ok(linked?.into_temp_path().persist(path)?)
+        }
+        // A file system that has such files, and does not let them have a name later.
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let mut copy = named(directory)?;
+            file.rewind()?;
+            io::copy(&mut file, copy.as_file_mut())?;
+            Staged::from(copy).persist(path, overwrite)
+        }
+        linked => linked,
+    }
+}
+
+/// A file in `directory` that has no name, if the file system has such files.
+#[cfg(target_os = "linux")]
+fn unnamed(directory: &Path) -> Option<File> {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+
+    // Without it, the file could get no name.
+    if !Path::new(OWN_FILES).is_dir() {
+        return None;
+    }
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    openat(CWD, directory, flags, Mode::from_raw_mode(0o666)).ok().map(File::from)
+}
+
+#[cfg(target_os = "linux")]
+const OWN_FILES: &str = "/proc/self/fd";
+
+/// As open(2) has it under `O_TMPFILE`.
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{AtFlags, CWD, linkat};
+
+    let own = format!("{OWN_FILES}/{}", file.as_raw_fd());
+    Ok(linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_directory: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+/// Whether a living process holds the file, or may.
+fn is_held(path: &Path) -> bool {
+    match File::open(path) {
+        // Shared: NFS locks no file exclusively that is open for reading only.
+        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{self, ErrorKind, Write};
+    use std::path::Path;
+
+    use super::Staged;
+    use crate::storage::Overwrite;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn staged(directory: &Path, is_named: bool) -> Staged {
+        let path = directory.join("made/result.png");
+        let staged = Staged::beside(&path).unwrap();
+        let staged =
+            if is_named { Staged::in_directory(path.parent().unwrap()).unwrap() } else { staged };
+        staged.file().write_all(b"whole").unwrap();
+        staged
+    }
+
+    #[test]
+    fn a_file_is_there_when_it_is_whole_and_replaces_another_only_where_it_may() {
+        for is_named in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let (made, path) =
+                (directory.path().join("made"), directory.path().join("made/result.png"));
+            drop(staged(directory.path(), is_named));
+            assert!(names(&made).is_empty());
+            staged(directory.path(), is_named).persist(&path, Overwrite::Refused).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"whole");
+            fs::write(&path, "mine").unwrap();
+            let refused = staged(directory.path(), is_named).persist(&path, Overwrite::Refused);
+            assert_eq!(refused.map_err(|e: io::Error| e.kind()), Err(ErrorKind::AlreadyExists));
+            assert_eq!(fs::read(&path).unwrap(), b"mine");
+            staged(directory.path(), is_named).persist(&path, Overwrite::Allowed).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"whole");
+            assert_eq!(names(&made), ["result.png"]);
+        }
+    }
+
+    /// Linux's usual file systems have such files; where these tests run, the disk is one of them.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_result_has_no_name_before_it_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let staged = staged(directory.path(), false);
+        assert_eq!(staged.path(), None);
+        assert!(names(&directory.path().join("made")).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn results_are_for_all_to_read_that_the_mask_lets() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = |is_named: bool| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("made/result.png");
+            staged(directory.path(), is_named).persist(&path, Overwrite::Refused).unwrap();
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode(false), mode(true));
+    }
+}
