@@ -43,7 +43,8 @@ const TOLD = {
 
 const stream = createStream({
   onState: (state, trouble = "") => {
-    say(at("connection"), CONNECTION[state] + trouble);
+    // The box below says the same, with settings and commands marked.
+    say(at("connection"), CONNECTION[state] + trouble.replaceAll("`", ""));
     at("connection").className = state;
     showTrouble(trouble);
   },
