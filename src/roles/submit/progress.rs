@@ -53,8 +53,9 @@ impl Progress {
     }
 
     fn restart(&self, template: &str, length: u64) {
-        self.0.set_style(style(template));
-        self.0.set_length(length);
+        // In this order: a bar is drawn at each change.
         self.0.reset();
+        self.0.set_length(length);
+        self.0.set_style(style(template));
     }
 }
