@@ -26,7 +26,7 @@ for run in $(seq "$runs"); do
     # Each reads what it wrote, and nothing twice.
     "$ours" create "$broker" "$who-$run" 8
     produce=(produce "$broker" "$who-$run" "$count") consume=(consume "$broker" "$who-$run" "bench-$run" "$count")
-    program=${!who:-theirs}
+    program=${!who:-theirs} # A path in the variable of that name, or the function above.
     "$program" "${produce[@]}" >>"$work/produce-$who"
     "$program" "${consume[@]}" | sed -n 1p >>"$work/consume-$who"
   done

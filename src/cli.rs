@@ -83,7 +83,7 @@ pub struct WorkArgs {
 pub struct WishArgs {
     /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes; `tilemill filters` tells what each
     /// takes
-    #[arg(short, long, default_value = "grayscale", value_name = "CHAIN", value_parser = ChainParser)]
+    #[arg(short, long, default_value = "grayscale", value_name = "CHAIN", value_parser = FilterNames)]
     pub filters: String,
     /// Side of a tile in pixels [default: `tile.size`, 512; of the server for submit]; the
     /// result does not depend on it
@@ -100,9 +100,9 @@ pub struct WishArgs {
 
 /// Takes any text, since a server may know other filters, and offers the names of those known here.
 #[derive(Debug, Clone)]
-struct ChainParser;
+struct FilterNames;
 
-impl TypedValueParser for ChainParser {
+impl TypedValueParser for FilterNames {
     type Value = String;
 
     fn parse_ref(
@@ -123,7 +123,7 @@ impl TypedValueParser for ChainParser {
 #[derive(Debug, Args)]
 pub struct FiltersArgs {
     /// A filter
-    #[arg(value_name = "NAME", value_parser = ChainParser)]
+    #[arg(value_name = "NAME", value_parser = FilterNames)]
     pub name: Option<String>,
 }
 

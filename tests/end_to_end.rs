@@ -277,12 +277,12 @@ fn filters_are_told_by_the_program_in_its_help_and_to_shells() {
             assert!(told.contains(filter.name), "{}: {told}", filter.name);
         }
     }
-    let unknown = tilemill(directory.path()).args(["filters", "sharp"]).output().unwrap();
+    let unknown = tilemill(directory.path()).args(["filters", "gray"]).output().unwrap();
     assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
-    assert!(errors(&unknown).contains("did you mean sharpen?"), "{unknown:?}");
+    assert!(errors(&unknown).contains("did you mean grayscale?"), "{unknown:?}");
 }
 
-/// Whether its file has a name or none: a killed process removes nothing.
+/// A killed process removes nothing itself.
 #[test]
 fn a_killed_run_leaves_nothing() {
     let directory = TempDir::new().unwrap();
@@ -293,7 +293,7 @@ fn a_killed_run_leaves_nothing() {
         .spawn()
         .unwrap();
     while support::open_files(child.id(), |name| name.contains("/out/")) == 0 {
-        std::thread::yield_now();
+        assert_eq!(child.try_wait().unwrap(), None, "its result was never begun");
     }
     child.kill().unwrap();
     wait(&mut child);
@@ -337,6 +337,10 @@ fn a_batch_goes_on_where_it_was_left_and_says_what_became_of_each_image() {
     assert_eq!(errors(&again), "tilemill: 0 done, 1 skipped, whose results exist\n");
     let both = batch(&["--skip-existing", "--overwrite"]);
     assert_eq!(both.status.code(), Some(2), "{both:?}");
+    let image = batch(&["--overwrite", "--report", "a.png"]);
+    assert_eq!(image.status.code(), Some(2), "{image:?}");
+    assert!(errors(&image).contains("is no report"), "{image:?}");
+    assert!(batch(&["--overwrite", "--report", "report.jsonl"]).status.code() == Some(1));
     let full = batch(&["--overwrite", "--report", "/dev/full"]);
     assert!(errors(&full).contains("--report: cannot write"), "{full:?}");
 }

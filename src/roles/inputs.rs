@@ -19,6 +19,11 @@ pub(super) fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(images)
 }
 
+/// How large an image's file is; one that is not there counts nothing.
+pub(super) fn bytes(image: &Path) -> u64 {
+    std::fs::metadata(image).map_or(0, |file| file.len())
+}
+
 fn pattern(word: &Path) -> Option<&str> {
     word.to_str().filter(|text| text.contains(['*', '?', '[']) && word.symlink_metadata().is_err())
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::inputs;
 use crate::cli::ExistingArgs;
 use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
@@ -52,8 +53,16 @@ impl Existing {
 pub(super) struct Target {
     pub(super) input: PathBuf,
     pub(super) output: PathBuf,
+    /// Of the image's file.
+    pub(super) bytes: u64,
     /// The format of the result, unless it follows from the image.
     pub(super) format: Option<OutputFormat>,
+}
+
+impl Target {
+    fn new(input: &Path, output: PathBuf, format: OutputFormat) -> Self {
+        Self { input: input.to_owned(), output, bytes: inputs::bytes(input), format: Some(format) }
+    }
 }
 
 /// What is to be made, and what is there already.
@@ -116,8 +125,7 @@ fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
             Refusal::new(Code::InvalidOption, what).value(wanted.output.display())
         })?,
     };
-    let (input, output) = (wanted.inputs[0].clone(), wanted.output.to_owned());
-    Ok(Target { input, output, format: Some(format) })
+    Ok(Target::new(&wanted.inputs[0], wanted.output.to_owned(), format))
 }
 
 fn in_directory(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
@@ -140,7 +148,7 @@ fn in_directory(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
         let mut name = stem.to_owned();
         name.push(".");
         name.push(extension(input, format));
-        Target { input: input.clone(), output: wanted.output.join(name), format: Some(format) }
+        Target::new(input, wanted.output.join(name), format)
     });
     Ok(targets.collect())
 }

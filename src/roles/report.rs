@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{LineWriter, Write};
+use std::io::{LineWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,9 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use super::outputs::Target;
+use super::{DONE, FAILED, INTERRUPTED};
 use crate::raster::grid::Size;
+use crate::refusal::{Code, Refusal};
 
 /// Where lines about results go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +29,15 @@ pub(super) struct Report {
     /// Drawn on standard error, and only if that is a terminal.
     bars: MultiProgress,
     lines: Lines,
-    images: usize,
     told: Mutex<Told>,
 }
 
 /// What was told so far.
+#[derive(Default)]
 struct Told {
+    images: usize,
+    /// Whether `--skip-existing` would find what was made.
+    goes_on_later: bool,
     done: usize,
     skipped: usize,
     failed: Vec<PathBuf>,
@@ -85,16 +90,22 @@ pub(super) enum End {
 }
 
 impl Report {
-    /// For so many images. `file` is where JSON lines go; what was there before is replaced.
+    /// For so many images. `file` is where JSON lines go; an earlier report is replaced, and nothing else.
     pub(super) fn new(lines: Lines, images: usize, file: Option<&Path>) -> anyhow::Result<Self> {
         let create = |path: &Path| {
+            refuse_to_replace(path)?;
             let file = File::create(path);
             file.with_context(|| format!("--report: write {}", path.display()))
         };
         let file = file.map(create).transpose()?.map(LineWriter::new);
-        let told =
-            Mutex::new(Told { done: 0, skipped: 0, failed: Vec::new(), file, file_failed: false });
-        Ok(Self { bars: MultiProgress::new(), lines, images, told })
+        let told = Mutex::new(Told { images, file, ..Told::default() });
+        Ok(Self { bars: MultiProgress::new(), lines, told })
+    }
+
+    /// Says how to go on where the command ends early, if that is possible.
+    pub(super) fn goes_on_later(self, goes_on_later: bool) -> Self {
+        self.told().goes_on_later = goes_on_later;
+        self
     }
 
     /// A new bar below the others.
@@ -163,16 +174,20 @@ impl Report {
         self.print(Lines::Error, &format!("tilemill: {text}"));
     }
 
-    /// Says of several images how many were made, and which were not. Returns whether nothing has failed.
-    pub(super) fn finish(&self, end: End) -> bool {
+    /// Says of several images how many were made, and which were not. Returns the exit code.
+    pub(super) fn finish(&self, end: End) -> u8 {
         let told = self.told();
-        let text = told.summary(self.images, end);
+        let text = told.summary(end);
         let is_well = told.failed.is_empty() && !told.file_failed;
         drop(told);
         if let Some(text) = text {
             self.remark(&text);
         }
-        is_well
+        match end {
+            End::Early => INTERRUPTED,
+            End::Complete if is_well => DONE,
+            End::Complete => FAILED,
+        }
     }
 
     /// Prints above the bars. A reader that has gone away is no reason to stop making images.
@@ -186,10 +201,9 @@ impl Report {
 
 impl Told {
     /// Nothing where the line of the only image says it all.
-    fn summary(&self, images: usize, end: End) -> Option<String> {
-        let Self { done, skipped, failed, .. } = self;
-        let left = images.saturating_sub(done + skipped + failed.len());
-        if images < 2 && *skipped == 0 {
+    fn summary(&self, end: End) -> Option<String> {
+        let Self { images, done, skipped, failed, .. } = self;
+        if *images < 2 && *skipped == 0 {
             return None;
         }
         let mut parts = vec![format!("{done} done")];
@@ -197,15 +211,30 @@ impl Told {
             parts.push(format!("{skipped} skipped, whose results exist"));
         }
         if end == End::Early {
-            parts.push(format!("{left} left, with which --skip-existing goes on"));
+            let left = images.saturating_sub(done + skipped + failed.len());
+            let how = if self.goes_on_later { ", with which --skip-existing goes on" } else { "" };
+            parts.push(format!("{left} left{how}"));
         }
         if !failed.is_empty() {
             let names: Vec<_> = failed.iter().map(|input| input.display().to_string()).collect();
             parts.push(format!("{} failed:\n  {}", failed.len(), names.join("\n  ")));
         }
-        let text = parts.join(", ");
-        Some(text)
+        Some(parts.join(", "))
     }
+}
+
+/// A name that was forgotten before a pattern makes an image the report.
+fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
+    let mut first = [b'{'];
+    let is_file = path.metadata().is_ok_and(|found| found.is_file());
+    if is_file
+        && File::open(path).is_ok_and(|mut file| file.read(&mut first).is_ok())
+        && first != *b"{"
+    {
+        let what = "--report would replace this file, which is no report; name another";
+        anyhow::bail!(Refusal::new(Code::Exists, what).value(path.display()));
+    }
+    Ok(())
 }
 
 /// How a bar looks.
@@ -228,8 +257,8 @@ mod tests {
 
     fn summary(done: usize, skipped: usize, failed: &[&str], images: usize, end: End) -> String {
         let failed = failed.iter().map(Into::into).collect();
-        let told = Told { done, skipped, failed, file: None, file_failed: false };
-        told.summary(images, end).unwrap_or_default()
+        let told = Told { images, done, skipped, failed, goes_on_later: true, ..Told::default() };
+        told.summary(end).unwrap_or_default()
     }
 
     #[test]
@@ -250,5 +279,7 @@ mod tests {
             summary(247, 0, &["a.jpg"], 320, End::Early),
             "247 done, 72 left, with which --skip-existing goes on, 1 failed:\n  a.jpg"
         );
+        let told = Told { images: 3, done: 1, ..Told::default() };
+        assert_eq!(told.summary(End::Early).as_deref(), Some("1 done, 2 left"));
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::outputs::{self, Existing, Planned, Target, Wanted};
 use super::progress::{InWork, Overall};
 use super::report::{End, Lines, Made, Report};
-use super::{DONE, FAILED, INTERRUPTED, MillStopped, StopSignal, inputs};
+use super::{MillStopped, StopSignal, inputs};
 use crate::app::{self, App};
 use crate::cli::{RunArgs, WishArgs};
 use crate::config::{Bytes, Config};
@@ -39,9 +39,10 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let Planned { targets, skipped } =
         outputs::plan(Wanted { inputs: &inputs, output, format, existing })?;
     let report = Report::new(Lines::Out, inputs.len(), args.report.as_deref())?;
+    let report = report.goes_on_later(existing != Existing::Replace);
     report.skipped(&skipped);
     if targets.is_empty() {
-        return Ok(code(report.finish(End::Complete)));
+        return Ok(report.finish(End::Complete));
     }
     let mut stop = StopSignal::listen().context("listen for signals")?;
     config.worker.threads = args.threads.map_or(config.worker.threads, usize::from);
@@ -58,10 +59,7 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let mut run = Run::new(args.wishes, app, Arc::clone(&storage), report, &targets).await?;
     let done = tokio::select! {
         done = run.all(targets) => done,
-        () = stop.received() => {
-            run.interrupted();
-            Ok(INTERRUPTED)
-        }
+        () = stop.received() => Ok(run.interrupted()),
         () = shutdown.cancelled() => Err(MillStopped.into()),
     };
     shutdown.cancel();
@@ -69,10 +67,6 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let _ = tokio::time::timeout(SETTLE, services.stopped()).await;
     storage.abandon();
     done
-}
-
-const fn code(is_well: bool) -> u8 {
-    if is_well { DONE } else { FAILED }
 }
 
 /// Canvases go where the configuration says, else on the disk that the first result goes to.
@@ -106,7 +100,7 @@ impl Run {
     ) -> anyhow::Result<Self> {
         let partitions = app.topics.results.partitions().await?;
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
-        let overall = Overall::new(&report, targets.iter().map(|target| bytes(&target.input)));
+        let overall = Overall::new(&report, targets.iter().map(|target| target.bytes));
         let waiting = Vec::new();
         Ok(Self { wishes, app, storage, admission, waiting, report, overall })
     }
@@ -126,7 +120,7 @@ impl Run {
             self.look().await?;
         }
         self.overall.finish();
-        Ok(code(self.report.finish(End::Complete)))
+        Ok(self.report.finish(End::Complete))
     }
 
     async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
@@ -167,7 +161,7 @@ impl Run {
                 let board = self.app.state.board(plan.id).await?;
                 in_work.push(InWork {
                     name: target.input.file_name().unwrap_or_default().to_string_lossy().into(),
-                    bytes: bytes(&target.input),
+                    bytes: target.bytes,
                     tiles_done: board.map_or(0, |board| board.done()),
                     tiles: plan.tiles(),
                 });
@@ -189,7 +183,7 @@ impl Run {
                     seconds: outcome.finished_at().duration_since(plan.created_at).as_secs_f64(),
                     notes: &plan.notes,
                 });
-                self.overall.ended(bytes(&target.input));
+                self.overall.ended(target.bytes);
             }
             Outcome::Failed { error, .. } => self.failed(target, &error.to_string()),
             Outcome::Cancelled { .. } => self.failed(target, "cancelled"),
@@ -203,19 +197,14 @@ impl Run {
 
     fn failed(&mut self, target: &Target, cause: &str) {
         self.report.failed(&target.input, cause);
-        self.overall.ended(bytes(&target.input));
+        self.overall.ended(target.bytes);
     }
 
-    fn interrupted(&self) {
+    fn interrupted(&self) -> u8 {
         self.overall.finish();
         self.report.remark("interrupted; results that were not finished were not written");
-        self.report.finish(End::Early);
+        self.report.finish(End::Early)
     }
-}
-
-/// How large an image's file is; one that is not there costs nothing.
-fn bytes(input: &Path) -> u64 {
-    std::fs::metadata(input).map_or(0, |file| file.len())
 }
 
 /// What the command line wants of every image.

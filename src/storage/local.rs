@@ -63,11 +63,15 @@ impl LocalStorage {
 
     fn stage(&self, output: &Path) -> Result<Staged> {
         let staged = Staged::beside(output).map_err(StorageError::io("write", output))?;
+        self.remember(&staged);
+        Ok(staged)
+    }
+
+    fn remember(&self, staged: &Staged) {
+        let Some(path) = staged.path() else { return };
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         written.retain(|path| path.exists());
-        written.extend(staged.path().map(Path::to_owned));
-        drop(written);
-        Ok(staged)
+        written.push(path.to_owned());
     }
 
     /// Says where the files of a job are, before anything else is done with it.
@@ -214,5 +218,30 @@ impl Storage for LocalStorage {
     async fn remove(&self, job: JobId) -> Result<()> {
         self.lock().remove(&job);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::LocalStorage;
+    use crate::storage::{Overwrite, Staged};
+
+    #[test]
+    fn what_is_half_written_under_a_name_goes_and_what_is_whole_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = LocalStorage::new(Overwrite::Refused);
+        let stage = || {
+            let staged = Staged::in_directory(directory.path()).unwrap();
+            storage.remember(&staged);
+            staged
+        };
+        stage().persist(&directory.path().join("whole"), Overwrite::Refused).unwrap();
+        let _half = [stage(), stage()];
+        storage.abandon();
+        let left = fs::read_dir(directory.path()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["whole"]);
     }
 }

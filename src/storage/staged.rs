@@ -85,7 +85,7 @@ impl Staged {
     /// Makes it the file at `path`, whole or not at all.
     pub(crate) fn persist(self, path: &Path, overwrite: Overwrite) -> io::Result<()> {
         match self.0 {
-            Stage::Unnamed { file, directory } => name(file, &directory, path, overwrite),
+            Stage::Unnamed { file, directory } => publish(file, &directory, path, overwrite),
             Stage::Named(named) => {
                 let persisted = match overwrite {
                     Overwrite::Allowed => named.persist(path),
@@ -112,20 +112,20 @@ fn named(directory: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(directory)
 }
 
-/// Gives a file without a name that of `path`.
-fn name(mut file: File, directory: &Path, path: &Path, overwrite: Overwrite) -> io::Result<()> {
-    match link(&file, path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            if overwrite == Overwrite::Refused {
-                return Err(error);
-            }
-            // A link replaces nothing, and a new name does.
+/// Makes a file that has no name the one at `path`.
+fn publish(mut file: File, directory: &Path, path: &Path, overwrite: Overwrite) -> io::Result<()> {
+    let linked = match link(&file, path) {
+        // A link replaces nothing, and a new name does.
+        Err(error) if is_there(&error) && overwrite == Overwrite::Allowed => {
             let mut builder = tempfile::Builder::new();
             let linked = builder.prefix(STAGED_PREFIX).make_in(directory, |name| link(&file, name));
-            Ok(linked?.into_temp_path().persist(path)?)
+            linked.and_then(|linked| Ok(linked.into_temp_path().persist(path)?))
         }
+        linked => linked,
+    };
+    match linked {
         // A file system that has such files, and does not let them have a name later.
-        Err(error) if error.kind() != ErrorKind::NotFound => {
+        Err(error) if !is_there(&error) && error.kind() != ErrorKind::NotFound => {
             let mut copy = named(directory)?;
             file.rewind()?;
             io::copy(&mut file, copy.as_file_mut())?;
@@ -133,6 +133,10 @@ fn name(mut file: File, directory: &Path, path: &Path, overwrite: Overwrite) -> 
         }
         linked => linked,
     }
+}
+
+fn is_there(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::AlreadyExists
 }
 
 /// A file in `directory` that has no name, if the file system has such files.
@@ -232,6 +236,23 @@ mod tests {
         let staged = staged(directory.path(), false);
         assert_eq!(staged.path(), None);
         assert!(names(&directory.path().join("made")).is_empty());
+    }
+
+    /// As where a file system has files without names, and gives them none later: no file gets one on another disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_can_get_no_name_is_copied() {
+        let (here, there) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+        let path = here.path().join("result.png");
+        for overwrite in [Overwrite::Refused, Overwrite::Allowed] {
+            let mut file = super::unnamed(there.path()).unwrap();
+            file.write_all(b"whole").unwrap();
+            assert!(super::link(&file, &here.path().join("link")).is_err(), "it is another disk");
+            super::publish(file, here.path(), &path, overwrite).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"whole");
+            assert_eq!(names(here.path()), ["result.png"]);
+        }
     }
 
     #[cfg(unix)]

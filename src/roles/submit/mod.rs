@@ -17,7 +17,7 @@ use super::client::{Client, Form, Job, Result, Trouble};
 use super::outputs::Existing;
 use super::progress::Overall;
 use super::report::{End, Lines, Made, Report};
-use super::{DONE, FAILED, INTERRUPTED, StopSignal, Unreachable};
+use super::{StopSignal, Unreachable};
 use crate::blocking;
 use crate::cli::{SubmitArgs, WishArgs};
 use crate::model::job::Status;
@@ -43,15 +43,17 @@ pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
     let taken = errands.iter().any(|errand| matches!(errand.destination, Destination::Stream));
     let lines = if taken { Lines::Error } else { Lines::Out };
     let report = Report::new(lines, errands.len() + skipped.len(), args.report.as_deref())?;
+    let existing = Existing::of(&args.existing);
+    let report = report.goes_on_later(args.output.is_some() && existing != Existing::Replace);
     report.skipped(&skipped);
     if errands.is_empty() {
-        return Ok(if report.finish(End::Complete) { DONE } else { FAILED });
+        return Ok(report.finish(End::Complete));
     }
     let mut stop = StopSignal::listen().context("listen for signals")?;
-    let overwrite = Existing::of(&args.existing).overwrite();
+    let overwrite = existing.overwrite();
     // The bars of images on their way say all of a single one.
     let several = errands.len() > 1;
-    let overall = several.then(|| Overall::new(&report, errands.iter().map(Errand::bytes)));
+    let overall = several.then(|| Overall::new(&report, errands.iter().map(|errand| errand.bytes)));
     let overall = Mutex::new(overall);
     let submission = Submission { client, wishes: args.wishes, overwrite, report, overall };
     let done = tokio::select! {
@@ -63,12 +65,8 @@ pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
         }
     };
     submission.with_overall(|overall| overall.finish());
-    let is_well = submission.report.finish(*done.as_ref().unwrap_or(&End::Early));
-    Ok(match done? {
-        End::Early => INTERRUPTED,
-        End::Complete if is_well => DONE,
-        End::Complete => FAILED,
-    })
+    let code = submission.report.finish(*done.as_ref().unwrap_or(&End::Early));
+    done.map(|_| code)
 }
 
 struct Submission {
@@ -101,7 +99,7 @@ impl Submission {
         let done = self.job(&errand, &progress).await;
         progress.ended(&self.report);
         self.with_overall(|overall| {
-            overall.ended(errand.bytes());
+            overall.ended(errand.bytes);
             overall.show(&[]);
         });
         match done {

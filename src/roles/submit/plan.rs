@@ -20,6 +20,8 @@ const STREAM: &str = "-";
 pub(super) struct Errand {
     /// A file, or `-`.
     pub(super) input: PathBuf,
+    /// Of the image's file.
+    pub(super) bytes: u64,
     pub(super) destination: Destination,
     pub(super) format: Option<OutputFormat>,
 }
@@ -50,11 +52,6 @@ impl Errand {
         self.input == Path::new(STREAM)
     }
 
-    /// How large the file is; a stream, or one that is not there, counts nothing.
-    pub(super) fn bytes(&self) -> u64 {
-        if self.reads_stream() { 0 } else { fs::metadata(&self.input).map_or(0, |file| file.len()) }
-    }
-
     /// Opens the image. A stream can be opened only once.
     pub(super) fn open(&self) -> io::Result<Source> {
         if self.reads_stream() {
@@ -80,20 +77,23 @@ pub(super) struct Errands {
 
 /// Decides what is to be done.
 pub(super) fn errands(args: &SubmitArgs) -> Result<Errands, Refusal> {
-    let inputs = inputs::expand(&args.inputs)?;
+    let images = inputs::expand(&args.inputs)?;
     let format = args.wishes.format;
     let to = |destination: fn() -> Destination| {
-        let errand = |input| Errand { input, destination: destination(), format };
-        Errands { errands: inputs.iter().cloned().map(errand).collect(), skipped: Vec::new() }
+        let errand = |input: &PathBuf| {
+            let (input, bytes) = (input.clone(), inputs::bytes(input));
+            Errand { input, bytes, destination: destination(), format }
+        };
+        Errands { errands: images.iter().map(errand).collect(), skipped: Vec::new() }
     };
     match args.output.as_deref() {
-        None => refuse_stream(&inputs, "its result needs an output, --output")
+        None => refuse_stream(&images, "its result needs an output, --output")
             .map(|()| to(|| Destination::Server)),
         Some(output) if output == Path::new(STREAM) => {
-            refuse_several(&inputs, "several images need a directory as output")?;
+            refuse_several(&images, "several images need a directory as output")?;
             Ok(to(|| Destination::Stream))
         }
-        Some(output) => into_files(args, &inputs, output),
+        Some(output) => into_files(args, &images, output),
     }
 }
 
@@ -104,8 +104,9 @@ fn into_files(args: &SubmitArgs, inputs: &[PathBuf], output: &Path) -> Result<Er
         refuse_stream(inputs, "it has no name that its result could have; name a file as output")?;
     }
     let Planned { targets, skipped } = outputs::plan(wanted)?;
-    let errand = |Target { input, output, format }| Errand {
+    let errand = |Target { input, output, bytes, format }| Errand {
         input,
+        bytes,
         destination: Destination::File(output),
         format,
     };
