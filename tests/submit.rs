@@ -333,7 +333,7 @@ fn an_interrupted_download_exits_with_130_and_leaves_nothing() {
         .spawn()
         .unwrap();
     was_asked.recv_timeout(support::PATIENCE).unwrap();
-    let held = support::open_files(child.id(), |name| name.contains("/out/"));
+    let held = support::open_below(child.id(), &directory.path().join("out"));
     assert!(held > 0, "it is staged");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

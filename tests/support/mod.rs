@@ -441,6 +441,12 @@ pub fn open_files(process: u32, is_meant: impl Fn(&str) -> bool) -> usize {
     names.filter(|name| is_meant(&name.to_string_lossy())).count()
 }
 
+/// How many files below a directory a process has open. What it inherited, such as the log that it writes to, may be a
+/// file of any name.
+pub fn open_below(process: u32, directory: &Path) -> usize {
+    open_files(process, |name| Path::new(name).starts_with(directory))
+}
+
 /// All files below a directory, sorted.
 pub fn tree(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
