@@ -1,13 +1,17 @@
 // Requests to the server, and what went wrong with one, in words.
+//
+// All addresses are relative to the page, which may be below a prefix that only a proxy knows.
+
+import { explained } from "./proxy.js";
 
 /**
  * A request that failed; `status` is 0 when there was no answer at all, `after` the seconds after which the
- * server is worth another try, if it says so.
+ * server is worth another try, if it says so. `foreign` tells that the answer is not the server's.
  */
 export class ApiError extends Error {
-  constructor(status, text, after = 0) {
+  constructor(status, text, { after = 0, foreign = false } = {}) {
     super(text);
-    Object.assign(this, { status, after });
+    Object.assign(this, { status, after, foreign });
   }
 }
 
@@ -28,19 +32,47 @@ export const serverNow = () => Date.now() + skew;
 /** Seconds since a time that the server gave. */
 export const secondsSince = (timestamp) => Math.max(0, (serverNow() - Date.parse(timestamp)) / 1000);
 
+let onCall = () => {};
+
+/** Calls `told(null)` after each answer of the server, `told(error)` after each request that did not get one. */
+export const watchCalls = (told) => {
+  onCall = told;
+};
+
+/** The address of what the server has at `path`, such as "/api/jobs". */
+export const here = (path) => path.replace(/^\//, "");
+
+/** A link that the server gave, with whatever prefix it knows of. */
+const localised = (link) => link && link.slice(link.lastIndexOf("/api/") + 1);
+
+/** The value of a JSON text of the server, with links that lead there from this page. */
+export function parse(text) {
+  const withLinks = (key, value) => {
+    if (key !== "links") return value;
+    return Object.fromEntries(Object.entries(value).map(([name, link]) => [name, localised(link)]));
+  };
+  // A million tiles have none.
+  return JSON.parse(text, text.includes('"links"') ? withLinks : undefined);
+}
+
 /** Sends a request; returns the JSON of the answer, null when there is none. */
 export async function request(method, path) {
   let response, text;
   try {
     const signal = method === "GET" ? AbortSignal.timeout(PATIENCE) : null;
-    response = await fetch(path, { method, cache: "no-store", signal });
+    response = await fetch(here(path), { method, cache: "no-store", signal });
     text = await response.text();
   } catch {
-    throw new ApiError(0, UNREACHABLE);
+    throw told(new ApiError(0, UNREACHABLE));
   }
   const date = Date.parse(response.headers.get("date"));
   if (date) skew = date + 500 - Date.now();
-  return answer(response.status, text);
+  return answer(response.status, text, (name) => response.headers.get(name));
+}
+
+function told(error) {
+  onCall(error);
+  return error;
 }
 
 /**
@@ -58,25 +90,28 @@ export function createJob(fields, { onProgress, signal }) {
     };
     xhr.onload = () => {
       try {
-        resolve(answer(xhr.status, xhr.responseText, Number(xhr.getResponseHeader("retry-after"))));
+        resolve(answer(xhr.status, xhr.responseText, (name) => xhr.getResponseHeader(name)));
       } catch (error) {
         reject(error);
       }
     };
     xhr.onerror = () => reject(new ApiError(0, BROKE_OFF));
     xhr.onabort = () => reject(new ApiError(0, "The upload was stopped."));
-    xhr.open("POST", "/api/jobs");
+    xhr.open("POST", here("/api/jobs"));
     xhr.send(form);
   });
 }
 
-function answer(status, text, after = 0) {
-  let value = null;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // Something between here and the server may answer with other than JSON, or with nothing.
+function answer(status, text, header) {
+  const after = Number(header("retry-after")) || 0;
+  const type = header("content-type") ?? "";
+  const isFine = status >= 200 && status < 300;
+  if (isFine ? type.startsWith("text/html") : !type.startsWith("application/problem+json")) {
+    const error = new ApiError(status, explained(status, header("server")), { after, foreign: true });
+    // What is too large for the proxy says nothing of other requests.
+    throw status === 413 ? error : told(error);
   }
-  if (status >= 200 && status < 300) return value;
-  throw new ApiError(status, value?.detail ?? `The server answered with status ${status}.`, after);
+  onCall(null);
+  if (!isFine) throw new ApiError(status, parse(text).detail, { after });
+  return type.startsWith("application/json") ? parse(text) : null;
 }

@@ -19,6 +19,7 @@ const CONNECTION = {
   polling: "✓ Connected, asking every two seconds: the event stream does not come through",
   trouble: "✕ Connected, but the mill cannot be looked at: ",
   lost: "✕ Connection lost, trying again: what you see may be out of date",
+  blocked: "✕ Not connected, trying again. ",
 };
 /** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
 const HIDDEN_LOOK = 5000;
@@ -42,11 +43,11 @@ const TOLD = {
 };
 
 const stream = createStream({
-  onState: (state, trouble = "") => {
-    // The box below says the same, with settings and commands marked.
-    say(at("connection"), CONNECTION[state] + trouble.replaceAll("`", ""));
-    at("connection").className = state;
-    showTrouble(trouble);
+  onState: (state, reason = "") => {
+    // The box below says the same of trouble, with settings and commands marked.
+    say(at("connection"), CONNECTION[state] + reason.replaceAll("`", ""));
+    at("connection").className = state === "blocked" ? "lost" : state;
+    showTrouble(state === "trouble" ? reason : "");
   },
   onGone: gone,
   onEvent: (name, value) => TOLD[name](value),
@@ -113,7 +114,7 @@ async function navigate() {
     if (id === wanted) setJob(found);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.status === 404) return gone(id);
+    if (error.status === 404 && !error.foreign) return gone(id);
     if (id === wanted) showNoJob(error.message);
   }
   if (id === wanted) stream.follow(id);

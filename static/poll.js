@@ -1,23 +1,24 @@
 // The same as the event stream tells, asked for every so often: for networks that let no stream through.
 
-import { ApiError, request } from "./api.js";
+import { ApiError, here, request } from "./api.js";
 
 /** Milliseconds between two rounds of questions. */
 const PAUSE = 2000;
 
 /**
- * Tells `onEvent(name, value)`, and `onState("polling")`, `onState("lost")` where nobody answers, or
- * `onState("trouble", text)` where the server cannot look at the mill, as long as it is started.
+ * Tells `onEvent(name, value)`, and `onState("polling")`, `onState("lost")` where nobody answers,
+ * `onState("blocked", text)` where only a proxy does, or `onState("trouble", text)` where the server cannot look at
+ * the mill, as long as it is started.
  */
 export function createPoll({ onEvent, onState }) {
   let timer = null;
   let round = 0;
-  let works = false;
+  let state = ["lost"];
 
   async function ask(job, current) {
-    const state = await askAll(job, current).then(() => ["polling"], stateAfter);
+    const now = await askAll(job, current).then(() => ["polling"], stateAfter);
     if (current !== round) return;
-    works = state[0] !== "lost";
+    state = now;
     onState(...state);
     timer = setTimeout(() => ask(job, current), PAUSE);
   }
@@ -39,7 +40,7 @@ export function createPoll({ onEvent, onState }) {
   async function askMosaic(job, current) {
     const tiles = await request("GET", `/api/jobs/${job}/tiles`);
     const picture = new Image();
-    picture.src = `/api/jobs/${job}/mosaic?${tiles.tiles.length}`;
+    picture.src = here(`/api/jobs/${job}/mosaic?${tiles.tiles.length}`);
     const came = await picture.decode().then(() => true, () => false);
     if (came && current === round) onEvent("mosaic", { job, ...tiles, picture });
   }
@@ -53,19 +54,22 @@ export function createPoll({ onEvent, onState }) {
     stop() {
       clearTimeout(timer);
       round += 1;
-      works = false;
+      state = ["lost"];
     },
     /** Whether the last round was answered. */
-    works: () => works,
+    works: () => !["lost", "blocked"].includes(state[0]),
+    /** What the last round led to. */
+    state: () => state,
   };
 }
 
 /** A job that has gone or ended meanwhile is refused: the server is there, and the next round knows. */
-function stateAfter(error) {
+export function stateAfter(error) {
   if (!(error instanceof ApiError)) {
     reportError(error);
     return ["polling"];
   }
   if (error.status === 0) return ["lost"];
+  if (error.foreign) return ["blocked", error.message];
   return error.status < 500 ? ["polling"] : ["trouble", error.message];
 }

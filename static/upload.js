@@ -69,7 +69,8 @@ async function sendAll(images, { onJob, onProgress }) {
       errors.push(`${image.name}: ${error.message}`);
       tellErrors(errors);
       const left = images.length - index - 1;
-      if (left === 0 || error.status !== 0 || running.signal.aborted || (await answers())) continue;
+      const isRefused = error.status !== 0 && !error.foreign;
+      if (left === 0 || isRefused || running.signal.aborted || (await answers())) continue;
       errors.push(`Nobody answers any more. Not sent: ${plural(left, "other image")}.`);
       tellErrors(errors);
       break;

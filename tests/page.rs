@@ -1275,7 +1275,8 @@ fn questions(page: &Page) {
     page.run(
         "window.ask = window.fetch;
          const away = JSON.stringify({ status: 503, detail: 'redis at node1:6379 does not answer' });
-         window.fetch = async () => new Response(away, { status: 503 });",
+         const headers = { 'content-type': 'application/problem+json' };
+         window.fetch = async () => new Response(away, { status: 503, headers });",
         &json!([]),
     );
     let cause = "the mill cannot be looked at: redis at node1:6379 does not answer";

@@ -1,6 +1,6 @@
 // One image as the server cuts it for viewing: the tiles that are needed are fetched, coarse ones first.
 
-import { request } from "../api.js";
+import { here, request } from "../api.js";
 
 /** Milliseconds between two questions whether the tiles are made. */
 const ASK_EVERY = 300;
@@ -21,7 +21,7 @@ export class Layer {
 
   /** Calls `onChange()` whenever there is more to draw, `onState(view)` as the tiles are being made. */
   constructor(job, image, { onChange, onState }) {
-    this.#base = `/api/jobs/${job.id}/pyramid/${image}`;
+    this.#base = here(`/api/jobs/${job.id}/pyramid/${image}`);
     Object.assign(this, { onChange, onState, ready: false });
     this.#wait();
   }
