@@ -107,6 +107,16 @@ fn a_server_that_runs_is_known_by_its_address() {
     assert_eq!(code, 0, "{findings}");
     let text = find(&findings["checks"], "name", "listen")["text"].as_str().unwrap().to_owned();
     assert!(text.contains("a tilemill server is running"), "{text}");
+    // The directory of that server is no other's.
+    let data = directory.path().join("data");
+    let data = ("TILEMILL_DATA_DIR", data.to_str().unwrap());
+    let listen = ("TILEMILL_SERVER__LISTEN", address.as_str());
+    let (code, findings) = check(directory.path(), &[listen, data]);
+    assert_eq!(code, 0, "{findings}");
+    let (code, findings) = check(directory.path(), &[FREE, data]);
+    assert_eq!(code, 2, "{findings}");
+    let text = find(&findings["checks"], "name", "data_dir")["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("in use by a server that runs as process"), "{text}");
     server.stop();
 }
 

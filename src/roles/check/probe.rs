@@ -11,6 +11,7 @@ use crate::agent::url::ServerUrl;
 use crate::config::Config;
 use crate::roles::client::Client;
 use crate::service::space;
+use crate::storage::lock;
 use crate::telemetry;
 
 /// All checks, those first that the others depend on.
@@ -20,7 +21,7 @@ pub(super) fn all(config: &Config) -> Vec<Check> {
         log_level(config),
         limits(config),
         threads(config),
-        directory("data_dir", &config.data_dir, upload),
+        held(config).unwrap_or_else(|| directory("data_dir", &config.data_dir, upload)),
         directory("scratch_dir", &config.scratch_dir(), upload),
         listen(config),
     ]
@@ -58,6 +59,19 @@ fn threads(config: &Config) -> Check {
     let threads = config.worker.threads();
     let why = if config.worker.threads == 0 { ", one for each core" } else { "" };
     Check::ok("threads", format!("{threads} that filter{why}"))
+}
+
+/// Whether another server has `data_dir`: one that listens elsewhere than this configuration says.
+fn held(config: &Config) -> Option<Check> {
+    let holder = lock::who_has(&config.data_dir)?;
+    let address = config.server.listen;
+    if is_tilemill(address) {
+        return None;
+    }
+    let shown = config.data_dir.display();
+    let text = format!("{shown} is in use by a server that runs{holder}, and not on {address}");
+    let remedy = "stop that server, or set `data_dir` to another directory: each has one server";
+    Some(Check::bad("data_dir", Finding::Failed, text, remedy))
 }
 
 /// Whether a directory can be written, or made, and how much is free there.
