@@ -401,11 +401,24 @@ impl Provider for Secrets {
     }
 }
 
-/// An error in words that show no secret: nothing that is quoted of a file, where it names the line.
+/// An error in words that show no secret: nothing that is quoted of a file, where it names the line. A value of the
+/// environment is told by its variable.
 fn readable(error: &figment::Error) -> String {
+    let tell = |error: &figment::Error| {
+        variable(error)
+            .map_or_else(|| error.to_string(), |variable| format!("{variable}: {}", error.kind))
+    };
+    let told = error.clone().into_iter().map(|error| tell(&error)).collect::<Vec<_>>().join("\n");
     // Figment names its profile, `default`, as if it were part of the key.
-    let text = error.to_string().replace("\"default.", "\"");
+    let text = told.replace("\"default.", "\"");
     text.lines().filter(|line| !is_quoted(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// The variable that an error is about, if it is about one.
+fn variable(error: &figment::Error) -> Option<String> {
+    let from = error.metadata.as_ref()?;
+    let keys = error.path.iter().map(|key| key.to_uppercase()).collect::<Vec<_>>().join("__");
+    (from.name == environment().metadata().name).then(|| format!("{PREFIX}{keys}"))
 }
 
 /// As in `2 | password = 0123`, and the marks below.
