@@ -196,12 +196,20 @@ pub struct Failure {
     /// How many times it was tried.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempts: Option<u32>,
+    /// Whether the same image fails the same way each time, so that a retry cannot help.
+    #[serde(default)]
+    pub futile: bool,
 }
 
 impl Failure {
-    /// A failure that is no single tile's.
+    /// A failure that is no single tile's, and that may not happen again.
     pub fn of_job(cause: impl Into<String>) -> Self {
-        Self { cause: cause.into(), tile: None, worker: None, attempts: None }
+        Self { cause: cause.into(), tile: None, worker: None, attempts: None, futile: false }
+    }
+
+    /// A failure that lies in the image itself.
+    pub fn of_image(cause: impl Into<String>) -> Self {
+        Self { futile: true, ..Self::of_job(cause) }
     }
 }
 
@@ -370,6 +378,7 @@ mod tests {
             tile: Some(7),
             worker: Some(WorkerId::new("w1")),
             attempts: Some(3),
+            futile: false,
         };
         assert_eq!(failure.to_string(), "tile 7 on w1, attempt 3: out of memory");
     }

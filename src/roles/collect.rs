@@ -18,8 +18,9 @@ pub async fn collect(config: &Config, origin: &Origin) -> anyhow::Result<u8> {
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let client = format!("collect-{}", app::host_name());
     let scratch = config.scratch_dir();
-    std::fs::create_dir_all(&scratch)
-        .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
+    std::fs::create_dir_all(&scratch).with_context(|| {
+        format!("cannot make the directory {} (`scratch_dir`)", scratch.display())
+    })?;
     let joined = async {
         let backends = startup.join(Role::Collect, &client).await?;
         anyhow::Ok((backends, startup.result_storage().await?))

@@ -75,7 +75,7 @@ fn scratch_for(config: &Config, targets: &[Target]) -> anyhow::Result<Scratch> {
     let directory = config.scratch_dir.clone().unwrap_or_else(beside);
     let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
     std::fs::create_dir_all(&directory)
-        .with_context(|| format!("make the directory {}", directory.display()))?;
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
     Ok(Scratch::Unnamed(directory))
 }
 

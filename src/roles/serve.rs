@@ -33,8 +33,9 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     let _locks = lock_directories(&config)?;
     let storage = open_storage(&config).await?;
     let scratch = config.scratch_dir();
-    std::fs::create_dir_all(&scratch)
-        .with_context(|| format!("make the directory {} (`scratch_dir`)", scratch.display()))?;
+    std::fs::create_dir_all(&scratch).with_context(|| {
+        format!("cannot make the directory {} (`scratch_dir`)", scratch.display())
+    })?;
 
     let joined = tokio::select! {
         joined = join(&config) => joined?,

@@ -19,6 +19,7 @@ use std::sync::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::scratch::{self, ScratchFile};
 use crate::model::board::{Board, FailedAttempt};
 use crate::model::job::{JobId, Plan};
 use crate::raster::grid::{Grid, Region, Size};
@@ -59,7 +60,7 @@ struct Header {
 /// An open canvas. Its name, if it has one, is locked as long as this lives.
 #[derive(Debug)]
 pub struct Canvas {
-    file: File,
+    file: ScratchFile,
     path: Option<PathBuf>,
     grid: Grid,
     tile_size: u32,
@@ -76,11 +77,12 @@ impl Canvas {
         let header = Header { plan: plan.hash(), boot: boot_id(), tiles: plan.tiles() };
         match scratch {
             Scratch::Unnamed(directory) => {
-                Self::create(tempfile::tempfile_in(directory)?, None, plan, &header)
+                Self::create(ScratchFile::unnamed(directory)?, None, plan, &header)
             }
-            Scratch::Named(directory) => match Self::adopt(directory, plan, &header)? {
-                Some(canvas) => Ok(canvas),
-                None => Self::create_named(directory, plan, &header),
+            Scratch::Named(directory) => match Self::adopt(directory, plan, &header) {
+                Ok(Some(canvas)) => Ok(canvas),
+                Ok(None) => Self::create_named(directory, plan, &header),
+                Err(error) => Err(scratch::failed(directory, &error)),
             },
         }
     }
@@ -90,14 +92,21 @@ impl Canvas {
             // Unique for each opening: no two processes ever write to one file.
             let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
             let path = directory.join(name);
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
+            let file = file.map_err(|error| scratch::failed(directory, &error))?;
             if lock_new(&file, &path)? {
+                let file = ScratchFile::new(file, directory);
                 return Self::create(file, Some(path), plan, header);
             }
         }
     }
 
-    fn create(file: File, path: Option<PathBuf>, plan: &Plan, header: &Header) -> io::Result<Self> {
+    fn create(
+        file: ScratchFile,
+        path: Option<PathBuf>,
+        plan: &Plan,
+        header: &Header,
+    ) -> io::Result<Self> {
         let encoded = encode_header(header);
         file.write_all_at(&encoded, 0)?;
         let board = Board::new(header.tiles);
@@ -105,7 +114,7 @@ impl Canvas {
     }
 
     fn assemble(
-        file: File,
+        file: ScratchFile,
         path: Option<PathBuf>,
         plan: &Plan,
         header_length: usize,
@@ -132,6 +141,7 @@ impl Canvas {
             let Some(file) = lock(&path)? else { continue };
             match read_board(&file, header)? {
                 Some((length, board)) => {
+                    let file = ScratchFile::new(file, directory);
                     return Ok(Some(Self::assemble(file, Some(path), plan, length, board)));
                 }
                 // Another may have been faster.

@@ -1,12 +1,11 @@
 //! Where decoded images are kept: in memory as far as there is room, else in a scratch file.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::scratch::ScratchFile;
 use crate::raster::grid::{Region, Size};
 use crate::raster::pixels::{PixelFormat, Pixels};
 use crate::raster::source::{MemoryRaster, Raster};
@@ -49,7 +48,8 @@ impl Keep {
         let place = match self.take(bytes) {
             Some(room) => Place::Memory(MemoryRaster::new(size, format), room),
             None => {
-                Place::File(FileRaster::new(tempfile::tempfile_in(&self.directory)?, size, format))
+                let file = ScratchFile::unnamed(&self.directory)?;
+                Place::File(FileRaster::new(file, size, format))
             }
         };
         Ok(Kept(place))
@@ -109,7 +109,7 @@ impl Raster for Kept {
 /// Stored pixels in a file, row by row, as they are in memory.
 #[derive(Debug)]
 struct FileRaster {
-    file: File,
+    file: ScratchFile,
     size: Size,
     format: PixelFormat,
     /// Rows that are written.
@@ -117,7 +117,7 @@ struct FileRaster {
 }
 
 impl FileRaster {
-    fn new(file: File, size: Size, format: PixelFormat) -> Self {
+    fn new(file: ScratchFile, size: Size, format: PixelFormat) -> Self {
         Self { file, size, format, rows: AtomicU32::new(0) }
     }
 

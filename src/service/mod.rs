@@ -17,6 +17,7 @@
 //! * [`pyramid`]: originals and results in ever smaller copies, for those who look at them.
 //! * [`retention`]: how long the files of jobs that have ended are kept.
 //! * [`topics`]: which topics a cluster needs, and how they have to be.
+//! * `scratch`: files that nothing is lost with.
 //! * [`space`]: how much of the disks stays free.
 //! * `example`: a job for tests.
 
@@ -34,6 +35,7 @@ pub mod pool;
 pub mod presence;
 pub mod pyramid;
 pub mod retention;
+mod scratch;
 pub mod space;
 pub mod stitch;
 pub mod topics;

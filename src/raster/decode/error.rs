@@ -72,6 +72,12 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// Whether the image itself is at fault, rather than a limit, a disk or a reader.
+    #[must_use]
+    pub fn is_of_the_image(&self) -> bool {
+        !matches!(self, Self::TooLarge { .. } | Self::Keep { .. } | Self::Read { .. })
+    }
+
     pub(super) fn damaged(
         container: Container,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

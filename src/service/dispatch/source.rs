@@ -144,7 +144,7 @@ impl Decoder {
         let header = caught(move || decode::probe(BufReader::new(&*file), &limits)).await?;
         let wanted = plan.wanted();
         if (header.size, header.format_for(wanted)) != (plan.size, plan.format) {
-            return Err(Failure::of_job("the original is not the image that was accepted"));
+            return Err(Failure::of_image("the original is not the image that was accepted"));
         }
         // More than there is in all was refused at the door.
         let _memory = self.memory.acquire_many(mebibytes(header.memory)).await;
@@ -209,8 +209,11 @@ async fn caught<T: Send + 'static>(
     match blocking::caught(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(DecodeError::Keep { source })) => Err(unkept(&source)),
-        Ok(Err(error)) => Err(Failure::of_job(Refusal::from(error).to_string())),
-        Err(_) => Err(Failure::of_job("the image cannot be decoded: the decoder gave up")),
+        Ok(Err(error)) => {
+            let futile = error.is_of_the_image();
+            Err(Failure { futile, ..Failure::of_job(Refusal::from(error).to_string()) })
+        }
+        Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder gave up")),
     }
 }
 
@@ -225,8 +228,7 @@ fn unreadable(error: &StorageError) -> Failure {
 
 /// Why a job fails whose decoded image cannot be kept, or not be read again.
 pub(super) fn unkept(error: &io::Error) -> Failure {
-    let place = "in `scratch_dir` or, for a run, beside the first output";
-    Failure::of_job(format!("cannot keep the decoded image {place}: {error}"))
+    Failure::of_job(format!("cannot keep the decoded image: {error}"))
 }
 
 #[cfg(test)]

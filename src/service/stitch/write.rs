@@ -41,14 +41,14 @@ impl Write {
                     self.canvas.put_off(result.tile, cause);
                     return None;
                 }
-                let last = failure.retry == Retry::Futile || result.attempt >= max_attempts;
-                if !last {
+                let futile = failure.retry == Retry::Futile;
+                if !futile && result.attempt < max_attempts {
                     let attempt = FailedAttempt { attempt: result.attempt, worker, cause };
                     self.canvas.fail(result.tile, attempt);
                     return None;
                 }
                 let (tile, attempts) = (Some(result.tile), Some(result.attempt));
-                Failure { cause, tile, worker: Some(worker), attempts }
+                Failure { cause, tile, worker: Some(worker), attempts, futile }
             }
         };
         Some((result.job, failure))
@@ -69,9 +69,7 @@ impl Write {
 
 /// Why a job fails whose canvas cannot be used.
 pub(super) fn canvas_failure(error: &io::Error) -> Failure {
-    let place =
-        "the scratch file, which is in `scratch_dir` or, for a run, beside the first output";
-    Failure::of_job(format!("cannot use {place}: {error}"))
+    Failure::of_job(format!("cannot keep the tiles: {error}"))
 }
 
 #[cfg(test)]
