@@ -1,6 +1,6 @@
 // Requests to the server, and what went wrong with one, in words.
 //
-// All addresses are relative to the page, which may be below a prefix that only a proxy knows.
+// All addresses begin with that of the page, which may be below a prefix that only a proxy knows.
 
 import { explained } from "./proxy.js";
 
@@ -39,11 +39,14 @@ export const watchCalls = (told) => {
   onCall = told;
 };
 
-/** The address of what the server has at `path`, such as "/api/jobs". */
-export const here = (path) => path.replace(/^\//, "");
+/**
+ * The address of what the server has at `path`, such as "/api/jobs". A name and a password in the address of the page
+ * are left out: with them, nothing can be fetched.
+ */
+export const here = (path) => new URL(path.slice(1), location.origin + location.pathname).href;
 
 /** A link that the server gave, with whatever prefix it knows of. */
-const localised = (link) => link && link.slice(link.lastIndexOf("/api/") + 1);
+const localised = (link) => link && here(link.slice(link.lastIndexOf("/api/")));
 
 /** The value of a JSON text of the server, with links that lead there from this page. */
 export function parse(text) {
@@ -67,7 +70,7 @@ export async function request(method, path) {
   }
   const date = Date.parse(response.headers.get("date"));
   if (date) skew = date + 500 - Date.now();
-  return answer(response.status, text, (name) => response.headers.get(name));
+  return answer(response.status, text, (name) => response.headers.get(name), false);
 }
 
 function told(error) {
@@ -90,7 +93,7 @@ export function createJob(fields, { onProgress, signal }) {
     };
     xhr.onload = () => {
       try {
-        resolve(answer(xhr.status, xhr.responseText, (name) => xhr.getResponseHeader(name)));
+        resolve(answer(xhr.status, xhr.responseText, (name) => xhr.getResponseHeader(name), true));
       } catch (error) {
         reject(error);
       }
@@ -102,12 +105,13 @@ export function createJob(fields, { onProgress, signal }) {
   });
 }
 
-function answer(status, text, header) {
+function answer(status, text, header, isUpload) {
   const after = Number(header("retry-after")) || 0;
   const type = header("content-type") ?? "";
   const isFine = status >= 200 && status < 300;
   if (isFine ? type.startsWith("text/html") : !type.startsWith("application/problem+json")) {
-    const error = new ApiError(status, explained(status, header("server")), { after, foreign: true });
+    const words = explained(status, header("server"), isUpload);
+    const error = new ApiError(status, words, { after, foreign: true });
     // What is too large for the proxy says nothing of other requests.
     throw status === 413 ? error : told(error);
   }

@@ -3,7 +3,7 @@
 /** Where each proxy has its limit for uploads, by the start of its `Server` header. */
 const SIZE_LIMITS = [
   ["nginx", "client_max_body_size there, which is 1 MB unless it is set"],
-  ["Apache", "LimitRequestBody there, which is 1 GB unless it is set"],
+  ["Apache", "SecRequestBodyLimit of mod_security there, or LimitRequestBody"],
   ["Caddy", "max_size of request_body there"],
 ];
 
@@ -17,12 +17,14 @@ const MEANINGS = {
 };
 
 /** A sentence about an answer with this status; `server` is its `Server` header, or null. */
-export function explained(status, server) {
+export function explained(status, server, isUpload) {
   const name = /^[\w.-]+/.exec(server ?? "")?.[0];
   const proxy = `The proxy in front of the server${name ? ` (${name})` : ""}`;
   if (status < 300) return `${proxy} answered with a page of its own, such as a login: reload this page.`;
   if (status === 413) return `${proxy} refuses an upload of this size: raise ${sizeLimit(name)}.`;
-  return `${proxy} ${MEANINGS[status] ?? `answered with status ${status}.`}`;
+  // Caddy 2.6 says so of an upload that it has cut off itself.
+  const may = isUpload && status === 502 && name === "Caddy" ? ` Or raise ${sizeLimit(name)}.` : "";
+  return `${proxy} ${MEANINGS[status] ?? `answered with status ${status}.`}${may}`;
 }
 
 function sizeLimit(name = "") {

@@ -21,7 +21,7 @@ export class Layer {
 
   /** Calls `onChange()` whenever there is more to draw, `onState(view)` as the tiles are being made. */
   constructor(job, image, { onChange, onState }) {
-    this.#base = here(`/api/jobs/${job.id}/pyramid/${image}`);
+    this.#base = `/api/jobs/${job.id}/pyramid/${image}`;
     Object.assign(this, { onChange, onState, ready: false });
     this.#wait();
   }
@@ -120,7 +120,7 @@ export class Layer {
     const tile = { failures: this.#tiles.get(key)?.failures ?? 0, due: Infinity };
     this.#tiles.set(key, tile);
     const image = new Image();
-    image.src = `${this.#base}/${key}`;
+    image.src = here(`${this.#base}/${key}`);
     await image.decode().then(() => (tile.image = image), () => this.#putOff(tile));
     this.#fetching -= 1;
     for (const old of this.#tiles.keys()) {
