@@ -1,6 +1,9 @@
 //! Lists of words, which may also be one text with commas between them, as an environment variable has it.
 
-use serde::{Deserialize, Deserializer};
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -15,4 +18,14 @@ pub(super) fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
         Raw::Text(text) if text.trim().is_empty() => Vec::new(),
         Raw::Text(text) => text.split(',').map(|word| word.trim().to_owned()).collect(),
     })
+}
+
+/// The same of words that mean something.
+pub(super) fn parsed<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let parse = |word: String| word.parse().map_err(D::Error::custom);
+    words(from)?.into_iter().map(parse).collect()
 }

@@ -4,6 +4,8 @@
 //!
 //! - `address`: a host and a port
 //! - `kafka`: a cluster and its topics
+//! - `network`: some addresses
+//! - `path`: the path below which a server is reached
 //! - `redis`: where its roles tell each other what may be lost
 //! - `rule`: which values are possible
 //! - `setting`: each value with its origin
@@ -25,6 +27,8 @@ use serde::{Deserialize, Serialize};
 mod address;
 mod kafka;
 mod list;
+mod network;
+mod path;
 mod redis;
 mod rule;
 mod setting;
@@ -33,6 +37,8 @@ mod unit;
 
 pub use self::address::Address;
 pub use self::kafka::{Brokers, ConsumerGroup, Kafka, TileCompression, Topics};
+pub use self::network::Network;
+pub use self::path::BasePath;
 pub use self::redis::{Redis, Secret};
 use self::rule::Rule;
 pub use self::setting::Setting;
@@ -78,6 +84,9 @@ pub struct Server {
     pub listen: SocketAddr,
     #[serde(deserialize_with = "list::words")]
     pub hosts: Vec<String>,
+    pub base_path: BasePath,
+    #[serde(deserialize_with = "list::parsed")]
+    pub trusted_proxies: Vec<Network>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,7 +193,7 @@ impl Default for Config {
             scratch_dir: None,
             startup_timeout: Seconds::new(60),
             shutdown_timeout: Seconds::new(30),
-            server: Server { listen: SocketAddr::from(([127, 0, 0, 1], 5001)), hosts: Vec::new() },
+            server: Server::default(),
             log: Log { level: "info".into(), format: LogFormat::Text },
             tile: Tile { size: 512, timeout: Seconds::new(15 * 60) },
             output: Output {
@@ -224,6 +233,18 @@ impl Default for Config {
             kafka: None,
             redis: None,
             storage: None,
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let on_this_machine = ["127.0.0.0/8", "::1"].map(str::parse);
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 5001)),
+            hosts: Vec::new(),
+            base_path: BasePath::default(),
+            trusted_proxies: on_this_machine.into_iter().flatten().collect(),
         }
     }
 }
@@ -368,8 +389,9 @@ const PREFIX: &str = "TILEMILL_";
 /// `TILEMILL_LIMITS__MAX_UPLOAD` is `limits.max_upload`.
 fn environment() -> Env {
     Env::prefixed(PREFIX)
-        // The first names the file, the second is `submit`'s.
-        .filter(|key| key != "config" && key != "server" && !key.starts_with("test_"))
+        // The first names the file, the others are `submit`'s.
+        .filter(|key| !["config", "server", "token"].iter().any(|other| key == *other))
+        .filter(|key| !key.starts_with("test_"))
         .split("__")
 }
 

@@ -11,6 +11,9 @@ const MANY: u64 = 10_000;
 /// More than any image, upload or window needs: only zero, or nearly so, is impossible.
 const ANY: u64 = u64::MAX;
 
+/// Where the paths of the server itself begin, which one that a proxy has left as it is must not look like.
+const OWN_PATHS: [&str; 5] = ["api", "files", "healthz", "readyz", "metrics"];
+
 /// What one key has to fulfil.
 pub(super) struct Rule {
     pub(super) key: &'static str,
@@ -72,6 +75,12 @@ fn relations(config: &Config) -> Vec<Rule> {
             config.data_dir.display(),
             !config.data_dir.as_os_str().is_empty(),
             "it must name a directory",
+        ),
+        Rule::new(
+            "server.base_path",
+            &config.server.base_path,
+            !OWN_PATHS.contains(&config.server.base_path.first()),
+            "it must not begin with /api, /files, /healthz, /readyz or /metrics, which are below it",
         ),
         Rule::new(
             "tile.size",

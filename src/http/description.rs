@@ -9,6 +9,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
 use super::error::{PROBLEM_TYPE, Problem};
+use super::forwarded::Forwarded;
 use super::{download, events, metrics, mosaic, pyramid, routes, upload};
 use crate::raster::encode::OutputFormat;
 
@@ -45,8 +46,11 @@ impl Modify for Everywhere {
     }
 }
 
-static DESCRIPTION: LazyLock<String> =
-    LazyLock::new(|| Description::openapi().to_json().expect("a description is plain data"));
+static DESCRIPTION: LazyLock<String> = LazyLock::new(|| json(&Description::openapi()));
+
+fn json(description: &openapi::OpenApi) -> String {
+    description.to_json().expect("a description is plain data")
+}
 
 /// The description that is read here.
 #[utoipa::path(
@@ -56,8 +60,15 @@ static DESCRIPTION: LazyLock<String> =
     tag = "health",
     responses((status = 200, description = "The description.", body = Object)),
 )]
-pub async fn describe() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(DESCRIPTION.as_str())
+pub async fn describe(seen: Forwarded) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json");
+    if seen.prefix.is_root() {
+        return response.body(DESCRIPTION.as_str());
+    }
+    let mut description = Description::openapi();
+    description.servers = Some(vec![openapi::Server::new(seen.prefix.as_str())]);
+    response.body(json(&description))
 }
 
 /// The form that creates a job: either `image` or `from`, and what is to be done with it.

@@ -26,6 +26,7 @@ use utoipa::IntoParams;
 use super::Api;
 use super::description::{Internal, Malformed, NotFound};
 use super::error::ApiError;
+use super::forwarded::Forwarded;
 use super::live::Live;
 use super::view::{self, JobView, Links};
 use crate::app::App;
@@ -353,6 +354,7 @@ pub struct Follow {
 )]
 pub async fn stream(
     api: web::Data<Api>,
+    seen_as: Forwarded,
     follow: Result<web::Query<Follow>, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
     let follow = follow.map_err(|error| ApiError::Malformed(error.to_string()))?;
@@ -367,7 +369,7 @@ pub async fn stream(
     }
     frames.mark_changed();
     let shutdown = api.hub.shutdown.clone();
-    let listener = Listener { shutdown, job, frames, told: Vec::new(), seen: 0 };
+    let listener = Listener { shutdown, job, frames, seen_as, told: Vec::new(), seen: 0 };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -380,6 +382,8 @@ struct Listener {
     shutdown: CancellationToken,
     job: Option<Follower>,
     frames: watch::Receiver<Frame>,
+    /// How it reaches this server.
+    seen_as: Forwarded,
     /// The events that it knows.
     told: Vec<Bytes>,
     /// The revision of the mosaic that it knows.
@@ -390,7 +394,9 @@ impl Listener {
     fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
         let all = stream::unfold(self, |mut listener| async move {
             let news = listener.next().await?;
-            Some((stream::iter(news).map(Ok), listener))
+            let seen_as = listener.seen_as.clone();
+            let news = stream::iter(news).map(move |event| Ok(seen_as.hear(event)));
+            Some((news, listener))
         });
         all.flatten()
     }

@@ -1,6 +1,7 @@
 //! The API and the page. The only module that knows the web framework.
 //!
 //! * [`routes`]: which path leads where.
+//! * `forwarded`: what trusted proxies say of requests, and the path below which they offer the server.
 //! * `site`: which sites' pages may send requests.
 //! * `door`: how many uploads and jobs are let in.
 //! * [`upload`]: an image at the door.
@@ -32,6 +33,7 @@ use tracing::debug;
 use self::door::Door;
 use self::error::ApiError;
 use self::events::Hub;
+use self::forwarded::Proxies;
 use self::page::Page;
 use self::site::Site;
 use crate::app::App;
@@ -49,6 +51,7 @@ pub mod error;
 pub mod events;
 mod files;
 mod form;
+mod forwarded;
 mod heads;
 mod live;
 mod metrics;
@@ -76,6 +79,7 @@ pub struct Api {
     admission: Admission,
     space: Space,
     door: Door,
+    proxies: Proxies,
     site: Site,
     page: Page,
     hub: Hub,
@@ -125,12 +129,15 @@ pub async fn serve(
     let watching = tokio::spawn(hub.clone().run(app.clone()));
     let space = Space::new(&app.config);
     let door = Door::new(&app.config, Arc::clone(&app.ledger));
+    let proxies = Proxies::new(&app.config.server);
     let site = Site::new(listener.local_addr()?, &app.config.server);
-    let api = web::Data::new(Api { app, admission, space, door, site, page, hub });
+    let api = web::Data::new(Api { app, admission, space, door, proxies, site, page, hub });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())
+            // The last one comes first.
             .wrap(from_fn(site::guard))
+            .wrap(from_fn(forwarded::enter))
             .wrap(security_headers())
             .configure(files::configure)
             .configure(routes::configure)

@@ -8,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
 use super::error::ApiError;
+use super::forwarded::Forwarded;
 use super::view::{self, FilterView, JobView, QueueView};
 use super::{Api, description, download, events, metrics, mosaic, page, pyramid, upload};
 use crate::causes;
@@ -113,11 +114,13 @@ pub(super) struct JobPage {
 )]
 pub(super) async fn list(
     api: web::Data<Api>,
+    seen: Forwarded,
     paging: Result<web::Query<Paging>, actix_web::Error>,
 ) -> Result<web::Json<JobPage>> {
     let paging = paging.map_err(|error| ApiError::Malformed(error.to_string()))?;
     let count = paging.count.unwrap_or(PAGE).min(MAX_PAGE);
     let (jobs, total) = view::jobs(&api.app, paging.skip, count).await?;
+    let jobs = jobs.into_iter().map(|job| seen.see(job)).collect();
     Ok(web::Json(JobPage { jobs, total }))
 }
 
@@ -130,9 +133,13 @@ pub(super) async fn list(
     params(OneJob),
     responses((status = 200, description = "The job.", body = JobView), NotFound, Internal),
 )]
-pub(super) async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<web::Json<JobView>> {
+pub(super) async fn show(
+    api: web::Data<Api>,
+    seen: Forwarded,
+    id: web::Path<String>,
+) -> Result<web::Json<JobView>> {
     let entry = api.find(&id)?;
-    Ok(web::Json(view::job(&api.app, &entry).await?))
+    Ok(web::Json(seen.see(view::job(&api.app, &entry).await?)))
 }
 
 /// Cancels a job that has not ended. Its record stays.
@@ -146,6 +153,7 @@ pub(super) async fn show(api: web::Data<Api>, id: web::Path<String>) -> Result<w
 )]
 pub(super) async fn cancel(
     api: web::Data<Api>,
+    seen: Forwarded,
     id: web::Path<String>,
 ) -> Result<web::Json<JobView>> {
     let entry = api.find(&id)?;
@@ -156,7 +164,7 @@ pub(super) async fn cancel(
         return Err(ApiError::WrongStatus { job, status, needs });
     }
     api.tell(Look::Job(job)).await;
-    show(api, id).await
+    show(api, seen, id).await
 }
 
 /// Removes a job and its images, after cancelling it if it runs.

@@ -3,17 +3,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use actix_web::http::uri::Authority;
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::{HttpMessage, HttpRequest, web};
 
 use super::Api;
 use super::error::ApiError;
+use super::forwarded::Forwarded;
 use crate::config;
 use crate::refusal::{Code, Refusal};
 
@@ -46,15 +46,20 @@ impl Site {
     }
 
     fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
-        let host = text(request.headers(), &HOST);
-        if let Some(host) = host.filter(|host| !self.any_name && !self.is_ours(host)) {
+        let extensions = request.extensions();
+        let forwarded = extensions.get::<Forwarded>();
+        // A page can send the headers of a proxy on this machine to its own origin: they are further names, not others.
+        let passed = forwarded.into_iter().flat_map(|forwarded| &forwarded.hosts);
+        let hosts = text(request.headers(), &HOST).into_iter().chain(passed.map(String::as_str));
+        let hosts: Vec<&str> = hosts.collect();
+        if let Some(host) = hosts.iter().find(|host| !self.any_name && !self.is_ours(host)) {
             let what = "this server is not known by the name that the request is for";
             return Err(Refusal::new(Code::ForeignSite, what)
                 .value(format!("{host:?}"))
                 .limit("localhost, an address or a listed name", SETTING));
         }
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-        if reads || self.is_from_here(request.headers(), host) {
+        if reads || self.is_from_here(request.headers(), &hosts) {
             return Ok(());
         }
         let origin = text(request.headers(), &ORIGIN).unwrap_or("another site");
@@ -77,9 +82,7 @@ impl Site {
     }
 
     /// What is not a browser sends neither header, and no page can make it.
-    fn is_from_here(&self, headers: &HeaderMap, host: Option<&str>) -> bool {
-        // A proxy may send its own name for us as `host`; no page can set this one without asking us.
-        let forwarded = text(headers, &HeaderName::from_static("x-forwarded-host"));
+    fn is_from_here(&self, headers: &HeaderMap, hosts: &[&str]) -> bool {
         match (text(headers, &HeaderName::from_static("sec-fetch-site")), text(headers, &ORIGIN)) {
             (Some(site), None) => ["same-origin", "none"].contains(&site),
             (Some("same-origin" | "none"), _) | (None, None) => true,
@@ -87,9 +90,8 @@ impl Site {
                 let origin: Option<Uri> = origin.parse().ok();
                 let authority = origin.as_ref().and_then(Uri::authority);
                 authority.is_some_and(|origin| {
-                    let same = |host: &str| origin.as_str().eq_ignore_ascii_case(host);
-                    host.is_some_and(same)
-                        || forwarded.is_some_and(same)
+                    // A proxy may send its own name for us as `host`, and that of the client beside it.
+                    hosts.iter().any(|host| origin.as_str().eq_ignore_ascii_case(host))
                         || self.is_listed(origin.host())
                 })
             }
@@ -103,11 +105,13 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::HttpMessage;
     use actix_web::http::Method;
     use actix_web::test::TestRequest;
 
     use super::Site;
     use crate::config::Config;
+    use crate::http::forwarded::Proxies;
 
     fn site(listen: &str, hosts: &[&str]) -> Site {
         let mut config = Config::default().server;
@@ -119,7 +123,12 @@ mod tests {
         let request = TestRequest::default().method(method);
         let request =
             headers.iter().fold(request, |request, header| request.insert_header(*header));
-        site.check(&request.to_http_request()).is_ok()
+        let request = request.to_http_request();
+        // A proxy on this machine, or a page that a name leads to this machine.
+        let peer = Some("127.0.0.1:9".parse().unwrap());
+        let forwarded = Proxies::new(&Config::default().server).read(peer, request.headers());
+        request.extensions_mut().insert(forwarded);
+        site.check(&request).is_ok()
     }
 
     #[test]
@@ -132,7 +141,6 @@ mod tests {
             (vec![here, ("sec-fetch-site", "same-origin")], true),
             (vec![here, ("sec-fetch-site", "none")], true),
             (vec![here, ("sec-fetch-site", "same-origin"), ("origin", "https://our.name")], true),
-            (vec![here, ("origin", "https://our.name"), ("x-forwarded-host", "our.name")], true),
             (vec![here, ("sec-fetch-site", "cross-site")], false),
             (vec![here, ("sec-fetch-site", "same-site")], false),
             (vec![here, ("origin", "http://localhost:8080")], false),
@@ -158,6 +166,28 @@ mod tests {
             assert!(!may(&listed, method.clone(), &rebound));
             assert!(may(&listed, method.clone(), &[("host", "our.name")]));
             assert!(may(&site("0.0.0.0:1", &[]), method, &rebound));
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_proxy_passes_on_is_checked_beside_the_other() {
+        let (here, passed) = (("host", "127.0.0.1:5001"), |name| ("x-forwarded-host", name));
+        let origin = ("origin", "https://our.name");
+        let (local, listed) = (site("127.0.0.1:5001", &[]), site("127.0.0.1:5001", &["our.name"]));
+        let open = site("0.0.0.0:1", &[]);
+        for method in [Method::GET, Method::POST] {
+            let may = |site: &Site, headers: &[(&'static str, &str)]| {
+                super::tests::may(site, method.clone(), headers)
+            };
+            assert!(may(&listed, &[here, passed("our.name"), origin]));
+            assert!(may(&open, &[here, passed("our.name"), origin]));
+            assert!(may(&listed, &[here, passed("localhost, our.name:443")]));
+            for site in [&local, &listed] {
+                assert!(!may(site, &[here, passed("evil.example")]));
+                assert!(!may(site, &[here, passed("localhost, evil.example")]));
+                assert!(!may(site, &[("host", "evil.example"), passed("localhost")]));
+            }
+            assert!(!may(&local, &[here, passed("our.name"), origin]));
         }
     }
 }

@@ -15,6 +15,7 @@ use super::description::{
 };
 use super::error::ApiError;
 use super::form::{self, Upload};
+use super::forwarded::Forwarded;
 use super::heads::Heads;
 use super::receive;
 use super::view::{self, JobView};
@@ -45,6 +46,7 @@ const MAX_OVERHEAD: u64 = 1 << 20;
 )]
 pub async fn create(
     api: web::Data<Api>,
+    seen: Forwarded,
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse> {
@@ -56,8 +58,8 @@ pub async fn create(
     let body = Multipart::new(request.headers(), Heads::new(&request, body));
     let form = form::read(&api, id, body).await?;
     let view = match (form.image, form.from) {
-        (Some(image), None) => admit(&api, id, image, &form.wishes).await?,
-        (None, Some(source)) => admit_again(&api, id, &source, form.wishes).await?,
+        (Some(image), None) => admit(&api, &seen, id, image, &form.wishes).await?,
+        (None, Some(source)) => admit_again(&api, &seen, id, &source, form.wishes).await?,
         _ => {
             let text = "the form needs either `image`, a file, or `from`, the id of a job";
             return Err(ApiError::Malformed(text.into()));
@@ -79,7 +81,11 @@ pub async fn create(
         NotFound, WrongStatus, Gone, TooLarge, Unsupported, Unusable, TooManyJobs, Internal, NoSpace,
     ),
 )]
-pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<HttpResponse> {
+pub async fn retry(
+    api: web::Data<Api>,
+    seen: Forwarded,
+    source: web::Path<String>,
+) -> Result<HttpResponse> {
     let _coming = api.door.job()?;
     let entry = api.find(&source)?;
     if entry.outcome.is_none() {
@@ -94,7 +100,7 @@ pub async fn retry(api: web::Data<Api>, source: web::Path<String>) -> Result<Htt
         format: Some(plan.output.format),
         quality: Some(plan.output.quality),
     };
-    Ok(created(&admit_again(&api, JobId::generate(), &source, wishes).await?))
+    Ok(created(&admit_again(&api, &seen, JobId::generate(), &source, wishes).await?))
 }
 
 fn created(view: &JobView) -> HttpResponse {
@@ -115,13 +121,19 @@ fn refuse_large(length: Option<u64>, limit: u64) -> Result<()> {
     }
 }
 
-async fn admit(api: &Api, id: JobId, image: Upload, wishes: &Wishes) -> Result<JobView> {
+async fn admit(
+    api: &Api,
+    seen: &Forwarded,
+    id: JobId,
+    image: Upload,
+    wishes: &Wishes,
+) -> Result<JobView> {
     let file = image.staged.file().try_clone().map_err(ApiError::io)?;
     let candidate = read(api, file, image.name, image.bytes).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, wishes)?).await?;
     let storage = Arc::clone(&api.app.storage);
     let create = |plan: Arc<Plan>| async move { storage.create(&plan, image.staged).await };
-    accept(api, plan, create).await
+    accept(api, seen, plan, create).await
 }
 
 /// Reads the header of an image.
@@ -131,14 +143,20 @@ async fn read(api: &Api, image: File, name: String, bytes: u64) -> Result<Candid
     Ok(web::block(reading).await.map_err(ApiError::internal)??)
 }
 
-async fn admit_again(api: &Api, id: JobId, source: &str, wishes: Wishes) -> Result<JobView> {
+async fn admit_again(
+    api: &Api,
+    seen: &Forwarded,
+    id: JobId,
+    source: &str,
+    wishes: Wishes,
+) -> Result<JobView> {
     let source = api.find_with_original(source)?.plan;
     let original = api.app.storage.open_original(source.id).await?;
     let candidate = read(api, original, source.name.clone(), source.original_bytes).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, &wishes)?).await?;
     let storage = Arc::clone(&api.app.storage);
     let create = |plan: Arc<Plan>| async move { storage.create_from(&plan, source.id).await };
-    accept(api, plan, create).await
+    accept(api, seen, plan, create).await
 }
 
 async fn check_space(api: &Api, plan: Plan) -> Result<Plan> {
@@ -158,12 +176,18 @@ async fn blocking<T: Send + 'static>(
 ///
 /// All of it happens even if the client goes away meanwhile: of a job that is only stored, nobody would know until the
 /// next start.
-async fn accept<F>(api: &Api, plan: Plan, create: impl FnOnce(Arc<Plan>) -> F) -> Result<JobView>
+async fn accept<F>(
+    api: &Api,
+    seen: &Forwarded,
+    plan: Plan,
+    create: impl FnOnce(Arc<Plan>) -> F,
+) -> Result<JobView>
 where
     F: Future<Output = Result<(), StorageError>> + Send + 'static,
 {
     let plan = Arc::new(plan);
     let id = plan.id;
+    let client = seen.client;
     let create = create(Arc::clone(&plan));
     let (storage, ledger) = (Arc::clone(&api.app.storage), Arc::clone(&api.app.ledger));
     let accepting = tokio::spawn(async move {
@@ -171,11 +195,12 @@ where
             storage.remove(plan.id).await?;
             return Err(error);
         }
-        tracing::info!(job = %plan.id, name = plan.name, size = %plan.size, "accepted");
+        let client = client.map(tracing::field::display);
+        tracing::info!(job = %plan.id, name = plan.name, size = %plan.size, client, "accepted");
         ledger.add(plan);
         Ok(())
     });
     accepting.await.map_err(ApiError::internal)??;
     api.tell(Look::Job(id)).await;
-    Ok(view::new_job(&api.find(&id.to_string())?))
+    Ok(seen.see(view::new_job(&api.find(&id.to_string())?)))
 }

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::causes;
+use crate::config::BasePath;
 use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::model::process::{Process, Role};
@@ -94,6 +95,18 @@ pub struct Links {
     pub result: Option<String>,
     /// Path of its events.
     pub events: String,
+}
+
+impl Links {
+    /// Puts the path below which the client sees the server before each link.
+    pub fn put_below(&mut self, prefix: &BasePath) {
+        let Self { own, original, thumbnail, result, events } = self;
+        let certain = [Some(own), Some(events)].into_iter();
+        let kept = [original, thumbnail, result].into_iter().map(Option::as_mut);
+        for link in certain.chain(kept).flatten() {
+            link.insert_str(0, prefix.as_str());
+        }
+    }
 }
 
 /// What is on its way through the mill.

@@ -1,0 +1,252 @@
+//! What proxies say of the requests that they pass on, as far as they are trusted; and the path below which they offer
+//! this server.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::net::{IpAddr, SocketAddr};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderMap, LOCATION};
+use actix_web::http::uri::{PathAndQuery, Uri};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+use tracing::debug;
+
+use super::Api;
+use super::view::JobView;
+use crate::config::{self, BasePath, Network};
+
+/// Which proxies are believed, and the path that this server is configured to be below.
+pub(super) struct Proxies {
+    trusted: Vec<Network>,
+    base: BasePath,
+}
+
+/// A request as the client sent it, before proxies that are trusted passed it on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Where it came from.
+    pub(super) client: Option<IpAddr>,
+    /// `http` or `https`, if a proxy says so.
+    proto: Option<String>,
+    /// The names that it was for.
+    pub(super) hosts: Vec<String>,
+    /// The path below which the client sees this server.
+    pub(super) prefix: BasePath,
+}
+
+/// Notes what is said of a request, and removes the path below which the server is, if it is there.
+pub(super) async fn enter(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let Some(api) = request.app_data::<web::Data<Api>>().cloned() else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    let seen = api.proxies.read(request.peer_addr(), request.headers());
+    let rest = [&seen.prefix, &api.proxies.base].into_iter();
+    let rest = rest.filter_map(|base| base.strip(request.path())).next().map(str::to_owned);
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let Forwarded { client, proto, .. } = seen.clone();
+    request.extensions_mut().insert(seen);
+    let response = match rest.as_deref() {
+        // Relative addresses need the slash.
+        Some("") => request.into_response(to_folder(&path)).map_into_right_body(),
+        rest => {
+            rest.map(|rest| replace_path(&mut request, rest));
+            next.call(request).await?.map_into_left_body()
+        }
+    };
+    let status = response.status().as_u16();
+    debug!(client = client.map(tracing::field::display), proto, %method, path, status, "answered");
+    Ok(response)
+}
+
+/// Leads from `/tilemill` to `/tilemill/`, whatever proxies have before it.
+fn to_folder(path: &str) -> HttpResponse {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    HttpResponse::PermanentRedirect().insert_header((LOCATION, format!("{name}/"))).finish()
+}
+
+fn replace_path(request: &mut ServiceRequest, path: &str) {
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(format!("{path}{query}")).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+}
+
+impl Proxies {
+    pub(super) fn new(config: &config::Server) -> Self {
+        Self { trusted: config.trusted_proxies.clone(), base: config.base_path.clone() }
+    }
+
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+
+    pub(super) fn read(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Forwarded {
+        let peer = peer.map(|peer| peer.ip().to_canonical());
+        let base = self.base.clone();
+        let Some(proxy) = peer.filter(|peer| self.is_trusted(*peer)) else {
+            return Forwarded { client: peer, prefix: base, ..Forwarded::default() };
+        };
+        let last = |name| listed(headers, name).pop();
+        let prefix = last("x-forwarded-prefix").and_then(|prefix| prefix.parse().ok());
+        Forwarded {
+            client: Some(self.client(proxy, &listed(headers, "x-forwarded-for"))),
+            proto: last("x-forwarded-proto").map(str::to_owned),
+            hosts: listed(headers, "x-forwarded-host").into_iter().map(str::to_owned).collect(),
+            prefix: prefix.filter(|prefix: &BasePath| !prefix.is_root()).unwrap_or(base),
+        }
+    }
+
+    /// The first address that is not a trusted proxy's, from the nearest on: what stands before it may be made up.
+    fn client(&self, proxy: IpAddr, passed: &[&str]) -> IpAddr {
+        let mut client = proxy;
+        for text in passed.iter().rev() {
+            let Some(address) = address(text) else { break };
+            client = address;
+            if !self.is_trusted(client) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+/// The values of a header that may be given several times, or with commas between them.
+fn listed<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).filter(|text| !text.is_empty()).collect()
+}
+
+/// An address as proxies write it: alone, or with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let alone = || text.trim_matches(['[', ']']).parse().ok();
+    let address: Option<IpAddr> = alone().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address| address.to_canonical())
+}
+
+impl Forwarded {
+    /// A job with links that lead there for the client.
+    pub(super) fn see(&self, mut job: JobView) -> JobView {
+        job.links.put_below(&self.prefix);
+        job
+    }
+
+    /// The same for an event that was made for all clients.
+    pub(super) fn hear(&self, event: Bytes) -> Bytes {
+        if self.prefix.is_root() { event } else { put_links_below(&self.prefix, &event) }
+    }
+}
+
+/// What stands before a link, and in no text: quotation marks in texts are escaped.
+const LINKS: [&str; 5] = ["self", "original", "thumbnail", "result", "events"];
+
+fn put_links_below(prefix: &BasePath, event: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(event.len() + 1024);
+    let mut kept = 0;
+    for found in memmem::find_iter(event, "\":\"/api/") {
+        let is_link = LINKS.iter().any(|name| {
+            let before = event[..found].strip_suffix(name.as_bytes());
+            before.is_some_and(|before| before.ends_with(b"\""))
+        });
+        if is_link {
+            let link = found + 3;
+            out.extend_from_slice(&event[kept..link]);
+            out.extend_from_slice(prefix.as_str().as_bytes());
+            kept = link;
+        }
+    }
+    out.extend_from_slice(&event[kept..]);
+    out.freeze()
+}
+
+impl FromRequest for Forwarded {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn read(peer: &str, headers: &[(&'static str, &str)]) -> Forwarded {
+        let mut config = Config::default().server;
+        config.trusted_proxies.push("10.0.0.0/8".parse().unwrap());
+        let request = headers
+            .iter()
+            .fold(TestRequest::default(), |request, header| request.append_header(*header));
+        let peer = SocketAddr::new(peer.parse().unwrap(), 1);
+        Proxies::new(&config).read(Some(peer), request.to_http_request().headers())
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_ignored() {
+        let headers = [
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-host", "our.name"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-prefix", "/mill"),
+        ];
+        let stranger = "192.0.2.1".parse().ok();
+        assert_eq!(
+            read("192.0.2.1", &headers),
+            Forwarded { client: stranger, ..Forwarded::default() }
+        );
+        let seen = read("127.0.0.1", &headers);
+        assert_eq!(seen.client, "1.2.3.4".parse().ok());
+        assert_eq!((seen.hosts, seen.prefix.as_str()), (vec!["our.name".to_owned()], "/mill"));
+        assert_eq!(seen.proto.as_deref(), Some("https"));
+    }
+
+    #[test]
+    fn the_client_is_the_nearest_address_that_is_no_proxy() {
+        for (peer, passed, client) in [
+            ("127.0.0.1", &[][..], "127.0.0.1"),
+            ("127.0.0.1", &["1.2.3.4"], "1.2.3.4"),
+            ("::ffff:127.0.0.1", &["6.6.6.6, 1.2.3.4", "10.0.0.7"], "1.2.3.4"),
+            ("127.0.0.1", &["1.2.3.4:5678"], "1.2.3.4"),
+            ("::1", &["[2001:db8::1]:80"], "2001:db8::1"),
+            ("::1", &["2001:db8::1"], "2001:db8::1"),
+            ("127.0.0.1", &["6.6.6.6, unknown, 10.0.0.7"], "10.0.0.7"),
+            ("127.0.0.1", &["10.0.0.8, 10.0.0.7"], "10.0.0.8"),
+        ] {
+            let headers: Vec<_> = passed.iter().map(|value| ("x-forwarded-for", *value)).collect();
+            assert_eq!(read(peer, &headers).client, client.parse().ok(), "{peer} {passed:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_that_is_no_path_is_ignored() {
+        for prefix in ["//evil.example", "/a\"b", "mill", "/", ""] {
+            assert_eq!(read("127.0.0.1", &[("x-forwarded-prefix", prefix)]).prefix.as_str(), "");
+        }
+    }
+
+    #[test]
+    fn links_in_events_and_nothing_else_get_the_prefix() {
+        let event = |prefix: &str| {
+            let texts = r#""name":"/api/jobs/x","filters":"\"self\":\"/api/","error":"a\":","tiles_done":1"#;
+            let link = |name: &str| format!(r#""{name}":"{prefix}/api/jobs/0/{name}""#);
+            let links: Vec<_> = LINKS.iter().map(|name| link(name)).collect();
+            format!("event: job\ndata: {{{texts},\"links\":{{{}}}}}\n\n", links.join(","))
+        };
+        let seen = Forwarded { prefix: "/mill".parse().unwrap(), ..Forwarded::default() };
+        assert_eq!(seen.hear(event("").into()), event("/mill"));
+        assert_eq!(Forwarded::default().hear(event("").into()), event(""));
+    }
+}
