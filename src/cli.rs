@@ -10,6 +10,7 @@ use clap::builder::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config::Secret;
 use crate::raster::encode::OutputFormat;
 use crate::raster::filter::filters;
 use crate::service::topics::Purpose;
@@ -172,14 +173,23 @@ pub struct SubmitArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// The server
-    // As a variable it is read by nobody else: `config` leaves it out.
+    // As a variable it is read by nobody else: `config` leaves it out. It may have a password.
     #[arg(
         long,
         env = "TILEMILL_SERVER",
+        hide_env_values = true,
         default_value = "http://127.0.0.1:5001",
         value_name = "URL"
     )]
     pub server: String,
+    /// Name and password for a proxy in front of the server, which may also stand in its URL; without PASSWORD it is
+    /// asked for. Other users of this machine see what is typed here. A token is taken from `TILEMILL_TOKEN`
+    // No parser that could fail: an error would show the value.
+    #[arg(long, value_name = "NAME[:PASSWORD]")]
+    pub user: Option<Secret>,
+    /// Take name and password from ~/.netrc, or the file that `NETRC` names
+    #[arg(long)]
+    pub netrc: bool,
     /// What is done with the images.
     #[command(flatten)]
     pub wishes: WishArgs,

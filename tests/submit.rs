@@ -217,7 +217,7 @@ impl Fake {
     }
 }
 
-/// Reads a whole request. Returns method and path.
+/// Reads a whole request. Returns method and path, and the credentials if there are some.
 fn read_request(stream: &mut TcpStream) -> String {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
@@ -231,7 +231,9 @@ fn read_request(stream: &mut TcpStream) -> String {
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
     let length: u64 = length.map_or(0, |length| length.parse().unwrap());
     std::io::copy(&mut reader.take(length), &mut std::io::sink()).unwrap();
-    head.first().map_or(String::new(), |line| line.replace(" http/1.1", ""))
+    let credentials = head.iter().find_map(|line| line.strip_prefix("authorization:"));
+    let line = head.first().map_or(String::new(), |line| line.replace(" http/1.1", ""));
+    line + credentials.unwrap_or_default()
 }
 
 fn ok(kind: &str, body: &str) -> Vec<u8> {
@@ -307,8 +309,128 @@ fn what_a_proxy_refuses_is_not_sent_again() {
         _ => Vec::new(),
     });
     let ran = submit(directory.path(), &fake.url(), &["a.png"]).output().unwrap();
-    assert_eq!(ran.status.code(), Some(3), "{ran:?}");
-    assert!(text(&ran.stderr).contains("it says 413"), "{ran:?}");
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let words = "a.png: the proxy in front of the server refuses an upload of this size";
+    assert!(text(&ran.stderr).contains(words), "{ran:?}");
+}
+
+#[test]
+fn an_upload_that_breaks_off_alone_is_given_up() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let fake = Fake::start(|request, _| match request {
+        "get /healthz" => ok("text/plain", "ok\n"),
+        _ => Vec::new(),
+    });
+    let ran = submit(directory.path(), &fake.url(), &["a.png"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    let words = "a.png: the upload broke off 3 times while other requests were answered";
+    assert!(text(&ran.stderr).contains(words), "{ran:?}");
+}
+
+const PASSWORD: &str = "Sesame-9f2";
+/// `me:Sesame-9f2` in base64, as [`Fake`] gives it.
+const LOGIN: &str = "basic bwu6u2vzyw1lltlmmg==";
+
+/// A server that completes jobs for clients with these credentials, and refuses others as a proxy does.
+fn guarded(credentials: &'static str) -> Fake {
+    Fake::start(move |request, _| match request.strip_suffix(credentials).map(str::trim_end) {
+        Some("get /healthz") => ok("text/plain", "ok\n"),
+        Some("post /api/jobs") => answer("201 Created", "application/json", "", &job("complete")),
+        _ => answer("401 Unauthorized", "text/html", "server: nginx\r\n", "<p>"),
+    })
+}
+
+#[test]
+fn a_token_is_sent_to_this_server_only_and_never_shown() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let (asked, was_asked) = mpsc::channel();
+    let elsewhere = Fake::start(move |request, _| {
+        asked.send(request.to_owned()).unwrap();
+        Vec::new()
+    });
+    let location = format!("location: {}/healthz\r\n", elsewhere.url());
+    let moved =
+        Fake::start(move |_, _| answer("302 Found", "text/plain", &location, "it is elsewhere"));
+    let token = "token-5d8e";
+    for (fake, code) in [(guarded("bearer token-5d8e"), 0), (moved, 3), (guarded("other"), 3)] {
+        let ran = submit(directory.path(), &fake.url(), &["a.png"])
+            .env("TILEMILL_TOKEN", format!("{token}\n"))
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{ran:?}");
+        assert!(!text(&[ran.stdout, ran.stderr].concat()).contains(token));
+    }
+    assert!(was_asked.try_recv().is_err(), "no redirect is followed");
+}
+
+#[test]
+fn a_password_is_asked_for_at_a_terminal_that_does_not_show_it() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let fake = guarded(LOGIN);
+    let line = format!("\"$0\" submit --server http://me@{} a.png", fake.address);
+    let mut child = support::in_shell("exec script -qec \"$LINE\" /dev/null", directory.path())
+        .env("LINE", line.replace("$0", env!("CARGO_BIN_EXE_tilemill")))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut shown = Vec::new();
+    let mut terminal = child.stdout.take().unwrap();
+    // What is typed before it is asked for is thrown away, and shown by the terminal.
+    while !shown.ends_with(b": ") {
+        let mut byte = [0];
+        terminal.read_exact(&mut byte).unwrap();
+        shown.push(byte[0]);
+    }
+    let asked = format!("Password of me at {}: ", fake.url());
+    assert!(text(&shown).ends_with(&asked), "{shown:?}");
+    let mut typed = child.stdin.take().unwrap();
+    writeln!(typed, "{PASSWORD}").unwrap();
+    terminal.read_to_end(&mut shown).unwrap();
+    assert!(wait(&mut child).success(), "{}", text(&shown));
+    assert!(text(&shown).contains("/result"), "{}", text(&shown));
+    assert!(!text(&shown).contains(PASSWORD), "{}", text(&shown));
+}
+
+#[test]
+fn where_there_is_no_terminal_the_other_ways_are_named() {
+    let directory = TempDir::new().unwrap();
+    let mut alone = support::in_shell("exec setsid --wait \"$@\"", directory.path());
+    let ran = alone.args(["submit", "--user", "me", "a.png"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert!(text(&ran.stderr).contains("--user me:PASSWORD or --netrc"), "{ran:?}");
+    for (line, words) in [
+        (["--user", ":secret-1c"], "--user needs a name"),
+        (["--server", "http://me:secret-1c/x@host"], "http://host:5001: …@host"),
+        (["--netrc", "-fblur"], ".netrc"),
+    ] {
+        let home = directory.path();
+        let mut command = tilemill(home);
+        let ran = command.args(["submit", "a.png"]).args(line).env("HOME", home).output();
+        let ran = ran.unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+        assert!(text(&ran.stderr).contains(words), "{ran:?}");
+        assert!(!text(&ran.stderr).contains("secret-1c"), "{ran:?}");
+    }
+}
+
+#[test]
+fn secrets_in_variables_are_not_shown_and_hinder_no_other_command() {
+    let directory = TempDir::new().unwrap();
+    for line in [&["submit", "--help"][..], &["check"]] {
+        let ran = tilemill(directory.path())
+            .args(line)
+            .env("TILEMILL_SERVER", "http://me:secret-1c@host")
+            .env("TILEMILL_TOKEN", "secret-1c")
+            .output()
+            .unwrap();
+        let said = text(&[ran.stdout, ran.stderr].concat());
+        assert!(!said.contains("secret-1c") && !said.contains("unknown field"), "{said}");
+        assert!(!line.contains(&"submit") || said.contains("TILEMILL_TOKEN"), "{said}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 
@@ -18,6 +19,64 @@ impl ServerUrl {
     #[must_use]
     pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+
+    /// The name or the address of its machine; that of IPv6 without brackets.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let uri: Option<Uri> = self.0.parse().ok();
+        let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+        host.trim_matches(['[', ']']).to_owned()
+    }
+
+    /// Reads an address that may have a name and a password before its host.
+    pub fn with_login(text: &str) -> Result<(Self, Option<Login>), Refusal> {
+        let start = text.find("://").map_or(0, |at| at + 3);
+        let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
+        let Some(at) = text[start..end].rfind('@') else { return Ok((text.parse()?, None)) };
+        let login = Login::split(&text[start..start + at]);
+        let login = login.map(|Login { name, password }| {
+            let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            Login { name: decoded(&name), password: password.as_deref().map(decoded) }
+        });
+        let url = format!("{}{}", &text[..start], &text[start + at + 1..]);
+        Ok((url.parse()?, login))
+    }
+}
+
+/// A user's name, and the password if it is given.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: Option<String>,
+}
+
+impl Login {
+    /// Reads `NAME` or `NAME:PASSWORD`; nothing else may be empty but the password.
+    #[must_use]
+    pub fn split(text: &str) -> Option<Self> {
+        let (name, password) = match text.split_once(':') {
+            Some((name, password)) => (name, Some(password.to_owned())),
+            None => (text, None),
+        };
+        (!name.is_empty()).then(|| Self { name: name.to_owned(), password })
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// An address without what may be secret in it: what stands before an @, or behind a question mark.
+fn shown(text: &str) -> String {
+    let text = text.split('?').next().unwrap_or_default();
+    match text.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => text.to_owned(),
     }
 }
 
@@ -46,7 +105,7 @@ impl FromStr for ServerUrl {
 
     /// Reads `https://host/prefix`, or `host:5001`, which means `http`.
     fn from_str(text: &str) -> Result<Self, Refusal> {
-        let refused = |what: &str| Err(Refusal::new(Code::InvalidOption, what).value(text));
+        let refused = |what: &str| Err(Refusal::new(Code::InvalidOption, what).value(shown(text)));
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let Some(uri) =
             full.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
@@ -61,6 +120,10 @@ impl FromStr for ServerUrl {
                 "a name and password in the server's address are not sent; leave them out",
             );
         }
+        // Else it is the end of a password with a slash in it.
+        if uri.path().contains('@') {
+            return refused("a password in the server's address needs %2F for each slash");
+        }
         if uri.query().is_some() {
             return refused("the server's address must end before the question mark");
         }
@@ -70,7 +133,7 @@ impl FromStr for ServerUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::ServerUrl;
+    use super::{Login, ServerUrl};
 
     #[test]
     fn an_address_may_lack_its_scheme_and_may_have_a_prefix() {
@@ -87,6 +150,41 @@ mod tests {
     fn what_is_no_address_of_a_server_is_refused() {
         for text in ["", ":5001", "ftp://host", "http://", "http://me:secret@host", "host/?a=b"] {
             assert!(text.parse::<ServerUrl>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_taken_out_of_the_address() {
+        let login = |name: &str, password: Option<&str>| {
+            Some(Login { name: name.into(), password: password.map(str::to_owned) })
+        };
+        for (text, url, expected) in [
+            ("host:5001", "http://host:5001", None),
+            ("http://me:secret@host/mill/", "http://host/mill", login("me", Some("secret"))),
+            ("me@host", "http://host", login("me", None)),
+            ("https://m%40e:a%2Fb%3A:@[::1]:1", "https://[::1]:1", login("m@e", Some("a/b::"))),
+            ("http://@host", "http://host", None),
+        ] {
+            let (read, login) = ServerUrl::with_login(text).unwrap();
+            assert_eq!((read.to_string().as_str(), login), (url, expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_a_password() {
+        for text in [
+            "http://me:sec/ret@host",
+            "http://me:12/secret@host",
+            "ftp://me:secret@host",
+            "http://me:secret@",
+            "http://me:secret@host?secret",
+            "http://host?token=secret",
+            "http://me:se cret@ho st",
+        ] {
+            let error = ServerUrl::with_login(text).unwrap_err().to_string();
+            for part in ["me:", "sec", "ret", "12"] {
+                assert!(!error.contains(part), "{text}: {error}");
+            }
         }
     }
 }

@@ -87,6 +87,11 @@ pub struct MissingTopics(String);
 #[error("the mill stopped; the log says why")]
 pub struct MillStopped;
 
+/// A person did not go on.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
 /// The exit code for an error that ended a role. A service manager starts a role again that did not end
 /// with [`USAGE`].
 #[must_use]
@@ -94,6 +99,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     let is_refused = matches!(error.downcast_ref(), Some(StateError::Refused { .. }));
     if error.is::<Unreachable>() || error.is::<MissingTopics>() || is_refused {
         UNREACHABLE
+    } else if error.is::<Interrupted>() {
+        INTERRUPTED
     } else if error.chain().any(may_pass) {
         FAILED
     } else {

@@ -137,5 +137,5 @@ fn is_tilemill(mut address: SocketAddr) -> bool {
         });
     }
     let address: Result<ServerUrl, _> = address.to_string().parse();
-    address.is_ok_and(|address| Client::new(address).greet().is_ok())
+    address.is_ok_and(|address| Client::new(address, None).greet().is_ok())
 }

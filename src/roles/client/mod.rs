@@ -1,6 +1,10 @@
 //! The API of a server, seen from the other side. Everything here blocks.
 //!
+//! * `credentials`: what is shown to a proxy that asks who this is.
 //! * `form`: an upload, as a stream.
+//! * `netrc`: logins by machine.
+//! * `password`: one that is typed.
+//! * `proxy`: what a proxy answers, in words.
 //! * `trouble`: what can go wrong between the two.
 
 use std::io::{BufRead, BufReader, Read};
@@ -9,9 +13,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use ureq::http::Response;
-use ureq::{Agent, Body, SendBody};
+use ureq::http::{Response, header};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
+pub(super) use self::credentials::Credentials;
 pub(super) use self::form::{Form, Source};
 pub(super) use self::trouble::{Result, Trouble};
 use crate::agent::agent;
@@ -19,19 +24,26 @@ use crate::agent::url::ServerUrl;
 use crate::model::job::{JobId, Status};
 use crate::raster::grid::Size;
 
+pub(super) mod credentials;
 mod form;
+mod netrc;
+mod password;
+mod proxy;
 mod trouble;
 
 /// How long it may take to say that all is well.
 const GREETING: Duration = Duration::from_secs(10);
 /// How long a server may be silent. Event streams carry a sign of life every 10 seconds.
 const SILENCE: Duration = Duration::from_mins(1);
+/// An upload of more bytes asks first whether it may come: what a proxy refuses by its size it does not read.
+const LARGE: u64 = 1 << 20;
 
 /// Speaks to one server. Clones share its connections.
 #[derive(Clone)]
 pub(super) struct Client {
     agent: Agent,
     address: Arc<ServerUrl>,
+    credentials: Option<Credentials>,
 }
 
 /// What a client needs to know of a job.
@@ -79,8 +91,8 @@ impl Job {
 }
 
 impl Client {
-    pub(super) fn new(address: ServerUrl) -> Self {
-        Self { agent: agent(SILENCE), address: Arc::new(address) }
+    pub(super) fn new(address: ServerUrl, credentials: Option<Credentials>) -> Self {
+        Self { agent: agent(SILENCE), address: Arc::new(address), credentials }
     }
 
     pub(super) fn address(&self) -> &ServerUrl {
@@ -94,10 +106,10 @@ impl Client {
 
     /// Whether a tilemill server answers.
     pub(super) fn greet(&self) -> Result<()> {
-        let request = self.agent.get(self.address.path("/healthz"));
+        let request = self.known(self.agent.get(self.address.path("/healthz")));
         // What listens there may be anything, and may never answer.
         let request = request.config().timeout_global(Some(GREETING)).build();
-        let mut response = trouble::understand(request.call()?)?;
+        let mut response = self.understand(request.call()?)?;
         let text = response.body_mut().read_to_string().map_err(Trouble::from)?;
         if text.trim() == "ok" {
             Ok(())
@@ -108,17 +120,20 @@ impl Client {
 
     /// Uploads an image.
     pub(super) fn upload(&self, form: &mut Form) -> Result<Job> {
-        let mut request = self.agent.post(self.address.path("/api/jobs"));
-        request = request.header("content-type", form.content_type());
+        let mut request = self.known(self.agent.post(self.address.path("/api/jobs")));
+        request = request.header(header::CONTENT_TYPE, form.content_type());
         if let Some(length) = form.length() {
-            request = request.header("content-length", length.to_string());
+            request = request.header(header::CONTENT_LENGTH, length.to_string());
+        }
+        if form.length().is_none_or(|length| length > LARGE) {
+            request = request.header(header::EXPECT, "100-continue");
         }
         let sent = request.send(SendBody::from_reader(form));
         // What comes of a source that cannot be read looks like trouble with the server.
         if let Some(error) = form.source_error() {
             return Err(Trouble::Here("read it".into(), error));
         }
-        read_job(trouble::understand(sent?)?)
+        read_job(self.understand(sent?)?)
     }
 
     /// The job as it is now.
@@ -155,7 +170,19 @@ impl Client {
     }
 
     fn get(&self, path: &str) -> Result<Response<Body>> {
-        trouble::understand(self.agent.get(self.address.path(path)).call()?)
+        self.understand(self.known(self.agent.get(self.address.path(path))).call()?)
+    }
+
+    /// A request that says whose it is. It goes to this address only: no redirect is followed.
+    fn known<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.credentials {
+            Some(credentials) => request.header(header::AUTHORIZATION, credentials.value()),
+            None => request,
+        }
+    }
+
+    fn understand(&self, response: Response<Body>) -> Result<Response<Body>> {
+        trouble::understand(response, self.credentials.is_some())
     }
 }
 

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 
+use super::proxy;
+
 pub(crate) type Result<T, E = Trouble> = std::result::Result<T, E>;
 
 /// Why a request came to nothing.
@@ -19,6 +21,14 @@ pub(crate) enum Trouble {
     /// Somebody answers who does not speak as a tilemill server does.
     #[error("what answers there is not a tilemill server, {0}")]
     Foreign(String),
+    /// A proxy in front of the server lets nothing through.
+    #[error("{0}")]
+    Barred(String),
+    /// An upload came to nothing several times, and other requests did not.
+    #[error(
+        "the upload broke off {0} times while other requests were answered; a proxy may refuse its size"
+    )]
+    Broken(u32, #[source] Box<dyn Error + Send + Sync>),
     /// The server refuses, in these words.
     #[error("{0}")]
     Refused(String),
@@ -51,8 +61,9 @@ struct Problem {
     detail: String,
 }
 
-/// An answer that is what was asked for, or the trouble that it tells of.
-pub(super) fn understand(mut response: Response<Body>) -> Result<Response<Body>> {
+/// An answer that is what was asked for, by a client that showed credentials or did not, or the trouble that it tells
+/// of.
+pub(super) fn understand(mut response: Response<Body>, is_known: bool) -> Result<Response<Body>> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
@@ -60,29 +71,38 @@ pub(super) fn understand(mut response: Response<Body>) -> Result<Response<Body>>
     if let Some(place) = response.headers().get(header::LOCATION) {
         return Err(Trouble::Foreign(format!("it points to {}", place.to_str().unwrap_or("?"))));
     }
+    if !is_problem(&response) {
+        return Err(of_proxy(&response, is_known));
+    }
     let after = retry_after(&response);
-    let problem: Option<Problem> = response.body_mut().read_json().ok();
-    Err(match (problem, after) {
-        (Some(Problem { detail }), Some(after)) if is_passing(status) => {
-            Trouble::Busy { detail, after }
-        }
-        (Some(Problem { detail }), _) => Trouble::Refused(detail),
-        (None, _) if is_of_proxy(status) => {
-            Trouble::Unreachable(format!("a proxy says {status}").into())
-        }
-        (None, _) => Trouble::Foreign(format!("it says {status}")),
+    let Problem { detail } = response.body_mut().read_json()?;
+    Err(match after {
+        Some(after) if is_passing(status) => Trouble::Busy { detail, after },
+        _ => Trouble::Refused(detail),
     })
+}
+
+/// Whether the server itself says what is wrong.
+fn is_problem(response: &Response<Body>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/problem+json"))
+}
+
+fn of_proxy(response: &Response<Body>, is_known: bool) -> Trouble {
+    let said = || proxy::explained(response, is_known);
+    match response.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Trouble::Refused(said()),
+        // The server behind it may be starting again.
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Trouble::Unreachable(said().into())
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Trouble::Barred(said()),
+        status => Trouble::Foreign(format!("it says {status}")),
+    }
 }
 
 fn is_passing(status: StatusCode) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
-}
-
-/// What a proxy answers while the server behind it starts again.
-fn is_of_proxy(status: StatusCode) -> bool {
-    let away =
-        [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-    away.contains(&status)
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {

@@ -13,13 +13,15 @@ use tokio::time::{Instant, sleep};
 
 use self::plan::{Destination, Errand, Errands};
 use self::progress::Progress;
-use super::client::{Client, Form, Job, Result, Trouble};
+use super::client::{Client, Form, Job, Result, Trouble, credentials};
 use super::outputs::Existing;
 use super::progress::Overall;
 use super::report::{End, Lines, Made, Report};
 use super::{StopSignal, Unreachable};
+use crate::agent::url::{Login, ServerUrl};
 use crate::blocking;
 use crate::cli::{SubmitArgs, WishArgs};
+use crate::config::Secret;
 use crate::model::job::Status;
 use crate::storage::Overwrite;
 
@@ -31,6 +33,9 @@ mod progress;
 const AT_ONCE: usize = 4;
 /// How long a server that was there may be away, for a restart.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often an upload may break off while the server answers to other requests: a proxy may end those above its limit
+/// without a word, and Caddy 2.6 calls it 502.
+const MOST_BROKEN: u32 = 3;
 /// How long to wait before asking again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait for a server that is busy, whatever it asks for.
@@ -38,8 +43,11 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Submits all images. One that fails does not keep the others from being done.
 pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
-    let client = Client::new(args.server.parse().context("--server")?);
+    let (server, in_address) = ServerUrl::with_login(&args.server).context("--server")?;
     let Errands { errands, skipped } = plan::errands(&args)?;
+    let user = args.user.as_ref().map(|user| login(user.clone())).transpose()?;
+    let credentials = credentials::find(&server, user, in_address, args.netrc).await?;
+    let client = Client::new(server, credentials);
     let taken = errands.iter().any(|errand| matches!(errand.destination, Destination::Stream));
     let lines = if taken { Lines::Error } else { Lines::Out };
     let report = Report::new(lines, errands.len() + skipped.len(), args.report.as_deref())?;
@@ -67,6 +75,10 @@ pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
     submission.with_overall(|overall| overall.finish());
     let code = submission.report.finish(*done.as_ref().unwrap_or(&End::Early));
     done.map(|_| code)
+}
+
+fn login(user: Secret) -> anyhow::Result<Login> {
+    Login::split(&user.reveal()).context("--user needs a name, as NAME or NAME:PASSWORD")
 }
 
 struct Submission {
@@ -104,7 +116,7 @@ impl Submission {
         });
         match done {
             Ok(job) => self.tell(&errand, &job),
-            Err(trouble @ (Trouble::Unreachable(_) | Trouble::Foreign(_))) => {
+            Err(trouble @ (Trouble::Unreachable(_) | Trouble::Foreign(_) | Trouble::Barred(_))) => {
                 let image = errand.input.display().to_string();
                 return Err(anyhow::Error::new(self.unreachable(trouble)).context(image));
             }
@@ -131,6 +143,7 @@ impl Submission {
     /// the image by then, it has two jobs, of which one is waited for. Standard input can be read only once.
     async fn upload(&self, errand: &Errand, progress: &Progress) -> Result<Job> {
         let mut away: Option<Instant> = None;
+        let mut broken = 0;
         loop {
             let source = errand.open().map_err(|error| Trouble::Here("open it".into(), error))?;
             let mut form = Form::new(&self.fields(errand), progress.uploading(source));
@@ -142,7 +155,7 @@ impl Submission {
                     away = None;
                     sleep(pause).await;
                 }
-                Err(Trouble::Unreachable(_))
+                Err(Trouble::Unreachable(cause))
                     if !errand.reads_stream()
                         && away.is_none_or(|since| since.elapsed() < PATIENCE) =>
                 {
@@ -152,6 +165,12 @@ impl Submission {
                             .remark(&format!("{image}: the server went away; it is tried again"));
                     }
                     away.get_or_insert_with(Instant::now);
+                    if self.blocking(Client::greet).await.is_ok() {
+                        broken += 1;
+                    }
+                    if broken == MOST_BROKEN {
+                        return Err(Trouble::Broken(broken, cause));
+                    }
                     sleep(PAUSE).await;
                 }
                 sent => return sent,
@@ -227,16 +246,15 @@ impl Submission {
     }
 
     fn unreachable(&self, trouble: Trouble) -> Unreachable {
+        let remedy = match trouble {
+            Trouble::Barred(_) => "a proxy is in the way",
+            _ => "start it with `tilemill serve`, or name another with --server or TILEMILL_SERVER",
+        };
         let cause = match trouble {
             Trouble::Unreachable(cause) => cause,
             other => other.into(),
         };
-        Unreachable {
-            what: "the server",
-            address: self.client.address().to_string(),
-            remedy: "start it with `tilemill serve`, or name another with --server or \
-                     TILEMILL_SERVER",
-            cause,
-        }
+        let address = self.client.address().to_string();
+        Unreachable { what: "the server", address, remedy, cause }
     }
 }
