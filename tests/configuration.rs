@@ -147,6 +147,37 @@ fn names_of_hosts_come_from_a_variable_with_commas_and_from_a_list() {
 }
 
 #[test]
+fn proxies_are_networks_and_the_base_path_is_a_path() {
+    let directory = TempDir::new().unwrap();
+    for (name, value, words) in [
+        ("TRUSTED_PROXIES", "10.0.0.0/8, localhost", "\"localhost\" is neither an address"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33", "such as \"10.0.0.0/8\""),
+        ("BASE_PATH", "tilemill", "\"tilemill\" is no path: expected one such as \"/tilemill\""),
+        ("BASE_PATH", "/api/v1", "`server.base_path` is /api/v1, but it must not begin with /api"),
+    ] {
+        let error = refused(directory.path(), &[(&format!("TILEMILL_SERVER__{name}"), value)], &[]);
+        assert!(error.contains(words), "{error}");
+    }
+    fs::write(directory.path().join("config.toml"), "[server]\ntrusted_proxies = [\"::1\", 7]")
+        .unwrap();
+    assert!(refused(directory.path(), &[], &[]).contains("trusted_proxies"));
+}
+
+#[test]
+fn the_readme_has_the_lines_for_proxies_that_are_tested() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(sources.join("README.md")).unwrap();
+    for (kind, file) in [("nginx", "nginx.conf"), ("caddy", "Caddyfile"), ("apache", "apache.conf")]
+    {
+        let lines = fs::read_to_string(sources.join("docs/proxy").join(file)).unwrap();
+        assert!(
+            readme.contains(&format!("```{kind}\n{lines}```\n")),
+            "{file} is not in the README"
+        );
+    }
+}
+
+#[test]
 fn a_run_does_not_read_the_file_in_the_working_directory() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("config.toml"), "another = \"program's\"\n").unwrap();

@@ -43,12 +43,24 @@ limited() {
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
   systemd-analyze:systemd nsenter:util-linux faketime:faketime
+  nginx:nginx caddy:caddy apache2:apache2-bin haproxy:haproxy script:bsdutils setsid:util-linux
   python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl)
 
-# A part of Python that is a package of its own is no program that could be found.
+# A part of Python that is a package of its own is no program that could be found. Proxies are where only root looks.
 has() {
-  if [ "$1" = venv ]; then python3 -c 'import ensurepip, venv' 2>/dev/null; else command -v "$1" >/dev/null; fi
+  if [ "$1" = venv ]; then python3 -c 'import ensurepip, venv' 2>/dev/null; return; fi
+  PATH=$PATH:/usr/sbin command -v "$1" >/dev/null
 }
+
+# While this runs, no package starts a service of this machine: what the tests need of one, they start themselves.
+without_services() (
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy"
+  fi
+  "$@"
+)
 
 install_tools() {
   local tool missing=()
@@ -58,7 +70,7 @@ install_tools() {
   [ ${#missing[@]} = 0 ] && return
   step "install ${missing[*]}"
   as_root apt-get update -qq &&
-    as_root env DEBIAN_FRONTEND=noninteractive \
+    without_services as_root env DEBIAN_FRONTEND=noninteractive \
       apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || true
   for tool in "${tools[@]}"; do
     has "${tool%%:*}" && continue
