@@ -11,6 +11,7 @@
 //! - [`config`]: what can be configured
 //! - [`queue`], [`state`], [`storage`]: the ports, each with its adapters
 //! - [`health`]: what keeps this process from its work
+//! - [`meters`]: what a server counts of its jobs
 //! - [`model`]: jobs, tiles, workers
 //! - [`agent`]: requests to a tilemill server, and where it is
 //! - [`refusal`]: why something was not accepted
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod config;
 pub mod health;
 pub mod http;
+pub mod meters;
 pub mod model;
 pub mod queue;
 pub mod raster;

@@ -36,6 +36,22 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::InvalidImage,
+        Self::UnsupportedImage,
+        Self::TooLarge,
+        Self::InvalidFilters,
+        Self::InvalidOption,
+        Self::Exists,
+        Self::TooManyJobs,
+        Self::TooManyUploads,
+        Self::Stalled,
+        Self::NoSpace,
+        Self::Gone,
+        Self::ForeignSite,
+    ];
+
     /// The stable text of the code, as in the `code` field of an API error.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

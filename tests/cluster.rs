@@ -12,6 +12,7 @@ mod broker;
 mod mill;
 mod store;
 mod support;
+mod told;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -31,14 +32,15 @@ use crate::broker::Broker;
 use crate::broker::topic::cluster as cluster_at;
 use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
 use crate::store::Redis;
-use crate::support::{PATIENCE, Process, block_on, data, open_files, picture};
+use crate::support::{PATIENCE, Process, Server, block_on, data, open_files, picture};
 
-const TESTS: [(&str, Test); 13] = [
+const TESTS: [(&str, Test); 14] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
     ("topics_that_a_broker_compresses_are_read_and_each_tile_is_filtered_once", compressed),
     ("a_process_holds_few_connections_however_many_partitions_there_are", connections),
     ("tiles_that_do_not_fit_into_a_message_are_cut_smaller", cut_smaller),
     ("what_is_missing_is_said_with_what_to_do", missing),
+    ("servers_together_count_each_job_and_each_tile_once", counted_once),
     ("tiles_of_a_killed_worker_are_done_before_it_is_called_dead", done_before_dead),
     ("a_killed_worker_is_called_dead_and_stays_in_sight", dead),
     ("a_monitor_that_is_stopped_makes_nobody_dead", monitor_stopped),
@@ -219,6 +221,52 @@ fn missing(services: &Services) {
     server.stop();
 }
 
+/// Two servers with files of their own share all else.
+fn counted_once(services: &Services) {
+    let mill = mill(services, "counted");
+    let other = TempDir::new().unwrap();
+    let servers = [mill.serve(), mill.serve_apart(&other)];
+    let others = [mill.collect(), mill.collect_apart(&other), mill.monitor(), mill.work("w")];
+    for server in &servers {
+        until_worker(server, "w", "live");
+    }
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 500, 300);
+    let fields = [("filters", "invert"), ("tile_size", "64")];
+    for (server, jobs) in servers.iter().zip([1, 2]) {
+        for _ in 0..jobs {
+            server.result(&server.accepted(&image, &fields));
+        }
+    }
+    let [_, second] = &servers;
+    let cancelled = second.accepted(&image, &[("filters", VERY_SLOW)]);
+    second.post(&format!("/api/jobs/{cancelled}/cancel"));
+    for server in &servers {
+        server.until_idle();
+    }
+    let texts = servers.each_ref().map(|server| {
+        let text = String::from_utf8(server.bytes("/metrics")).unwrap();
+        let documented = told::documented();
+        for (name, metric) in told::served(&text) {
+            assert_eq!(documented.get(&name), Some(&metric), "{name}");
+        }
+        text
+    });
+    let of = |series: &str| texts.each_ref().map(|text| told::value(text, series));
+    let counts = |counts: [u32; 2]| counts.map(|count| Some(f64::from(count)));
+    let ended = |outcome: &str| of(&format!("tilemill_jobs_ended_total{{outcome={outcome:?}}}"));
+    assert_eq!(ended("complete"), counts([1, 2]));
+    assert_eq!(ended("cancelled"), counts([0, 1]));
+    assert_eq!(of("tilemill_jobs_accepted_total"), counts([1, 3]));
+    assert_eq!(of("tilemill_job_duration_seconds_count"), counts([1, 2]));
+    // 8 × 5 tiles; of the job that was cancelled, none was done.
+    assert_eq!(of("tilemill_tile_filter_seconds_count"), counts([40, 80]));
+    // Redis evicts nothing, and says the same to both.
+    assert_eq!(of("tilemill_state_evicted_keys_total"), counts([0, 0]));
+    leave_all(others);
+    servers.into_iter().for_each(Server::stop);
+}
+
 fn done_before_dead(services: &Services) {
     let (kafka, redis) = (&services.kafka.address, services.redis.address());
     // So much longer than a session that the order does not hang on the speed of the machine.
@@ -394,7 +442,8 @@ fn redis_away(services: &Services) {
     assert!(trouble.contains("the state store is unavailable: "), "{trouble}");
     let metrics = String::from_utf8(server.bytes("/metrics")).unwrap();
     assert!(metrics.contains("\ntilemill_ready 0\n"), "{metrics}");
-    assert!(metrics.contains("tilemill_build_info") && !metrics.contains("workers"), "{metrics}");
+    let has = |name: &str| metrics.contains(name);
+    assert!(has("tilemill_build_info") && !has("tilemill_workers"), "{metrics}");
     redis.resume();
     heard("workers");
     heard("queue");

@@ -458,8 +458,8 @@ fn metrics_tell_of_jobs_and_workers() {
     for line in [
         "tilemill_ready 1",
         "tilemill_jobs_active 0",
-        "tilemill_jobs_ended{status=\"complete\"} 1",
-        "tilemill_jobs_ended{status=\"failed\"} 0",
+        "tilemill_jobs_ended_total{outcome=\"complete\"} 1",
+        "tilemill_jobs_ended_total{outcome=\"failed\"} 0",
         "tilemill_processes{role=\"serve\"} 1",
         "tilemill_workers{state=\"live\"} 1",
         "tilemill_missing 0",

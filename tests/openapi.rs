@@ -1,4 +1,4 @@
-//! The description of the API, compared with the routes and with what the server really says.
+//! The description of the API, and the table of metrics, compared with the routes and with what the server really says.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use support::{Server, data, raw};
 
 mod support;
+mod told;
 
 /// Methods and paths, as the sources list them.
 fn routes() -> BTreeSet<(String, String)> {
@@ -78,6 +79,23 @@ fn a_wrong_method_is_answered_with_those_that_are_described() {
             "{path}"
         );
     }
+    server.stop();
+}
+
+/// What a server tells only of a cluster; `tests/cluster.rs` has it.
+const CLUSTER_ONLY: [&str; 2] =
+    ["tilemill_state_evicted_keys_total", "tilemill_records_put_aside_total"];
+
+#[test]
+fn every_metric_is_in_the_table_and_nothing_else() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    server.ended(&server.accepted(&data("grey-8.png"), &[]));
+    server.get_until("/api/workers", |workers| workers[0]["done"] == 1);
+    let text = String::from_utf8(server.bytes("/metrics")).unwrap();
+    let mut documented = told::documented();
+    documented.retain(|name, _| !CLUSTER_ONLY.contains(&name.as_str()));
+    assert_eq!(told::served(&text), documented);
     server.stop();
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::config::{Config, ConsumerGroup, Kafka, Redis, Secret, TileCompression};
 use crate::health::Health;
+use crate::meters::Meters;
 use crate::model::process::Role;
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::{Heartbeat, WorkerId};
@@ -134,6 +135,7 @@ pub struct App {
     pub server: ServerId,
     pub result_partitions: u32,
     pub health: Health,
+    pub meters: Meters,
     /// What is wrong with the cluster, as it was seen last.
     pub outlook: Outlook,
 }
@@ -156,7 +158,8 @@ impl App {
         Backends { topics, state, health }: Backends,
         result_partitions: u32,
     ) -> Result<Self, StorageError> {
-        let ledger = Arc::new(Ledger::load(Arc::clone(&storage)).await?);
+        let meters = Meters::default();
+        let ledger = Arc::new(Ledger::load(Arc::clone(&storage), meters.clone()).await?);
         let pyramids = Pyramids::new(&config, Arc::clone(&storage));
         let server = ServerId(unique_id());
         let outlook = Outlook::default();
@@ -170,6 +173,7 @@ impl App {
             server,
             result_partitions,
             health,
+            meters,
             outlook,
         })
     }
@@ -235,7 +239,8 @@ impl App {
         };
         let (server, config) = (self.server.clone(), Arc::clone(&self.config));
         let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
-        let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch);
+        let meters = self.meters.clone();
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch, meters);
         let shutdown = services.shutdown.clone();
         services.spawn("dispatch", async move {
             dispatcher.run(shutdown).await;
@@ -250,7 +255,7 @@ impl App {
     pub fn start_retention(&self, services: &Services, shutdown: &CancellationToken) {
         let (ledger, pyramids) = (Arc::clone(&self.ledger), self.pyramids.clone());
         let (state, limits) = (Arc::clone(&self.state), self.config.retention.clone());
-        let holders = Holders { ledger, pyramids };
+        let holders = Holders { ledger, pyramids, meters: self.meters.clone() };
         let retention = retention::run(holders, state, limits, shutdown.clone());
         services.spawn("retention", async move {
             retention.await;

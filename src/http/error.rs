@@ -90,7 +90,28 @@ pub struct Problem<'a> {
     setting: Option<&'a str>,
 }
 
+/// The code of a problem, kept beside the response for those who count them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProblemCode(pub(super) &'static str);
+
+/// Codes of what is no [`Refusal`].
+const OTHER_CODES: [&str; 8] = [
+    "malformed_request",
+    "unauthorized",
+    "not_found",
+    "wrong_method",
+    "wrong_status",
+    "unavailable",
+    "hindered",
+    "internal",
+];
+
 impl ApiError {
+    /// All codes that a problem may have.
+    pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+        Code::ALL.map(Code::as_str).into_iter().chain(OTHER_CODES)
+    }
+
     /// For `map_err`: whatever it is, it is not the client's business.
     pub fn internal(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Internal(error.into())
@@ -166,7 +187,7 @@ impl ResponseError for ApiError {
         if let Self::WrongMethod { allowed } = self {
             response.insert_header((ALLOW, *allowed));
         }
-        response.content_type(PROBLEM_TYPE).json(Problem {
+        let mut response = response.content_type(PROBLEM_TYPE).json(Problem {
             title: status.canonical_reason().unwrap_or("error"),
             status: status.as_u16(),
             code,
@@ -174,7 +195,9 @@ impl ResponseError for ApiError {
             value: refusal.and_then(|refusal| refusal.value.as_deref()),
             limit: refusal.and_then(|refusal| refusal.limit.as_deref()),
             setting: refusal.and_then(|refusal| refusal.setting),
-        })
+        });
+        response.extensions_mut().insert(ProblemCode(code));
+        response
     }
 }
 

@@ -123,6 +123,11 @@ impl Hub {
         }
     }
 
+    /// How many streams are open.
+    pub(super) fn listeners(&self) -> usize {
+        self.frames.receiver_count()
+    }
+
     async fn look(&self, app: &App) -> Result<(), PortError> {
         self.look_now(&mut *self.looked.lock().await, app).await
     }

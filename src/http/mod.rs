@@ -14,6 +14,7 @@
 //! * [`events`]: what happens, as a stream.
 //! * `live`: the mosaic of a followed job, as events.
 //! * `metrics`: numbers for Prometheus.
+//! * `traffic`: what goes in and out, counted by route.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
 //! * `files`: the files of jobs, for collectors on other machines.
@@ -36,6 +37,7 @@ use self::events::Hub;
 use self::forwarded::Proxies;
 use self::page::Page;
 use self::site::Site;
+use self::traffic::Traffic;
 use crate::app::App;
 use crate::model::event::Look;
 use crate::model::job::JobId;
@@ -61,6 +63,7 @@ pub mod pyramid;
 mod receive;
 pub mod routes;
 mod site;
+mod traffic;
 pub mod upload;
 pub mod view;
 
@@ -83,6 +86,7 @@ pub struct Api {
     site: Site,
     page: Page,
     hub: Hub,
+    traffic: Traffic,
 }
 
 impl Api {
@@ -131,7 +135,9 @@ pub async fn serve(
     let door = Door::new(&app.config, Arc::clone(&app.ledger));
     let proxies = Proxies::new(&app.config.server);
     let site = Site::new(listener.local_addr()?, &app.config.server);
-    let api = web::Data::new(Api { app, admission, space, door, proxies, site, page, hub });
+    let traffic = Traffic::new();
+    let api =
+        web::Data::new(Api { app, admission, space, door, proxies, site, page, hub, traffic });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())
@@ -139,6 +145,8 @@ pub async fn serve(
             .wrap(from_fn(site::guard))
             .wrap(from_fn(forwarded::enter))
             .wrap(security_headers())
+            // It counts what the others refuse, too.
+            .wrap(from_fn(traffic::count))
             .configure(files::configure)
             .configure(routes::configure)
     })

@@ -265,7 +265,7 @@ pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
     if let Some(obstacle) = view::obstacles(&api.app).await.map_err(said)?.into_iter().next() {
         return Err(ApiError::Hindered(obstacle));
     }
-    view::tiles_in_flight(&api.app).await.map_err(|error| said(error.into()))?;
+    view::lag(&api.app).await.map_err(|error| said(error.into()))?;
     Ok("ready\n")
 }
 

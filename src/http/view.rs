@@ -15,7 +15,7 @@ use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::model::process::{Process, Role};
 use crate::model::worker::{Liveness, WorkerView};
-use crate::queue::QueueError;
+use crate::queue::{Progress, QueueError};
 use crate::raster::encode::OutputFormat;
 use crate::raster::filter::{self, Chain, FilterSpec, ParamSpec};
 use crate::service::PortError;
@@ -219,8 +219,33 @@ pub async fn fleet(app: &App) -> Result<Fleet, PortError> {
     Ok(Fleet { processes, workers })
 }
 
+/// Messages on their way, as far as the consumer groups have not taken them in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lag {
+    /// Tiles that wait for a worker, or are in the hands of one.
+    pub tasks: u64,
+    /// Filtered tiles that wait for a collector.
+    pub results: u64,
+}
+
+impl Lag {
+    /// All tiles on their way.
+    #[must_use]
+    pub const fn tiles(self) -> u64 {
+        self.tasks + self.results
+    }
+}
+
 /// The queue as it is now, and which roles `fleet` lacks.
 pub async fn queue(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
+    Ok(queue_and_lag(app, fleet).await?.0)
+}
+
+/// The same with the lag, where it is known.
+pub async fn queue_and_lag(
+    app: &App,
+    fleet: &Fleet,
+) -> Result<(QueueView, Option<Lag>), PortError> {
     let mut active = app.state.active().await?;
     active.retain(|job| job.storage == *app.storage.id());
     let mut tiles_waiting = 0;
@@ -229,29 +254,33 @@ pub async fn queue(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
         tiles_waiting += board.map_or(0, |board| u64::from(board.tiles() - board.done()));
     }
     // One partition without a leader, or a silent broker, must not hide everything else.
-    let in_flight = match timeout(PATIENCE, tiles_in_flight(app)).await {
+    let lag = match timeout(PATIENCE, lag(app)).await {
         Ok(asked) => asked.map_err(|error| causes::all(&error)),
         Err(_) => Err("the queue does not answer".to_owned()),
     };
     let mut missing = missing_of(app, fleet);
     missing.extend(partial_obstacles(app, fleet));
-    let silence = in_flight.as_ref().err();
+    let silence = lag.as_ref().err();
     missing.extend(silence.map(|why| format!("{why}; `tilemill check` looks what is wrong")));
-    Ok(QueueView {
+    let lag = lag.ok();
+    let queue = QueueView {
         tiles_waiting,
-        tiles_in_flight: in_flight.ok(),
+        tiles_in_flight: lag.map(Lag::tiles),
         jobs_queued: app.ledger.count_unfinished().saturating_sub(active.len()),
         jobs_active: active.len(),
         missing,
-    })
+    };
+    Ok((queue, lag))
 }
 
-/// Tiles on their way, as far as the consumer groups have not taken them in.
-pub async fn tiles_in_flight(app: &App) -> Result<u64, QueueError> {
-    let tasks = app.topics.tasks.progress().await?;
-    let results = app.topics.results.progress().await?;
-    let each = tasks.iter().chain(&results);
-    Ok(each.map(|progress| progress.end.saturating_sub(progress.committed)).sum())
+/// Asks the queue for the lag.
+pub async fn lag(app: &App) -> Result<Lag, QueueError> {
+    let behind = |all: Vec<Progress>| {
+        all.iter().map(|progress| progress.end.saturating_sub(progress.committed)).sum()
+    };
+    let tasks = behind(app.topics.tasks.progress().await?);
+    let results = behind(app.topics.results.progress().await?);
+    Ok(Lag { tasks, results })
 }
 
 /// What keeps jobs from going on, each with what to do about it.

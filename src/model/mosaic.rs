@@ -1,5 +1,7 @@
 //! The mosaic: a small picture of a job's result, filled in tile by tile, and who made each tile.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::worker::WorkerId;
@@ -193,6 +195,14 @@ impl Mosaic {
             }
             Mark::Clear | Mark::Found => None,
         }
+    }
+
+    /// How long the filters took for each tile of which that is known.
+    pub fn times(&self) -> impl Iterator<Item = Duration> {
+        self.marks.iter().filter_map(|mark| match mark {
+            Mark::Made { millis, .. } => Some(Duration::from_millis((*millis).into())),
+            Mark::Clear | Mark::Found => None,
+        })
     }
 
     /// The slots side by side: columns × rows of the grid, each of the slot's size, clear where there

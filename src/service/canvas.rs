@@ -282,6 +282,26 @@ pub fn jobs(directory: &Path) -> io::Result<BTreeSet<JobId>> {
     Ok(canvases(directory, None)?.iter().filter_map(|path| job_of(path)).collect())
 }
 
+/// The room that the canvases in a directory take. Their files have holes, so that is less than their lengths.
+pub fn bytes(directory: &Path) -> io::Result<u64> {
+    let canvases = canvases(directory, None)?.into_iter();
+    // One that is gone meanwhile takes no room.
+    let sizes = canvases.filter_map(|path| Some(room_of(&fs::metadata(path).ok()?)));
+    Ok(sizes.sum())
+}
+
+#[cfg(unix)]
+fn room_of(file: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    // Of 512 bytes, whatever the file system's own have: stat(2).
+    file.blocks() * 512
+}
+
+#[cfg(not(unix))]
+fn room_of(file: &fs::Metadata) -> u64 {
+    file.len()
+}
+
 /// Deletes the canvases of a job that nobody holds open.
 pub fn sweep(directory: &Path, job: JobId) -> io::Result<()> {
     for path in canvases(directory, Some(job))? {

@@ -1,17 +1,22 @@
 //! What a server knows of its jobs: their plans and outcomes, kept in memory, read from storage.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tracing::warn;
 
-use crate::model::job::{JobId, Outcome, Plan, Status};
+use crate::meters::Meters;
+use crate::model::job::{JobId, Outcome, Plan};
 use crate::storage::{Kept, Storage, StorageError};
 
 /// The jobs of a storage. The storage stays the truth: what is here was read or written there.
 pub struct Ledger {
     storage: Arc<dyn Storage>,
     entries: RwLock<BTreeMap<JobId, Entry>>,
+    /// Jobs that were accepted here and not begun yet. How long one waited that another process may have begun,
+    /// is not known.
+    waiting: Mutex<BTreeSet<JobId>>,
+    meters: Meters,
 }
 
 /// One job.
@@ -26,9 +31,11 @@ pub struct Entry {
 }
 
 impl Ledger {
-    /// Reads all jobs. One whose plan does not parse is left out, and the log says so.
-    pub async fn load(storage: Arc<dyn Storage>) -> Result<Self, StorageError> {
-        let ledger = Self { storage, entries: RwLock::default() };
+    /// Reads all jobs, and counts by `meters` what becomes of them. One whose plan does not parse is left out, and the
+    /// log says so.
+    pub async fn load(storage: Arc<dyn Storage>, meters: Meters) -> Result<Self, StorageError> {
+        let (entries, waiting) = (RwLock::default(), Mutex::default());
+        let ledger = Self { storage, entries, waiting, meters };
         for job in ledger.storage.jobs().await? {
             match ledger.read(job).await {
                 Ok(entry) => ledger.put(job, entry),
@@ -53,17 +60,23 @@ impl Ledger {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<JobId, Entry>> {
         // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        self.entries.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entries(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<JobId, Entry>> {
-        self.entries.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a job whose plan has just been stored.
     pub fn add(&self, plan: Arc<Plan>) {
         let kept = Kept { original: Some(plan.original_bytes), result: None };
+        self.waiting().insert(plan.id);
         self.put(plan.id, Entry { plan, outcome: None, kept });
+        self.meters.accepted();
     }
 
     /// One job.
@@ -94,12 +107,17 @@ impl Ledger {
         self.entries().values().filter(|entry| entry.outcome.is_none()).count()
     }
 
-    /// How many jobs have ended with `status`.
+    /// Notes that a job waits no longer.
+    pub fn begun(&self, plan: &Plan) {
+        if self.waiting().remove(&plan.id) {
+            self.meters.begun(plan);
+        }
+    }
+
+    /// What there is of all jobs.
     #[must_use]
-    pub fn count(&self, status: Status) -> usize {
-        let entries = self.entries();
-        let outcomes = entries.values().filter_map(|entry| entry.outcome.as_ref());
-        outcomes.filter(|outcome| outcome.status() == status).count()
+    pub fn kept_of_all(&self) -> Vec<Kept> {
+        self.entries().values().map(|entry| entry.kept).collect()
     }
 
     /// The jobs that have ended, oldest first.
@@ -124,14 +142,22 @@ impl Ledger {
 
     fn note(&self, job: JobId, outcome: Option<&Outcome>) {
         // Outcomes never go away: a look that began before one was written knows less.
+        let Some(outcome) = outcome else { return };
         if let Some(entry) = self.write().get_mut(&job)
             && entry.outcome.is_none()
         {
-            entry.outcome = outcome.cloned();
-            if let Some(Outcome::Complete { bytes, .. }) = outcome {
+            entry.outcome = Some(outcome.clone());
+            if let Outcome::Complete { bytes, .. } = outcome {
                 entry.kept.result = Some(*bytes);
             }
+            self.count_end(job, outcome);
         }
+    }
+
+    /// Counts the end of a job, once: its entry has no outcome any more that could come after this.
+    fn count_end(&self, job: JobId, outcome: &Outcome) {
+        self.waiting().remove(&job);
+        self.meters.ended(outcome);
     }
 
     /// Removes the original of a job that has ended.
@@ -156,7 +182,10 @@ impl Ledger {
     /// Removes a job and its files. One whose files cannot be removed stays, so that it can be tried again.
     pub async fn remove(&self, job: JobId) -> Result<(), StorageError> {
         self.storage.remove(job).await?;
-        self.write().remove(&job);
+        let removed = self.write().remove(&job);
+        if removed.is_some_and(|entry| entry.outcome.is_none()) {
+            self.count_end(job, &Outcome::cancelled());
+        }
         Ok(())
     }
 }

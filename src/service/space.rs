@@ -10,6 +10,26 @@ use crate::refusal::{Code, Refusal};
 
 const SETTING: &str = "limits.min_free_space";
 
+/// What a directory is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The files of jobs (`data_dir`).
+    Data,
+    /// What is only needed as long as a job is in work (`scratch_dir`).
+    Scratch,
+}
+
+impl Place {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Scratch => "scratch",
+        }
+    }
+}
+
 /// The disks of a server.
 #[derive(Debug, Clone)]
 pub struct Space {
@@ -32,6 +52,13 @@ impl Space {
         let has_url = config.storage.as_ref().is_some_and(|storage| storage.url.is_some());
         let has_canvases = config.kafka.is_none() || !has_url;
         Self { data, scratch, floor, memory, has_canvases }
+    }
+
+    /// Bytes that may still be written, where the disk says so. Blocks on the disk.
+    #[must_use]
+    pub fn free(&self) -> [(Place, Option<u64>); 2] {
+        let places = [(Place::Data, &self.data), (Place::Scratch, &self.scratch)];
+        places.map(|(place, directory)| (place, free(directory).ok()))
     }
 
     /// Refuses an upload for which there is no room. Blocks on the disk.

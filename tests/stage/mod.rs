@@ -69,8 +69,9 @@ impl Mill {
         };
         let (server, config, ledger) =
             (app.server.clone(), Arc::clone(&app.config), Arc::clone(&app.ledger));
-        let scratch = directory.path().to_owned();
-        let dispatcher = Dispatcher::new(server, config, ports, ledger, Arc::clone(&pool), scratch);
+        let (scratch, meters) = (directory.path().to_owned(), app.meters.clone());
+        let cutters = Arc::clone(&pool);
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, cutters, scratch, meters);
         tokio::spawn(dispatcher.run(shutdown.clone()));
         let (state, files) = (Arc::clone(&app.state), Arc::clone(&app.storage));
         let scratch = Scratch::Unnamed(directory.path().to_owned());

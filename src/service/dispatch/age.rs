@@ -53,6 +53,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::meters::Meters;
     use crate::service::example;
     use crate::state::embedded::EmbeddedState;
     use crate::storage::files::FileStorage;
@@ -63,7 +64,7 @@ mod tests {
         let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
         let damaged = example::accepted(&storage).await.id;
         let waiting = example::accepted(&storage).await.id;
-        let ledger = Ledger::load(storage).await.unwrap();
+        let ledger = Ledger::load(storage, Meters::default()).await.unwrap();
         fs::write(directory.path().join(format!("uploads/{damaged}/outcome.json")), "{").unwrap();
         let limit = Seconds::new(0);
         let ended = end_waiting(&ledger, &EmbeddedState::default(), limit, |_| true).await;

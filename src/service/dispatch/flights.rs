@@ -32,6 +32,17 @@ pub struct Flight {
     pub results_end: Option<u64>,
 }
 
+/// What a board tells of the tiles that were on their way.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// How long each tile took that has landed.
+    pub landed: Vec<Duration>,
+    /// Tiles whose attempt failed, to be sent again.
+    pub failed: usize,
+    /// Tiles that their workers could not take on, to be sent again after a while.
+    pub put_off: usize,
+}
+
 /// Where the consumer groups of the task topic and of the result topic stand.
 #[derive(Debug)]
 pub struct Standing {
@@ -162,23 +173,30 @@ impl Flights {
         self.on_way.insert(tile, flight);
     }
 
-    /// Takes in a board: what is on it has landed, what failed is to be sent again. Returns how long
-    /// each landed tile took.
-    pub fn observe(&mut self, board: &Board, now: Instant) -> Vec<Duration> {
+    /// Takes in a board: what is on it has landed, what failed is to be sent again.
+    pub fn observe(&mut self, board: &Board, now: Instant) -> Observed {
         let landed = self.remove(|tile, _| board.has(tile));
         let failed = self.remove(|tile, flight| board.next_attempt(tile) > flight.attempt);
+        let landed = landed.into_iter().map(|(_, flight)| now.duration_since(flight.sent_at));
+        let observed = Observed {
+            landed: landed.collect(),
+            failed: failed.len(),
+            put_off: self.wait_for_others(board, now),
+        };
         self.again.extend(failed.into_iter().map(|(tile, _)| tile));
-        self.wait_for_others(board, now);
-        landed.into_iter().map(|(_, flight)| now.duration_since(flight.sent_at)).collect()
+        observed
     }
 
-    /// Takes back what no worker could take on, and lets go of what has waited long enough.
-    fn wait_for_others(&mut self, board: &Board, now: Instant) {
+    /// Takes back what no worker could take on, and lets go of what has waited long enough. Returns how many
+    /// tiles were taken back.
+    fn wait_for_others(&mut self, board: &Board, now: Instant) -> usize {
         let put_off = self.remove(|tile, flight| board.times_put_off(tile) > flight.put_off);
+        let count = put_off.len();
         let until = |tile| now + pause(board.times_put_off(tile));
         self.waiting.extend(put_off.into_iter().map(|(tile, _)| (tile, until(tile))));
         let over = self.waiting.extract_if(.., |_, until| *until <= now);
         self.again.extend(over.map(|(tile, _)| tile));
+        count
     }
 
     /// Notes which tasks are committed. What was sent after the question, the answer knows nothing of.
@@ -284,7 +302,7 @@ mod tests {
         let (mut flights, mut board) = sent(2);
         board.set(1);
         let later = Instant::now() + Duration::from_secs(1);
-        assert!(flights.observe(&board, later)[0] >= Duration::from_secs(1));
+        assert!(flights.observe(&board, later).landed[0] >= Duration::from_secs(1));
         assert_eq!((flights.in_flight().tiles, flights.in_flight().bytes), (1, 10));
     }
 

@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use self::active::{Active, Image};
 use self::flights::Standing;
@@ -34,14 +34,15 @@ use super::ledger::Ledger;
 use super::pool::Pool;
 use super::{PortError, Troubles};
 use crate::config::Config;
+use crate::meters::{Meters, Resent};
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
 use crate::model::tile::{TileResult, TileTask};
 use crate::model::worker::Liveness;
 use crate::queue::{QueueError, Topic};
-use crate::raster;
 use crate::state::{REPUBLISH_EVERY, ServerId, State};
 use crate::storage::Storage;
+use crate::{blocking, raster};
 
 mod active;
 mod age;
@@ -78,6 +79,7 @@ pub struct Dispatcher {
     config: Arc<Config>,
     ports: Ports,
     ledger: Arc<Ledger>,
+    meters: Meters,
     pool: Arc<Pool>,
     bounds: Bounds,
     /// Partitions of the task topic.
@@ -106,6 +108,7 @@ impl Dispatcher {
         ledger: Arc<Ledger>,
         pool: Arc<Pool>,
         scratch: PathBuf,
+        meters: Meters,
     ) -> Self {
         let limits = &config.dispatch;
         let bounds = Bounds::new(limits.max_tiles_in_flight, limits.max_bytes_in_flight.get());
@@ -115,6 +118,7 @@ impl Dispatcher {
             config,
             ports,
             ledger,
+            meters,
             pool,
             bounds,
             partitions: 1,
@@ -230,11 +234,27 @@ impl Dispatcher {
         // A removed job has no outcome and no entry.
         let ended = self.ledger.refresh(job).await?.is_some() || self.ledger.get(job).is_none();
         if ended {
+            self.note_times(job).await;
             self.active.retain(|active| active.plan.id != job);
             self.ports.state.forget(job).await?;
             self.ports.state.signal(Look::Job(job)).await?;
         }
         Ok(())
+    }
+
+    /// Notes how long the tiles of a job took that has ended. They are counted by no one else: of what the state lost,
+    /// nothing is known.
+    async fn note_times(&self, job: JobId) {
+        match self.ports.state.mosaic(job).await {
+            Ok(Some(mosaic)) => {
+                let meters = self.meters.clone();
+                blocking::run(move || meters.filtered(&mosaic)).await;
+            }
+            Ok(None) => {}
+            Err(error) => {
+                debug!(%job, error = &error as &dyn std::error::Error, "the times of its tiles are lost");
+            }
+        }
     }
 
     /// Begins jobs that wait, oldest first, as long as there are places for them.
@@ -257,6 +277,7 @@ impl Dispatcher {
     }
 
     async fn begin(&mut self, plan: Arc<Plan>) -> Result<(), PortError> {
+        self.ledger.begun(&plan);
         info!(job = %plan.id, size = %plan.size, tiles = plan.tiles(), filters = %plan.filters, "begun");
         let mut active = Active::new(Arc::clone(&plan));
         active.failure = other_revision(&plan);
@@ -332,7 +353,10 @@ impl Dispatcher {
                 _ if board.is_complete() => active.image = Image::Released,
                 _ => {}
             }
-            for latency in active.flights.observe(board, Instant::now()) {
+            let seen = active.flights.observe(board, Instant::now());
+            self.meters.resent(Resent::Failed, seen.failed);
+            self.meters.resent(Resent::PutOff, seen.put_off);
+            for latency in seen.landed {
                 active.window.landed(latency, &self.bounds);
             }
         }
@@ -365,6 +389,7 @@ impl Dispatcher {
             };
             let lost = active.flights.find_lost(&board, &standing);
             if lost > 0 {
+                self.meters.resent(Resent::Lost, lost);
                 warn!(job = %active.plan.id, tiles = lost, "sending lost tiles again");
             }
         }

@@ -136,6 +136,7 @@ impl Dispatcher {
                 Ok(flight) => {
                     self.refusals = Refusals::default();
                     self.resting.took(pick.partition);
+                    self.meters.sent();
                     active.flights.sent(pick.tile, flight);
                 }
                 Err(error) => {

@@ -1,5 +1,8 @@
 //! How the mill does, in numbers for Prometheus. They are those of the page; workers, collectors and monitors are
 //! not asked themselves, so that a server is all there is to scrape.
+//!
+//! * `disk`: room on the disks.
+//! * `process`: this process, as the system sees it.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -13,10 +16,12 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
+use self::disk::Disks;
+use self::process::ProcessUsage;
 use super::Api;
-use super::view::{self, Fleet, QueueView};
+use super::view::{self, Fleet, Lag, QueueView};
 use crate::app::App;
-use crate::model::job::Status;
+use crate::blocking;
 use crate::model::process::Role;
 use crate::model::report::PutAside;
 use crate::model::worker::{Liveness, WorkerView};
@@ -24,12 +29,14 @@ use crate::raster;
 use crate::service::PortError;
 use crate::state::Counters;
 
+mod disk;
+mod process;
+
 type Number = Gauge<u64, AtomicU64>;
 type Labels = Vec<(&'static str, String)>;
 
 /// How long the state and the queue may take. Whoever scrapes waits for ten seconds, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(6);
-const ENDED: [Status; 3] = [Status::Complete, Status::Failed, Status::Cancelled];
 const ROLES: [Role; 3] = [Role::Serve, Role::Collect, Role::Monitor];
 const STATES: [(Liveness, &str); 4] = [
     (Liveness::Live, "live"),
@@ -48,32 +55,39 @@ const STATES: [(Liveness, &str); 4] = [
     responses((status = 200, description = "The numbers.", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
-    let mut registry = Registry::with_prefix("tilemill");
-    add_server(&mut registry, &api.app);
-    add_state(&mut registry, &api.app);
-    let seen = timeout(PATIENCE, Seen::now(&api.app)).await;
+    let mut all = Registry::default();
+    let registry = all.sub_registry_with_prefix("tilemill");
+    add_server(registry, &api);
+    add_state(registry, &api.app);
+    let (seen, disks, usage) = tokio::join!(
+        timeout(PATIENCE, Seen::now(&api.app)),
+        timeout(PATIENCE, Disks::now(&api.app, api.space.clone())),
+        timeout(PATIENCE, blocking::run(ProcessUsage::now)),
+    );
     let seen = seen.ok().and_then(Result::ok);
-    let ready = seen.as_ref().is_some_and(|seen| seen.queue.tiles_in_flight.is_some());
-    add(&mut registry, "ready", "Whether the state and the queue answer", ready.into());
+    let ready = seen.as_ref().is_some_and(|seen| seen.lag.is_some());
+    add(registry, "ready", "Whether the state and the queue answer", ready.into());
     if let Some(seen) = seen {
-        seen.add_to(&mut registry);
+        seen.add_to(registry, &api.app);
     }
+    if let Ok(disks) = disks {
+        disks.register(registry);
+    }
+    usage.unwrap_or_default().register(&mut all);
     let mut text = String::new();
-    prometheus_text::encode(&mut text, &registry).expect("a string takes all text");
+    prometheus_text::encode(&mut text, &all).expect("a string takes all text");
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(text)
 }
 
 /// What this server knows by itself.
-fn add_server(registry: &mut Registry, app: &App) {
+fn add_server(registry: &mut Registry, api: &Api) {
     let (version, revision) = (env!("CARGO_PKG_VERSION"), raster::REVISION.to_string());
     let build = Info::new([("version", version.to_owned()), ("raster_revision", revision)]);
     registry.register("build", "The program, and the revision of what it makes of pixels", build);
-    let ended =
-        family(registry, "jobs_ended", "Jobs of this server that have ended and are still listed");
-    for status in ENDED {
-        let labels = vec![("status", status.as_str().to_owned())];
-        ended.get_or_create(&labels).set(app.ledger.count(status) as u64);
-    }
+    api.app.meters.register(registry);
+    api.traffic.register(registry);
+    let help = "Event streams that are open";
+    add(registry, "event_streams", help, api.hub.listeners() as u64);
 }
 
 /// What the state store did not do or did not keep.
@@ -98,17 +112,20 @@ fn add_state(registry: &mut Registry, app: &App) {
 /// What is seen of the mill at one moment.
 struct Seen {
     queue: QueueView,
+    lag: Option<Lag>,
     fleet: Fleet,
 }
 
 impl Seen {
     async fn now(app: &App) -> Result<Self, PortError> {
         let fleet = view::fleet(app).await?;
-        Ok(Self { queue: view::queue(app, &fleet).await?, fleet })
+        let (queue, lag) = view::queue_and_lag(app, &fleet).await?;
+        Ok(Self { queue, lag, fleet })
     }
 
-    fn add_to(&self, registry: &mut Registry) {
+    fn add_to(&self, registry: &mut Registry, app: &App) {
         self.add_queue(registry);
+        self.add_lag(registry, app);
         self.add_fleet(registry);
         self.add_workers(registry);
         self.add_reports(registry);
@@ -169,6 +186,16 @@ impl Seen {
             "Roles that nobody plays, and parts of the queue that are away",
             queue.missing.len() as u64,
         );
+    }
+
+    fn add_lag(&self, registry: &mut Registry, app: &App) {
+        let Some(Lag { tasks, results }) = self.lag else { return };
+        let help = "Messages of a topic that its consumers have not dealt with";
+        let lag = family(registry, "topic_lag", help);
+        let names = &app.config.topics;
+        for (topic, messages) in [(&names.tasks, tasks), (&names.results, results)] {
+            lag.get_or_create(&vec![("topic", topic.clone())]).set(messages);
+        }
     }
 
     fn add_fleet(&self, registry: &mut Registry) {

@@ -1,0 +1,58 @@
+//! How much room there is on the disks, and what the files of jobs take of it.
+
+use prometheus_client::registry::Registry;
+
+use super::{Labels, add, family};
+use crate::app::App;
+use crate::blocking;
+use crate::service::canvas;
+use crate::service::space::{Place, Space};
+
+/// The disks at one moment.
+pub(super) struct Disks {
+    free: [(Place, Option<u64>); 2],
+    reserve: u64,
+    stored: [(Place, &'static str, u64); 4],
+}
+
+impl Disks {
+    /// As they are now. Pyramids are as they were counted last, by what removes old ones.
+    pub(super) async fn now(app: &App, space: Space) -> Self {
+        let kept = app.ledger.kept_of_all();
+        let originals = kept.iter().filter_map(|kept| kept.original).sum();
+        let results = kept.iter().filter_map(|kept| kept.result).sum();
+        let pyramids = app.meters.pyramid_bytes();
+        let scratch = app.config.scratch_dir();
+        let reserve = app.config.limits.min_free_space.get();
+        blocking::run(move || {
+            let canvases = canvas::bytes(&scratch).unwrap_or_default();
+            let stored = [
+                (Place::Data, "originals", originals),
+                (Place::Data, "results", results),
+                (Place::Data, "pyramids", pyramids),
+                (Place::Scratch, "canvases", canvases),
+            ];
+            Self { free: space.free(), reserve, stored }
+        })
+        .await
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let labels = |place: Place| -> Labels { vec![("directory", place.as_str().to_owned())] };
+        let help = "Room that this server may still use";
+        let free = family(registry, "disk_free_bytes", help);
+        for (place, bytes) in self.free {
+            // A disk that does not say how full it is is left out.
+            if let Some(bytes) = bytes {
+                free.get_or_create(&labels(place)).set(bytes);
+            }
+        }
+        let help = "Room that stays free: below it, uploads and jobs are refused";
+        add(registry, "disk_reserve_bytes", help, self.reserve);
+        let stored = family(registry, "stored_bytes", "Room that the files of jobs take");
+        for (place, what, bytes) in self.stored {
+            let what = [("what", what.to_owned())];
+            stored.get_or_create(&[&labels(place)[..], &what].concat()).set(bytes);
+        }
+    }
+}
