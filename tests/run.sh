@@ -147,6 +147,14 @@ fetch_axe() {
   [ "$require" != all ]
 }
 
+fetch_prometheus() {
+  if bash tests/prometheus/fetch.sh; then return; fi
+  # Where nothing had to be installed, the list of packages may be missing, or old.
+  if as_root apt-get update -qq && bash tests/prometheus/fetch.sh; then return; fi
+  echo "Prometheus could not be fetched" >&2
+  [ "$require" != all ]
+}
+
 # Brokers of the version before, too: with a controller, and with ZooKeeper.
 try_older_kafka() {
   local version=3.9.1 mode
@@ -160,6 +168,7 @@ try_older_kafka() {
 install_tools
 [ -n "${TILEMILL_TEST_KAFKA:-}" ] || { step "Apache Kafka"; fetch_kafka; }
 step "axe-core"; fetch_axe
+step "Prometheus"; fetch_prometheus
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
