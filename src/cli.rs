@@ -54,6 +54,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Print a script that completes commands and options in a shell
     Completions(CompletionsArgs),
+    /// Write the manual pages, one for each command
+    Man(ManArgs),
 }
 
 /// Options of `serve`.
@@ -279,4 +281,12 @@ pub struct CheckArgs {
 pub struct CompletionsArgs {
     /// The shell that is to read the script
     pub shell: Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Where the pages go, such as ~/.local/share/man/man1
+    #[arg(value_name = "DIRECTORY")]
+    pub directory: PathBuf,
 }

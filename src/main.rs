@@ -70,5 +70,6 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Filters(args) => Ok(roles::filters::filters(&args)?),
         Command::Check(args) => roles::check::check(&args, named).await,
         Command::Completions(args) => Ok(roles::completions::completions(&args)),
+        Command::Man(args) => roles::man::man(&args),
     }
 }

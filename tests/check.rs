@@ -7,8 +7,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 
+use clap::CommandFactory;
 use serde_json::Value;
 use tempfile::TempDir;
+use tilemill::cli::Cli;
 
 use support::{Server, tilemill};
 
@@ -139,4 +141,23 @@ fn every_shell_gets_its_completions() {
         let script = String::from_utf8(ran.stdout).unwrap();
         assert!(ran.status.success() && script.contains("overwrite"), "{shell}: {script}");
     }
+}
+
+#[test]
+fn every_command_has_its_manual_page() {
+    let directory = TempDir::new().unwrap();
+    let ran = tilemill(directory.path()).args(["man", "share/man1"]).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    let page = |name: &str| {
+        let path = directory.path().join("share/man1").join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    for command in Cli::command().get_subcommands() {
+        let text = page(&format!("tilemill-{}.1", command.get_name()));
+        assert!(text.contains(&command.get_about().unwrap().to_string()), "{text}");
+    }
+    assert!(page("tilemill-topics-scale.1").contains("partitions"));
+    assert!(page("tilemill.1").contains(".SH \"EXIT STATUS\""));
+    let ran = tilemill(directory.path()).args(["man", "share/man1/tilemill.1"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
 }

@@ -10,6 +10,7 @@
 //! * [`check`]: what is configured, and what is wrong with it.
 //! * [`filters`]: what the filters do.
 //! * [`completions`]: scripts for shells.
+//! * [`man`]: the manual pages.
 //!
 //! What several of them use:
 //!
@@ -41,6 +42,7 @@ pub mod completions;
 pub mod filters;
 mod inputs;
 mod lifetime;
+pub mod man;
 pub mod monitor;
 mod outputs;
 mod progress;
