@@ -42,7 +42,7 @@ limited() {
 # program:package, for what the tests use beside cargo
 tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
-  systemd-analyze:systemd nsenter:util-linux faketime:faketime
+  systemd-analyze:systemd nsenter:util-linux faketime:faketime dpkg-shlibdeps:dpkg-dev
   nginx:nginx caddy:caddy apache2:apache2-bin haproxy:haproxy script:bsdutils setsid:util-linux
   python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl)
 
@@ -173,7 +173,7 @@ step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
 step "tests"; limited cargo test --locked
-step "systemd units"; try_units
+step "systemd units and the Debian package"; try_units
 step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "hashes on an old processor"; check_old_processor
 step "values beside those of other programs"; compare_with_others

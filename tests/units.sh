@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The systemd units: whether they are sound, how much they leave open, and whether they run. For that a small
-# Debian is booted in a container, on a loopback network of its own, with a real Kafka and a real Redis beside it.
+# The systemd units and the Debian package: whether the units are sound, how much they leave open, and whether both do as
+# they should. For that a small Debian is booted in a container, on a loopback network of its own, with a real Kafka and a
+# real Redis beside it.
 #
 #   bash tests/units.sh PROGRAM
 set -euo pipefail
@@ -27,10 +28,10 @@ check_units() {
   rm -r "$copies"
 }
 
-# The Debian, made once.
+# The Debian, made once, and never changed: what a test does in it goes with the container.
 make_root() {
   local mirror name
-  [ -e "$root/made" ] && return
+  [ -e "$root/made" ] && [ ! -e "$root/usr/bin/tilemill" ] && return
   # shellcheck disable=SC1091
   name=$(. /etc/os-release && echo "$VERSION_CODENAME")
   # shellcheck disable=SC2016
@@ -41,32 +42,33 @@ make_root() {
   touch "$root/made"
 }
 
-# As a package would put it there.
-install_mill() {
-  local unit
-  install -D "$program" "$root/usr/bin/tilemill"
-  for unit in systemd/*.service; do install -D -m 644 -t "$root/usr/lib/systemd/system" "$unit"; done
-  install -D -m 644 systemd/tilemill.sysusers.conf "$root/usr/lib/sysusers.d/tilemill.conf"
-  install -D -m 644 systemd/tilemill.tmpfiles.conf "$root/usr/lib/tmpfiles.d/tilemill.conf"
-  install -D -m 644 tests/data/baseline-420.jpg "$root/opt/in.jpg"
-  install -D -m 755 tests/units/inside.sh "$root/opt/inside.sh"
-  install -D -m 644 tests/units/inside.service "$root/etc/systemd/system/inside.service"
-  mkdir -p "$root/etc/tilemill"
-  printf '[kafka]\nbrokers = ["%s"]\n[redis]\naddress = "127.0.0.1:6379"\n' "$broker" \
-    >"$root/etc/tilemill/config.toml"
-  # Secrets may be in it; the units can read it only by what systemd-tmpfiles does.
-  chmod 600 "$root/etc/tilemill/config.toml"
-  rm -rf "$root/opt/result" "$root/var/lib/tilemill" "$root/etc/machine-id"
-  systemctl --root="$root" --quiet enable inside.service \
-    tilemill-{serve,collect,monitor}.service tilemill-work@1.service
+# A picture of noise that takes long to filter: a header, and 640 × 480 pixels of 24 bits.
+make_picture() {
+  printf 'BM\x36\x10\x0e\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x80\x02\0\0\xe0\x01\0\0\x01\0\x18\0'
+  head -c 24 /dev/zero
+  head -c 921600 /dev/urandom
+}
+
+# What the container finds in /opt: two versions of the package, and the test.
+fill_share() {
+  local version
+  for version in 1 2; do
+    cp "$(VERSION=$version DPKG_DEB_COMPRESSOR_TYPE=none bash packaging/deb.sh "$program")" "$share/tilemill_$version.deb"
+  done
+  cp -r tests/units/inside.sh tests/units/parts systemd/dynamic-user.conf "$share"
+  cp tests/data/baseline-420.jpg "$share/in.jpg"
+  make_picture >"$share/large.bmp"
+  printf '[kafka]\nbrokers = ["%s"]\n[redis]\naddress = "127.0.0.1:6379"\n' "$broker" >"$share/kafka-and-redis.toml"
 }
 
 boot() {
-  timeout 600 systemd-nspawn --quiet --register=no --keep-unit --boot --directory="$root" \
-    --hostname=node >"$work/console" 2>&1 || true
-  [ "$(tail -n 1 "$root/opt/result" 2>/dev/null)" = "all well" ] && return
-  cat "$work/console" "$root/opt/result" >&2
-  fail "the units did not run as they should"
+  install -m 644 tests/units/inside.service "$root/etc/systemd/system"
+  systemctl --root="$root" --quiet enable inside.service
+  timeout 600 systemd-nspawn --quiet --register=no --keep-unit --boot --volatile=overlay --directory="$root" \
+    --bind="$share:/opt" --hostname=node >"$work/console" 2>&1 || true
+  [ "$(tail -n 1 "$share/result" 2>/dev/null)" = "all well" ] && return
+  cat "$work/console" "$share/result" >&2
+  fail "the package and its units did not do as they should"
 }
 
 root=${CARGO_TARGET_DIR:-target}/debian
@@ -88,6 +90,8 @@ redis-server --save '' --bind 127.0.0.1 --port 6379 >"$work/redis.log" &
 redis=$!
 trap 'kill "$redis"; leave' EXIT
 TILEMILL_KAFKA__BROKERS=$broker "$program" topics create >/dev/null
-install_mill
+share=$work/share
+mkdir "$share"
+fill_share
 boot
-grep -v '^all well' "$root/opt/result"
+grep -v '^all well' "$share/result"
