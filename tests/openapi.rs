@@ -227,6 +227,56 @@ fn real_answers_are_as_described() {
 }
 
 #[test]
+fn all_filters_are_as_described() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let description = server.get("/api/openapi.json").1;
+    let schema = &description["components"]["schemas"]["FilterView"];
+    for filter in server.get("/api/filters").1.as_array().unwrap() {
+        assert_eq!(faults(&description, schema, filter, "filter"), [""; 0], "{filter}");
+    }
+    server.stop();
+}
+
+/// Generated clients look for an array of numbers, or for nothing, where an image is described otherwise.
+#[test]
+fn images_are_described_as_bytes() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let description = server.get("/api/openapi.json").1;
+    let bytes = serde_json::json!({"type": "string", "format": "binary"});
+    let mut images = 0;
+    for operation in description["paths"].as_object().unwrap().values().map(|path| &path["get"]) {
+        let (whole, part) = (&operation["responses"]["200"], &operation["responses"]["206"]);
+        for (kind, content) in whole["content"].as_object().into_iter().flatten() {
+            if kind.starts_with("image/") {
+                assert_eq!(content["schema"], bytes, "{kind}: {operation}");
+                images += 1;
+            }
+        }
+        assert!(part.is_null() || part["content"] == whole["content"], "{operation}");
+    }
+    assert_eq!(images, 14);
+    server.stop();
+}
+
+#[test]
+fn answers_that_ask_to_come_back_say_when() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    let description = server.get("/api/openapi.json").1;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        for (status, answer) in
+            methods.as_object().unwrap().values().flat_map(|o| o["responses"].as_object().unwrap())
+        {
+            let comes_back = ["429", "503"].contains(&status.as_str());
+            assert_eq!(answer["headers"]["Retry-After"].is_object(), comes_back, "{path} {status}");
+        }
+    }
+    server.stop();
+}
+
+#[test]
 fn every_field_of_the_form_is_understood() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory);

@@ -44,7 +44,7 @@ tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server 
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
   systemd-analyze:systemd nsenter:util-linux faketime:faketime dpkg-shlibdeps:dpkg-dev
   nginx:nginx caddy:caddy apache2:apache2-bin haproxy:haproxy script:bsdutils setsid:util-linux
-  python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl)
+  python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl curl:curl go:golang-go)
 
 # A part of Python that is a package of its own is no program that could be found. Proxies are where only root looks.
 has() {
@@ -135,6 +135,15 @@ compare_with_others() {
   return $status
 }
 
+# Clients that generators make. One in Rust compiles for a minute.
+try_clients() {
+  local status=0 program=${CARGO_TARGET_DIR:-target}/debug/tilemill
+  bash tests/clients.sh "$program" ${long:+python-client python typescript go rust} || status=$?
+  # Something that it needs is missing.
+  [ $status != 77 ] || [ "$require" = all ] || return 0
+  return $status
+}
+
 fetch_kafka() {
   if command -v mvn >/dev/null && bash tests/broker/fetch.sh; then return; fi
   echo "Apache Kafka could not be fetched" >&2
@@ -177,6 +186,7 @@ step "systemd units and the Debian package"; try_units
 step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "hashes on an old processor"; check_old_processor
 step "values beside those of other programs"; compare_with_others
+step "generated clients"; try_clients
 [ -z "$long" ] || { step "an older Kafka"; try_older_kafka; }
 [ -z "$long" ] || { step "made-up requests"; fuzz_api; }
 step "all passed"

@@ -1,14 +1,16 @@
 //! The API described for machines: what the handlers say of themselves, put together.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use serde::Deserialize;
-use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
-use super::error::{PROBLEM_TYPE, Problem};
+use super::answers::Foreign;
+use super::error::Problem;
 use super::forwarded::Forwarded;
 use super::{download, events, metrics, mosaic, pyramid, routes, upload};
 use crate::raster::encode::OutputFormat;
@@ -19,6 +21,14 @@ use crate::raster::encode::OutputFormat;
     info(description = "Filters images of any size in parallel tiles, to the same bytes on one \
                         machine or on many. Names and codes are stable: they change only by \
                         additions. HEAD is answered wherever GET is, but for events."),
+    servers((url = "/", description = "The server that this description comes from.")),
+    security((), ("basic" = []), ("bearer" = [])),
+    tags(
+        (name = "jobs", description = "Images to filter, from upload to result."),
+        (name = "images", description = "What a job reads and makes, whole and in small."),
+        (name = "fleet", description = "What runs, what is under way, and what can be asked for."),
+        (name = "health", description = "For those who watch the server."),
+    ),
     paths(
         upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
         download::result, download::original, mosaic::thumbnail,
@@ -27,7 +37,7 @@ use crate::raster::encode::OutputFormat;
         routes::list_filters, describe, routes::health, routes::ready, metrics::show,
     ),
     components(schemas(Problem<'_>)),
-    modifiers(&Everywhere),
+    modifiers(&Everywhere, &Images, &Passwords),
 )]
 struct Description;
 
@@ -36,14 +46,63 @@ struct Everywhere;
 
 impl Modify for Everywhere {
     fn modify(&self, description: &mut openapi::OpenApi) {
-        for path in description.paths.paths.values_mut() {
-            let operations =
-                [&mut path.get, &mut path.post, &mut path.delete].into_iter().flatten();
-            for operation in operations {
-                operation.responses.responses.extend(Foreign::responses());
+        for operation in operations(description) {
+            operation.responses.responses.extend(Foreign::responses());
+        }
+    }
+}
+
+/// Describes images as bytes. `Vec<u8>` alone would be an array of numbers, which generated clients
+/// look for in the answer.
+struct Images;
+
+impl Modify for Images {
+    fn modify(&self, description: &mut openapi::OpenApi) {
+        for operation in operations(description) {
+            let responses = &mut operation.responses.responses;
+            let Some(RefOr::T(whole)) = responses.get_mut("200") else { continue };
+            for (kind, content) in &mut whole.content {
+                if let (true, RefOr::T(content)) = (kind.starts_with("image/"), content) {
+                    content.schema = Some(bytes());
+                }
+            }
+            let content = whole.content.clone();
+            if let Some(RefOr::T(part)) = responses.get_mut("206") {
+                part.content = content;
             }
         }
     }
+}
+
+fn bytes() -> RefOr<Schema> {
+    let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+    let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+    RefOr::T(bytes.build().into())
+}
+
+/// Lets clients send what a proxy may ask for.
+struct Passwords;
+
+impl Modify for Passwords {
+    fn modify(&self, description: &mut openapi::OpenApi) {
+        let components = description.components.get_or_insert_default();
+        for (name, scheme, what) in [
+            ("basic", HttpAuthScheme::Basic, "A name and a password"),
+            ("bearer", HttpAuthScheme::Bearer, "A token"),
+        ] {
+            let text = format!(
+                "{what}, where a proxy in front of the server asks for it and answers 401 without. \
+                 The server itself asks for nothing and ignores this."
+            );
+            let scheme = HttpBuilder::new().scheme(scheme).description(Some(text)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+fn operations(description: &mut openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let paths = description.paths.paths.values_mut();
+    paths.flat_map(|path| [&mut path.get, &mut path.post, &mut path.delete]).flatten()
 }
 
 static DESCRIPTION: LazyLock<String> = LazyLock::new(|| json(&Description::openapi()));
@@ -53,12 +112,14 @@ fn json(description: &openapi::OpenApi) -> String {
 }
 
 /// The description that is read here.
+///
+/// OpenAPI 3.1, for people, generators of clients and other programs.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
     operation_id = "describe_api",
     tag = "health",
-    responses((status = 200, description = "The description.", body = Object)),
+    responses((status = 200, description = "The description.", body = inline(HashMap<String, Value>))),
 )]
 pub async fn describe(seen: Forwarded) -> HttpResponse {
     let mut response = HttpResponse::Ok();
@@ -74,6 +135,7 @@ pub async fn describe(seen: Forwarded) -> HttpResponse {
 /// The form that creates a job: either `image` or `from`, and what is to be done with it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({"image": "(the bytes of the file)", "filters": "blur:2.5,grayscale", "format": "png"})))]
 pub struct NewJob {
     /// The image, with its file name. Of which format it is, its content says.
     #[schema(value_type = Option<String>, format = Binary, nullable = false)]
@@ -88,7 +150,8 @@ pub struct NewJob {
     #[schema(minimum = 1, nullable = false)]
     pub tile_size: Option<u32>,
     /// Format of the result; that of the image if left out, PNG where it cannot be written.
-    #[schema(nullable = false)]
+    // In place: a reference in a form makes openapi-generator's Rust client send the word in quotes.
+    #[schema(inline, nullable = false)]
     pub format: Option<OutputFormat>,
     /// Quality of a JPEG.
     #[schema(minimum = 1, maximum = 100, nullable = false)]
@@ -101,79 +164,19 @@ pub struct NewJob {
 #[expect(dead_code, reason = "the handlers take it as a plain string")]
 pub struct OneJob {
     /// The job.
+    #[param(example = "0199a3c5b8e77d3c9f5c6a1e2b4d8f70")]
     id: String,
 }
 
 /// What a download takes. Read by actix-files.
 #[derive(IntoParams)]
-#[into_params(parameter_in = Header, rename_all = "kebab-case")]
+#[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is for the description only")]
 pub struct Parts {
     /// Which bytes, such as `bytes=0-99`.
+    #[param(rename = "Range", nullable = false, example = "bytes=0-99")]
     range: Option<String>,
     /// Entity tags that are known.
+    #[param(rename = "If-None-Match", nullable = false)]
     if_none_match: Option<String>,
-}
-
-/// Problems, by the name under which handlers list them among their responses.
-macro_rules! problems {
-    ($($name:ident = $status:literal: $text:literal,)+) => {$(
-        #[doc = $text]
-        pub enum $name {}
-
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                [problem($status, $text)].into()
-            }
-        }
-    )+};
-}
-
-fn problem(status: &str, text: &str) -> (String, RefOr<Response>) {
-    let schema = RefOr::from(Ref::from_schema_name("Problem"));
-    let content = Content::new(Some(schema));
-    let response = ResponseBuilder::new().description(text).content(PROBLEM_TYPE, content);
-    (status.to_owned(), response.build().into())
-}
-
-problems! {
-    Malformed = "400": "The request cannot be read.",
-    NotFound = "404": "There is no such job, or it has no such image.",
-    Foreign = "403": "Another web site sent this, or the host name is not one of this server.",
-    Stalled = "408": "The upload sent nothing for too long.",
-    WrongStatus = "409": "The job is not in the status that this needs.",
-    Gone = "410": "It was there and is not kept any more.",
-    TooLarge = "413": "The upload, the image or the number of tiles is above a limit.",
-    Unsupported = "415": "This is not an image, or not one that is handled.",
-    Unusable = "422": "The filter chain, or another option, cannot be used.",
-    TooManyJobs = "429": "Too many jobs wait already; `Retry-After` says when to try again.",
-    TooManyUploads = "503": "Too many uploads are on their way, or a service of the cluster is away; `Retry-After` says when to try again.",
-    NoSpace = "507": "The disk is full, or about to be.",
-}
-
-/// What is not the client's business.
-pub enum Internal {}
-
-impl IntoResponses for Internal {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let away = "A service of the cluster is away; `Retry-After` says when to try again.";
-        let failed = "Something failed; the log of the server says more.";
-        [problem("500", failed), problem("503", away)].into()
-    }
-}
-
-/// What a download that is not of a whole file is answered with.
-pub enum Partly {}
-
-impl IntoResponses for Partly {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let response = |text: &str| RefOr::from(ResponseBuilder::new().description(text).build());
-        [
-            ("206".into(), response("The bytes that were asked for.")),
-            ("304".into(), response("It is the one that is known.")),
-            ("412".into(), response("It is not the one that was asked for.")),
-            ("416".into(), response("It has no such bytes.")),
-        ]
-        .into()
-    }
 }

@@ -10,7 +10,8 @@ use actix_web::http::header::{
 use actix_web::web;
 
 use super::Api;
-use super::description::{Gone, Internal, NotFound, OneJob, Partly, Parts, WrongStatus};
+use super::answers::{Gone, Internal, NotFound, Partly, WrongStatus};
+use super::description::{OneJob, Parts};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
@@ -18,7 +19,9 @@ use crate::service::retention;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// The result of a complete job, whole or in parts.
+/// The result of a complete job.
+///
+/// Whole, or in parts by `Range`. `Content-Disposition` has a name for the file.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/result",
@@ -47,7 +50,9 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
     named(file, &result_name(&entry.plan), entry.plan.output.format.mime())
 }
 
-/// The image of a job as it was uploaded, whole or in parts.
+/// The image of a job as it was uploaded.
+///
+/// Whole, or in parts by `Range`. `Content-Disposition` has the name that it was uploaded with.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/original",

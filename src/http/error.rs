@@ -68,7 +68,13 @@ pub const PROBLEM_TYPE: &str = "application/problem+json";
 
 /// A problem as RFC 9457 describes it, with the fields of a refusal beside it.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
+#[schema(as = Problem, examples(json!({
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "code": "invalid_option",
+    "detail": "the quality must be from 1 to 100: 0",
+    "value": "0",
+})))]
 pub struct Problem<'a> {
     /// The status in words.
     title: &'static str,
@@ -81,12 +87,15 @@ pub struct Problem<'a> {
     detail: String,
     /// The offending value, with its unit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     value: Option<&'a str>,
     /// The limit, or what is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     limit: Option<&'a str>,
     /// The configuration key that moves the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     setting: Option<&'a str>,
 }
 

@@ -24,7 +24,7 @@ use tracing::warn;
 use utoipa::IntoParams;
 
 use super::Api;
-use super::description::{Internal, Malformed, NotFound};
+use super::answers::{Internal, Malformed, NotFound};
 use super::error::ApiError;
 use super::forwarded::Forwarded;
 use super::live::Live;
@@ -345,6 +345,9 @@ pub struct Follow {
 /// `tiles` as they come back: small pixels in base64, for the page. First comes everything, then what
 /// has changed. Nothing has to be resumed: who reconnects gets everything again. `alive` says nothing, after
 /// ten seconds without another event; `trouble` says why there is nothing else for now but, at best, the jobs.
+///
+/// The stream ends only with the server, so read it as it comes (`EventSource`, `curl -N`): a call that returns the
+/// whole answer, as most generated clients make it, does not return.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -352,7 +355,7 @@ pub struct Follow {
     tag = "fleet",
     params(Follow),
     responses(
-        (status = 200, description = "A stream that ends with the server.", body = String,
+        (status = 200, description = "The events, without an end.", body = String,
          content_type = "text/event-stream"),
         Malformed, NotFound, Internal,
     ),

@@ -16,9 +16,11 @@
 //! * `metrics`: numbers for Prometheus.
 //! * `traffic`: what goes in and out, counted by route.
 //! * [`view`]: jobs and the queue as the API shows them.
+//! * `filters`: filters as the API shows them.
 //! * [`error`]: what goes wrong, as the API says it.
 //! * `files`: the files of jobs, for collectors on other machines.
 //! * [`description`]: the API described for machines, gathered from the handlers.
+//! * `answers`: the answers in it that handlers share.
 //! * [`page`]: the files of the page.
 
 use std::io;
@@ -46,12 +48,14 @@ use crate::service::ledger::Entry;
 use crate::service::retention;
 use crate::service::space::Space;
 
+mod answers;
 pub mod description;
 mod door;
 pub mod download;
 pub mod error;
 pub mod events;
 mod files;
+mod filters;
 mod form;
 mod forwarded;
 mod heads;

@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::description::{Internal, NotFound, OneJob, WrongStatus};
+use super::answers::{Internal, NotFound, WrongStatus};
+use super::description::OneJob;
 use super::error::ApiError;
 use super::view;
 use crate::model::job::Outcome;
@@ -37,12 +38,15 @@ struct TileView {
     tile: u32,
     /// Who made it; unknown for tiles from before a restart.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     worker: Option<String>,
     /// Which attempt gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     attempt: Option<u32>,
     /// How long its filters took, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     millis: Option<u32>,
     /// Whether a worker that died was to make it before; told only if so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -50,7 +54,9 @@ struct TileView {
     taken_over: bool,
 }
 
-/// The slots of all tiles of a job in work, side by side, clear where a tile is not back.
+/// The mosaic of a job in work.
+///
+/// The slots of all tiles, side by side, clear where a tile is not back.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/mosaic",
@@ -68,7 +74,9 @@ pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRe
     Ok(picture(png, "no-store"))
 }
 
-/// The tiles of a job in work that are back, and who made them.
+/// The tiles of a job in work that are back.
+///
+/// Each with the worker that made it, as far as that is known.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/tiles",
@@ -88,7 +96,9 @@ pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRes
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
-/// A small picture of the result, as far as it is there.
+/// A small picture of the result.
+///
+/// Of a job in work it shows the tiles that are back.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/thumbnail",

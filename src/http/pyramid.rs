@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::description::{Gone, Internal, NotFound, WrongStatus};
+use super::answers::{Gone, Internal, NotFound, WrongStatus};
 use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
@@ -81,7 +81,9 @@ pub struct OneTile {
     row: u32,
 }
 
-/// An image of a complete job, for those who look at it. Who asks first lets its copies be made.
+/// An image of a complete job in ever smaller copies.
+///
+/// The first request lets the copies be made: ask again until `state` is `ready` or `failed`.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/pyramid/{image}",
@@ -100,7 +102,9 @@ pub async fn show(api: web::Data<Api>, path: Given<OneImage>) -> Result<web::Jso
     Ok(web::Json(PyramidView::of(&plan, &status)))
 }
 
-/// A tile of an image, 8 bits a sample.
+/// A tile of one of the copies.
+///
+/// It has 8 bits a sample, whatever the image has.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/pyramid/{image}/{level}/{column}/{row}",

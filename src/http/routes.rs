@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use tracing::debug;
 use utoipa::{IntoParams, ToSchema};
 
-use super::description::{Internal, Malformed, NotFound, OneJob, WrongStatus};
+use super::answers::{Internal, Malformed, NotFound, WrongStatus};
+use super::description::OneJob;
 use super::error::ApiError;
+use super::filters::{self, FilterView};
 use super::forwarded::Forwarded;
-use super::view::{self, FilterView, JobView, QueueView};
+use super::view::{self, JobView, QueueView};
 use super::{Api, description, download, events, metrics, mosaic, page, pyramid, upload};
 use crate::causes;
 use crate::model::event::Look;
@@ -104,6 +106,8 @@ pub(super) struct JobPage {
 }
 
 /// Jobs, newest first.
+///
+/// Jobs stay listed after they have ended, until they are deleted or `retention` removes them.
 #[utoipa::path(
     get,
     path = "/api/jobs",
@@ -125,6 +129,8 @@ pub(super) async fn list(
 }
 
 /// A job as it is now.
+///
+/// To wait for a job, ask again until `status` is `complete`, `failed` or `cancelled`, or follow `/api/events?job=ID`.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}",
@@ -142,7 +148,9 @@ pub(super) async fn show(
     Ok(web::Json(seen.see(view::job(&api.app, &entry).await?)))
 }
 
-/// Cancels a job that has not ended. Its record stays.
+/// Cancels a job that has not ended.
+///
+/// The job stays listed, with the status `cancelled`, and can be retried.
 #[utoipa::path(
     post,
     path = "/api/jobs/{id}/cancel",
@@ -167,7 +175,9 @@ pub(super) async fn cancel(
     show(api, seen, id).await
 }
 
-/// Removes a job and its images, after cancelling it if it runs.
+/// Removes a job and its images.
+///
+/// A job that has not ended is cancelled first.
 #[utoipa::path(
     delete,
     path = "/api/jobs/{id}",
@@ -196,10 +206,13 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Who works, and who has fallen silent.
+/// The workers.
+///
+/// A worker that has fallen silent stays listed for a while: `state` tells.
 #[utoipa::path(
     get,
     path = "/api/workers",
+    operation_id = "list_workers",
     tag = "fleet",
     responses((status = 200, description = "The workers.", body = [WorkerView]), Internal),
 )]
@@ -208,10 +221,13 @@ pub(super) async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerV
     Ok(web::Json(api.app.state.workers(late_after).await?))
 }
 
-/// Which processes run beside the workers: those that serve, collect and monitor.
+/// The processes beside the workers.
+///
+/// These are the processes that serve, collect and monitor.
 #[utoipa::path(
     get,
     path = "/api/processes",
+    operation_id = "list_processes",
     tag = "fleet",
     responses((status = 200, description = "The processes.", body = [Process]), Internal),
 )]
@@ -220,9 +236,12 @@ pub(super) async fn processes(api: web::Data<Api>) -> Result<web::Json<Vec<Proce
 }
 
 /// What is on its way through the mill.
+///
+/// `missing` says what keeps tiles from their way, such as a role without a process.
 #[utoipa::path(
     get,
     path = "/api/queue",
+    operation_id = "get_queue",
     tag = "fleet",
     responses((status = 200, description = "The queue.", body = QueueView), Internal),
 )]
@@ -230,21 +249,27 @@ pub(super) async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
     Ok(web::Json(view::queue(&api.app, &view::fleet(&api.app).await?).await?))
 }
 
-/// The filters, and the values they take.
+/// The filters.
+///
+/// Each comes with its parameters, their ranges and their defaults. A chain such as `blur:2.5,invert` is made of them.
 #[utoipa::path(
     get,
     path = "/api/filters",
+    operation_id = "list_filters",
     tag = "fleet",
     responses((status = 200, description = "The filters.", body = [FilterView])),
 )]
 pub(super) async fn list_filters() -> web::Json<Vec<FilterView>> {
-    web::Json(view::filters())
+    web::Json(filters::all())
 }
 
 /// Whether the process answers.
+///
+/// For a supervisor that restarts a process which does not.
 #[utoipa::path(
     get,
     path = "/healthz",
+    operation_id = "get_health",
     tag = "health",
     responses((status = 200, description = "It does.", body = String, content_type = "text/plain")),
 )]
@@ -252,11 +277,14 @@ pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether jobs can be accepted and go on: the state and the queue answer, and neither this server nor another
-/// process of the mill has an obstacle to name. Which roles are missing is told by `/api/queue`.
+/// Whether jobs can be accepted and go on.
+///
+/// They can if the state and the queue answer, and neither this server nor another process of the mill has an
+/// obstacle to name. Which roles are missing is told by `/api/queue`.
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "get_readiness",
     tag = "health",
     responses((status = 200, description = "They do.", body = String, content_type = "text/plain"), Internal),
 )]

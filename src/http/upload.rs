@@ -9,10 +9,11 @@ use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Api;
-use super::description::{
-    Gone, Internal, Malformed, NewJob, NoSpace, NotFound, OneJob, Stalled, TooLarge, TooManyJobs,
-    TooManyUploads, Unsupported, Unusable, WrongStatus,
+use super::answers::{
+    Gone, Internal, Malformed, NoSpace, NotFound, Stalled, TooLarge, TooManyJobs, TooManyUploads,
+    Unsupported, Unusable, WrongStatus,
 };
+use super::description::{NewJob, OneJob};
 use super::error::ApiError;
 use super::form::{self, Upload};
 use super::forwarded::Forwarded;
@@ -31,6 +32,9 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 const MAX_OVERHEAD: u64 = 1 << 20;
 
 /// Creates a job from an image, or from the image of another job.
+///
+/// The form has either `image` or `from`. Fields before the image are checked before the image is sent, so it is best
+/// sent last. The job is answered at once, and filtered afterwards.
 #[utoipa::path(
     post,
     path = "/api/jobs",
@@ -68,6 +72,8 @@ pub async fn create(
     Ok(created(&view))
 }
 
+/// Retries a job.
+///
 /// Creates a new job with the image and the options of one that has ended.
 #[utoipa::path(
     post,

@@ -17,7 +17,6 @@ use crate::model::process::{Process, Role};
 use crate::model::worker::{Liveness, WorkerView};
 use crate::queue::{Progress, QueueError};
 use crate::raster::encode::OutputFormat;
-use crate::raster::filter::{self, Chain, FilterSpec, ParamSpec};
 use crate::service::PortError;
 use crate::service::ledger::Entry;
 use crate::service::topics::Purpose;
@@ -28,6 +27,34 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": "0199a3c5b8e77d3c9f5c6a1e2b4d8f70",
+    "name": "photo.jpg",
+    "status": "complete",
+    "width": 6000,
+    "height": 4000,
+    "filters": "blur:2.5,grayscale:bt601",
+    "tile_size": 512,
+    "format": "jpeg",
+    "tiles_total": 96,
+    "tiles_done": 96,
+    "attempts": 1,
+    "created_at": "2026-03-01T12:00:00Z",
+    "filtering_since": null,
+    "finished_at": "2026-03-01T12:00:03Z",
+    "timings": {"split": 0.4, "filter": 2.1, "stitch": 0.5},
+    "error": null,
+    "obstacle": null,
+    "notes": [],
+    "bytes": 5242880,
+    "links": {
+        "self": "/api/jobs/0199a3c5b8e77d3c9f5c6a1e2b4d8f70",
+        "original": "/api/jobs/0199a3c5b8e77d3c9f5c6a1e2b4d8f70/original",
+        "thumbnail": "/api/jobs/0199a3c5b8e77d3c9f5c6a1e2b4d8f70/thumbnail",
+        "result": "/api/jobs/0199a3c5b8e77d3c9f5c6a1e2b4d8f70/result",
+        "events": "/api/events?job=0199a3c5b8e77d3c9f5c6a1e2b4d8f70",
+    },
+})))]
 pub struct JobView {
     /// Names the job for ever: 32 hexadecimal digits that sort by creation time.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
@@ -124,30 +151,6 @@ pub struct QueueView {
     /// What keeps tiles from their way, with what to do about it, in words: services that cannot be used, what
     /// processes tell of themselves, roles that nobody plays, and parts of the queue that do not answer.
     pub missing: Vec<String>,
-}
-
-/// A filter.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
-pub struct FilterView {
-    /// Its name in a chain.
-    pub name: &'static str,
-    /// What it does, in one sentence.
-    pub summary: &'static str,
-    /// Whether it has to know the whole image before, so that it can only be the first of a chain.
-    pub first: bool,
-    /// Its parameters, in the order in which a chain gives their values.
-    pub params: &'static [ParamSpec],
-}
-
-/// All filters, in alphabetical order.
-#[must_use]
-pub fn filters() -> Vec<FilterView> {
-    let view = |filter: &FilterSpec| {
-        let FilterSpec { name, summary, params, .. } = *filter;
-        let first = name.parse::<Chain>().is_ok_and(|chain| chain.surveys());
-        FilterView { name, summary, first, params }
-    };
-    filter::filters().iter().map(view).collect()
 }
 
 /// One job that was accepted just now.

@@ -45,8 +45,10 @@ const STATES: [(Liveness, &str); 4] = [
     (Liveness::Dead, "dead"),
 ];
 
-/// The mill in numbers, in the text format of Prometheus 0.0.4. `tilemill_ready` is 0 while a service of the
-/// cluster is away; what cannot be known then is left out.
+/// The mill in numbers.
+///
+/// In the text format of Prometheus 0.0.4. `tilemill_ready` is 0 while a service of the cluster is away; what cannot be
+/// known then is left out.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -17,8 +17,6 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-use serde::Serialize;
-
 use super::grid::{Region, Size};
 use super::pixels::{Channels, Colours, PixelFormat, Pixels};
 
@@ -69,8 +67,8 @@ pub fn find(name: &str) -> Result<&'static FilterSpec, ChainError> {
     })
 }
 
-/// A filter's name, its parameters, and how it is made. Serialises to its description.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// A filter's name, its parameters, and how it is made.
+#[derive(Clone, Copy, Debug)]
 pub struct FilterSpec {
     /// Its name in a chain.
     pub name: &'static str,
@@ -79,7 +77,6 @@ pub struct FilterSpec {
     /// Its parameters, in the order in which a chain gives their values.
     pub params: &'static [ParamSpec],
     /// Makes the filter from one value for each parameter.
-    #[serde(skip)]
     pub build: fn(&Values) -> Box<dyn Filter>,
 }
 

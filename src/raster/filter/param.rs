@@ -2,24 +2,19 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 /// One parameter of a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ParamSpec {
     /// Its name in a chain: `sigma` in `blur:sigma=2`.
     pub name: &'static str,
     /// What it does, in a few words.
     pub summary: &'static str,
     /// What values it takes.
-    #[serde(flatten)]
     pub kind: ParamKind,
 }
 
 /// The values a parameter takes, and the one it has when none is given.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ParamKind {
     /// A finite number from `min` to `max`.
     Number {

@@ -1,0 +1,82 @@
+//! Answers that handlers list in the description of the API.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::{
+    Content, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
+};
+
+use super::error::PROBLEM_TYPE;
+
+/// Problems, by the name under which handlers list them among their responses.
+macro_rules! problems {
+    ($($name:ident = $status:literal: $text:literal,)+) => {$(
+        #[doc = $text]
+        pub enum $name {}
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                [problem($status, $text)].into()
+            }
+        }
+    )+};
+}
+
+fn problem(status: &str, text: &str) -> (String, RefOr<Response>) {
+    let schema = RefOr::from(Ref::from_schema_name("Problem"));
+    let content = Content::new(Some(schema));
+    let mut response = ResponseBuilder::new().description(text).content(PROBLEM_TYPE, content);
+    if ["429", "503"].contains(&status) {
+        response = response.header("Retry-After", retry_after());
+    }
+    (status.to_owned(), response.build().into())
+}
+
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    let text = "Seconds after which the same request may be accepted.";
+    HeaderBuilder::new().schema(Some(seconds)).description(Some(text)).build()
+}
+
+problems! {
+    Malformed = "400": "The request cannot be read.",
+    NotFound = "404": "There is no such job, or it has no such image.",
+    Foreign = "403": "Another web site sent this, or the host name is not one of this server.",
+    Stalled = "408": "The upload sent nothing for too long.",
+    WrongStatus = "409": "The job is not in the status that this needs.",
+    Gone = "410": "It was there and is not kept any more.",
+    TooLarge = "413": "The upload, the image or the number of tiles is above a limit.",
+    Unsupported = "415": "This is not an image, or not one that is handled.",
+    Unusable = "422": "The filter chain, or another option, cannot be used.",
+    TooManyJobs = "429": "Too many jobs wait already; `Retry-After` says when to try again.",
+    TooManyUploads = "503": "Too many uploads are on their way, or a service of the cluster is away; `Retry-After` says when to try again.",
+    NoSpace = "507": "The disk is full, or about to be.",
+}
+
+/// What is not the client's business.
+pub enum Internal {}
+
+impl IntoResponses for Internal {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let away = "A service of the cluster is away; `Retry-After` says when to try again.";
+        let failed = "Something failed; the log of the server says more.";
+        [problem("500", failed), problem("503", away)].into()
+    }
+}
+
+/// What a download that is not of a whole file is answered with.
+pub enum Partly {}
+
+impl IntoResponses for Partly {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let response = |text: &str| RefOr::from(ResponseBuilder::new().description(text).build());
+        [
+            ("206".into(), response("The bytes that were asked for.")),
+            ("304".into(), response("It is the one that is known.")),
+            ("412".into(), response("It is not the one that was asked for.")),
+            ("416".into(), response("It has no such bytes.")),
+        ]
+        .into()
+    }
+}

@@ -1,0 +1,142 @@
+//! Filters as the API shows them. The field names are stable: scripts read them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::raster::filter::{self, Chain, FilterSpec, ParamKind, ParamSpec};
+
+/// A filter.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FilterView {
+    /// Its name in a chain.
+    name: &'static str,
+    /// What it does, in one sentence.
+    summary: &'static str,
+    /// Whether it has to know the whole image before, so that it can only be the first of a chain.
+    first: bool,
+    /// Its parameters, in the order in which a chain gives their values.
+    params: Vec<ParamView>,
+}
+
+/// One parameter of a filter. Its `type` says what values it takes.
+// Without a discriminator: openapi-generator's Rust client would take `type` for the choice and then miss it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = ParamSpec)]
+enum ParamView {
+    Number(NumberParam),
+    Integer(IntegerParam),
+    Choice(ChoiceParam),
+}
+
+/// A parameter that takes a finite number from `min` to `max`.
+#[derive(Debug, Serialize, ToSchema)]
+struct NumberParam {
+    /// Its name in a chain: `sigma` in `blur:sigma=2`.
+    name: &'static str,
+    /// What it does, in a few words.
+    summary: &'static str,
+    /// Tells it from other parameters.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: NumberType,
+    /// The smallest value.
+    min: f64,
+    /// The largest value.
+    max: f64,
+    /// The step of a slider; values between steps are legal.
+    step: f64,
+    /// The unit in words, empty for a bare number.
+    unit: &'static str,
+    /// The value when none is given.
+    default: f64,
+}
+
+/// A parameter that takes a whole number from `min` to `max`.
+#[derive(Debug, Serialize, ToSchema)]
+struct IntegerParam {
+    /// Its name in a chain: `radius` in `median:radius=2`.
+    name: &'static str,
+    /// What it does, in a few words.
+    summary: &'static str,
+    /// Tells it from other parameters.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: IntegerType,
+    /// The smallest value.
+    min: i64,
+    /// The largest value.
+    max: i64,
+    /// The step of a slider; values between steps are legal.
+    step: i64,
+    /// The unit in words, empty for a bare number.
+    unit: &'static str,
+    /// The value when none is given.
+    default: i64,
+}
+
+/// A parameter that takes one of several words.
+#[derive(Debug, Serialize, ToSchema)]
+struct ChoiceParam {
+    /// Its name in a chain: `weights` in `grayscale:weights=bt601`.
+    name: &'static str,
+    /// What it does, in a few words.
+    summary: &'static str,
+    /// Tells it from other parameters.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: ChoiceType,
+    /// The words.
+    choices: &'static [&'static str],
+    /// The word when none is given.
+    default: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum NumberType {
+    Number,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum IntegerType {
+    Integer,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ChoiceType {
+    Choice,
+}
+
+/// All filters, in alphabetical order.
+pub(super) fn all() -> Vec<FilterView> {
+    filter::filters().iter().map(FilterView::of).collect()
+}
+
+impl FilterView {
+    fn of(&FilterSpec { name, summary, params, .. }: &FilterSpec) -> Self {
+        let first = name.parse::<Chain>().is_ok_and(|chain| chain.surveys());
+        Self { name, summary, first, params: params.iter().map(ParamView::of).collect() }
+    }
+}
+
+impl ParamView {
+    fn of(&ParamSpec { name, summary, kind }: &ParamSpec) -> Self {
+        match kind {
+            ParamKind::Number { min, max, step, unit, default } => {
+                let kind = NumberType::Number;
+                Self::Number(NumberParam { name, summary, kind, min, max, step, unit, default })
+            }
+            ParamKind::Integer { min, max, step, unit, default } => {
+                let kind = IntegerType::Integer;
+                Self::Integer(IntegerParam { name, summary, kind, min, max, step, unit, default })
+            }
+            ParamKind::Choice { choices, default } => {
+                let kind = ChoiceType::Choice;
+                Self::Choice(ChoiceParam { name, summary, kind, choices, default })
+            }
+        }
+    }
+}
