@@ -252,7 +252,7 @@ fn counted_once(services: &Services) {
         }
         text
     });
-    let of = |series: &str| texts.each_ref().map(|text| told::value(text, series));
+    let of = |series: &str| texts.each_ref().map(|text| value(text, series));
     let counts = |counts: [u32; 2]| counts.map(|count| Some(f64::from(count)));
     let ended = |outcome: &str| of(&format!("tilemill_jobs_ended_total{{outcome={outcome:?}}}"));
     assert_eq!(ended("complete"), counts([1, 2]));
@@ -265,6 +265,12 @@ fn counted_once(services: &Services) {
     assert_eq!(of("tilemill_state_evicted_keys_total"), counts([0, 0]));
     leave_all(others);
     servers.into_iter().for_each(Server::stop);
+}
+
+/// The value of a series in the text of a server.
+fn value(text: &str, series: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line?.parse().ok()
 }
 
 fn done_before_dead(services: &Services) {

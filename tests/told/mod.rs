@@ -54,9 +54,3 @@ pub fn documented() -> Metrics {
     };
     rows.map(row).collect()
 }
-
-/// The value of a series in the text of a server.
-pub fn value(text: &str, series: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line?.parse().ok()
-}
