@@ -474,6 +474,24 @@ fn metrics_tell_of_jobs_and_workers() {
 }
 
 #[test]
+fn requests_below_a_path_are_counted_by_the_same_routes() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start_with(&directory, &[("TILEMILL_SERVER__BASE_PATH", "/mill")]);
+    for path in ["/mill/api/queue", "/api/queue", "/mill/api/jobs/none", "/mill/made-up"] {
+        server.get(path);
+    }
+    let text = String::from_utf8(server.bytes("/metrics")).unwrap();
+    for line in [
+        "tilemill_http_requests_total{method=\"GET\",route=\"/api/queue\",status=\"200\"} 2",
+        "tilemill_http_requests_total{method=\"GET\",route=\"/api/jobs/{id}\",status=\"404\"} 1",
+        "tilemill_http_requests_total{method=\"GET\",route=\"unknown\",status=\"404\"} 1",
+    ] {
+        assert!(text.lines().any(|told| told == line), "no {line} in {text}");
+    }
+    server.stop();
+}
+
+#[test]
 fn a_server_that_is_stopped_again_and_again_loses_no_job() {
     let directory = TempDir::new().unwrap();
     // Decoding takes a while, so that the server is stopped in the middle of it.

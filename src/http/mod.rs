@@ -147,10 +147,10 @@ pub async fn serve(
             .app_data(api.clone())
             // The last one comes first.
             .wrap(from_fn(site::guard))
+            // Behind what removes the path below which the server is: routes are without it.
+            .wrap(from_fn(traffic::count))
             .wrap(from_fn(forwarded::enter))
             .wrap(security_headers())
-            // It counts what the others refuse, too.
-            .wrap(from_fn(traffic::count))
             .configure(files::configure)
             .configure(routes::configure)
     })
