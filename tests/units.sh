@@ -49,12 +49,13 @@ make_picture() {
   head -c 921600 /dev/urandom
 }
 
-# What the container finds in /opt: two versions of the package, and the test.
+# What the container finds in /opt: two versions of the package, which differ in their number only, and the test.
 fill_share() {
-  local version
-  for version in 1 2; do
-    cp "$(VERSION=$version DPKG_DEB_COMPRESSOR_TYPE=none bash packaging/deb.sh "$program")" "$share/tilemill_$version.deb"
-  done
+  export DPKG_DEB_COMPRESSOR_TYPE=none
+  cp "$(VERSION=1 bash packaging/deb.sh "$program")" "$share/tilemill_1.deb"
+  dpkg-deb --raw-extract "$share/tilemill_1.deb" "$work/package"
+  sed -i 's/^Version: 1$/Version: 2/' "$work/package/DEBIAN/control"
+  dpkg-deb --root-owner-group --build "$work/package" "$share/tilemill_2.deb" >/dev/null
   cp -r tests/units/inside.sh tests/units/parts systemd/dynamic-user.conf "$share"
   cp tests/data/baseline-420.jpg "$share/in.jpg"
   make_picture >"$share/large.bmp"
