@@ -64,7 +64,7 @@ put_documents() {
   local text
   put packaging/debian/copyright usr/share/doc/tilemill/copyright
   put README.md usr/share/doc/tilemill/README.md
-  for text in docs/*.md; do put "$text" "usr/share/doc/tilemill/$text"; done
+  for text in docs/*.md docs/alerts.yml docs/proxy/*; do put "$text" "usr/share/doc/tilemill/$text"; done
   put systemd/dynamic-user.conf usr/share/doc/tilemill/examples/dynamic-user.conf
   put packaging/debian/lintian-overrides usr/share/lintian/overrides/tilemill
   bash packaging/notices.sh | pack >"$doc/notices.gz"
