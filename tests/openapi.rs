@@ -198,7 +198,8 @@ fn real_answers_are_as_described() {
     let broken = directory.path().join("broken.png");
     let whole = fs::read(data("interlaced.png")).unwrap();
     fs::write(&broken, &whole[..whole.len() / 2]).unwrap();
-    let complete = server.accepted(&data("rgba-16.png"), &[("format", "jpeg")]);
+    let batch = "0123456789abcdef0123456789abcdef";
+    let complete = server.accepted(&data("rgba-16.png"), &[("format", "jpeg"), ("batch", batch)]);
     let failed = server.accepted(&broken, &[]);
     for job in [&complete, &failed] {
         server.ended(job);
@@ -210,6 +211,8 @@ fn real_answers_are_as_described() {
         ("JobView", server.get(&format!("/api/jobs/{complete}")).1),
         ("JobView", server.get(&format!("/api/jobs/{failed}")).1),
         ("JobPage", server.get("/api/jobs").1),
+        ("BatchView", server.get(&format!("/api/batches/{batch}")).1),
+        ("LimitsView", server.get("/api/limits").1),
         ("WorkerView", server.get("/api/workers").1[0].clone()),
         ("QueueView", server.get("/api/queue").1),
         ("FilterView", server.get("/api/filters").1[0].clone()),

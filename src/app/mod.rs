@@ -25,7 +25,7 @@ use crate::queue::kafka::topic::{KafkaTopic, TopicOptions};
 use crate::queue::kafka::wire::Compression;
 use crate::queue::kafka::{Beginning, Danger, Group};
 use crate::service::canvas::Scratch;
-use crate::service::dispatch::{self, Dispatcher};
+use crate::service::dispatch::{self, Dispatcher, Splits};
 use crate::service::ledger::Ledger;
 use crate::service::outlook::{Outlook, Watch};
 use crate::service::pool::Pool;
@@ -138,6 +138,8 @@ pub struct App {
     pub meters: Meters,
     /// What is wrong with the cluster, as it was seen last.
     pub outlook: Outlook,
+    /// How much is decoded of the originals of jobs in work.
+    pub splits: Splits,
 }
 
 impl App {
@@ -175,6 +177,7 @@ impl App {
             health,
             meters,
             outlook,
+            splits: Splits::default(),
         })
     }
 
@@ -240,7 +243,8 @@ impl App {
         let (server, config) = (self.server.clone(), Arc::clone(&self.config));
         let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
         let meters = self.meters.clone();
-        let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch, meters);
+        let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch, meters)
+            .telling(self.splits.clone());
         let shutdown = services.shutdown.clone();
         services.spawn("dispatch", async move {
             dispatcher.run(shutdown).await;

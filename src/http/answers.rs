@@ -42,6 +42,8 @@ fn retry_after() -> Header {
 problems! {
     Malformed = "400": "The request cannot be read.",
     NotFound = "404": "There is no such job, or it has no such image.",
+    NoBatch = "404": "There is no job in such a batch.",
+    NoneComplete = "409": "No job of the batch is complete yet.",
     Foreign = "403": "Another web site sent this, or the host name is not one of this server.",
     Stalled = "408": "The upload sent nothing for too long.",
     WrongStatus = "409": "The job is not in the status that this needs.",

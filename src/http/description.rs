@@ -12,7 +12,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 use super::answers::Foreign;
 use super::error::Problem;
 use super::forwarded::Forwarded;
-use super::{download, events, metrics, mosaic, pyramid, routes, upload};
+use super::{archive, batch, download, events, limits, metrics, mosaic, pyramid, routes, upload};
 use crate::raster::encode::OutputFormat;
 
 /// The description as a whole. A handler that is missing here fails a test.
@@ -25,6 +25,7 @@ use crate::raster::encode::OutputFormat;
     security((), ("basic" = []), ("bearer" = [])),
     tags(
         (name = "jobs", description = "Images to filter, from upload to result."),
+        (name = "batches", description = "Jobs that were sent together."),
         (name = "images", description = "What a job reads and makes, whole and in small."),
         (name = "fleet", description = "What runs, what is under way, and what can be asked for."),
         (name = "health", description = "For those who watch the server."),
@@ -32,6 +33,7 @@ use crate::raster::encode::OutputFormat;
     paths(
         upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
         download::result, download::original, mosaic::thumbnail,
+        batch::show, batch::results, batch::cancel, batch::remove, limits::show,
         mosaic::mosaic, mosaic::tiles, pyramid::show, pyramid::tile, events::stream,
         routes::workers, routes::processes, routes::queue,
         routes::list_filters, describe, routes::health, routes::ready, metrics::show,
@@ -56,13 +58,17 @@ impl Modify for Everywhere {
 /// look for in the answer.
 struct Images;
 
+fn is_binary(kind: &str) -> bool {
+    kind.starts_with("image/") || kind == archive::MIME
+}
+
 impl Modify for Images {
     fn modify(&self, description: &mut openapi::OpenApi) {
         for operation in operations(description) {
             let responses = &mut operation.responses.responses;
             let Some(RefOr::T(whole)) = responses.get_mut("200") else { continue };
             for (kind, content) in &mut whole.content {
-                if let (true, RefOr::T(content)) = (kind.starts_with("image/"), content) {
+                if let (true, RefOr::T(content)) = (is_binary(kind), content) {
                     content.schema = Some(bytes());
                 }
             }
@@ -156,6 +162,9 @@ pub struct NewJob {
     /// Quality of a JPEG.
     #[schema(minimum = 1, maximum = 100, nullable = false)]
     pub quality: Option<u8>,
+    /// The batch that the job belongs to: 32 hexadecimal digits that the client has chosen.
+    #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
+    pub batch: Option<String>,
 }
 
 /// What a path with `{id}` takes.

@@ -47,7 +47,7 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
         return Err(retention::result_gone(&entry, &api.app.config.retention).into());
     }
     let file = api.app.storage.open_final(&entry.plan).await?;
-    named(file, &result_name(&entry.plan), entry.plan.output.format.mime())
+    named(file, &result_name(&entry.plan, 1), entry.plan.output.format.mime())
 }
 
 /// The image of a job as it was uploaded.
@@ -76,10 +76,12 @@ pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<Name
 /// The longest name that file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// The name of the original with the extension of the result; of a name that would be too long only the start.
-fn result_name(plan: &Plan) -> String {
+/// The name of the original with the extension of the result; of a name that would be too long only the start. From the
+/// second copy on, it has a number.
+pub(super) fn result_name(plan: &Plan, copy: usize) -> String {
     let stem = Path::new(&plan.name).file_stem().unwrap_or_default().to_string_lossy();
-    let end = format!("_complete.{}", plan.output.format.extension());
+    let number = if copy > 1 { format!(" ({copy})") } else { String::new() };
+    let end = format!("_complete{number}.{}", plan.output.format.extension());
     let stem = &stem[..stem.floor_char_boundary(LONGEST_NAME - end.len())];
     format!("{stem}{end}")
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
+use crate::model::batch::BatchId;
 use crate::model::job::{JobId, Status};
 use crate::queue::QueueError;
 use crate::refusal::{Code, Refusal};
@@ -47,6 +48,14 @@ pub enum ApiError {
         status: Status,
         /// What the request needs.
         needs: &'static str,
+    },
+    /// No job of a batch has a result yet.
+    #[error(
+        "no job of batch {batch} is complete yet; those that are can be fetched together as soon as one is"
+    )]
+    NoneComplete {
+        /// The batch.
+        batch: BatchId,
     },
     /// Kafka or Redis is away.
     #[error(
@@ -139,7 +148,9 @@ impl ApiError {
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found"),
             Self::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
-            Self::WrongStatus { .. } => (StatusCode::CONFLICT, "wrong_status"),
+            Self::WrongStatus { .. } | Self::NoneComplete { .. } => {
+                (StatusCode::CONFLICT, "wrong_status")
+            }
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             Self::Hindered(_) => (StatusCode::SERVICE_UNAVAILABLE, "hindered"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -110,6 +110,7 @@ impl Hub {
             tokio::select! {
                 _ = clock.tick() => {}
                 _ = looks.recv() => {}
+                () = app.splits.moved() => {}
             }
             // One look answers all signals so far; those during it are answered by the next.
             looks = looks.resubscribe();
@@ -209,7 +210,7 @@ fn stay(now: &mut Bytes, old: &Bytes) {
 
 /// The list of jobs; the one before as long as that says what matters and is young.
 async fn list(app: &App, before: Option<&List>) -> Result<List, PortError> {
-    let (jobs, total) = view::jobs(app, 0, JOBS).await?;
+    let (jobs, total) = view::jobs(app, None, 0, JOBS).await?;
     let marks = jobs.iter().map(|job| (job.id, job.status, job.links.clone()));
     let marks = (total, marks.collect::<Vec<_>>());
     let is_told = |list: &&List| list.marks == marks && list.told_at.elapsed() < LIST_EVERY;

@@ -10,6 +10,7 @@ use super::Api;
 use super::error::ApiError;
 use super::receive::{self, within};
 use crate::config::Config;
+use crate::model::batch::BatchId;
 use crate::model::job::JobId;
 use crate::refusal::{Code, Refusal};
 use crate::service::admit::{self, Wishes};
@@ -62,8 +63,9 @@ fn wish(wishes: &mut Wishes, name: &str, value: &str) -> Result<()> {
         "tile_size" => wishes.tile_size = Some(option(name, value)?),
         "format" => wishes.format = Some(option(name, value)?),
         "quality" => wishes.quality = Some(option(name, value)?),
+        "batch" => wishes.batch = Some(batch(value)?),
         _ => {
-            let known = "image, from, filters, tile_size, format and quality";
+            let known = "image, from, filters, tile_size, format, quality and batch";
             let text = format!("the form has a field {name:?}; the fields are {known}");
             return Err(ApiError::Malformed(text));
         }
@@ -75,6 +77,11 @@ impl From<MultipartError> for ApiError {
     fn from(error: MultipartError) -> Self {
         Self::Malformed(format!("the upload is not a multipart form, or it broke off: {error}"))
     }
+}
+
+/// The batch that a field or a query names.
+pub(super) fn batch(text: &str) -> Result<BatchId> {
+    text.parse().map_err(|error| ApiError::Malformed(format!("`batch` cannot be used: {error}")))
 }
 
 fn option<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T> {

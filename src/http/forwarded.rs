@@ -16,7 +16,6 @@ use memchr::memmem;
 use tracing::debug;
 
 use super::Api;
-use super::view::JobView;
 use crate::config::{self, BasePath, Network};
 
 /// Which proxies are believed, and the path that this server is configured to be below.
@@ -133,11 +132,17 @@ fn address(text: &str) -> Option<IpAddr> {
     address.map(|address| address.to_canonical())
 }
 
+/// A view with links.
+pub(super) trait Linked {
+    /// The links that it has now.
+    fn links(&mut self) -> impl Iterator<Item = &mut String>;
+}
+
 impl Forwarded {
-    /// A job with links that lead there for the client.
-    pub(super) fn see(&self, mut job: JobView) -> JobView {
-        job.links.put_below(&self.prefix);
-        job
+    /// A view with links that lead there for the client.
+    pub(super) fn see<T: Linked>(&self, mut view: T) -> T {
+        view.links().for_each(|link| link.insert_str(0, self.prefix.as_str()));
+        view
     }
 
     /// The same for an event that was made for all clients.

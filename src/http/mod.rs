@@ -12,6 +12,9 @@
 //! * [`mosaic`]: small pictures of a job.
 //! * [`pyramid`]: originals and results for those who look at them.
 //! * [`events`]: what happens, as a stream.
+//! * [`batch`]: jobs that a client counts as one.
+//! * `archive`: the results of several jobs as one file.
+//! * [`limits`]: what the server takes.
 //! * `live`: the mosaic of a followed job, as events.
 //! * `metrics`: numbers for Prometheus.
 //! * `traffic`: what goes in and out, counted by route.
@@ -42,13 +45,16 @@ use self::site::Site;
 use self::traffic::Traffic;
 use crate::app::App;
 use crate::model::event::Look;
-use crate::model::job::JobId;
+use crate::model::job::{JobId, Outcome};
 use crate::service::admit::Admission;
 use crate::service::ledger::Entry;
 use crate::service::retention;
 use crate::service::space::Space;
+use crate::storage::StorageError;
 
 mod answers;
+mod archive;
+pub mod batch;
 pub mod description;
 mod door;
 pub mod download;
@@ -59,6 +65,7 @@ mod filters;
 mod form;
 mod forwarded;
 mod heads;
+pub mod limits;
 mod live;
 mod metrics;
 pub mod mosaic;
@@ -99,6 +106,26 @@ impl Api {
         if let Err(error) = self.app.state.signal(look).await {
             debug!(error = &error as &dyn std::error::Error, "could not send a signal");
         }
+    }
+
+    /// Removes a job and its images, after cancelling it if it runs.
+    async fn remove(&self, job: JobId) -> Result<(), ApiError> {
+        // The outcome first: it stops whoever works on the job. So does a plan that is not there any more,
+        // only later; and that needs no room on the disk. It is gone already where a removal ended half-way.
+        match self.app.ledger.conclude(job, Outcome::cancelled()).await {
+            Err(error) if !error.is_full() && !matches!(error, StorageError::NotFound(..)) => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+        self.app.ledger.remove(job).await?;
+        self.app.pyramids.remove_both(job).await;
+        if let Err(error) = self.app.state.forget(job).await {
+            // Without anybody who publishes it again, it expires.
+            debug!(%job, error = &error as &dyn std::error::Error, "the state keeps a job that is gone");
+        }
+        self.tell(Look::Job(job)).await;
+        Ok(())
     }
 
     /// The job that a path or a form names.

@@ -3,7 +3,6 @@
 use actix_web::web::resource;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
 use serde::{Deserialize, Serialize};
-use tracing::debug;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Internal, Malformed, NotFound, WrongStatus};
@@ -12,14 +11,15 @@ use super::error::ApiError;
 use super::filters::{self, FilterView};
 use super::forwarded::Forwarded;
 use super::view::{self, JobView, QueueView};
-use super::{Api, description, download, events, metrics, mosaic, page, pyramid, upload};
+use super::{
+    Api, batch, description, download, events, form, limits, metrics, mosaic, page, pyramid, upload,
+};
 use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::Outcome;
 use crate::model::process::Process;
 use crate::model::worker::WorkerView;
 use crate::service::PortError;
-use crate::storage::StorageError;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
@@ -57,11 +57,19 @@ pub fn configure(routes: &mut web::ServiceConfig) {
                     read_at("/jobs/{id}/pyramid/{image}/{level}/{column}/{row}")
                         .route(read().to(pyramid::tile)),
                 )
+                .service(
+                    at("/batches/{id}", "GET, HEAD, DELETE")
+                        .route(web::delete().to(batch::remove))
+                        .route(read().to(batch::show)),
+                )
+                .service(at("/batches/{id}/cancel", "POST").route(web::post().to(batch::cancel)))
+                .service(read_at("/batches/{id}/results").route(read().to(batch::results)))
                 .service(at("/events", "GET").route(web::get().to(events::stream)))
                 .service(read_at("/workers").route(read().to(workers)))
                 .service(read_at("/processes").route(read().to(processes)))
                 .service(read_at("/queue").route(read().to(queue)))
                 .service(read_at("/filters").route(read().to(list_filters)))
+                .service(read_at("/limits").route(read().to(limits::show)))
                 .service(read_at("/openapi.json").route(read().to(description::describe)))
                 .default_service(web::to(unknown)),
         )
@@ -95,13 +103,15 @@ pub(super) struct Paging {
     skip: usize,
     /// The most jobs to tell of, 50 unless given, never more than 500.
     count: Option<usize>,
+    /// A batch, to be told of its jobs only.
+    batch: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct JobPage {
     /// The jobs of this page.
     jobs: Vec<JobView>,
-    /// How many jobs there are.
+    /// How many jobs there are, on all pages.
     total: usize,
 }
 
@@ -123,7 +133,8 @@ pub(super) async fn list(
 ) -> Result<web::Json<JobPage>> {
     let paging = paging.map_err(|error| ApiError::Malformed(error.to_string()))?;
     let count = paging.count.unwrap_or(PAGE).min(MAX_PAGE);
-    let (jobs, total) = view::jobs(&api.app, paging.skip, count).await?;
+    let batch = paging.batch.as_deref().map(form::batch).transpose()?;
+    let (jobs, total) = view::jobs(&api.app, batch, paging.skip, count).await?;
     let jobs = jobs.into_iter().map(|job| seen.see(job)).collect();
     Ok(web::Json(JobPage { jobs, total }))
 }
@@ -188,21 +199,7 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let job = api.find(&id)?.plan.id;
-    // The outcome first: it stops whoever works on the job. So does a plan that is not there any more,
-    // only later; and that needs no room on the disk. It is gone already where a removal ended half-way.
-    match api.app.ledger.conclude(job, Outcome::cancelled()).await {
-        Err(error) if !error.is_full() && !matches!(error, StorageError::NotFound(..)) => {
-            return Err(error.into());
-        }
-        _ => {}
-    }
-    api.app.ledger.remove(job).await?;
-    api.app.pyramids.remove_both(job).await;
-    if let Err(error) = api.app.state.forget(job).await {
-        // Without anybody who publishes it again, it expires.
-        debug!(%job, error = &error as &dyn std::error::Error, "the state keeps a job that is gone");
-    }
-    api.tell(Look::Job(job)).await;
+    api.remove(job).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

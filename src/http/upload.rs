@@ -105,6 +105,7 @@ pub async fn retry(
         tile_size: Some(plan.tile_size),
         format: Some(plan.output.format),
         quality: Some(plan.output.quality),
+        batch: plan.batch,
     };
     Ok(created(&admit_again(&api, &seen, JobId::generate(), &source, wishes).await?))
 }

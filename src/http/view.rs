@@ -8,9 +8,10 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use super::forwarded::Linked;
 use crate::app::App;
 use crate::causes;
-use crate::config::BasePath;
+use crate::model::batch::BatchId;
 use crate::model::board::Board;
 use crate::model::job::{Failure, JobId, Outcome, Status, Timings};
 use crate::model::process::{Process, Role};
@@ -45,6 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
     "timings": {"split": 0.4, "filter": 2.1, "stitch": 0.5},
     "error": null,
     "obstacle": null,
+    "batch": null,
+    "split": null,
     "notes": [],
     "bytes": 5242880,
     "links": {
@@ -77,8 +80,15 @@ pub struct JobView {
     pub tiles_total: u32,
     /// Tiles that are filtered and in their place.
     pub tiles_done: u32,
+    /// The fraction of the image that is decoded and can be cut into tiles, of a job in work, where it is known: from its
+    /// first rows on.
+    #[schema(minimum = 0, maximum = 1)]
+    pub split: Option<f64>,
     /// The most attempts that any one tile has needed so far.
     pub attempts: u32,
+    /// The batch that it belongs to.
+    #[schema(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
+    pub batch: Option<BatchId>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When its first tile was done, of a job in work, if that is known.
@@ -124,15 +134,10 @@ pub struct Links {
     pub events: String,
 }
 
-impl Links {
-    /// Puts the path below which the client sees the server before each link.
-    pub fn put_below(&mut self, prefix: &BasePath) {
-        let Self { own, original, thumbnail, result, events } = self;
-        let certain = [Some(own), Some(events)].into_iter();
-        let kept = [original, thumbnail, result].into_iter().map(Option::as_mut);
-        for link in certain.chain(kept).flatten() {
-            link.insert_str(0, prefix.as_str());
-        }
+impl Linked for JobView {
+    fn links(&mut self) -> impl Iterator<Item = &mut String> {
+        let Links { own, original, thumbnail, result, events } = &mut self.links;
+        [own, events].into_iter().chain([original, thumbnail, result].into_iter().flatten())
     }
 }
 
@@ -173,11 +178,12 @@ async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, P
         Some(_) => None,
         None => board(app, entry.plan.id).await?,
     };
-    Ok(build(entry, board.as_deref(), missing))
+    let (board, decoded) = (board.as_deref(), app.splits.of(entry.plan.id));
+    Ok(JobView { split: split_of(entry, board, decoded), ..build(entry, board, missing) })
 }
 
 /// The board of a job; as it was seen last, where the state cannot be used.
-async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, PortError> {
+pub(super) async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, PortError> {
     if app.outlook.state().is_some() {
         return Ok(app.outlook.last_board(job));
     }
@@ -188,13 +194,14 @@ async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, PortError> {
     Ok(board)
 }
 
-/// A page of jobs, newest first, and how many jobs there are.
+/// A page of jobs, newest first, and how many jobs there are; of one batch, if one is given.
 pub async fn jobs(
     app: &App,
+    batch: Option<BatchId>,
     skip: usize,
     count: usize,
 ) -> Result<(Vec<JobView>, usize), PortError> {
-    let (entries, total) = app.ledger.newest(skip, count);
+    let (entries, total) = app.ledger.newest(batch, skip, count);
     let missing = if entries.iter().any(|entry| entry.outcome.is_none()) {
         missing(app).await?
     } else {
@@ -394,9 +401,7 @@ fn no_worker(app: &App) -> Option<String> {
 
 fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
     let (plan, outcome) = (&entry.plan, entry.outcome.as_ref());
-    let status = outcome.map_or_else(|| running_status(board), Outcome::status);
-    let tiles_total = plan.tiles();
-    let done = if status == Status::Complete { tiles_total } else { board.map_or(0, Board::done) };
+    let status = status(entry, board);
     let obstacle = board.and_then(Board::obstacle).or(missing.first().map(String::as_str));
     let obstacle = obstacle.map(String::from);
     let mut view = JobView {
@@ -408,9 +413,11 @@ fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
         filters: plan.filters.to_string(),
         tile_size: plan.tile_size,
         format: plan.output.format,
-        tiles_total,
-        tiles_done: done,
+        tiles_total: plan.tiles(),
+        tiles_done: tiles_done(entry, board),
+        split: None,
         attempts: board.map_or(1, Board::attempts),
+        batch: plan.batch,
         created_at: plan.created_at,
         filtering_since: board.and_then(Board::began),
         finished_at: outcome.map(Outcome::finished_at),
@@ -433,6 +440,28 @@ fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
         Some(Outcome::Cancelled { .. }) | None => {}
     }
     view
+}
+
+/// Where a job stands that has this board.
+pub(super) fn status(entry: &Entry, board: Option<&Board>) -> Status {
+    entry.outcome.as_ref().map_or_else(|| running_status(board), Outcome::status)
+}
+
+/// Tiles that are in their place.
+pub(super) fn tiles_done(entry: &Entry, board: Option<&Board>) -> u32 {
+    match status(entry, board) {
+        Status::Complete => entry.plan.tiles(),
+        _ => board.map_or(0, Board::done),
+    }
+}
+
+/// What is told of the splitting of a job in work: of one whose tiles are all there, nobody may have had to decode anything.
+fn split_of(entry: &Entry, board: Option<&Board>, decoded: Option<f64>) -> Option<f64> {
+    match status(entry, board) {
+        Status::Queued | Status::Processing => decoded,
+        Status::Stitching => Some(1.0),
+        Status::Complete | Status::Failed | Status::Cancelled => None,
+    }
 }
 
 fn running_status(board: Option<&Board>) -> Status {

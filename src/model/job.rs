@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::batch::BatchId;
 use super::worker::WorkerId;
 use crate::raster::colour::Space;
 use crate::raster::decode::{Container, Wanted};
@@ -126,6 +127,9 @@ pub struct Plan {
     pub results_partition: u32,
     /// Revision of the raster core whose bytes are promised.
     pub revision: u32,
+    /// The batch that the job belongs to. Programs that know of no batches ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
 }
 
 impl Plan {
@@ -162,10 +166,12 @@ impl Plan {
         self.grid().region(index).grow(self.filters.radius(), self.size)
     }
 
-    /// SHA-256 over the plan: two canvases belong together only if this agrees.
+    /// SHA-256 over the plan without its batch, on which no pixel depends: two canvases belong together only if this
+    /// agrees.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
-        let text = serde_json::to_vec(self).expect("a plan is plain data");
+        let alone = Self { batch: None, ..self.clone() };
+        let text = serde_json::to_vec(&alone).expect("a plan is plain data");
         Sha256::digest(text).into()
     }
 }

@@ -66,6 +66,12 @@ impl Source {
         self.stored_region(region).rows().end <= self.stored.rows()
     }
 
+    /// The fraction of its rows that are there.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        f64::from(self.stored.rows()) / f64::from(self.stored.size().height.max(1))
+    }
+
     /// A copy of one region of the image as viewed.
     ///
     /// # Panics

@@ -214,6 +214,7 @@ fn wishes(args: &WishArgs) -> Wishes {
         tile_size: args.tile_size,
         format: args.format,
         quality: args.quality,
+        batch: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::config::Config;
+use crate::model::batch::BatchId;
 use crate::model::job::{JobId, Plan, StorageId};
 use crate::raster;
 use crate::raster::colour::Space;
@@ -28,6 +29,8 @@ pub struct Wishes {
     pub format: Option<OutputFormat>,
     /// JPEG quality, 1 to 100.
     pub quality: Option<u8>,
+    /// The batch that the job belongs to.
+    pub batch: Option<BatchId>,
 }
 
 /// Far more than a message holds beside the pixels of its tile: numbers, and the chain.
@@ -123,6 +126,7 @@ impl Admission {
             notes,
             results_partition: self.results_partition(id),
             revision: raster::REVISION,
+            batch: wishes.batch,
         })
     }
 
@@ -245,7 +249,8 @@ fn quality(wishes: &Wishes, config: &Config) -> Result<u8, Refusal> {
 }
 
 /// The format that the original has, or PNG where that cannot be written.
-fn same_format(container: Container) -> OutputFormat {
+#[must_use]
+pub fn same_format(container: Container) -> OutputFormat {
     match container {
         Container::Jpeg => OutputFormat::Jpeg,
         Container::Tiff => OutputFormat::Tiff,

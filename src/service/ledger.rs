@@ -1,22 +1,58 @@
 //! What a server knows of its jobs: their plans and outcomes, kept in memory, read from storage.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tracing::warn;
 
 use crate::meters::Meters;
+use crate::model::batch::BatchId;
 use crate::model::job::{JobId, Outcome, Plan};
 use crate::storage::{Kept, Storage, StorageError};
 
 /// The jobs of a storage. The storage stays the truth: what is here was read or written there.
 pub struct Ledger {
     storage: Arc<dyn Storage>,
-    entries: RwLock<BTreeMap<JobId, Entry>>,
+    jobs: RwLock<Jobs>,
     /// Jobs that were accepted here and not begun yet. How long one waited that another process may have begun,
     /// is not known.
     waiting: Mutex<BTreeSet<JobId>>,
     meters: Meters,
+}
+
+#[derive(Default)]
+struct Jobs {
+    entries: BTreeMap<JobId, Entry>,
+    /// The jobs of each batch that has any.
+    batches: BTreeMap<BatchId, BTreeSet<JobId>>,
+}
+
+impl Jobs {
+    fn insert(&mut self, job: JobId, entry: Entry) {
+        if let Some(batch) = entry.plan.batch {
+            self.batches.entry(batch).or_default().insert(job);
+        }
+        self.entries.insert(job, entry);
+    }
+
+    fn remove(&mut self, job: JobId) -> Option<Entry> {
+        let removed = self.entries.remove(&job)?;
+        if let Some(batch) = removed.plan.batch
+            && let btree_map::Entry::Occupied(mut jobs) = self.batches.entry(batch)
+        {
+            jobs.get_mut().remove(&job);
+            if jobs.get().is_empty() {
+                jobs.remove();
+            }
+        }
+        Some(removed)
+    }
+
+    /// The jobs of a batch, oldest first.
+    fn of(&self, batch: BatchId) -> impl DoubleEndedIterator<Item = &Entry> {
+        let jobs = self.batches.get(&batch).into_iter().flatten();
+        jobs.filter_map(|job| self.entries.get(job))
+    }
 }
 
 /// One job.
@@ -34,8 +70,8 @@ impl Ledger {
     /// Reads all jobs, and counts by `meters` what becomes of them. One whose plan does not parse is left out, and the
     /// log says so.
     pub async fn load(storage: Arc<dyn Storage>, meters: Meters) -> Result<Self, StorageError> {
-        let (entries, waiting) = (RwLock::default(), Mutex::default());
-        let ledger = Self { storage, entries, waiting, meters };
+        let (jobs, waiting) = (RwLock::default(), Mutex::default());
+        let ledger = Self { storage, jobs, waiting, meters };
         for job in ledger.storage.jobs().await? {
             match ledger.read(job).await {
                 Ok(entry) => ledger.put(job, entry),
@@ -58,13 +94,13 @@ impl Ledger {
         self.write().insert(job, entry);
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<JobId, Entry>> {
-        // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Jobs> {
+        // No code that can panic runs under the lock, so the maps are whole even if poisoned.
+        self.jobs.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entries(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<JobId, Entry>> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    fn jobs(&self) -> RwLockReadGuard<'_, Jobs> {
+        self.jobs.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
@@ -82,29 +118,40 @@ impl Ledger {
     /// One job.
     #[must_use]
     pub fn get(&self, job: JobId) -> Option<Entry> {
-        self.entries().get(&job).cloned()
+        self.jobs().entries.get(&job).cloned()
     }
 
-    /// Jobs from newest to oldest, `count` of them behind the first `skip`; and how many there are.
+    /// Jobs from newest to oldest, `count` of them behind the first `skip`; and how many there are. Those of one batch, if
+    /// one is given.
     #[must_use]
-    pub fn newest(&self, skip: usize, count: usize) -> (Vec<Entry>, usize) {
-        let entries = self.entries();
-        let page = entries.values().rev().skip(skip).take(count).cloned().collect();
-        (page, entries.len())
+    pub fn newest(&self, batch: Option<BatchId>, skip: usize, count: usize) -> (Vec<Entry>, usize) {
+        let jobs = self.jobs();
+        let Some(batch) = batch else {
+            let page = jobs.entries.values().rev().skip(skip).take(count).cloned().collect();
+            return (page, jobs.entries.len());
+        };
+        let page = jobs.of(batch).rev().skip(skip).take(count).cloned().collect();
+        (page, jobs.batches.get(&batch).map_or(0, BTreeSet::len))
+    }
+
+    /// The jobs of a batch, oldest first.
+    #[must_use]
+    pub fn batch(&self, batch: BatchId) -> Vec<Entry> {
+        self.jobs().of(batch).cloned().collect()
     }
 
     /// The jobs without an outcome, oldest first.
     #[must_use]
     pub fn unfinished(&self) -> Vec<Arc<Plan>> {
-        let entries = self.entries();
-        let open = entries.values().filter(|entry| entry.outcome.is_none());
+        let jobs = self.jobs();
+        let open = jobs.entries.values().filter(|entry| entry.outcome.is_none());
         open.map(|entry| Arc::clone(&entry.plan)).collect()
     }
 
     /// How many jobs have no outcome.
     #[must_use]
     pub fn count_unfinished(&self) -> usize {
-        self.entries().values().filter(|entry| entry.outcome.is_none()).count()
+        self.jobs().entries.values().filter(|entry| entry.outcome.is_none()).count()
     }
 
     /// Notes that a job waits no longer.
@@ -117,13 +164,13 @@ impl Ledger {
     /// What there is of all jobs.
     #[must_use]
     pub fn kept_of_all(&self) -> Vec<Kept> {
-        self.entries().values().map(|entry| entry.kept).collect()
+        self.jobs().entries.values().map(|entry| entry.kept).collect()
     }
 
     /// The jobs that have ended, oldest first.
     #[must_use]
     pub fn ended(&self) -> Vec<Entry> {
-        self.entries().values().filter(|entry| entry.outcome.is_some()).cloned().collect()
+        self.jobs().entries.values().filter(|entry| entry.outcome.is_some()).cloned().collect()
     }
 
     /// Looks in the storage whether a job has ended.
@@ -143,7 +190,7 @@ impl Ledger {
     fn note(&self, job: JobId, outcome: Option<&Outcome>) {
         // Outcomes never go away: a look that began before one was written knows less.
         let Some(outcome) = outcome else { return };
-        if let Some(entry) = self.write().get_mut(&job)
+        if let Some(entry) = self.write().entries.get_mut(&job)
             && entry.outcome.is_none()
         {
             entry.outcome = Some(outcome.clone());
@@ -163,14 +210,14 @@ impl Ledger {
     /// Removes the original of a job that has ended.
     pub async fn remove_original(&self, job: JobId) -> Result<(), StorageError> {
         self.storage.remove_original(job).await?;
-        self.write().entry(job).and_modify(|entry| entry.kept.original = None);
+        self.write().entries.entry(job).and_modify(|entry| entry.kept.original = None);
         Ok(())
     }
 
     /// Removes the final image of a job that has ended.
     pub async fn remove_result(&self, plan: &Plan) -> Result<(), StorageError> {
         self.storage.remove_final(plan.id).await?;
-        self.write().entry(plan.id).and_modify(|entry| entry.kept.result = None);
+        self.write().entries.entry(plan.id).and_modify(|entry| entry.kept.result = None);
         Ok(())
     }
 
@@ -182,7 +229,7 @@ impl Ledger {
     /// Removes a job and its files. One whose files cannot be removed stays, so that it can be tried again.
     pub async fn remove(&self, job: JobId) -> Result<(), StorageError> {
         self.storage.remove(job).await?;
-        let removed = self.write().remove(&job);
+        let removed = self.write().remove(job);
         if removed.is_some_and(|entry| entry.outcome.is_none()) {
             self.count_end(job, &Outcome::cancelled());
         }

@@ -16,6 +16,7 @@ use tilemill::storage::{Kept, ResultStorage, Staged, Storage, StorageError};
 /// A plan for an image of 30 × 20 pixels.
 pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
     Plan {
+        batch: None,
         version: Plan::VERSION,
         id,
         name: "image.png".into(),

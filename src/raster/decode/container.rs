@@ -12,7 +12,7 @@ use super::others;
 const LONGEST_SIGNATURE: usize = 512;
 
 /// A file format that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
     /// JPEG, baseline and progressive.

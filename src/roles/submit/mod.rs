@@ -22,6 +22,7 @@ use crate::agent::url::{Login, ServerUrl};
 use crate::blocking;
 use crate::cli::{SubmitArgs, WishArgs};
 use crate::config::Secret;
+use crate::model::batch::BatchId;
 use crate::model::job::Status;
 use crate::storage::Overwrite;
 
@@ -63,7 +64,8 @@ pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
     let several = errands.len() > 1;
     let overall = several.then(|| Overall::new(&report, errands.iter().map(|errand| errand.bytes)));
     let overall = Mutex::new(overall);
-    let submission = Submission { client, wishes: args.wishes, overwrite, report, overall };
+    let batch = several.then(BatchId::generate);
+    let submission = Submission { client, wishes: args.wishes, batch, overwrite, report, overall };
     let done = tokio::select! {
         done = submission.all(errands) => done,
         () = stop.received() => {
@@ -84,6 +86,8 @@ fn login(user: Secret) -> anyhow::Result<Login> {
 struct Submission {
     client: Client,
     wishes: WishArgs,
+    /// Under which the page shows several images as one.
+    batch: Option<BatchId>,
     overwrite: Overwrite,
     report: Report,
     overall: Mutex<Option<Overall>>,
@@ -186,6 +190,7 @@ impl Submission {
             ("tile_size", wishes.tile_size.map(|size| size.to_string())),
             ("format", format),
             ("quality", wishes.quality.map(|quality| quality.to_string())),
+            ("batch", self.batch.map(|batch| batch.to_string())),
         ];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }

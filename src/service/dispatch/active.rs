@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::DropGuard;
 
 use super::flights::Flights;
+use super::split::{Split, Splits};
 use super::window::Window;
 use crate::model::board::Board;
 use crate::model::job::{Failure, Plan};
@@ -28,6 +29,7 @@ pub(super) struct Active {
     pub(super) board: Option<Board>,
     pub(super) flights: Flights,
     pub(super) window: Window,
+    split: Split,
 }
 
 /// The image that tiles are cut from.
@@ -65,7 +67,7 @@ impl Image {
 }
 
 impl Active {
-    pub(super) fn new(plan: Arc<Plan>) -> Self {
+    pub(super) fn new(plan: Arc<Plan>, splits: &Splits) -> Self {
         Self {
             filters: Arc::new(plan.filters.clone()),
             results_partition: plan.results_partition,
@@ -74,8 +76,15 @@ impl Active {
             board: None,
             flights: Flights::new(plan.tiles()),
             window: Window::default(),
+            split: Split::new(plan.id, splits.clone()),
             plan,
         }
+    }
+
+    /// Tells those who watch how much of the image is decoded, from its first rows on.
+    pub(super) fn tell_split(&self) {
+        let fraction = self.image.source().map(Source::fraction);
+        self.split.tell(fraction.filter(|fraction| *fraction > 0.0));
     }
 
     /// Whether the pixels of a tile are there, and what its filters have to know of all the others.

@@ -7,6 +7,7 @@
 //! * `send`: which tiles are sent next.
 //! * `resting`: partitions that take nothing for now.
 //! * `source`: decoding of its original.
+//! * `split`: how much of it is decoded, for those who watch.
 //! * `news`: which jobs to look at.
 //! * `age`: jobs that have not ended in time.
 //!
@@ -29,6 +30,7 @@ use self::news::News;
 use self::resting::{Refusals, Resting};
 use self::route::Routes;
 use self::source::Decoder;
+pub use self::split::Splits;
 use self::window::Bounds;
 use super::ledger::Ledger;
 use super::pool::Pool;
@@ -52,6 +54,7 @@ mod resting;
 mod route;
 mod send;
 mod source;
+mod split;
 pub mod window;
 
 /// How often the queue is asked whether it still holds what is on its way.
@@ -95,6 +98,7 @@ pub struct Dispatcher {
     /// Whether there may be more to send at once.
     has_more: bool,
     decoder: Decoder,
+    splits: Splits,
     decoded: (source::Listener, mpsc::UnboundedReceiver<(JobId, source::Arrival)>),
 }
 
@@ -130,8 +134,15 @@ impl Dispatcher {
             news: News::Everything,
             has_more: false,
             decoder,
+            splits: Splits::default(),
             decoded: mpsc::unbounded_channel(),
         }
+    }
+
+    /// The same, telling `splits` how much of each original is decoded.
+    #[must_use]
+    pub fn telling(self, splits: Splits) -> Self {
+        Self { splits, ..self }
     }
 
     /// Dispatches until `shutdown`. A port that fails is tried again at the next look.
@@ -279,7 +290,7 @@ impl Dispatcher {
     async fn begin(&mut self, plan: Arc<Plan>) -> Result<(), PortError> {
         self.ledger.begun(&plan);
         info!(job = %plan.id, size = %plan.size, tiles = plan.tiles(), filters = %plan.filters, "begun");
-        let mut active = Active::new(Arc::clone(&plan));
+        let mut active = Active::new(Arc::clone(&plan), &self.splits);
         active.failure = other_revision(&plan);
         active.results_partition = self.routes.choose(plan.id, plan.results_partition);
         self.ports.state.activate(active.published()).await?;
@@ -318,6 +329,7 @@ impl Dispatcher {
             source::Arrival::Ended(Ok(())) => active.image.complete(),
             source::Arrival::Ended(Err(failure)) => active.failure = Some(failure),
         }
+        active.tell_split();
         self.record_failures().await
     }
 

@@ -1,0 +1,319 @@
+//! Batches: jobs that a client counts as one, with one progress, one archive and one end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use actix_web::http::header::{
+    CACHE_CONTROL, ContentDisposition, DispositionParam, DispositionType,
+};
+use actix_web::{HttpResponse, web};
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answers::{Gone, Internal, NoBatch, NoneComplete};
+use super::error::ApiError;
+use super::forwarded::{Forwarded, Linked};
+use super::{Api, archive, view};
+use crate::app::App;
+use crate::model::batch::BatchId;
+use crate::model::board::Board;
+use crate::model::event::Look;
+use crate::model::job::{JobId, Outcome, Status};
+use crate::service::PortError;
+use crate::service::ledger::Entry;
+use crate::service::retention;
+use crate::storage::StorageError;
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// Jobs that are ended or removed at a time: each waits for the disk several times.
+const AT_ONCE: usize = 8;
+
+/// A batch: what its jobs are together.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct BatchView {
+    /// Names the batch: 32 hexadecimal digits.
+    #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
+    id: BatchId,
+    /// Jobs that it has.
+    jobs: u64,
+    /// Jobs that wait for their turn.
+    queued: u64,
+    /// Jobs whose tiles are being filtered.
+    processing: u64,
+    /// Jobs whose result is being written.
+    stitching: u64,
+    /// Jobs whose result is complete.
+    complete: u64,
+    /// Jobs that failed.
+    failed: u64,
+    /// Jobs that were cancelled.
+    cancelled: u64,
+    /// Tiles of all jobs.
+    tiles_total: u64,
+    /// Tiles that are filtered and in their place.
+    tiles_done: u64,
+    /// Bytes of the results that are kept.
+    bytes: u64,
+    /// When the first job was accepted.
+    created_at: Timestamp,
+    /// When the last job ended, once all have.
+    finished_at: Option<Timestamp>,
+    /// Where else to look.
+    links: BatchLinks,
+}
+
+/// Where else to look.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+struct BatchLinks {
+    /// Path of this batch.
+    #[serde(rename = "self")]
+    own: String,
+    /// Path of its jobs.
+    jobs: String,
+    /// Path of the archive of its results, once there is one and as long as any is kept.
+    results: Option<String>,
+}
+
+/// What a path with the id of a batch takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the handlers take it as a plain string")]
+pub struct OneBatch {
+    /// The batch.
+    id: String,
+}
+
+/// The jobs of a batch, counted: what they are together.
+#[utoipa::path(
+    get,
+    path = "/api/batches/{id}",
+    operation_id = "get_batch",
+    tag = "batches",
+    params(OneBatch),
+    responses((status = 200, description = "The batch.", body = BatchView), NoBatch, Internal),
+)]
+pub(super) async fn show(
+    api: web::Data<Api>,
+    seen: Forwarded,
+    id: web::Path<String>,
+) -> Result<web::Json<BatchView>> {
+    Ok(web::Json(seen.see(look(&api, parse(&id)?).await?)))
+}
+
+/// The results of a batch as one ZIP archive, as far as they are complete and kept.
+#[utoipa::path(
+    get,
+    path = "/api/batches/{id}/results",
+    operation_id = "get_batch_results",
+    tag = "batches",
+    params(OneBatch),
+    responses(
+        (status = 200, description = "The archive.", content_type = archive::MIME, body = Vec<u8>),
+        NoBatch, NoneComplete, Gone, Internal,
+    ),
+)]
+pub async fn results(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
+    let batch = parse(&id)?;
+    let jobs = api.app.ledger.batch(batch);
+    let first = jobs.first().ok_or_else(|| unknown(&id))?.plan.created_at;
+    let mut complete = jobs;
+    complete.retain(|entry| matches!(entry.outcome, Some(Outcome::Complete { .. })));
+    let last = complete.last().cloned().ok_or(ApiError::NoneComplete { batch })?;
+    complete.retain(|entry| entry.kept.result.is_some());
+    if complete.is_empty() {
+        return Err(retention::result_gone(&last, &api.app.config.retention).into());
+    }
+    let disposition = ContentDisposition {
+        disposition: DispositionType::Attachment,
+        parameters: vec![DispositionParam::Filename(file_name(first))],
+    };
+    Ok(HttpResponse::Ok()
+        .content_type(archive::MIME)
+        .insert_header(disposition)
+        // There may be more results the next time.
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(archive::of(Arc::clone(&api.app.storage), &complete)))
+}
+
+/// The name of an archive whose first job was accepted then.
+fn file_name(first: Timestamp) -> String {
+    format!("tilemill-{}.zip", first.strftime("%Y-%m-%d-%H%M%S"))
+}
+
+/// Cancels the jobs of a batch that have not ended. Their records stay.
+#[utoipa::path(
+    post,
+    path = "/api/batches/{id}/cancel",
+    operation_id = "cancel_batch",
+    tag = "batches",
+    params(OneBatch),
+    responses((status = 200, description = "The batch.", body = BatchView), NoBatch, Internal),
+)]
+pub(super) async fn cancel(
+    api: web::Data<Api>,
+    seen: Forwarded,
+    id: web::Path<String>,
+) -> Result<web::Json<BatchView>> {
+    let batch = parse(&id)?;
+    let all = api.clone();
+    to_the_end(async move { cancel_all(&all, batch).await }).await?;
+    Ok(web::Json(seen.see(look(&api, batch).await?)))
+}
+
+/// Removes all jobs of a batch and their images, after cancelling those that run. A batch without jobs is gone already.
+#[utoipa::path(
+    delete,
+    path = "/api/batches/{id}",
+    operation_id = "delete_batch",
+    tag = "batches",
+    params(OneBatch),
+    responses((status = 204, description = "It is gone."), NoBatch, Internal),
+)]
+pub async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
+    let batch = parse(&id)?;
+    to_the_end(async move {
+        // All of them before the first is removed: its place would go to one that waits. One that cannot be cancelled is
+        // tried again when it is removed.
+        let _ = cancel_all(&api, batch).await;
+        each(&api, api.app.ledger.batch(batch), |api, job| async move { api.remove(job).await })
+            .await
+    })
+    .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn parse(id: &str) -> Result<BatchId> {
+    id.parse().map_err(|_| unknown(id))
+}
+
+fn unknown(id: &str) -> ApiError {
+    ApiError::NotFound(format!("batch {id:?}"))
+}
+
+/// Does it even if the client goes away meanwhile.
+async fn to_the_end(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    tokio::spawn(work).await.map_err(ApiError::internal)?
+}
+
+/// Cancels what has not ended, those that wait before those in work.
+async fn cancel_all(api: &web::Data<Api>, batch: BatchId) -> Result<()> {
+    let jobs = api.app.ledger.batch(batch).into_iter().rev();
+    let open = jobs.filter(|entry| entry.outcome.is_none()).collect();
+    each(api, open, |api, job| async move { cancel_job(&api, job).await }).await
+}
+
+async fn cancel_job(api: &Api, job: JobId) -> Result<()> {
+    match api.app.ledger.conclude(job, Outcome::cancelled()).await {
+        // Somebody has removed it meanwhile.
+        Err(StorageError::NotFound(..)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+        Ok(_) => {}
+    }
+    api.tell(Look::Job(job)).await;
+    Ok(())
+}
+
+/// Does the same with all of these jobs: one that gives trouble keeps no other from its turn.
+async fn each<F: Future<Output = Result<()>> + Send>(
+    api: &web::Data<Api>,
+    jobs: Vec<Entry>,
+    act: impl Fn(web::Data<Api>, JobId) -> F,
+) -> Result<()> {
+    let acts = jobs.into_iter().map(|entry| act(api.clone(), entry.plan.id));
+    let done: Vec<Result<()>> = stream::iter(acts).buffer_unordered(AT_ONCE).collect().await;
+    done.into_iter().collect()
+}
+
+async fn look(api: &Api, batch: BatchId) -> Result<BatchView> {
+    let open = api.app.ledger.batch(batch);
+    let boards = boards(&api.app, open.iter().filter(|entry| entry.outcome.is_none())).await?;
+    // Again: a job that ended meanwhile has no board, and an outcome.
+    let jobs = api.app.ledger.batch(batch);
+    let view = BatchView::of(batch, &jobs, &boards);
+    view.ok_or_else(|| unknown(&batch.to_string()))
+}
+
+/// The boards of those jobs that have one. Few are in work at a time, however many the batch has.
+async fn boards(
+    app: &App,
+    open: impl Iterator<Item = &Entry>,
+) -> Result<BTreeMap<JobId, Arc<Board>>, PortError> {
+    let mut jobs: BTreeSet<JobId> = open.map(|entry| entry.plan.id).collect();
+    // What was seen last costs nothing.
+    if !jobs.is_empty() && app.outlook.state().is_none() {
+        let active = app.state.active().await?;
+        jobs = active.iter().map(|job| job.id).filter(|job| jobs.contains(job)).collect();
+    }
+    let mut boards = BTreeMap::new();
+    for job in jobs {
+        boards.extend(view::board(app, job).await?.map(|board| (job, board)));
+    }
+    Ok(boards)
+}
+
+impl BatchView {
+    /// A batch without jobs is none.
+    fn of(id: BatchId, jobs: &[Entry], boards: &BTreeMap<JobId, Arc<Board>>) -> Option<Self> {
+        let (created_at, links) = (jobs.first()?.plan.created_at, BatchLinks::of(id));
+        let ended: Option<Vec<Timestamp>> =
+            jobs.iter().map(|entry| Some(entry.outcome.as_ref()?.finished_at())).collect();
+        let finished_at = ended.and_then(|ended| ended.into_iter().max());
+        let mut view = Self {
+            id,
+            jobs: 0,
+            queued: 0,
+            processing: 0,
+            stitching: 0,
+            complete: 0,
+            failed: 0,
+            cancelled: 0,
+            tiles_total: 0,
+            tiles_done: 0,
+            bytes: 0,
+            created_at,
+            finished_at,
+            links,
+        };
+        for entry in jobs {
+            view.add(entry, boards.get(&entry.plan.id).map(Arc::as_ref));
+        }
+        if view.bytes == 0 {
+            view.links.results = None;
+        }
+        Some(view)
+    }
+
+    fn add(&mut self, entry: &Entry, board: Option<&Board>) {
+        let status = view::status(entry, board);
+        let count = match status {
+            Status::Queued => &mut self.queued,
+            Status::Processing => &mut self.processing,
+            Status::Stitching => &mut self.stitching,
+            Status::Complete => &mut self.complete,
+            Status::Failed => &mut self.failed,
+            Status::Cancelled => &mut self.cancelled,
+        };
+        *count += 1;
+        self.jobs += 1;
+        self.tiles_total += u64::from(entry.plan.tiles());
+        self.tiles_done += u64::from(view::tiles_done(entry, board));
+        self.bytes += entry.kept.result.unwrap_or(0);
+    }
+}
+
+impl Linked for BatchView {
+    fn links(&mut self) -> impl Iterator<Item = &mut String> {
+        let BatchLinks { own, jobs, results } = &mut self.links;
+        [own, jobs].into_iter().chain(results)
+    }
+}
+
+impl BatchLinks {
+    fn of(id: BatchId) -> Self {
+        let own = format!("/api/batches/{id}");
+        Self { jobs: format!("/api/jobs?batch={id}"), results: Some(format!("{own}/results")), own }
+    }
+}
