@@ -25,6 +25,8 @@ pub enum Code {
     TooManyJobs,
     /// Too many uploads are on their way already.
     TooManyUploads,
+    /// Too many previews are being made already.
+    TooManyPreviews,
     /// Nothing more came of an upload.
     Stalled,
     /// The disk has no room for it.
@@ -64,6 +66,7 @@ impl Code {
             Self::Exists => "exists",
             Self::TooManyJobs => "too_many_jobs",
             Self::TooManyUploads => "too_many_uploads",
+            Self::TooManyPreviews => "too_many_previews",
             Self::Stalled => "stalled",
             Self::NoSpace => "no_space",
             Self::Gone => "gone",

@@ -29,6 +29,7 @@ use crate::service::dispatch::{self, Dispatcher, Splits};
 use crate::service::ledger::Ledger;
 use crate::service::outlook::{Outlook, Watch};
 use crate::service::pool::Pool;
+use crate::service::preview::Previews;
 use crate::service::pyramid::Pyramids;
 use crate::service::retention::{self, Holders};
 use crate::service::topics;
@@ -132,6 +133,7 @@ pub struct App {
     pub storage: Arc<dyn Storage>,
     pub ledger: Arc<Ledger>,
     pub pyramids: Pyramids,
+    pub previews: Previews,
     pub server: ServerId,
     pub result_partitions: u32,
     pub health: Health,
@@ -163,6 +165,7 @@ impl App {
         let meters = Meters::default();
         let ledger = Arc::new(Ledger::load(Arc::clone(&storage), meters.clone()).await?);
         let pyramids = Pyramids::new(&config, Arc::clone(&storage));
+        let previews = Previews::new(&config);
         let server = ServerId(unique_id());
         let outlook = Outlook::default();
         Ok(Self {
@@ -172,6 +175,7 @@ impl App {
             storage,
             ledger,
             pyramids,
+            previews,
             server,
             result_partitions,
             health,

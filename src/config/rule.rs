@@ -58,6 +58,7 @@ fn numbers(config: &Config) -> Vec<Rule> {
         Rule::range("limits.decode_memory", limits.decode_memory.get(), 1..=ANY),
         Rule::range("limits.max_tile", limits.max_tile, 1..=ANY),
         Rule::range("limits.max_tiles", limits.max_tiles, 1..=ANY),
+        Rule::range("limits.preview", limits.preview.get(), 1..=ANY),
         Rule::range("limits.uploads", limits.uploads, 1..=MANY),
         Rule::range("worker.threads", config.worker.threads as u64, 0..=1024),
         Rule::range("dispatch.max_tiles_in_flight", dispatch.max_tiles_in_flight, 8..=ANY),

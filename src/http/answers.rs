@@ -53,6 +53,8 @@ problems! {
     Unusable = "422": "The filter chain, or another option, cannot be used.",
     TooManyJobs = "429": "Too many jobs wait already; `Retry-After` says when to try again.",
     TooManyUploads = "503": "Too many uploads are on their way, or a service of the cluster is away; `Retry-After` says when to try again.",
+    NoPreview = "404": "There is no such image, or it is not kept any more.",
+    TooManyPreviews = "503": "Too many previews are being made, or a service of the cluster is away; `Retry-After` says when to try again.",
     NoSpace = "507": "The disk is full, or about to be.",
 }
 

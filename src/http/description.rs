@@ -12,7 +12,9 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 use super::answers::Foreign;
 use super::error::Problem;
 use super::forwarded::Forwarded;
-use super::{archive, batch, download, events, limits, metrics, mosaic, pyramid, routes, upload};
+use super::{
+    archive, batch, download, events, limits, metrics, mosaic, previews, pyramid, routes, upload,
+};
 use crate::raster::encode::OutputFormat;
 
 /// The description as a whole. A handler that is missing here fails a test.
@@ -26,6 +28,7 @@ use crate::raster::encode::OutputFormat;
     tags(
         (name = "jobs", description = "Images to filter, from upload to result."),
         (name = "batches", description = "Jobs that were sent together."),
+        (name = "previews", description = "Parts of results before there is a job."),
         (name = "images", description = "What a job reads and makes, whole and in small."),
         (name = "fleet", description = "What runs, what is under way, and what can be asked for."),
         (name = "health", description = "For those who watch the server."),
@@ -34,7 +37,8 @@ use crate::raster::encode::OutputFormat;
         upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
         download::result, download::original, mosaic::thumbnail,
         batch::show, batch::results, batch::cancel, batch::remove, limits::show,
-        mosaic::mosaic, mosaic::tiles, pyramid::show, pyramid::tile, events::stream,
+        mosaic::mosaic, mosaic::tiles, pyramid::show, pyramid::tile,
+        previews::create, previews::show, previews::of_job, events::stream,
         routes::workers, routes::processes, routes::queue,
         routes::list_filters, describe, routes::health, routes::ready, metrics::show,
     ),
@@ -165,6 +169,15 @@ pub struct NewJob {
     /// The batch that the job belongs to: 32 hexadecimal digits that the client has chosen.
     #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
     pub batch: Option<String>,
+}
+
+/// The form that an image for previews comes in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPreview {
+    /// The image, with its file name.
+    #[schema(value_type = String, format = Binary)]
+    pub image: Vec<u8>,
 }
 
 /// What a path with `{id}` takes.

@@ -44,12 +44,16 @@ impl Door {
     /// Lets an upload in, if there is room for its job.
     pub(super) fn upload(&self) -> Result<Uploading, Refusal> {
         let coming = self.job()?;
-        let permit = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
+        Ok(Uploading { _coming: coming, _permit: self.file()? })
+    }
+
+    /// Lets an upload in that is for no job.
+    pub(super) fn file(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
             Refusal::new(Code::TooManyUploads, "too many uploads are on their way; try again soon")
                 .value(format!("{} uploads", self.max_uploads))
                 .limit(format!("{} uploads", self.max_uploads), "limits.uploads")
-        })?;
-        Ok(Uploading { _coming: coming, _permit: permit })
+        })
     }
 
     /// Lets a job in whose image is here.

@@ -165,7 +165,7 @@ fn refusal_status(code: Code) -> StatusCode {
         Code::InvalidFilters | Code::InvalidOption => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Exists => StatusCode::CONFLICT,
         Code::TooManyJobs => StatusCode::TOO_MANY_REQUESTS,
-        Code::TooManyUploads => StatusCode::SERVICE_UNAVAILABLE,
+        Code::TooManyUploads | Code::TooManyPreviews => StatusCode::SERVICE_UNAVAILABLE,
         Code::Stalled => StatusCode::REQUEST_TIMEOUT,
         Code::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
         Code::Gone => StatusCode::GONE,
@@ -177,7 +177,7 @@ fn refusal_status(code: Code) -> StatusCode {
 fn retry_after(code: Code) -> Option<&'static str> {
     match code {
         Code::TooManyJobs => Some("10"),
-        Code::TooManyUploads => Some("2"),
+        Code::TooManyUploads | Code::TooManyPreviews => Some("2"),
         _ => None,
     }
 }

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 
 use super::Api;
 use super::error::ApiError;
-use super::receive::{self, within};
+use super::receive::{self, Limit, within};
 use crate::config::Config;
 use crate::model::batch::BatchId;
 use crate::model::job::JobId;
@@ -107,7 +107,7 @@ async fn text(config: &Config, mut field: Field) -> Result<String> {
 /// Streams the image to its place.
 async fn receive(api: &Api, id: JobId, field: Field) -> Result<Upload> {
     let config = &api.app.config;
-    let limit = config.limits.max_upload.get();
+    let limit = Limit::of_upload(config);
     let name = file_name(&field);
     let staged = api.app.storage.stage_original(id).await?;
     let file = staged.file().try_clone().map_err(ApiError::io)?;
@@ -116,7 +116,7 @@ async fn receive(api: &Api, id: JobId, field: Field) -> Result<Upload> {
 }
 
 /// The name that the client gave, without its directories.
-fn file_name(field: &Field) -> String {
+pub(super) fn file_name(field: &Field) -> String {
     let given = field.content_disposition().and_then(|disposition| disposition.get_filename());
     let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = last.chars().filter(|c| !c.is_control()).take(255).collect();

@@ -70,6 +70,7 @@ mod live;
 mod metrics;
 pub mod mosaic;
 pub mod page;
+pub mod previews;
 pub mod pyramid;
 mod receive;
 pub mod routes;

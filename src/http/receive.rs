@@ -19,12 +19,26 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 /// Bytes of a body between two looks at the free space.
 const SPACE_EVERY: u64 = 16 << 20;
 
+/// How many bytes a body may have, and the setting that says so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) bytes: u64,
+    pub(super) setting: &'static str,
+}
+
+impl Limit {
+    /// The limit of the image of a job.
+    pub(super) fn of_upload(config: &Config) -> Self {
+        Self { bytes: config.limits.max_upload.get(), setting: "limits.max_upload" }
+    }
+}
+
 /// Writes a body to a file, which is at its beginning again afterwards. Returns the bytes that it has;
 /// of more than `limit` none is kept. What arrives while the disk is busy waits in the client.
 pub(super) async fn into_file<E: Into<ApiError>>(
     api: &Api,
     file: File,
-    limit: Option<u64>,
+    limit: Option<Limit>,
     body: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<u64> {
     let config = &api.app.config;
@@ -33,7 +47,7 @@ pub(super) async fn into_file<E: Into<ApiError>>(
     let mut body = std::pin::pin!(body);
     while let Some(chunk) = within(config, body.try_next()).await? {
         bytes += chunk.len() as u64;
-        if let Some(limit) = limit.filter(|limit| bytes > *limit) {
+        if let Some(limit) = limit.filter(|limit| bytes > limit.bytes) {
             return Err(too_large(bytes, limit).into());
         }
         if bytes >= look_at {
@@ -66,10 +80,10 @@ fn stalled(limit: Seconds) -> Refusal {
         .limit(limit, "limits.upload_idle")
 }
 
-pub(super) fn too_large(bytes: u64, limit: u64) -> Refusal {
+pub(super) fn too_large(bytes: u64, limit: Limit) -> Refusal {
     Refusal::new(Code::TooLarge, "the upload is too large")
         .value(format!("{bytes} bytes or more"))
-        .limit(format!("{limit} bytes"), "limits.max_upload")
+        .limit(format!("{} bytes", limit.bytes), limit.setting)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -12,7 +12,8 @@ use super::filters::{self, FilterView};
 use super::forwarded::Forwarded;
 use super::view::{self, JobView, QueueView};
 use super::{
-    Api, batch, description, download, events, form, limits, metrics, mosaic, page, pyramid, upload,
+    Api, batch, description, download, events, form, limits, metrics, mosaic, page, previews,
+    pyramid, upload,
 };
 use crate::causes;
 use crate::model::event::Look;
@@ -64,6 +65,9 @@ pub fn configure(routes: &mut web::ServiceConfig) {
                 )
                 .service(at("/batches/{id}/cancel", "POST").route(web::post().to(batch::cancel)))
                 .service(read_at("/batches/{id}/results").route(read().to(batch::results)))
+                .service(read_at("/jobs/{id}/preview").route(read().to(previews::of_job)))
+                .service(at("/previews", "POST").route(web::post().to(previews::create)))
+                .service(read_at("/previews/{id}").route(read().to(previews::show)))
                 .service(at("/events", "GET").route(web::get().to(events::stream)))
                 .service(read_at("/workers").route(read().to(workers)))
                 .service(read_at("/processes").route(read().to(processes)))

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::form::{self, Upload};
 use super::forwarded::Forwarded;
 use super::heads::Heads;
-use super::receive;
+use super::receive::{self, Limit};
 use super::view::{self, JobView};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
@@ -56,7 +56,7 @@ pub async fn create(
 ) -> Result<HttpResponse> {
     let _coming = api.door.upload()?;
     let length = content_length(request.headers());
-    refuse_large(length, api.app.config.limits.max_upload.get())?;
+    refuse_large(length, Limit::of_upload(&api.app.config))?;
     blocking(&api, move |space| space.check_upload(length.unwrap_or(0))).await??;
     let id = JobId::generate();
     let body = Multipart::new(request.headers(), Heads::new(&request, body));
@@ -114,14 +114,14 @@ fn created(view: &JobView) -> HttpResponse {
     HttpResponse::Created().insert_header((LOCATION, view.links.own.clone())).json(view)
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Refuses by the header what the body would be refused for, before it is sent.
-fn refuse_large(length: Option<u64>, limit: u64) -> Result<()> {
+pub(super) fn refuse_large(length: Option<u64>, limit: Limit) -> Result<()> {
     match length {
-        Some(length) if length > limit.saturating_add(MAX_OVERHEAD) => {
+        Some(length) if length > limit.bytes.saturating_add(MAX_OVERHEAD) => {
             Err(receive::too_large(length, limit).into())
         }
         _ => Ok(()),
@@ -144,7 +144,7 @@ async fn admit(
 }
 
 /// Reads the header of an image.
-async fn read(api: &Api, image: File, name: String, bytes: u64) -> Result<Candidate> {
+pub(super) async fn read(api: &Api, image: File, name: String, bytes: u64) -> Result<Candidate> {
     let config = Arc::clone(&api.app.config);
     let reading = move || Candidate::read(name, bytes, BufReader::new(image), &config);
     Ok(web::block(reading).await.map_err(ApiError::internal)??)
@@ -171,7 +171,7 @@ async fn check_space(api: &Api, plan: Plan) -> Result<Plan> {
 }
 
 /// Runs what looks at the disks where blocking is allowed.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     api: &Api,
     look: impl FnOnce(&Space) -> T + Send + 'static,
 ) -> Result<T> {

@@ -17,6 +17,7 @@ use crate::raster::decode::{Container, Wanted};
 use crate::raster::encode::OutputOptions;
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Region, Size};
+use crate::raster::metadata::Metadata;
 use crate::raster::pixels::PixelFormat;
 
 /// A job's name for ever: 32 hexadecimal digits that sort by creation time.
@@ -164,6 +165,16 @@ impl Plan {
     #[must_use]
     pub fn window(&self, index: u32) -> Region {
         self.grid().region(index).grow(self.filters.radius(), self.size)
+    }
+
+    /// What the result says beside its pixels, as far as its format and `output.metadata` let it, of an original that
+    /// says `original`.
+    #[must_use]
+    pub fn result_metadata(&self, original: Metadata) -> Metadata {
+        match self.space {
+            Space::Stored => original,
+            Space::Srgb => original.without_profile(),
+        }
     }
 
     /// SHA-256 over the plan without its batch, on which no pixel depends: two canvases belong together only if this

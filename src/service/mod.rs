@@ -10,10 +10,12 @@
 //! The others keep it going:
 //!
 //! * [`ledger`]: what a server knows of its jobs.
+//! * `memory`: what decoding takes.
 //! * [`monitor`]: heartbeats become a view of the fleet.
 //! * [`outlook`]: what is wrong with a cluster, seen before somebody asks.
 //! * [`pool`]: the threads that compute.
 //! * [`presence`]: says that a process runs.
+//! * [`preview`]: parts of results that jobs would have.
 //! * [`pyramid`]: originals and results in ever smaller copies, for those who look at them.
 //! * [`retention`]: how long the files of jobs that have ended are kept.
 //! * [`topics`]: which topics a cluster needs, and how they have to be.
@@ -28,11 +30,13 @@ pub mod dispatch;
 mod example;
 mod keep;
 pub mod ledger;
+mod memory;
 pub mod mill;
 pub mod monitor;
 pub mod outlook;
 pub mod pool;
 pub mod presence;
+pub mod preview;
 pub mod pyramid;
 pub mod retention;
 mod scratch;

@@ -66,6 +66,11 @@ impl Space {
         check(free(&self.data).ok(), bytes, self.floor, "data_dir")
     }
 
+    /// Refuses an upload to the scratch disk for which there is no room. Blocks on the disk.
+    pub fn check_scratch(&self, bytes: u64) -> Result<(), Refusal> {
+        check(free(&self.scratch).ok(), bytes, self.floor, "scratch_dir")
+    }
+
     /// Refuses a job for whose scratch files there is no room. Blocks on the disk.
     pub fn check_job(&self, plan: &Plan) -> Result<(), Refusal> {
         let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;

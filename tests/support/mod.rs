@@ -312,6 +312,15 @@ impl Server {
 
     /// The same to a server that may end before it has answered.
     pub fn send(&self, image: &Path, fields: &[(&str, &str)]) -> Answer {
+        self.send_to("/api/jobs", image, fields)
+    }
+
+    /// Uploads a file for previews. Returns status and JSON of the answer.
+    pub fn submit_for_previews(&self, image: &Path) -> (u16, Value) {
+        answer(self.send_to("/api/previews", image, &[]))
+    }
+
+    fn send_to(&self, path: &str, image: &Path, fields: &[(&str, &str)]) -> Answer {
         let bytes = std::fs::read(image).unwrap();
         let name = image.file_name().unwrap().to_str().unwrap();
         let image = Part::bytes(&bytes).file_name(name).mime_str("image/*").unwrap();
@@ -319,7 +328,7 @@ impl Server {
         for (name, value) in fields {
             form = form.text(name, value);
         }
-        agent().post(self.url("/api/jobs")).send(form)
+        agent().post(self.url(path)).send(form)
     }
 
     /// Uploads a file that must be accepted. Returns the id of the job.

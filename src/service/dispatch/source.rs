@@ -22,6 +22,7 @@ use crate::raster::source::{Raster, Rows, Source};
 use crate::refusal::Refusal;
 use crate::service::admit;
 use crate::service::keep::{Keep, Kept};
+use crate::service::memory::Memory;
 use crate::storage::{Storage, StorageError};
 
 /// What the dispatcher hears of an image that is being decoded.
@@ -47,20 +48,18 @@ pub(super) struct Decoder {
     keep: Keep,
     places: Arc<Semaphore>,
     count: u32,
-    memory: Arc<Semaphore>,
+    memory: Memory,
 }
 
 /// How long to wait before the storage is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// One permit of memory.
-const MEBIBYTE: u64 = 1 << 20;
 
 impl Decoder {
     /// Decodes what is in `storage`; what memory has no room for is kept in `scratch`.
     pub(super) fn new(storage: Arc<dyn Storage>, config: &Config, scratch: PathBuf) -> Self {
         let (limits, count) = (admit::decode_limits(config), config.jobs.active);
         let places = Arc::new(Semaphore::new(count as usize));
-        let memory = Arc::new(Semaphore::new(mebibytes(limits.max_bytes) as usize));
+        let memory = Memory::new(limits.max_bytes);
         let keep = Keep::new(config.dispatch.image_memory.get(), scratch);
         Self { storage, limits, keep, places, count, memory }
     }
@@ -147,7 +146,7 @@ impl Decoder {
             return Err(Failure::of_image("the original is not the image that was accepted"));
         }
         // More than there is in all was refused at the door.
-        let _memory = self.memory.acquire_many(mebibytes(header.memory)).await;
+        let _memory = self.memory.take(header.memory).await;
         let kept = self.keep.place(header.stored_size(), plan.format);
         let kept = Arc::new(kept.map_err(|error| unkept(&error))?);
         let source = Source::new(Arc::clone(&kept) as Arc<dyn Raster>, header.orientation);
@@ -215,11 +214,6 @@ async fn caught<T: Send + 'static>(
         }
         Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder gave up")),
     }
-}
-
-/// Whole mebibytes, at least one, as many as a semaphore can count.
-fn mebibytes(bytes: u64) -> u32 {
-    u32::try_from(bytes.div_ceil(MEBIBYTE)).unwrap_or(u32::MAX).clamp(1, 1 << 28)
 }
 
 fn unreadable(error: &StorageError) -> Failure {

@@ -14,7 +14,6 @@ use tracing::warn;
 use super::BACK_OFF;
 use super::mosaic::Painter;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
-use crate::raster::colour::Space;
 use crate::raster::encode::{EncodedBand, Encoder};
 use crate::raster::metadata::{Metadata, Policy};
 use crate::service::PortError;
@@ -182,10 +181,7 @@ impl Finish {
             Err(StorageError::NotFound(..)) => Metadata::default(),
             read => read?,
         };
-        Ok(match self.plan.space {
-            Space::Stored => metadata,
-            Space::Srgb => metadata.without_profile(),
-        })
+        Ok(self.plan.result_metadata(metadata))
     }
 
     async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {

@@ -1,0 +1,234 @@
+//! Parts of results that jobs would have: of an image that is uploaded for that, or of a job's original.
+
+use actix_multipart::{Field, Multipart};
+use actix_web::http::header::{self, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::TryStreamExt;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::answers::{
+    Gone, Internal, Malformed, NoPreview, NoSpace, NotFound, Stalled, TooLarge, TooManyPreviews,
+    TooManyUploads, Unsupported, Unusable,
+};
+use super::description::{NewPreview, OneJob};
+use super::error::ApiError;
+use super::form;
+use super::forwarded::{Forwarded, Linked};
+use super::heads::Heads;
+use super::receive::{self, Limit, within};
+use super::upload;
+use crate::model::job::JobId;
+use crate::raster::decode::Container;
+use crate::raster::encode::OutputFormat;
+use crate::service::admit::Wishes;
+use crate::service::preview::{IDLE, Part, Picture, Undrawn};
+
+type Result<T, E = ApiError> = std::result::Result<T, E>;
+/// A query that may not be one.
+type Given<T> = Result<web::Query<T>, actix_web::Error>;
+
+/// An image that is kept for previews.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewView {
+    /// Names the image as long as it is kept.
+    id: String,
+    /// Its file name, as it was uploaded.
+    name: String,
+    /// Width of the image in pixels, upright.
+    width: u32,
+    /// Height of the image in pixels, upright.
+    height: u32,
+    /// Format of the file.
+    #[schema(value_type = String)]
+    format: Container,
+    /// Until when it is kept if no preview is fetched, and if not too many others come.
+    expires_at: Timestamp,
+    /// Where else to look.
+    links: PreviewLinks,
+}
+
+/// Where to look.
+#[derive(Debug, Serialize, ToSchema)]
+struct PreviewLinks {
+    /// Path of its previews.
+    #[serde(rename = "self")]
+    own: String,
+}
+
+impl Linked for PreviewView {
+    fn links(&mut self) -> impl Iterator<Item = &mut String> {
+        [&mut self.links.own].into_iter()
+    }
+}
+
+/// The result that is meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Through {
+    /// The filter chain, such as `blur:2.5,invert`. Without one, the image itself is shown.
+    #[serde(default)]
+    #[param(required = false)]
+    filters: String,
+    /// Format of the result; that of the image if left out, PNG where it cannot be written.
+    #[param(inline)]
+    format: Option<OutputFormat>,
+    /// Quality of a JPEG.
+    #[param(minimum = 1, maximum = 100)]
+    quality: Option<u8>,
+}
+
+/// What a path with the `{id}` of a preview takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "the handlers take it as a plain string")]
+pub struct OnePreview {
+    /// The image.
+    id: String,
+}
+
+/// Keeps an image for some minutes, so that parts of it can be seen through filters before a job is created.
+#[utoipa::path(
+    post,
+    path = "/api/previews",
+    operation_id = "create_preview",
+    tag = "previews",
+    request_body(content = NewPreview, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "The image is kept.", body = PreviewView,
+         headers(("location" = String, description = "Path of its previews."))),
+        Malformed, Stalled, TooLarge, Unsupported, Internal, TooManyUploads, NoSpace,
+    ),
+)]
+pub(super) async fn create(
+    api: web::Data<Api>,
+    seen: Forwarded,
+    request: HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse> {
+    let _permit = api.door.file()?;
+    let limit = limit(&api);
+    let length = upload::content_length(request.headers());
+    upload::refuse_large(length, limit)?;
+    let wanted = length.unwrap_or(limit.bytes);
+    upload::blocking(&api, move |space| space.check_scratch(wanted)).await??;
+    let body = Multipart::new(request.headers(), Heads::new(&request, body));
+    let view = seen.see(receive(&api, body).await?);
+    Ok(HttpResponse::Created().insert_header((LOCATION, view.links.own.clone())).json(view))
+}
+
+/// A part of the result that a job with this image would have, for a screen.
+#[utoipa::path(
+    get,
+    path = "/api/previews/{id}",
+    operation_id = "get_preview",
+    tag = "previews",
+    params(OnePreview, Through, Part),
+    responses(
+        (status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>),
+        Malformed, NoPreview, TooLarge, Unsupported, Unusable, Internal, TooManyPreviews,
+    ),
+)]
+pub async fn show(
+    api: web::Data<Api>,
+    id: web::Path<String>,
+    filters: Given<Through>,
+    part: Given<Part>,
+) -> Result<HttpResponse> {
+    let (filters, part) = (given(filters)?, given(part)?);
+    let gone = || ApiError::NotFound(format!("image for previews {:?} any more", id.as_str()));
+    let picture = api.app.previews.find(&id).ok_or_else(gone)?;
+    draw(&api, &picture, filters, part).await
+}
+
+/// A part of the result that another job with the image of this one would have, for a screen.
+#[utoipa::path(
+    get,
+    path = "/api/jobs/{id}/preview",
+    operation_id = "get_job_preview",
+    tag = "previews",
+    params(OneJob, Through, Part),
+    responses(
+        (status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>),
+        Malformed, NotFound, Gone, TooLarge, Unsupported, Unusable, Internal, TooManyPreviews,
+    ),
+)]
+pub async fn of_job(
+    api: web::Data<Api>,
+    id: web::Path<String>,
+    filters: Given<Through>,
+    part: Given<Part>,
+) -> Result<HttpResponse> {
+    let (filters, part) = (given(filters)?, given(part)?);
+    let plan = api.find_with_original(&id)?.plan;
+    let original = api.app.storage.open_original(plan.id).await?;
+    let picture = api.app.previews.of_job(&plan, original).await?;
+    draw(&api, &picture, filters, part).await
+}
+
+fn given<T>(query: Given<T>) -> Result<T> {
+    let query = query.map_err(|error| ApiError::Malformed(error.to_string()))?;
+    Ok(query.into_inner())
+}
+
+async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Result<HttpResponse> {
+    let Through { filters, format, quality } = through;
+    let wishes = Wishes { filters: Some(filters), tile_size: None, format, quality, batch: None };
+    let candidate = picture.candidate().clone();
+    let plan = api.admission.plan(JobId::generate(), candidate, &wishes)?;
+    let region = part.within(plan.size)?;
+    let png = api.app.previews.draw(picture, plan, region).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("image/png")
+        .insert_header((header::CACHE_CONTROL, format!("max-age={}", IDLE.as_secs())))
+        .body(png))
+}
+
+fn limit(api: &Api) -> Limit {
+    Limit { bytes: api.app.config.limits.preview.get(), setting: "limits.preview" }
+}
+
+/// Reads a form that has nothing but an image.
+async fn receive(api: &Api, mut body: Multipart) -> Result<PreviewView> {
+    let mut kept = None;
+    while let Some(field) = within(&api.app.config, body.try_next()).await? {
+        match field.name().unwrap_or_default() {
+            "image" if kept.is_none() => kept = Some(receive_image(api, field).await?),
+            "image" => {
+                return Err(ApiError::Malformed("the form has more than one `image`".into()));
+            }
+            name => {
+                let text = format!("the form has a field {name:?}; its only field is `image`");
+                return Err(ApiError::Malformed(text));
+            }
+        }
+    }
+    kept.ok_or_else(|| ApiError::Malformed("the form needs `image`, a file".into()))
+}
+
+async fn receive_image(api: &Api, field: Field) -> Result<PreviewView> {
+    let name = form::file_name(&field);
+    let file = api.app.previews.stage().await.map_err(ApiError::io)?;
+    let copy = file.try_clone().map_err(ApiError::io)?;
+    let bytes = receive::into_file(api, copy, Some(limit(api)), field).await?;
+    let header = file.try_clone().map_err(ApiError::io)?;
+    let candidate = upload::read(api, header, name, bytes).await?;
+    let (name, size) = (candidate.name.clone(), candidate.header.size);
+    let format = candidate.header.container;
+    let expires_at = Timestamp::now() + IDLE;
+    let id = api.app.previews.keep(file, candidate);
+    let links = PreviewLinks { own: format!("/api/previews/{id}") };
+    let (width, height) = (size.width, size.height);
+    Ok(PreviewView { id, name, width, height, format, expires_at, links })
+}
+
+impl From<Undrawn> for ApiError {
+    fn from(error: Undrawn) -> Self {
+        match error {
+            Undrawn::Refused(refusal) => refusal.into(),
+            Undrawn::Io(error) => Self::io(error),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Memory that is shared by those who decode.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// One permit.
+const MEBIBYTE: u64 = 1 << 20;
+
+/// So much memory. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Memory {
+    permits: Arc<Semaphore>,
+    all: u64,
+}
+
+impl Memory {
+    /// `bytes` of memory.
+    pub(super) fn new(bytes: u64) -> Self {
+        Self { permits: Arc::new(Semaphore::new(mebibytes(bytes) as usize)), all: bytes }
+    }
+
+    /// Waits for `bytes` of it, held until the permit is dropped. More than there is in all is all of it.
+    pub(super) async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
+        let permits = Arc::clone(&self.permits);
+        let taken = permits.acquire_many_owned(mebibytes(bytes.min(self.all))).await;
+        taken.expect("the semaphore is never closed")
+    }
+}
+
+/// Whole mebibytes, at least one, as many as a semaphore can count.
+fn mebibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(MEBIBYTE)).unwrap_or(u32::MAX).clamp(1, 1 << 28)
+}

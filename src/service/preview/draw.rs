@@ -1,0 +1,184 @@
+//! The pixels of a preview: filtered, written and read as the result of a job is.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::Undrawn;
+use super::read::{Material, Needed};
+use crate::blocking;
+use crate::model::job::Plan;
+use crate::raster::colour::Space;
+use crate::raster::decode::{self, Colours, Header, Limits, Wanted};
+use crate::raster::encode::{Encoder, OutputFormat};
+use crate::raster::filter::Chain;
+use crate::raster::grid::{Grid, Region, Size};
+use crate::raster::pixels::Pixels;
+use crate::raster::preview;
+use crate::raster::pyramid::eight_bit;
+use crate::refusal::{Code, Refusal};
+
+/// Side of the parts that are filtered side by side, in pixels.
+const PART: u32 = 256;
+/// So much is read around a part at least, in pixels: a radius that grows a little needs no other rows.
+const MARGIN: u32 = 64;
+/// Side of the largest block that JPEG codes as one, in pixels.
+const BLOCK: u32 = 16;
+/// A window is held so often at most: read, filtered from and to, encoded.
+const COPIES: u64 = 4;
+
+/// A part of a result.
+pub(super) struct View {
+    plan: Plan,
+    wanted: Wanted,
+    /// The part that is shown.
+    shown: Region,
+    /// The part that is filtered and encoded.
+    made: Region,
+    /// What is read for it.
+    window: Region,
+    memory: u64,
+}
+
+impl View {
+    /// The view of a region of the result by `plan`, of an image with this `header`.
+    pub(super) fn new(plan: Plan, header: &Header, shown: Region) -> Self {
+        let is_original = plan.filters.is_empty();
+        let made = match plan.output.format {
+            OutputFormat::Jpeg if !is_original => blocks(shown, plan.size),
+            _ => shown,
+        };
+        let window = made.grow(plan.filters.radius().max(MARGIN), plan.size);
+        let wanted = if is_original { for_screen() } else { plan.wanted() };
+        let wanted = plain(header, wanted);
+        let pixels = u64::try_from(header.format_for(wanted).bytes(window.size()));
+        let memory =
+            header.memory.saturating_add(COPIES.saturating_mul(pixels.unwrap_or(u64::MAX)));
+        Self { plan, wanted, shown, made, window, memory }
+    }
+
+    /// Refuses filters that need more pixels a side than `limit` around a part.
+    pub(super) fn check(&self, limit: u32) -> Result<(), Refusal> {
+        let size = self.window.size();
+        if size.width.max(size.height)
+            <= limit.max(self.made.width.max(self.made.height) + 2 * MARGIN)
+        {
+            return Ok(());
+        }
+        let what = "the filters need too much around each pixel for a preview";
+        Err(Refusal::new(Code::TooLarge, what)
+            .value(format!("{size} pixels"))
+            .limit(format!("{limit} pixels a side"), "limits.max_tile"))
+    }
+
+    /// What has to be read.
+    pub(super) fn needed(&self) -> Needed {
+        let Self { wanted, window, .. } = *self;
+        Needed { wanted, window, survey: self.plan.filters.surveys() }
+    }
+
+    /// Bytes of memory that it takes at most.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// A PNG file of it, made on `threads` threads. `turn` is held as long as one of them works.
+    pub(super) async fn draw<T: Send + Sync + 'static>(
+        self,
+        material: Material,
+        threads: usize,
+        turn: Arc<T>,
+    ) -> Result<Vec<u8>, Undrawn> {
+        let filtered = self.filter(&material, threads, &turn).await?;
+        run(&turn, move || {
+            let seen = self.seen(filtered, &material)?;
+            preview::png(&seen).map_err(|error| std::io::Error::other(error).into())
+        })
+        .await
+    }
+
+    async fn filter<T: Send + Sync + 'static>(
+        &self,
+        material: &Material,
+        threads: usize,
+        turn: &Arc<T>,
+    ) -> Result<Pixels, Undrawn> {
+        let chain = match &material.histogram {
+            Some(histogram) => self.plan.filters.informed(histogram),
+            None => self.plan.filters.clone(),
+        };
+        let format = chain.output_format(material.pixels.format());
+        let (chain, image, made) = (Arc::new(chain), self.plan.size, self.made);
+        let parts = Grid::new(made.size(), PART).regions();
+        let filtered: Vec<(Region, Pixels)> = stream::iter(parts)
+            .map(|part| {
+                let keep = Region { x: made.x + part.x, y: made.y + part.y, ..part };
+                let (chain, material) = (Arc::clone(&chain), material.clone());
+                run(turn, move || Ok((part, apply(&chain, &material, keep, image))))
+            })
+            .buffer_unordered(threads)
+            .try_collect()
+            .await?;
+        let mut whole = Pixels::zeroed(made.size(), format);
+        for (part, pixels) in &filtered {
+            whole.paste(part.x, part.y, pixels);
+        }
+        Ok(whole)
+    }
+
+    /// The part as the viewer shows it.
+    fn seen(&self, filtered: Pixels, material: &Material) -> Result<Pixels, Undrawn> {
+        if self.plan.filters.is_empty() {
+            return Ok(eight_bit(filtered));
+        }
+        let metadata = self.plan.result_metadata((*material.colours).clone());
+        let (output, size) = (self.plan.output, filtered.size());
+        let encoder = Encoder::with(output, size, filtered.format(), &metadata);
+        let file = encoder.and_then(|encoder| encoder.encode(&filtered, Cursor::new(Vec::new())));
+        let file = Cursor::new(file.map_err(std::io::Error::other)?.into_inner());
+        let read = decode::decode(file, &Limits::NONE, for_screen())?;
+        Ok(eight_bit(read.window(self.shown.relative_to(self.made))?))
+    }
+}
+
+/// How the viewer reads images: browsers show tiles without a profile as sRGB.
+fn for_screen() -> Wanted {
+    Wanted::from(Colours::All).in_srgb()
+}
+
+/// The same pixels in the simplest words, so that those that were read for other wishes are found again.
+fn plain(header: &Header, wanted: Wanted) -> Wanted {
+    let luma = header.format_for(wanted) != header.format;
+    let space = if header.profile.is_some() { wanted.space } else { Space::Stored };
+    Wanted { colours: if luma { Colours::Luma } else { Colours::All }, space }
+}
+
+/// The region in whole blocks of JPEG, and one around it, whose colours reach into it: so its pixels are those of the
+/// whole image's file.
+fn blocks(region: Region, image: Size) -> Region {
+    let around = region.grow(BLOCK, image);
+    let down = |at: u32| at / BLOCK * BLOCK;
+    let up = |at: u32, end: u32| at.next_multiple_of(BLOCK).min(end);
+    let (x, y) = (down(around.x), down(around.y));
+    let width = up(around.columns().end, image.width) - x;
+    let height = up(around.rows().end, image.height) - y;
+    Region { x, y, width, height }
+}
+
+fn apply(chain: &Chain, material: &Material, keep: Region, image: Size) -> Pixels {
+    chain.apply(&material.pixels, material.window, keep, image)
+}
+
+async fn run<T: Send + 'static, H: Send + Sync + 'static>(
+    turn: &Arc<H>,
+    work: impl FnOnce() -> Result<T, Undrawn> + Send + 'static,
+) -> Result<T, Undrawn> {
+    let held = Arc::clone(turn);
+    let done = blocking::caught(move || {
+        let (done, _held) = (work(), held);
+        done
+    });
+    let panicked = |_| Undrawn::from(std::io::Error::other("a filter gave up"));
+    done.await.map_err(panicked)?
+}
