@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use futures_util::TryStreamExt;
+use indicatif::HumanBytes;
 
 use super::Api;
 use super::error::ApiError;
@@ -18,6 +19,8 @@ use crate::storage::Staged;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
+/// The fields that say what is to be done with the image.
+const WISHES: [&str; 5] = ["filters", "tile_size", "format", "quality", "batch"];
 /// The longest text that a field beside the image may have, in bytes.
 const MAX_FIELD: usize = 16 * 1024;
 
@@ -48,6 +51,8 @@ pub(super) async fn read(api: &Api, id: JobId, mut body: Multipart) -> Result<Fo
             }
             "image" => form.image = Some(receive(api, id, field).await?),
             "from" => form.from = Some(text(config, field).await?),
+            // Before it is read: it may be a large file under a wrong name.
+            _ if !WISHES.contains(&name.as_str()) => return Err(unknown(&name)),
             _ => {
                 wish(&mut form.wishes, &name, &text(config, field).await?)?;
                 admit::check(&form.wishes, config)?;
@@ -64,13 +69,17 @@ fn wish(wishes: &mut Wishes, name: &str, value: &str) -> Result<()> {
         "format" => wishes.format = Some(option(name, value)?),
         "quality" => wishes.quality = Some(option(name, value)?),
         "batch" => wishes.batch = Some(batch(value)?),
-        _ => {
-            let known = "image, from, filters, tile_size, format, quality and batch";
-            let text = format!("the form has a field {name:?}; the fields are {known}");
-            return Err(ApiError::Malformed(text));
-        }
+        _ => return Err(unknown(name)),
     }
     Ok(())
+}
+
+fn unknown(name: &str) -> ApiError {
+    let known = WISHES.join(", ");
+    let text = format!(
+        "the form has a field {name:?}; the fields are image, which is the file, or from, and {known}"
+    );
+    ApiError::Malformed(text)
 }
 
 impl From<MultipartError> for ApiError {
@@ -97,7 +106,7 @@ async fn text(config: &Config, mut field: Field) -> Result<String> {
     while let Some(chunk) = within(config, field.try_next()).await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MAX_FIELD {
-            let what = format!("`{name}` is longer than {MAX_FIELD} bytes");
+            let what = format!("`{name}` is longer than {}", HumanBytes(MAX_FIELD as u64));
             return Err(Refusal::new(Code::TooLarge, what).into());
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::web;
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
+use indicatif::HumanBytes;
 use tokio::time::timeout;
 
 use super::Api;
@@ -82,8 +83,8 @@ fn stalled(limit: Seconds) -> Refusal {
 
 pub(super) fn too_large(bytes: u64, limit: Limit) -> Refusal {
     Refusal::new(Code::TooLarge, "the upload is too large")
-        .value(format!("{bytes} bytes or more"))
-        .limit(format!("{} bytes", limit.bytes), limit.setting)
+        .value(format!("{} or more", HumanBytes(bytes)))
+        .limit(HumanBytes(limit.bytes), limit.setting)
 }
 
 async fn blocking<T: Send + 'static>(
