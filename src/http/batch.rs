@@ -86,7 +86,9 @@ pub struct OneBatch {
     id: String,
 }
 
-/// The jobs of a batch, counted: what they are together.
+/// A batch as it is now.
+///
+/// Its jobs are counted by status. A batch exists as long as it has a job.
 #[utoipa::path(
     get,
     path = "/api/batches/{id}",
@@ -103,7 +105,10 @@ pub(super) async fn show(
     Ok(web::Json(seen.see(look(&api, parse(&id)?).await?)))
 }
 
-/// The results of a batch as one ZIP archive, as far as they are complete and kept.
+/// The results of a batch as one ZIP archive.
+///
+/// The archive has the results that are complete and kept. It is made while it is sent: if a result cannot be read, the
+/// connection breaks off before the announced length.
 #[utoipa::path(
     get,
     path = "/api/batches/{id}/results",
@@ -143,7 +148,9 @@ fn file_name(first: Timestamp) -> String {
     format!("tilemill-{}.zip", first.strftime("%Y-%m-%d-%H%M%S"))
 }
 
-/// Cancels the jobs of a batch that have not ended. Their records stay.
+/// Cancels the jobs of a batch that have not ended.
+///
+/// They stay listed, with the status `cancelled`.
 #[utoipa::path(
     post,
     path = "/api/batches/{id}/cancel",
@@ -163,7 +170,9 @@ pub(super) async fn cancel(
     Ok(web::Json(seen.see(look(&api, batch).await?)))
 }
 
-/// Removes all jobs of a batch and their images, after cancelling those that run. A batch without jobs is gone already.
+/// Removes all jobs of a batch and their images.
+///
+/// Jobs that have not ended are cancelled first. A batch without jobs is gone already.
 #[utoipa::path(
     delete,
     path = "/api/batches/{id}",
@@ -198,7 +207,7 @@ async fn to_the_end(work: impl Future<Output = Result<()>> + Send + 'static) -> 
     tokio::spawn(work).await.map_err(ApiError::internal)?
 }
 
-/// Cancels what has not ended, those that wait before those in work.
+/// Cancels the jobs that have not ended, newest first: those that wait before those in work.
 async fn cancel_all(api: &web::Data<Api>, batch: BatchId) -> Result<()> {
     let jobs = api.app.ledger.batch(batch).into_iter().rev();
     let open = jobs.filter(|entry| entry.outcome.is_none()).collect();
@@ -207,7 +216,7 @@ async fn cancel_all(api: &web::Data<Api>, batch: BatchId) -> Result<()> {
 
 async fn cancel_job(api: &Api, job: JobId) -> Result<()> {
     match api.app.ledger.conclude(job, Outcome::cancelled()).await {
-        // Somebody has removed it meanwhile.
+        // It was removed meanwhile.
         Err(StorageError::NotFound(..)) => return Ok(()),
         Err(error) => return Err(error.into()),
         Ok(_) => {}
@@ -216,7 +225,7 @@ async fn cancel_job(api: &Api, job: JobId) -> Result<()> {
     Ok(())
 }
 
-/// Does the same with all of these jobs: one that gives trouble keeps no other from its turn.
+/// Runs `act` for each job, also when it fails for another.
 async fn each<F: Future<Output = Result<()>> + Send>(
     api: &web::Data<Api>,
     jobs: Vec<Entry>,
@@ -230,7 +239,7 @@ async fn each<F: Future<Output = Result<()>> + Send>(
 async fn look(api: &Api, batch: BatchId) -> Result<BatchView> {
     let open = api.app.ledger.batch(batch);
     let boards = boards(&api.app, open.iter().filter(|entry| entry.outcome.is_none())).await?;
-    // Again: a job that ended meanwhile has no board, and an outcome.
+    // Read again: a job that ended meanwhile has lost its board, but has an outcome by now.
     let jobs = api.app.ledger.batch(batch);
     let view = BatchView::of(batch, &jobs, &boards);
     view.ok_or_else(|| unknown(&batch.to_string()))
@@ -242,7 +251,7 @@ async fn boards(
     open: impl Iterator<Item = &Entry>,
 ) -> Result<BTreeMap<JobId, Arc<Board>>, PortError> {
     let mut jobs: BTreeSet<JobId> = open.map(|entry| entry.plan.id).collect();
-    // What was seen last costs nothing.
+    // Boards that were seen last are in memory, and cost nothing to ask for.
     if !jobs.is_empty() && app.outlook.state().is_none() {
         let active = app.state.active().await?;
         jobs = active.iter().map(|job| job.id).filter(|job| jobs.contains(job)).collect();

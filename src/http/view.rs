@@ -455,7 +455,7 @@ pub(super) fn tiles_done(entry: &Entry, board: Option<&Board>) -> u32 {
     }
 }
 
-/// What is told of the splitting of a job in work: of one whose tiles are all there, nobody may have had to decode anything.
+/// How much of the image of a job in work is decoded. After a restart all tiles may be there without it.
 fn split_of(entry: &Entry, board: Option<&Board>, decoded: Option<f64>) -> Option<f64> {
     match status(entry, board) {
         Status::Queued | Status::Processing => decoded,

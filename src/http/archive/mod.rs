@@ -1,4 +1,4 @@
-//! Results of several jobs as one archive, made while it is sent: it is nowhere as a whole.
+//! The results of several jobs as one archive, which is made while it is sent, and stored nowhere.
 //!
 //! * `name`: what its files are called.
 //! * `zip`: the format.
@@ -79,7 +79,7 @@ struct Open {
 }
 
 impl Writer {
-    /// The next bytes, and who writes those behind them.
+    /// The next bytes, and the writer of those behind them.
     async fn step(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
         let next = self.next().await.inspect_err(|error| {
             warn!(error = error as &dyn std::error::Error, "an archive broke off");

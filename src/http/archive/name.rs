@@ -1,4 +1,4 @@
-//! Names of which no two are the same, as they are within one archive.
+//! The names of files within one archive, of which no two are the same.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,7 @@ impl Names {
         loop {
             *copies += 1;
             let name = download::result_name(plan, *copies);
-            // Long names are cut, and may become the same only then.
+            // Long names are cut, which may make two of them the same.
             if self.given.insert(name.to_lowercase()) {
                 return name;
             }

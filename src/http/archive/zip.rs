@@ -1,12 +1,11 @@
-//! The ZIP format (PKWARE APPNOTE 6.3), as much of it as an archive needs that is written front to back and not compressed.
+//! The ZIP format (PKWARE APPNOTE 6.3), as far as an archive needs it that is written front to back without compression.
 //!
-//! Files are deflated in blocks of the kind that deflate calls stored. A checksum that is known only at the end of a file
-//! stands behind it, and where that is, a program that reads front to back learns from deflate alone: many refuse it
-//! behind files that ZIP itself calls stored (Java's `ZipInputStream`, `commons-compress`, `SharpZipLib`). All lengths are
-//! known beforehand all the same.
+//! A checksum is known only when its file has been read, so it follows the file in a data descriptor. A program that reads
+//! front to back finds that only where the compressed data say themselves where they end: many refuse a descriptor behind
+//! the method *stored* (Java's `ZipInputStream`, `commons-compress`, `SharpZipLib`). So the method is *deflate*, with
+//! nothing but stored blocks: 5 bytes more for each 64 KiB, and every length is known before a file is read.
 //!
-//! The crates that could do this (`zip`, `async_zip`) write into a writer of their caller's and do not tell how long an
-//! archive will be.
+//! The crates `zip` and `async_zip` pull the bytes through a writer, and cannot tell the length of an archive beforehand.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -288,7 +287,7 @@ mod tests {
         bytes[at..at + length].iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
     }
 
-    /// What stands in an archive for one who reads it front to back, and does not know its directory.
+    /// The files of an archive as a program finds them that reads it front to back, without the directory.
     fn streamed(mut rest: &[u8]) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         while number(rest, 0, 4) == LOCAL_HEADER as usize {
@@ -323,7 +322,7 @@ mod tests {
         }
     }
 
-    /// What Python, which knows nothing of us, says of an archive; nothing where there is no Python.
+    /// What Python's reader prints of an archive; `None` where there is no Python.
     fn python(file: &File, script: &str) -> Option<String> {
         let head = "import sys, zipfile; z = zipfile.ZipFile(sys.stdin.buffer); ";
         let mut command = Command::new("python3");
@@ -356,7 +355,7 @@ mod tests {
         let (mut archive, mut file) = (Archive::default(), tempfile::tempfile().unwrap());
         for member in &large {
             file.write_all(&archive.begin(member)).unwrap();
-            // Nobody reads it: it need not take room.
+            // A hole in the file: it is not read.
             file.seek(SeekFrom::Current(member.packed().try_into().unwrap())).unwrap();
             file.write_all(&archive.end(member, 7)).unwrap();
         }
@@ -379,7 +378,7 @@ mod tests {
     #[test]
     fn times_are_told_as_dos_had_them() {
         let time = |text: &str| dos_time(text.parse().unwrap());
-        assert_eq!(time("2024-02-29T23:59:58Z"), [0b10111_111011_11101, 0b101100_0010_11101]);
+        assert_eq!(time("2024-02-29T23:59:58Z"), [0b1011_1111_0111_1101, 0b101_1000_0101_1101]);
         assert_eq!(time("1970-01-01T00:00:00Z"), [0, 1 << 5 | 1]);
     }
 }

@@ -81,7 +81,7 @@ impl Active {
         }
     }
 
-    /// Tells those who watch how much of the image is decoded, from its first rows on.
+    /// Tells how much of the image is decoded, from its first rows on.
     pub(super) fn tell_split(&self) {
         let fraction = self.image.source().map(Source::fraction);
         self.split.tell(fraction.filter(|fraction| *fraction > 0.0));

@@ -7,7 +7,7 @@
 //! * `send`: which tiles are sent next.
 //! * `resting`: partitions that take nothing for now.
 //! * `source`: decoding of its original.
-//! * `split`: how much of it is decoded, for those who watch.
+//! * `split`: how much of it is decoded, as the API tells it.
 //! * `news`: which jobs to look at.
 //! * `age`: jobs that have not ended in time.
 //!

@@ -1,4 +1,4 @@
-//! How much of each original is decoded, for those who watch.
+//! How much of each original is decoded, as the API tells it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::model::job::JobId;
 
-/// The finest step that is told.
+/// Fractions are told in thousandths.
 const STEPS: f64 = 1000.0;
 
 /// The jobs whose originals are being decoded, or are; copies are the same.
@@ -27,7 +27,7 @@ impl Splits {
         self.fractions().get(&job).copied()
     }
 
-    /// Waits until one has changed since the last time. One may wait at a time.
+    /// Waits until one has changed since the last call returned. Only one task may wait.
     pub async fn moved(&self) {
         self.0.moved.notified().await;
     }
@@ -49,7 +49,7 @@ impl Split {
         Self { job, splits }
     }
 
-    /// Tells how much is decoded, if that is known by now.
+    /// Sets the fraction that is decoded, if it is known by now.
     pub(super) fn tell(&self, fraction: Option<f64>) {
         let Some(fraction) = fraction.map(|fraction| (fraction * STEPS).floor() / STEPS) else {
             return;
