@@ -217,7 +217,7 @@ impl Fake {
     }
 }
 
-/// Reads a whole request. Returns method and path, and the credentials if there are some.
+/// Reads a whole request. Returns method and path, and the credentials or what it expects if there is such a header.
 fn read_request(stream: &mut TcpStream) -> String {
     let mut reader = BufReader::new(stream);
     let mut head = Vec::new();
@@ -231,9 +231,10 @@ fn read_request(stream: &mut TcpStream) -> String {
     let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
     let length: u64 = length.map_or(0, |length| length.parse().unwrap());
     std::io::copy(&mut reader.take(length), &mut std::io::sink()).unwrap();
-    let credentials = head.iter().find_map(|line| line.strip_prefix("authorization:"));
+    let value = |name| head.iter().find_map(|line| line.strip_prefix(name));
+    let more = value("authorization:").or_else(|| value("expect:"));
     let line = head.first().map_or(String::new(), |line| line.replace(" http/1.1", ""));
-    line + credentials.unwrap_or_default()
+    line + more.unwrap_or_default()
 }
 
 fn ok(kind: &str, body: &str) -> Vec<u8> {
@@ -279,7 +280,7 @@ fn a_busy_server_restarts_a_broken_stream_and_half_a_result_are_overcome() {
             ("post /api/jobs", 0) | ("the job", 1) => busy(),
             // Nobody answers, as during a restart, or a proxy does.
             ("post /api/jobs", 1) | ("the job", 0) => Vec::new(),
-            ("post /api/jobs", 2) => answer("502 Bad Gateway", "text/html", "", "<p>"),
+            ("post /api/jobs 100-continue", _) => answer("502 Bad Gateway", "text/html", "", "<p>"),
             ("post /api/jobs", _) => answer("201 Created", "application/json", "", &job("queued")),
             ("the job", _) => json(&job("complete")),
             (other, before) if other.ends_with("/result") => {
@@ -312,6 +313,22 @@ fn what_a_proxy_refuses_is_not_sent_again() {
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
     let words = "a.png: the proxy in front of the server refuses an upload of this size";
     assert!(text(&ran.stderr).contains(words), "{ran:?}");
+}
+
+#[test]
+fn an_upload_that_broke_off_asks_whether_it_may_come() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a.png"), "an image").unwrap();
+    let fake = Fake::start(|request, _| match request {
+        "get /healthz" => ok("text/plain", "ok\n"),
+        "post /api/jobs 100-continue" => {
+            answer("413 Content Too Large", "text/html", "server: nginx/1.22.1\r\n", "<p>")
+        }
+        _ => Vec::new(),
+    });
+    let ran = submit(directory.path(), &fake.url(), &["a.png"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    assert!(text(&ran.stderr).contains("(nginx) refuses an upload of this size"), "{ran:?}");
 }
 
 #[test]

@@ -35,8 +35,16 @@ mod trouble;
 const GREETING: Duration = Duration::from_secs(10);
 /// How long a server may be silent. Event streams carry a sign of life every 10 seconds.
 const SILENCE: Duration = Duration::from_mins(1);
-/// An upload of more bytes asks first whether it may come: what a proxy refuses by its size it does not read.
-const LARGE: u64 = 1 << 20;
+
+/// When the body of an upload is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// With its head.
+    AtOnce,
+    /// When the other side has said that it may come, or says nothing. What a proxy refuses by its size it does not
+    /// read to the end, and its answer may be lost. Caddy 2.6 allows it in a way that the library does not read.
+    WhenAllowed,
+}
 
 /// Speaks to one server. Clones share its connections.
 #[derive(Clone)]
@@ -119,13 +127,13 @@ impl Client {
     }
 
     /// Uploads an image.
-    pub(super) fn upload(&self, form: &mut Form) -> Result<Job> {
+    pub(super) fn upload(&self, form: &mut Form, sending: Sending) -> Result<Job> {
         let mut request = self.known(self.agent.post(self.address.path("/api/jobs")));
         request = request.header(header::CONTENT_TYPE, form.content_type());
         if let Some(length) = form.length() {
             request = request.header(header::CONTENT_LENGTH, length.to_string());
         }
-        if form.length().is_none_or(|length| length > LARGE) {
+        if sending == Sending::WhenAllowed {
             request = request.header(header::EXPECT, "100-continue");
         }
         let sent = request.send(SendBody::from_reader(form));

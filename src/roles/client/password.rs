@@ -14,12 +14,13 @@ const TERMINAL: &str = "/dev/tty";
 
 /// Asks for the password of a user.
 pub(super) async fn ask(name: &str, server: &str) -> anyhow::Result<String> {
-    let terminal = File::options().read(true).write(true).open(TERMINAL).with_context(|| {
-        format!(
-            "no password of {name} is given, and there is no terminal to ask for it; use \
+    let terminal =
+        File::options().read(true).write(true).open(TERMINAL).ok().with_context(|| {
+            format!(
+                "no password of {name} is given, and there is no terminal to ask for it; use \
              --user {name}:PASSWORD or --netrc"
-        )
-    })?;
+            )
+        })?;
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let silent = Silent::make(terminal).context("ask for a password")?;
     let mut said = silent.terminal.try_clone()?;

@@ -76,7 +76,7 @@ mod tests {
             (413, "", false, "server refuses an upload of this size: raise its limit"),
             (401, "nginx", false, "--user, --netrc or TILEMILL_TOKEN"),
             (401, "nginx", true, "does not accept"),
-            (502, "\u{1b}[2J", false, "server cannot reach it (status 502)"),
+            (502, "(none)", false, "server cannot reach it (status 502)"),
             (418, "teapot", false, "(teapot) answered with status 418"),
         ] {
             let response = Response::builder().status(status).header("server", server.as_bytes());

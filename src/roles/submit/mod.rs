@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use self::plan::{Destination, Errand, Errands};
 use self::progress::Progress;
-use super::client::{Client, Form, Job, Result, Trouble, credentials};
+use super::client::{Client, Form, Job, Result, Sending, Trouble, credentials};
 use super::outputs::Existing;
 use super::progress::Overall;
 use super::report::{End, Lines, Made, Report};
@@ -151,7 +151,9 @@ impl Submission {
         loop {
             let source = errand.open().map_err(|error| Trouble::Here("open it".into(), error))?;
             let mut form = Form::new(&self.fields(errand), progress.uploading(source));
-            match self.blocking(move |client| client.upload(&mut form)).await {
+            // One try asks first: if a proxy refuses it, that is the answer that can be read.
+            let sending = if broken == 1 { Sending::WhenAllowed } else { Sending::AtOnce };
+            match self.blocking(move |client| client.upload(&mut form, sending)).await {
                 Err(Trouble::Busy { detail, after }) if !errand.reads_stream() => {
                     let pause = after.clamp(PAUSE, LONGEST_WAIT);
                     let (image, seconds) = (errand.input.display(), pause.as_secs());
