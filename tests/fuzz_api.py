@@ -21,4 +21,6 @@ def map_body(context, body):
     if choice % 4 == 0:
         return body
     image, chain = IMAGES[choice % len(IMAGES)], CHAINS[choice % len(CHAINS)]
+    if context.operation.path == "/api/previews":
+        return {"image": image}
     return {"image": image, "filters": chain, "tile_size": 16}

@@ -15,7 +15,7 @@ use crate::model::job::{Outcome, Plan};
 use crate::raster::pyramid::{self, Levels, Place};
 use crate::service::ledger::Entry;
 use crate::service::pyramid::file::Pyramid;
-use crate::service::pyramid::{Status, Which};
+use crate::service::pyramid::{Coarse, Status, Which};
 use crate::service::retention;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -29,6 +29,9 @@ pub struct PyramidView {
     state: StateView,
     /// How far the making is, from 0 to 1.
     fraction: f64,
+    /// The finest copy whose tiles can be fetched, and so can those of the smaller copies. While it is being made, there is
+    /// none at first, then a copy that fills a screen.
+    finest: Option<u32>,
     /// Why it cannot be made, in words.
     error: Option<String>,
     /// Width of the image in pixels, upright.
@@ -122,17 +125,21 @@ pub async fn tile(api: web::Data<Api>, path: Given<OneTile>) -> Result<HttpRespo
     let path = path.map_err(|_| nowhere())?;
     let OneTile { ref id, image, level, column, row } = *path;
     let plan = find(&api, id, image).await?;
+    let place = Place { level, column, row };
     let pyramid = match api.app.pyramids.look(&plan, image).await {
         Status::Ready(pyramid) => pyramid,
+        Status::Making { coarse: Some(Coarse { finest, pyramid }), .. } if level >= finest => {
+            pyramid
+        }
         Status::Failed(cause) => {
             return Err(ApiError::NotFound(format!("tile of job {id}: {cause}")));
         }
-        Status::Making(_) => {
+        Status::Making { .. } => {
             let text = format!("tile of job {id} yet: its copies are being made");
             return Err(ApiError::NotFound(text));
         }
     };
-    let found = read(Arc::clone(&pyramid), Place { level, column, row }).await?;
+    let found = read(Arc::clone(&pyramid), place).await?;
     let missing = || ApiError::NotFound(format!("tile {level}/{column}/{row} of job {id}"));
     Ok(HttpResponse::Ok()
         .content_type(pyramid.format().mime())
@@ -173,15 +180,19 @@ fn gone(entry: &Entry, image: Which, api: &Api) -> Option<ApiError> {
 
 impl PyramidView {
     fn of(plan: &Plan, status: &Status) -> Self {
-        let (state, fraction, error) = match status {
-            Status::Making(fraction) => (StateView::Making, *fraction, None),
-            Status::Ready(_) => (StateView::Ready, 1.0, None),
-            Status::Failed(why) => (StateView::Failed, 0.0, Some(why.clone())),
+        let (state, fraction, finest, error) = match status {
+            Status::Making { fraction, coarse } => {
+                let finest = coarse.as_ref().map(|coarse| coarse.finest);
+                (StateView::Making, *fraction, finest, None)
+            }
+            Status::Ready(_) => (StateView::Ready, 1.0, Some(0), None),
+            Status::Failed(why) => (StateView::Failed, 0.0, None, Some(why.clone())),
         };
         let levels = Levels::new(plan.size);
         Self {
             state,
             fraction,
+            finest,
             error,
             width: plan.size.width,
             height: plan.size.height,

@@ -9,6 +9,7 @@
 //! - [`orientation`]: the eight ways a stored image may be turned
 //! - [`preview`]: small pictures of large ones
 //! - [`pyramid`]: ever smaller copies of a picture, in tiles
+//! - [`reduce`]: a smaller copy of a picture, made while its rows come
 //! - [`source`]: a decoded image, cut into windows in viewing orientation
 //! - [`decode`]: files to sources, with limits checked before memory is taken
 //! - [`filter`]: the filters, their parameters and chains of them
@@ -25,6 +26,7 @@ pub mod orientation;
 pub mod pixels;
 pub mod preview;
 pub mod pyramid;
+pub mod reduce;
 pub mod sample;
 pub mod source;
 

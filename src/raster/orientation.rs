@@ -44,7 +44,7 @@ impl Orientation {
         matches!(self.0, 2 | 3 | 7 | 8)
     }
 
-    fn mirrors_rows(self) -> bool {
+    pub(super) fn mirrors_rows(self) -> bool {
         matches!(self.0, 3 | 4 | 6 | 7)
     }
 
@@ -69,6 +69,22 @@ impl Orientation {
             region.y = stored.height - region.rows().end;
         }
         region
+    }
+
+    /// Where in the viewed image the pixels of a region of an image stored as `stored` lie.
+    #[must_use]
+    pub(super) fn viewed_region(self, region: Region, stored: Size) -> Region {
+        let Region { mut x, mut y, width, height } = region;
+        if self.mirrors_columns() {
+            x = stored.width - region.columns().end;
+        }
+        if self.mirrors_rows() {
+            y = stored.height - region.rows().end;
+        }
+        if self.transposes() {
+            return Region { x: y, y: x, width: height, height: width };
+        }
+        Region { x, y, width, height }
     }
 
     /// Turns stored pixels into viewed ones.

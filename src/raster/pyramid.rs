@@ -46,6 +46,13 @@ impl Levels {
         1 + tiles.max(1).next_power_of_two().ilog2()
     }
 
+    /// The first copy that has at most `pixels` pixels, or else the last.
+    #[must_use]
+    pub fn first_within(&self, pixels: u64) -> u32 {
+        let fits = |level: &u32| self.size_of(*level).pixels() <= pixels;
+        (0..self.count()).find(fits).unwrap_or(self.count() - 1)
+    }
+
     /// The size of a copy: of a side's half, a pixel that is cut in two counts as one.
     #[must_use]
     pub fn size_of(&self, level: u32) -> Size {

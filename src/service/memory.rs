@@ -1,4 +1,4 @@
-//! Memory that is shared by those who decode.
+//! A budget of memory that concurrent decoders share.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// One permit.
 const MEBIBYTE: u64 = 1 << 20;
 
-/// So much memory. Cheap to clone.
+/// The budget. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     permits: Arc<Semaphore>,

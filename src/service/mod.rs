@@ -10,7 +10,7 @@
 //! The others keep it going:
 //!
 //! * [`ledger`]: what a server knows of its jobs.
-//! * `memory`: what decoding takes.
+//! * `memory`: a budget of memory for decoders.
 //! * [`monitor`]: heartbeats become a view of the fleet.
 //! * [`outlook`]: what is wrong with a cluster, seen before somebody asks.
 //! * [`pool`]: the threads that compute.

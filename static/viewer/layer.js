@@ -18,6 +18,7 @@ export class Layer {
   #fetching = 0;
   #stopped = false;
   #levels = [];
+  #finest = Infinity;
 
   /** Calls `onChange()` whenever there is more to draw, `onState(view)` as the tiles are being made. */
   constructor(job, image, { onChange, onState }) {
@@ -33,16 +34,18 @@ export class Layer {
 
   async #wait() {
     let failures = 0;
-    while (!this.#stopped && !this.ready) {
+    while (!this.#stopped && this.#finest > 0) {
       const view = await request("GET", this.#base).catch(viewWithout);
       if (this.#stopped) return;
       failures = view.state === "away" ? failures + 1 : 0;
-      this.ready = view.state === "ready";
-      if (this.ready) this.#levels = levelsOf(view);
-      this.onState(view);
+      const finest = view.finest ?? Infinity;
+      const isMore = finest < this.#finest;
+      if (isMore) [this.ready, this.#finest, this.#levels] = [true, finest, levelsOf(view)];
+      // The coarse tiles fill a screen: finer ones are not missed before the view is enlarged.
+      this.onState(this.ready && view.state === "making" ? { ...view, state: "ready" } : view);
       if (view.state === "failed") return;
-      if (this.ready) this.onChange();
-      else await new Promise((resolve) => setTimeout(resolve, failures ? pauseAfter(failures) : ASK_EVERY));
+      if (isMore) this.onChange();
+      if (finest > 0) await new Promise((resolve) => setTimeout(resolve, failures ? pauseAfter(failures) : ASK_EVERY));
     }
   }
 
@@ -80,7 +83,7 @@ export class Layer {
 
   #levelFor(scale) {
     const level = Math.floor(Math.log2(ENOUGH / scale));
-    return Math.min(this.#levels.length - 1, Math.max(0, level));
+    return Math.min(this.#levels.length - 1, Math.max(this.#finest, level));
   }
 
   *#placesIn(level, [x0, y0, x1, y1]) {

@@ -76,12 +76,13 @@ impl Known {
 pub(super) struct Reader {
     pub(super) file: Arc<File>,
     pub(super) limits: Limits,
-    /// When nobody waits for the preview any more.
+    /// Cancelled when the client has gone.
     pub(super) stop: CancellationToken,
 }
 
 impl Reader {
-    /// What is needed of the image of which something is `known`. Nobody else reads the file meanwhile.
+    /// What is needed of the image of which something is `known`. The lock also guards the position in the file, which
+    /// clones of its handle share.
     pub(super) fn read(
         &self,
         mut known: OwnedMutexGuard<Known>,

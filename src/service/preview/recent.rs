@@ -1,4 +1,4 @@
-//! What was used lately: so many things at most, and each until nobody has used it for a while.
+//! A small cache that drops the least recently used entry, and each entry that is idle for too long.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

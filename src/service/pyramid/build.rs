@@ -1,8 +1,8 @@
-//! A picture into the tiles of its pyramid, each made once: from the picture, or from the four below it.
+//! A picture into the tiles of its pyramid, each made once: the coarse ones from the copy that was made while the picture
+//! was decoded, the others from the picture, or from the four below them.
 
-use std::collections::HashMap;
 use std::io::{self, Cursor};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -17,17 +17,25 @@ use crate::storage::Staged;
 
 /// Fine enough for the eye; chroma is halved.
 const QUALITY: u8 = 88;
-/// Parts of the picture that are made side by side, at most; the top of each stays in memory.
-const PARTS: usize = 16;
+
+/// A picture that is decoded.
+pub(super) struct Decoded {
+    pub(super) source: Source,
+    /// One level of it.
+    pub(super) copy: Pixels,
+    /// Which.
+    pub(super) level: u32,
+}
 
 /// The format of the tiles of a picture.
 pub(super) fn format_for(picture: PixelFormat) -> OutputFormat {
     if picture.has_alpha() { OutputFormat::Png } else { OutputFormat::Jpeg }
 }
 
-/// Makes all tiles of a picture on at most `threads` threads.
+/// Makes all tiles of a picture on at most `threads` threads: those from the copy on first, which can be fetched
+/// while the finer ones are made.
 pub(super) async fn build(
-    source: Source,
+    Decoded { source, copy, level }: Decoded,
     writer: Writer,
     threads: usize,
     progress: Arc<Progress>,
@@ -36,23 +44,53 @@ pub(super) async fn build(
     let format = format_for(source.format());
     let writer = Mutex::new(writer);
     let builder = Arc::new(Builder { source, levels, format, writer, progress });
-    let tops = (0..levels.count()).find(|level| levels.places(*level).count() <= PARTS);
-    let parts: Vec<_> = levels.places(tops.unwrap_or(0)).collect();
-    let made: HashMap<Place, Pixels> = stream::iter(parts)
-        .map(|place| {
-            let builder = Arc::clone(&builder);
-            run(move || Ok((place, builder.make(place, &mut HashMap::new())?)))
+    let copies = run(move || Ok(copies(copy, level, levels))).await?;
+    let coarse = copies.into_iter().flat_map(|(level, copy)| {
+        levels.places(level).map(move |place| (place, Arc::clone(&copy)))
+    });
+    each(&builder, threads, coarse, |builder, (place, copy)| {
+        builder.keep(place, &copy.crop(builder.levels.region(place)))
+    })
+    .await?;
+    if let Some(next) = level.checked_sub(1) {
+        let shown = Arc::clone(&builder);
+        run(move || shown.show(level)).await?;
+        each(&builder, threads, levels.places(next), |builder, place| {
+            builder.make(place).map(drop)
         })
-        .buffer_unordered(threads)
-        .try_collect()
         .await?;
+    }
     run(move || {
-        let top = Place { level: levels.count() - 1, column: 0, row: 0 };
-        builder.make(top, &mut { made })?;
-        let builder = Arc::into_inner(builder).expect("all parts are made");
+        let builder = Arc::into_inner(builder).expect("all tiles are made");
         builder.writer.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
     })
     .await
+}
+
+/// The copies from `level` on, each half the one before.
+fn copies(copy: Pixels, level: u32, levels: Levels) -> Vec<(u32, Arc<Pixels>)> {
+    let first = Some((level, Arc::new(copy)));
+    let next = |(level, copy): &(u32, Arc<Pixels>)| {
+        (level + 1 < levels.count()).then(|| (level + 1, Arc::new(halve(copy))))
+    };
+    std::iter::successors(first, next).collect()
+}
+
+/// Does some work for each of `items`, on at most `threads` threads.
+async fn each<T: Send + 'static>(
+    builder: &Arc<Builder>,
+    threads: usize,
+    items: impl Iterator<Item = T>,
+    work: fn(&Builder, T) -> io::Result<()>,
+) -> io::Result<()> {
+    stream::iter(items)
+        .map(|item| {
+            let builder = Arc::clone(builder);
+            run(move || work(&builder, item))
+        })
+        .buffer_unordered(threads)
+        .try_collect()
+        .await
 }
 
 async fn run<T: Send + 'static>(
@@ -71,30 +109,42 @@ struct Builder {
 }
 
 impl Builder {
-    /// Makes a tile and all below it, except those that are `made`.
-    fn make(&self, place: Place, made: &mut HashMap<Place, Pixels>) -> io::Result<Pixels> {
-        if let Some(pixels) = made.remove(&place) {
-            return Ok(pixels);
-        }
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a tile and all below it.
+    fn make(&self, place: Place) -> io::Result<Pixels> {
         let pixels = if place.level == 0 {
             eight_bit(self.source.window(self.levels.region(place))?)
         } else {
-            self.join(place, made)?
+            self.join(place)?
         };
-        let encoded = encode(&pixels, self.format)?;
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).push(place, &encoded)?;
-        self.progress.tile_made(self.levels);
+        self.keep(place, &pixels)?;
         Ok(pixels)
     }
 
-    fn join(&self, place: Place, made: &mut HashMap<Place, Pixels>) -> io::Result<Pixels> {
+    fn join(&self, place: Place) -> io::Result<Pixels> {
         let size = self.levels.region(place).size();
         let format = PixelFormat { depth: Depth::Eight, ..self.source.format() };
         let mut whole = Pixels::zeroed(size, format);
         for (part, [x, y]) in self.levels.parts(place) {
-            whole.paste(x, y, &halve(&self.make(part, made)?));
+            whole.paste(x, y, &halve(&self.make(part)?));
         }
         Ok(whole)
+    }
+
+    fn keep(&self, place: Place, pixels: &Pixels) -> io::Result<()> {
+        let encoded = encode(pixels, self.format)?;
+        self.writer().push(place, &encoded)?;
+        self.progress.tile_made(self.levels);
+        Ok(())
+    }
+
+    /// Lets the tiles be fetched that are there: all from `finest` on.
+    fn show(&self, finest: u32) -> io::Result<()> {
+        self.progress.show(finest, self.writer().so_far()?);
+        Ok(())
     }
 }
 
@@ -104,4 +154,46 @@ fn encode(pixels: &Pixels, format: OutputFormat) -> io::Result<Vec<u8>> {
         Encoder::new(options, pixels.size(), pixels.format()).map_err(io::Error::other)?;
     let file = encoder.encode(pixels, Cursor::new(Vec::new())).map_err(io::Error::other)?;
     Ok(file.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::raster::grid::Size;
+    use crate::raster::pixels::Channels;
+    use crate::service::pyramid::file::Pyramid;
+    use crate::storage::Overwrite;
+
+    #[tokio::test]
+    async fn tiles_are_the_same_whatever_the_copy_that_they_begin_with_and_that_can_be_fetched_first()
+     {
+        let (folder, size) = (tempfile::tempdir().unwrap(), Size::new(1301, 777));
+        let samples = (0..size.pixels()).map(|n| (n * n / 977 % 251) as u8).collect();
+        let picture = Pixels::of::<u8>(size, Channels::Grey, samples);
+        let levels = Levels::new(size);
+        let all = || (0..levels.count()).flat_map(|level| levels.places(level));
+        let mut made: Vec<Vec<Vec<u8>>> = Vec::new();
+        for level in 0..levels.count() {
+            let copy = (0..level).fold(picture.clone(), |pixels, _| halve(&pixels));
+            let decoded = Decoded { source: picture.clone().into(), copy, level };
+            let staged = Staged::in_directory(folder.path()).unwrap();
+            let writer = Writer::new(staged, levels, format_for(picture.format())).unwrap();
+            let progress = Arc::<Progress>::default();
+            let staged = build(decoded, writer, 2, Arc::clone(&progress)).await.unwrap();
+            let path = folder.path().join(level.to_string());
+            staged.persist(&path, Overwrite::Refused).unwrap();
+            let pyramid = Pyramid::open(File::open(path).unwrap()).unwrap();
+            made.push(all().map(|place| pyramid.tile(place).unwrap().unwrap()).collect());
+            let coarse = progress.coarse.get();
+            assert_eq!(coarse.map(|coarse| coarse.finest), (level > 0).then_some(level));
+            for place in all().filter(|_| level > 0) {
+                let early = coarse.unwrap().pyramid.tile(place).unwrap();
+                assert_eq!(early.is_some(), place.level >= level, "{place:?} of {level}");
+            }
+        }
+        assert_eq!(made.len(), 3);
+        assert!(made.iter().all(|tiles| *tiles == made[0]));
+    }
 }

@@ -55,6 +55,18 @@ impl Writer {
         Ok(())
     }
 
+    /// What is there so far, as it can be read while more is written. Tiles that are not there are none.
+    pub(super) fn so_far(&mut self) -> io::Result<Pyramid> {
+        self.out.flush()?;
+        let file = self.staged.file().try_clone()?;
+        Ok(Pyramid {
+            file,
+            levels: self.levels,
+            format: self.format,
+            extents: self.extents.clone(),
+        })
+    }
+
     pub(super) fn finish(mut self) -> io::Result<Staged> {
         for Extent { start, length } in &self.extents {
             self.out.write_all(&start.to_be_bytes())?;
@@ -115,6 +127,9 @@ impl Pyramid {
     pub fn tile(&self, place: Place) -> io::Result<Option<Vec<u8>>> {
         let Some(number) = self.levels.index(place) else { return Ok(None) };
         let Extent { start, length } = self.extents[number];
+        if length == 0 {
+            return Ok(None);
+        }
         let mut tile = vec![0; length as usize];
         self.file.read_exact_at(&mut tile, start)?;
         Ok(Some(tile))
@@ -137,10 +152,15 @@ mod tests {
         let levels = Levels::new(Size::new(1000, 600));
         let staged = Staged::in_directory(folder.path()).unwrap();
         let mut writer = Writer::new(staged, levels, OutputFormat::Png).unwrap();
+        let top = Place { level: 1, column: 0, row: 0 };
+        writer.push(top, b"first").unwrap();
+        let early = writer.so_far().unwrap();
         let all: Vec<_> = (0..levels.count()).flat_map(|level| levels.places(level)).collect();
         for place in all.iter().rev() {
             writer.push(*place, format!("{place:?}").as_bytes()).unwrap();
         }
+        assert_eq!(early.tile(top).unwrap().unwrap(), b"first");
+        assert_eq!(early.tile(Place { level: 0, ..top }).unwrap(), None);
         let path = folder.path().join("it");
         writer.finish().unwrap().persist(&path, crate::storage::Overwrite::Allowed).unwrap();
         let pyramid = Pyramid::open(File::open(&path).unwrap()).unwrap();

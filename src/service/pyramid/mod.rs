@@ -7,10 +7,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Seek};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -18,17 +18,20 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 use utoipa::ToSchema;
 
+use self::build::Decoded;
 use self::file::{Pyramid, Writer};
 use self::shelf::Shelf;
 use super::admit;
 use super::keep::{Keep, Kept};
+use super::memory::Memory;
 use super::space::Space;
 use crate::blocking;
 use crate::config::Config;
 use crate::model::job::{JobId, Plan};
-use crate::raster::decode::{self, Colours, Limits, Wanted};
+use crate::raster::decode::{self, Colours, Header, Limits, Wanted};
 use crate::raster::pixels::Pixels;
 use crate::raster::pyramid::Levels;
+use crate::raster::reduce::Reduced;
 use crate::raster::source::{Raster, Rows, Source};
 use crate::refusal::Refusal;
 use crate::storage::{Storage, StorageError};
@@ -43,6 +46,8 @@ const PLACES: usize = 2;
 const OPEN: usize = 64;
 /// How long it is said that a pyramid cannot be made, before whoever looks has it tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// The most pixels of the copy that is made while an image is decoded: more than a screen shows.
+const FIRST_VIEW: u64 = 8 << 20;
 /// Decoding is this part of the work, as people wait for it.
 const DECODING: f64 = 0.3;
 
@@ -62,12 +67,26 @@ type Key = (JobId, Which);
 /// How it is with a pyramid.
 #[derive(Debug, Clone)]
 pub enum Status {
-    /// It is being made; how far it is, from 0 to 1.
-    Making(f64),
+    /// It is being made.
+    Making {
+        /// How far it is, from 0 to 1.
+        fraction: f64,
+        /// Its coarse tiles, once they are there.
+        coarse: Option<Coarse>,
+    },
     /// It is there.
     Ready(Arc<Pyramid>),
     /// It cannot be made: why, in words.
     Failed(String),
+}
+
+/// The coarse tiles of a pyramid whose finer ones are being made.
+#[derive(Debug, Clone)]
+pub struct Coarse {
+    /// The finest level that is there.
+    pub finest: u32,
+    /// What is there.
+    pub pyramid: Arc<Pyramid>,
 }
 
 /// How far the making of a pyramid is.
@@ -79,6 +98,7 @@ pub struct Progress {
     tiles: AtomicU32,
     /// Tiles in all; none as long as that is not known.
     total: AtomicU32,
+    coarse: OnceLock<Coarse>,
 }
 
 impl Progress {
@@ -86,6 +106,10 @@ impl Progress {
         let total = u32::try_from(levels.tiles()).unwrap_or(u32::MAX);
         self.total.store(total, Ordering::Relaxed);
         self.tiles.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn show(&self, finest: u32, pyramid: Pyramid) {
+        self.coarse.get_or_init(|| Coarse { finest, pyramid: Arc::new(pyramid) });
     }
 
     fn fraction(&self) -> f64 {
@@ -107,7 +131,10 @@ enum Entry {
 impl Entry {
     fn status(&self) -> Status {
         match self {
-            Self::Making(progress) => Status::Making(progress.fraction()),
+            Self::Making(progress) => {
+                let coarse = progress.coarse.get().cloned();
+                Status::Making { fraction: progress.fraction(), coarse }
+            }
             Self::Ready(pyramid) => Status::Ready(Arc::clone(pyramid)),
             Self::Failed(why, _) => Status::Failed(why.clone()),
         }
@@ -128,8 +155,8 @@ pub struct Pyramids {
     scratch: PathBuf,
     threads: usize,
     places: Arc<Semaphore>,
-    /// One image is decoded at a time: memory is bounded by what one may take.
-    decoding: Arc<tokio::sync::Mutex<()>>,
+    /// What images may take together that are decoded: as much as one may.
+    memory: Memory,
     entries: Arc<Mutex<HashMap<Key, Entry>>>,
 }
 
@@ -137,15 +164,16 @@ impl Pyramids {
     /// Pyramids of what is in `storage`. Nothing is touched before somebody looks.
     #[must_use]
     pub fn new(config: &Config, storage: Arc<dyn Storage>) -> Self {
+        let limits = admit::decode_limits(config);
         Self {
             storage,
             shelf: Arc::new(Shelf::new(config.data_dir.join("pyramids"))),
-            limits: admit::decode_limits(config),
+            limits,
             space: Space::new(config),
             scratch: config.scratch_dir(),
             threads: config.worker.threads().get(),
             places: Arc::new(Semaphore::new(PLACES)),
-            decoding: Arc::default(),
+            memory: Memory::new(limits.max_bytes),
             entries: Arc::default(),
         }
     }
@@ -214,31 +242,39 @@ impl Pyramids {
         // The decoded image is scratch, the pyramid stays beside the jobs.
         let check = move || space.check_job(&checked).and_then(|()| space.check_upload(0));
         blocking::run(check).await?;
-        let source = self.decode(image, Arc::clone(&progress)).await?;
+        let decoded = self.decode(image, Arc::clone(&progress)).await?;
+        let source = &decoded.source;
         let (levels, format) = (Levels::new(source.size()), build::format_for(source.format()));
         let shelf = Arc::clone(&self.shelf);
         let writer = blocking::run(move || Writer::new(shelf.stage()?, levels, format)).await?;
-        let staged = build::build(source, writer, self.threads, progress).await?;
+        let staged = build::build(decoded, writer, self.threads, progress).await?;
         let (shelf, key) = (Arc::clone(&self.shelf), (plan.id, which));
         Ok(blocking::run(move || shelf.keep(key, staged)).await?)
     }
 
-    /// Decodes into a scratch file without a name, from which windows are cut in any order.
-    async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Source, Unmade> {
-        let _turn = self.decoding.lock().await;
+    /// Decodes into a scratch file without a name, from which windows are cut in any order, and into a copy for the
+    /// first view.
+    async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Decoded, Unmade> {
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
-        let decoded = blocking::caught(move || {
-            let opened = decode::open(BufReader::new(image), &limits).map_err(Refusal::from)?;
-            let header = opened.header().clone();
+        let image = Arc::new(image);
+        let file = Arc::clone(&image);
+        let header = caught(move || Ok(probe(&file, &limits)?)).await?;
+        let _memory = self.memory.take(header.memory).await;
+        caught(move || {
+            (&*image).rewind()?;
+            let opened = decode::open(BufReader::new(&*image), &limits).map_err(Refusal::from)?;
             // Browsers show tiles without a profile as sRGB.
             let wanted = Wanted::from(Colours::All).in_srgb();
             let format = header.format_for(wanted);
             let kept = Arc::new(keep.place(header.stored_size(), format)?);
-            let mut sink = Sink { kept: Arc::clone(&kept), progress };
+            let level = Levels::new(header.size).first_within(FIRST_VIEW);
+            let copy = Reduced::new(header.stored_size(), header.orientation, format, level);
+            let mut sink = Sink { kept: Arc::clone(&kept), copy, progress };
             opened.read(wanted, &mut sink).map_err(Refusal::from)?;
-            Ok::<_, Unmade>(Source::new(kept as Arc<dyn Raster>, header.orientation))
-        });
-        decoded.await.unwrap_or_else(|_| Err(io::Error::other("the decoder gave up").into()))
+            let source = Source::new(kept as Arc<dyn Raster>, header.orientation);
+            Ok(Decoded { source, copy: sink.copy.into_pixels(), level })
+        })
+        .await
     }
 
     /// Forgets the pyramid of an image that is removed.
@@ -262,6 +298,18 @@ impl Pyramids {
         let shelf = Arc::clone(&self.shelf);
         blocking::run(move || shelf.sizes(is_kept)).await
     }
+}
+
+fn probe(image: &File, limits: &Limits) -> Result<Header, Refusal> {
+    Ok(decode::probe(BufReader::new(image), limits)?)
+}
+
+/// Runs a decoder, which may panic.
+async fn caught<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Unmade> + Send + 'static,
+) -> Result<T, Unmade> {
+    let gave_up = |_| Err(io::Error::other("the decoder gave up").into());
+    blocking::caught(work).await.unwrap_or_else(gave_up)
 }
 
 /// Lets go of one that is not being made, if there are many.
@@ -288,11 +336,13 @@ enum Unmade {
 /// Takes the rows of one image.
 struct Sink {
     kept: Arc<Kept>,
+    copy: Reduced,
     progress: Arc<Progress>,
 }
 
 impl Rows for Sink {
     fn push(&mut self, rows: Pixels) -> io::Result<()> {
+        self.copy.push(&rows);
         self.kept.push(rows)?;
         let (there, all) = (u64::from(self.kept.rows()), u64::from(self.kept.size().height));
         let thousandths = u32::try_from(1000 * there / all.max(1)).unwrap_or(1000);
