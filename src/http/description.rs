@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use serde::Deserialize;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
+use utoipa::openapi::{AllOf, KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
 use super::answers::Foreign;
@@ -43,7 +43,7 @@ use crate::raster::encode::OutputFormat;
         routes::list_filters, describe, routes::health, routes::ready, metrics::show,
     ),
     components(schemas(Problem<'_>)),
-    modifiers(&Everywhere, &Images, &Passwords),
+    modifiers(&Everywhere, &Images, &InPlace, &Passwords),
 )]
 struct Description;
 
@@ -90,6 +90,33 @@ fn bytes() -> RefOr<Schema> {
     RefOr::T(bytes.build().into())
 }
 
+/// Joins what utoipa takes apart: a field whose type is described in place becomes an `allOf` of the type
+/// and of an object with the field's description, and no value is both.
+struct InPlace;
+
+impl Modify for InPlace {
+    fn modify(&self, description: &mut openapi::OpenApi) {
+        for schema in description.components.iter_mut().flat_map(|all| all.schemas.values_mut()) {
+            let RefOr::T(Schema::Object(object)) = schema else { continue };
+            for field in object.properties.values_mut() {
+                if let Some(joined) = joined(field) {
+                    *field = joined.into();
+                }
+            }
+        }
+    }
+}
+
+fn joined(field: &RefOr<Schema>) -> Option<Schema> {
+    let RefOr::T(Schema::AllOf(AllOf { items, .. })) = field else { return None };
+    let [RefOr::T(Schema::Object(of)), RefOr::T(Schema::Object(field))] = &items[..] else {
+        return None;
+    };
+    let mut joined = of.clone();
+    joined.description.clone_from(&field.description);
+    Some(joined.into())
+}
+
 /// Lets clients send what a proxy may ask for.
 struct Passwords;
 
@@ -123,7 +150,7 @@ fn json(description: &openapi::OpenApi) -> String {
 
 /// The description that is read here.
 ///
-/// OpenAPI 3.1, for people, generators of clients and other programs.
+/// `OpenAPI` 3.1, for people, generators of clients and other programs.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",

@@ -59,7 +59,9 @@ struct Formats {
     default: BTreeMap<Container, OutputFormat>,
 }
 
-/// What the server takes, so that a client can tell before it uploads.
+/// What the server takes.
+///
+/// A client can tell by it before it uploads.
 #[utoipa::path(
     get,
     path = "/api/limits",

@@ -73,10 +73,10 @@ pub struct Through {
     #[param(required = false)]
     filters: String,
     /// Format of the result; that of the image if left out, PNG where it cannot be written.
-    #[param(inline)]
+    #[param(inline, nullable = false)]
     format: Option<OutputFormat>,
     /// Quality of a JPEG.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, nullable = false)]
     quality: Option<u8>,
 }
 
@@ -89,7 +89,9 @@ pub struct OnePreview {
     id: String,
 }
 
-/// Keeps an image for some minutes, so that parts of it can be seen through filters before a job is created.
+/// Keeps an image for previews.
+///
+/// It is kept for some minutes, so that parts of it can be seen through filters before a job is created.
 #[utoipa::path(
     post,
     path = "/api/previews",
@@ -119,7 +121,9 @@ pub(super) async fn create(
     Ok(HttpResponse::Created().insert_header((LOCATION, view.links.own.clone())).json(view))
 }
 
-/// A part of the result that a job with this image would have, for a screen.
+/// A preview of a result, before there is a job.
+///
+/// It is the part that a job with this image would have, for a screen.
 #[utoipa::path(
     get,
     path = "/api/previews/{id}",
@@ -143,7 +147,9 @@ pub async fn show(
     draw(&api, &picture, filters, part).await
 }
 
-/// A part of the result that another job with the image of this one would have, for a screen.
+/// A preview of another result of a job's image.
+///
+/// It is the part that another job with the image of this one would have, for a screen.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/preview",

@@ -18,7 +18,7 @@ async fn main() {
     let server = Configuration { base_path, ..Configuration::default() };
 
     let chain = Some("blur:2.5,invert");
-    let job = create_job(&server, chain, Some("png"), None, Some(image.clone()), Some(80), Some(16));
+    let job = create_job(&server, None, chain, Some("png"), None, Some(image.clone()), Some(80), Some(16));
     let job = ended(&server, job.await.unwrap()).await;
     assert_eq!((job.status, job.error), (Status::Complete, None));
     assert_eq!(Path::new(&job.name), image.file_name().unwrap());
@@ -27,13 +27,13 @@ async fn main() {
     let back = get_original(&server, &job.id, None, None).await.unwrap().bytes().await.unwrap();
     assert_eq!(back, std::fs::read(&image).unwrap());
 
-    let again = create_job(&server, Some(""), None, Some(&job.id), None, None, None).await.unwrap();
+    let again = create_job(&server, None, Some(""), None, Some(&job.id), None, None, None).await.unwrap();
     let again = ended(&server, again).await;
     assert_eq!(again.status, Status::Complete);
     delete_job(&server, &again.id).await.unwrap();
 
     assert_eq!(problem(get_job(&server, &again.id).await).code, "not_found");
-    let refused = create_job(&server, Some("nonsense"), None, Some(&job.id), None, None, None).await;
+    let refused = create_job(&server, None, Some("nonsense"), None, Some(&job.id), None, None, None).await;
     assert_eq!(problem(refused).code, "invalid_filters");
 
     let filters = list_filters(&server).await.unwrap();
