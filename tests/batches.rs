@@ -337,7 +337,7 @@ fn tall_picture(directory: &Path, width: u32, height: u32) -> PathBuf {
     encoder.set_compression(png::Compression::Fast);
     let mut writer = encoder.write_header().unwrap();
     let mut rows = writer.stream_writer().unwrap();
-    let row: Vec<u8> = (0..width * 3).map(|x| (x * x >> 7).to_le_bytes()[0]).collect();
+    let row: Vec<u8> = (0..width * 3).map(|x| ((x * x) >> 7).to_le_bytes()[0]).collect();
     for _ in 0..height {
         rows.write_all(&row).unwrap();
     }

@@ -46,8 +46,10 @@ pub(super) async fn enter(
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let seen = api.proxies.read(request.peer_addr(), request.headers());
-    let rest = [&seen.prefix, &api.proxies.base].into_iter();
-    let rest = rest.filter_map(|base| base.strip(request.path())).next().map(str::to_owned);
+    let rest = [&seen.prefix, &api.proxies.base]
+        .into_iter()
+        .find_map(|base| base.strip(request.path()))
+        .map(str::to_owned);
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let Forwarded { client, proto, .. } = seen.clone();
     request.extensions_mut().insert(seen);
@@ -55,7 +57,9 @@ pub(super) async fn enter(
         // Relative addresses need the slash.
         Some("") => request.into_response(to_folder(&path)).map_into_right_body(),
         rest => {
-            rest.map(|rest| replace_path(&mut request, rest));
+            if let Some(rest) = rest {
+                replace_path(&mut request, rest);
+            }
             next.call(request).await?.map_into_left_body()
         }
     };

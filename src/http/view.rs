@@ -49,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
     "batch": null,
     "split": null,
     "notes": [],
-    "bytes": 5242880,
+    "bytes": 5_242_880,
     "links": {
         "self": "/api/jobs/0199a3c5b8e77d3c9f5c6a1e2b4d8f70",
         "original": "/api/jobs/0199a3c5b8e77d3c9f5c6a1e2b4d8f70/original",

@@ -45,12 +45,11 @@ impl Keep {
     /// A place for one image.
     pub(super) fn place(&self, size: Size, format: PixelFormat) -> io::Result<Kept> {
         let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX);
-        let place = match self.take(bytes) {
-            Some(room) => Place::Memory(MemoryRaster::new(size, format), room),
-            None => {
-                let file = ScratchFile::unnamed(&self.directory)?;
-                Place::File(FileRaster::new(file, size, format))
-            }
+        let place = if let Some(room) = self.take(bytes) {
+            Place::Memory(MemoryRaster::new(size, format), room)
+        } else {
+            let file = ScratchFile::unnamed(&self.directory)?;
+            Place::File(FileRaster::new(file, size, format))
         };
         Ok(Kept(place))
     }
