@@ -19,7 +19,8 @@ export async function remove(job, beforehand = () => {}) {
   return true;
 }
 
-function confirmed(question) {
+/** Whether the reader means what cannot be undone. */
+export function confirmed(question) {
   const dialog = at("confirm");
   say(at("confirm-text"), question);
   dialog.returnValue = "keep";

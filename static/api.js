@@ -105,6 +105,33 @@ export function createJob(fields, { onProgress, signal }) {
   });
 }
 
+/** Lends the server an image, so that parts of it can be seen through a chain of filters. */
+export async function createPreview(file, signal) {
+  const form = new FormData();
+  form.append("image", file);
+  const response = await send("/api/previews", { method: "POST", body: form, signal });
+  return answerOf(response, true);
+}
+
+/** A picture, ready to be drawn. */
+export async function fetchPicture(path, signal) {
+  const response = await send(path, { signal });
+  if (!response.ok || response.headers.get("content-type") !== "image/png") return answerOf(response, false);
+  return createImageBitmap(await response.blob());
+}
+
+async function send(path, options) {
+  try {
+    return await fetch(here(path), options);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw told(new ApiError(0, UNREACHABLE));
+  }
+}
+
+const answerOf = async (response, isUpload) =>
+  answer(response.status, await response.text(), (name) => response.headers.get(name), isUpload);
+
 function answer(status, text, header, isUpload) {
   const after = Number(header("retry-after")) || 0;
   const type = header("content-type") ?? "";

@@ -1,11 +1,14 @@
-// Recent Jobs: the newest first, each with a picture of its result, how far it is, and what can be done.
+// Recent Jobs: the newest first, each with a picture of its result, how far it is, and what can be done. The jobs of
+// a batch are one line.
 
-import { cancel, remove, retry } from "./actions.js";
-import { request } from "./api.js";
+import { cancel, confirmed, remove, retry } from "./actions.js";
+import { here, request } from "./api.js";
+import { ask, batchOf, cancelBatch, deleteBatch, isOver, watch } from "./batches.js";
 import { at, keep, make, say, show } from "./dom.js";
 import * as words from "./words.js";
 
-const clock = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" });
+/** Dates and times as the reader's system writes them. */
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 /** How many older jobs are asked for at a time, and at most: the server gives no more. */
 const [MORE, MOST] = [50, 500];
 /** Milliseconds between two looks at older jobs that have not ended. */
@@ -17,7 +20,7 @@ let total = 0;
 let older = [];
 let wanted = 0;
 let asking = false;
-/** All that are shown, by id, and the one that is marked. */
+/** All that are known, by id, and the job or batch that is marked. */
 let jobs = new Map();
 let marked = null;
 let onJob = () => {};
@@ -25,6 +28,7 @@ let onJob = () => {};
 /** Calls `follow(job)` with a job that takes the place of another. */
 export function startJobs(follow) {
   onJob = follow;
+  watch(render);
   at("older").addEventListener("click", () => {
     wanted = Math.min(wanted + MORE, MOST);
     askOlder();
@@ -32,11 +36,12 @@ export function startJobs(follow) {
   setInterval(() => document.hidden || older.every(words.ended) || askOlder(), REFRESH);
 }
 
-/** Shows the list, in which the job `current` is marked. */
+/** Shows the list, in which the job or batch `current` is marked. */
 export function showJobs(list, current) {
   const before = place();
   [newest, total, marked] = [list.jobs, list.total, current];
   render();
+  for (const item of at("job-list").children) if (item.dataset.batch) ask(item.dataset.batch);
   if (place() !== before) askOlder();
 }
 
@@ -64,9 +69,22 @@ function render() {
   const shown = [...newest, ...older.filter(({ id }) => !known.has(id))];
   jobs = new Map(shown.map((job) => [job.id, job]));
   say(at("jobs-said"), saying(shown.length));
-  keep(at("job-list"), shown, (job) => job.id, create, update, at("jobs-heading"));
+  const lines = fold(shown);
+  keep(at("job-list"), lines, ({ id }) => id, create, update, at("jobs-heading"));
   show(at("older"), shown.length < total && wanted < MOST, at("jobs-heading"));
   markJob(marked);
+}
+
+/** One line for each job, but one for all jobs of a batch, where the newest of them stands. */
+function fold(listed) {
+  const members = Map.groupBy(listed.filter(({ batch }) => batch), ({ batch }) => batch);
+  const lines = new Map();
+  for (const job of listed) {
+    const folded = members.get(job.batch);
+    const line = folded?.length > 1 ? { id: job.batch, folded } : { id: job.id, job };
+    if (!lines.has(line.id)) lines.set(line.id, line);
+  }
+  return [...lines.values()];
 }
 
 /** It may be gone already, which nobody tells of an older one. */
@@ -94,27 +112,48 @@ export function markJob(current) {
   }
 }
 
-function create(job) {
-  const picture = make("img", { alt: "", width: 56, height: 56, loading: "lazy", hidden: true });
-  const time = make("time", { dateTime: job.created_at }, clock.format(new Date(job.created_at)));
-  const link = make("a", { href: `#job=${job.id}` }, job.name);
-  const progress = make("progress", { ariaLabel: `Tiles of ${job.name} done` });
-  const state = make("span", { className: "state" });
-  const about = make("div", { className: "about" }, link, make("code"), state, progress, time);
-  const download = make("a", { className: "button small", download: "", hidden: true }, "Download");
-  download.setAttribute("aria-label", `Download the result of ${job.name}`);
-  const buttons = make(
-    "div",
-    { className: "buttons" },
-    download,
-    action("Cancel", job, async (now) => void (await cancel(now))),
-    action("Retry", job, async (now) => onJob(await retry(now))),
-    action("Delete", job, removeFrom),
-  );
-  return make("li", {}, make("div", { className: "thumbnail" }, picture), about, buttons);
+function create({ id, job, folded }) {
+  return folded ? createBatch(id, folded) : createJob(job);
 }
 
-function action(word, { id, name }, act) {
+function createJob(job) {
+  const buttons = [
+    action("Cancel", job.name, async () => void (await cancel(jobs.get(job.id)))),
+    action("Retry", job.name, async () => onJob(await retry(jobs.get(job.id)))),
+    action("Delete", job.name, () => removeFrom(jobs.get(job.id))),
+  ];
+  return createLine({ name: job.name, href: `#job=${job.id}`, created: job.created_at, buttons });
+}
+
+function createBatch(id, folded) {
+  const name = `${words.images(folded.length)} of one batch`;
+  const buttons = [
+    action("Cancel", name, () => cancelBatch(id)),
+    action("Delete", name, async () => {
+      const all = words.images(batchOf(id)?.jobs ?? folded.length);
+      if (await confirmed(`Delete ${all}, their originals and their results?`)) await deleteBatch(id);
+    }),
+  ];
+  const line = createLine({ name, href: `#batch=${id}`, created: folded.at(-1).created_at, buttons });
+  line.querySelector("[download]").href = here(`/api/batches/${id}/results`);
+  say(line.querySelector("[download]"), "Download all");
+  line.dataset.batch = id;
+  return line;
+}
+
+function createLine({ name, href, created, buttons }) {
+  const picture = make("img", { alt: "", width: 56, height: 56, loading: "lazy", hidden: true });
+  const time = make("time", { dateTime: created }, clock.format(new Date(created)));
+  const progress = make("progress", { ariaLabel: `Tiles of ${name} done` });
+  const state = make("span", { className: "state" });
+  const about = make("div", { className: "about" }, make("a", { href }, name), make("code"), state, progress, time);
+  const download = make("a", { className: "button small", download: "", hidden: true }, "Download");
+  download.setAttribute("aria-label", `Download the result of ${name}`);
+  const all = make("div", { className: "buttons" }, download, ...buttons);
+  return make("li", {}, make("div", { className: "thumbnail" }, picture), about, all);
+}
+
+function action(word, name, act) {
   const button = make("button", { type: "button", className: "small" }, word);
   button.setAttribute("aria-label", `${word} ${name}`);
   let acting = false;
@@ -122,18 +161,25 @@ function action(word, { id, name }, act) {
     if (acting) return;
     acting = true;
     say(at("jobs-error"), "");
-    await act(jobs.get(id)).catch((error) => say(at("jobs-error"), `${name}: ${error.message}`));
+    await act().catch((error) => say(at("jobs-error"), `${name}: ${error.message}`));
     acting = false;
   });
   return button;
 }
 
-function update(item, job) {
+function update(item, { id, job, folded }) {
   const [thumbnail, about, buttons] = item.children;
-  const [, filters, state, progress] = about.children;
-  const [download, stop, again] = buttons.children;
+  const [link, filters, state, progress] = about.children;
+  const [download, stop, ...others] = buttons.children;
+  const parts = { picture: thumbnail.firstElementChild, link, filters, state, progress, download, stop };
+  if (folded) return updateBatch(item, id, folded, parts);
+  updateJob(item, job, parts);
+  show(others[0], words.isWorthRetry(job), link);
+}
+
+function updateJob(item, job, { picture, link, filters, state, progress, download, stop }) {
   const running = !words.ended(job);
-  showPicture(thumbnail.firstElementChild, job);
+  showPicture(picture, job);
   say(filters, job.filters || "no filter");
   const done = words.percent(job.tiles_done, job.tiles_total);
   say(state, job.status === "processing" ? `${words.status(job)} ${done}` : words.status(job));
@@ -141,9 +187,25 @@ function update(item, job) {
   Object.assign(progress, { max: job.tiles_total, value: job.tiles_done });
   show(progress, running);
   if (job.links.result) download.href = job.links.result;
-  show(download, Boolean(job.links.result), about.firstElementChild);
-  show(stop, running, about.firstElementChild);
-  show(again, !running && Boolean(job.links.original));
+  show(download, Boolean(job.links.result), link);
+  show(stop, running, link);
+}
+
+/** Until the server has told of all of the batch, nothing is said of how far it is. */
+function updateBatch(item, id, folded, { picture, link, filters, state, progress, download, stop }) {
+  const batch = batchOf(id);
+  const pictured = folded.find(({ status, links }) => status === "complete" && links.thumbnail);
+  if (pictured && picture.hidden) showPicture(picture, pictured);
+  say(filters, folded[0].filters || "no filter");
+  if (!batch) return show(progress, false);
+  const over = isOver(batch);
+  say(link, `${words.images(batch.jobs)}: ${folded.at(-1).name} …`);
+  say(state, words.batchSentence(batch));
+  item.dataset.status = !over ? "processing" : batch.failed ? "failed" : "complete";
+  Object.assign(progress, { max: batch.tiles_total, value: batch.tiles_done });
+  show(progress, !over);
+  show(download, batch.complete > 0, link);
+  show(stop, !over, link);
 }
 
 /** Only of complete jobs: until then it changes all the time, and the mosaic shows it. */

@@ -1,18 +1,22 @@
 // The page: which job is shown, and who is told what happens to it.
 
 import { ApiError, request } from "./api.js";
+import { look, showBatch, startBatch } from "./batch.js";
 import { startBuilder } from "./chain/builder.js";
-import { at, say } from "./dom.js";
+import { at, say, show } from "./dom.js";
 import { createStream, isGone } from "./events.js";
 import { showProcesses, showQueue, showTrouble, showWorkers, startWorkers } from "./fleet/workers.js";
 import { markJob, showJobs, startJobs } from "./jobs.js";
-import { noteWorkers, paintMosaic, paintTiles, showMosaic, startMosaic } from "./mosaic/live.js";
+import { noteWorkers, paintMosaic, paintTiles } from "./mosaic/live.js";
+import { offerPreview, refresh, startPreview } from "./preview.js";
 import { showJob, showNoJob, startProgress } from "./progress.js";
-import { showResult, startResult } from "./result.js";
+import { showStage, startStage } from "./stage.js";
 import { offerAgain, startForm } from "./upload.js";
 import { ended, title } from "./words.js";
 
 const NO_JOB = "No job is chosen. Process an image, or choose one of the recent jobs.";
+/** What the location names: `#job=<id>` or `#batch=<id>`. */
+const PLACE = /^#(job|batch)=([0-9a-f]{32})$/;
 const CONNECTION = {
   connecting: "Connecting…",
   open: "✓ Connected",
@@ -24,8 +28,9 @@ const CONNECTION = {
 /** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
 const HIDDEN_LOOK = 5000;
 
-/** The id that the location names, and the job as it was last told. */
+/** The ids of the job and the batch that the location names, and the job as it was last told. */
 let wanted = null;
+let batch = null;
 let job = null;
 let uploading = null;
 
@@ -56,16 +61,14 @@ const stream = createStream({
 function setJob(now) {
   job = now;
   showJob(job);
-  showMosaic(job);
-  showResult(job);
+  showStage(job);
   showTitle();
 }
 
 function setNoJob(text) {
   job = null;
   showNoJob(text);
-  showMosaic(null);
-  showResult(null);
+  showStage(null);
   showTitle();
 }
 
@@ -77,18 +80,19 @@ function showTitle() {
 function leave(doomed) {
   if (wanted !== doomed.id) return;
   wanted = null;
-  showResult(null);
+  showStage(null);
 }
 
 /** It could not be removed. */
 function stay(kept) {
   wanted = kept.id;
-  showResult(kept);
+  showStage(kept);
 }
 
 /** A job may be deleted elsewhere; a list made a moment before the job does not have it yet. */
 async function listed(list) {
-  showJobs(list, wanted);
+  showJobs(list, wanted ?? batch);
+  look();
   const id = wanted;
   const complete = list.jobs.length === list.total;
   const missing = id && complete && !list.jobs.some((listed) => listed.id === id);
@@ -102,13 +106,31 @@ function gone(id) {
   setNoJob("This job is not there any more: it was deleted, or the link is wrong.");
 }
 
-/** Shows the job that the location names: `#job=<id>`. */
+function goneBatch(id) {
+  if (id !== batch) return;
+  place("gone", null);
+  setNoJob("These images are not there any more: they were deleted, or the link is wrong.");
+}
+
+/** Shows what the location names. */
 async function navigate() {
-  const id = /^#job=([0-9a-f]{32})$/.exec(location.hash)?.[1] ?? null;
-  wanted = id;
+  const [, kind, id] = PLACE.exec(location.hash) ?? [];
+  place(kind ?? "nothing", id ?? null);
+  setNoJob(wanted ? "Loading…" : NO_JOB);
+  if (wanted) await openJob(id);
+  else stream.follow(null);
+}
+
+/** Notes what is shown: a narrow page lays itself out by it. */
+function place(kind, id) {
+  [wanted, batch] = [kind === "job" ? id : null, kind === "batch" ? id : null];
+  document.querySelector("main").dataset.shown = kind;
   markJob(id);
-  setNoJob(id ? "Loading…" : NO_JOB);
-  if (!id) return stream.follow(null);
+  show(at("job"), kind !== "batch");
+  showBatch(batch);
+}
+
+async function openJob(id) {
   try {
     const found = await request("GET", `/api/jobs/${id}`);
     if (id === wanted) setJob(found);
@@ -124,6 +146,10 @@ const goTo = (id) => {
   location.hash = id ? `job=${id}` : "";
 };
 
+const goToBatch = (id) => {
+  location.hash = `batch=${id}`;
+};
+
 /** On a narrow page the job is out of sight where it was chosen. */
 function reveal(heading) {
   const { top } = heading.getBoundingClientRect();
@@ -137,11 +163,12 @@ setInterval(async () => {
 }, HIDDEN_LOOK);
 
 startForm({
-  onJob: (created) => goTo(created.id),
+  onJob: ({ id, batch }) => (batch ? goToBatch(batch) : goTo(id)),
   onProgress: (text) => {
     uploading = text;
     showTitle();
   },
+  onChoice: offerPreview,
 });
 startProgress({
   onChange: (changed) => changed.id === wanted && setJob(changed),
@@ -155,12 +182,13 @@ startProgress({
   },
 });
 startJobs((created) => goTo(created.id));
-startMosaic();
-startResult(offerAgain);
+startBatch(goneBatch);
+startStage(offerAgain);
 startWorkers();
-startBuilder();
+startPreview();
+startBuilder(refresh);
 addEventListener("hashchange", () => {
   navigate();
-  if (wanted) reveal(at("job-heading"));
+  if (wanted || batch) reveal(at(wanted ? "job-heading" : "batch-heading"));
 });
 navigate();

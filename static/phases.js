@@ -2,7 +2,7 @@
 
 import { serverNow } from "./api.js";
 import { at, make, say } from "./dom.js";
-import { seconds } from "./words.js";
+import { percent, seconds } from "./words.js";
 
 const PHASES = ["Upload", "Split", "Filter", "Stitch"];
 const ORDER = ["queued", "processing", "stitching", "complete"];
@@ -47,7 +47,8 @@ export function showPhases(job) {
     if (index === over && !waits) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
     const time = times[index] === null ? "" : seconds(times[index]);
-    say(item.lastElementChild, index === over && waits ? "waiting" : time);
+    const part = name === "Split" && index === over && job.split ? ` ${percent(job.split, 1)}` : "";
+    say(item.lastElementChild, index === over && waits ? "waiting" : `${time}${part}`);
   });
 }
 

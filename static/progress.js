@@ -1,6 +1,5 @@
 // Job Progress: one job as it is now, and what can be done with it.
 
-import { secondsSince } from "./api.js";
 import { cancel, remove, retry, withCommands } from "./actions.js";
 import { at, make, say, show } from "./dom.js";
 import { paceOf } from "./pace.js";
@@ -48,7 +47,10 @@ async function attempt(id, action) {
 /** Shows that there is no job, and why. */
 export function showNoJob(text) {
   job = null;
+  at("job").dataset.status = "";
+  say(at("job-heading"), "Job Progress");
   say(at("job-status"), text);
+  show(at("job-actions"), false, at("job-heading"));
   show(at("job-body"), false, at("job-heading"));
 }
 
@@ -56,21 +58,24 @@ export function showJob(now) {
   if (now.id !== job?.id) say(at("job-action-error"), "");
   job = now;
   at("job").dataset.status = job.status;
+  say(at("job-heading"), job.links.result ? "Final Result" : "Job Progress");
   say(at("job-status"), words.statusSentence(job));
   showTiles();
   showTrouble();
   showFacts();
   showTimes();
   showActions();
+  show(at("job-actions"), true);
   show(at("job-body"), true);
 }
 
-/** How far a job was that failed or was cancelled is not known afterwards. */
+/** How far a job is; until its first tile is done, how much of its image is decoded. */
 function showTiles() {
-  const { status, tiles_done: done, tiles_total: total, tile_size: side, attempts } = job;
-  show(at("job-running"), !["failed", "cancelled"].includes(status));
+  const { tiles_done: done, tiles_total: total, tile_size: side, attempts, split } = job;
+  show(at("job-running"), !words.ended(job));
   at("job-bar").max = total;
   at("job-bar").value = done;
+  if (!done && split) return say(at("job-tiles"), `Decoding the image: ${words.percent(split, 1)}`);
   const again = attempts > 1 ? `; a tile needed ${attempts} attempts` : "";
   const tiles = `${words.count(done)} of ${words.plural(total, "tile")} done`;
   const sides = `${words.count(side)} pixels a side`;
@@ -91,27 +96,23 @@ function showTrouble() {
 function showFacts() {
   say(at("job-name"), job.name);
   say(at("job-size"), words.size(job.width, job.height));
-  say(at("job-filters"), job.filters || "none, the image is only written anew");
+  say(at("job-filters"), job.filters || "no filter, only written anew");
+  show(at("job-batch"), Boolean(job.batch));
+  if (!job.batch) return;
+  at("job-batch").href = `#batch=${job.batch}`;
+  say(at("job-batch"), "← All images of this batch");
 }
 
 function showTimes() {
   showPhases(job);
-  say(at("job-time"), timeOf(job));
   const pace = paceOf(job);
   const left = pace && `about ${words.seconds(Math.ceil(pace.left))} until the tiles are done`;
-  show(at("job-pace"), !words.ended(job));
   say(at("job-pace"), pace ? `${words.rate(pace.rate)} tiles/s, ${left}` : "");
 }
 
 function showActions() {
   const ended = words.ended(job);
   show(at("cancel"), !ended, at("job-heading"));
-  show(at("retry"), ended && Boolean(job.links.original));
+  show(at("retry"), words.isWorthRetry(job), at("job-heading"));
   show(at("delete"), ended);
-}
-
-function timeOf({ timings, created_at, finished_at }) {
-  if (timings) return words.seconds(timings.split + timings.filter + timings.stitch);
-  if (!finished_at) return `${words.seconds(Math.floor(secondsSince(created_at)))} so far`;
-  return `ended after ${words.seconds((Date.parse(finished_at) - Date.parse(created_at)) / 1000)}`;
 }

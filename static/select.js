@@ -1,18 +1,27 @@
 // Which image: chosen, dropped or pasted files, the sample, or the image of an earlier job.
 
 import { at, make, say, show } from "./dom.js";
+import { sizeOf } from "./header.js";
+import { refusal, startLimits } from "./limits.js";
 import { paintSample } from "./sample.js";
-import { bytes } from "./words.js";
+import { bytes, images as imagesOf, size } from "./words.js";
+
+/** So many images that cannot be sent are named. */
+const NAMED = 5;
 
 const input = at("file");
 let chosen = [];
+let onChoice = () => {};
 
-/** What to process: `{ name, field }`, where `field` is the form's field that gives the image. */
+/**
+ * What is chosen: `{ name, field, size, wrong }`. `field` is the form's field that gives the image, `size` that of the
+ * image, as far as its header was understood, `wrong` why the server would refuse it, or "".
+ */
 export const chosenImages = () => chosen;
 
 /** Chooses the image of a job that the server still has. */
 export function chooseEarlier(job) {
-  choose([{ name: job.name, field: ["from", job.id] }]);
+  choose([{ name: job.name, field: ["from", job.id], size: { width: job.width, height: job.height }, wrong: "" }]);
 }
 
 /** Takes these out of what is chosen now, which may be something else than when they were. */
@@ -20,21 +29,41 @@ export function removeImages(images) {
   if (images.some((image) => chosen.includes(image))) choose(chosen.filter((image) => !images.includes(image)));
 }
 
-const chooseFiles = (files) => choose([...files].map((file) => ({ name: file.name, field: ["image", file] })));
+function chooseFiles(files) {
+  choose([...files].map((file) => ({ name: file.name, field: ["image", file], size: null, wrong: "" })));
+  examine();
+}
+
+/** Looks at what the headers of the chosen files say, and at the limits of the server. */
+async function examine() {
+  const examined = chosen;
+  for (const image of examined) {
+    const file = fileOf(image);
+    if (!file) continue;
+    image.size ??= await sizeOf(file);
+    image.wrong = refusal(file.size, image.size);
+  }
+  if (examined === chosen) render();
+}
+
+/** The file of a chosen image; none of an earlier job. */
+export const fileOf = ({ field: [, value] }) => (value instanceof File ? value : null);
 
 function choose(images) {
   chosen = images;
   const transfer = new DataTransfer();
-  for (const { field: [, value] } of images) if (value instanceof File) transfer.items.add(value);
+  for (const file of images.map(fileOf)) if (file) transfer.items.add(file);
   input.files = transfer.files;
   render();
+  onChoice(chosen);
 }
 
-/** Calls `onChoice` after each choice. */
-export function startSelecting(onChoice) {
+/** Calls `changed(images)` whenever something else is chosen, `taken()` before that when the reader has chosen it. */
+export function startSelecting(changed, taken) {
+  onChoice = changed;
   const take = (files) => {
+    taken();
     chooseFiles(files);
-    onChoice();
   };
   input.addEventListener("change", () => take(input.files));
   document.addEventListener("paste", (event) => {
@@ -50,6 +79,7 @@ export function startSelecting(onChoice) {
   startDropping(take);
   // A browser may restore the choice when the page is reloaded.
   chooseFiles(input.files);
+  startLimits(examine);
 }
 
 /** A drop anywhere counts: beside the zone the browser would leave the page for the file. */
@@ -74,17 +104,38 @@ function startDropping(take) {
 
 function render() {
   const focused = at("chosen").contains(document.activeElement);
-  at("chosen").replaceChildren(...chosen.map(chosenItem));
+  const many = chosen.length > 1;
+  at("chosen-one").replaceChildren(...(many ? [] : chosen.map(chosenItem)));
+  at("chosen-list").replaceChildren(...(many ? chosen.map((image) => make("li", {}, chosenItem(image))) : []));
+  say(at("chosen-said"), many ? `${imagesOf(chosen.length)}, ${bytes(lengthOf(chosen))}` : "");
+  show(at("chosen-many"), many);
   show(at("chosen"), chosen.length > 0);
-  say(at("process"), chosen.length > 1 ? `Process ${chosen.length} Images` : "Process Image");
+  at("drop").classList.toggle("filled", chosen.length > 0);
+  showWrong();
+  const right = chosen.filter(({ wrong }) => !wrong).length;
+  say(at("process"), right > 1 ? `Process ${right} Images` : "Process Image");
   if (focused) (at("chosen").querySelector("button") ?? input).focus();
 }
 
+/** Bytes of all files among these images. */
+export const lengthOf = (images) => images.reduce((sum, image) => sum + (fileOf(image)?.size ?? 0), 0);
+
+function showWrong() {
+  const wrong = chosen.filter((image) => image.wrong);
+  const lines = wrong.slice(0, NAMED).map(({ name, wrong }) => `${name}: ${wrong}`);
+  if (wrong.length > NAMED) lines.push(`and ${wrong.length - NAMED} more`);
+  const text = lines.join("\n");
+  if (at("chosen-wrong").dataset.text === text) return;
+  at("chosen-wrong").dataset.text = text;
+  at("chosen-wrong").replaceChildren(...lines.map((line) => make("li", {}, line)));
+}
+
 function chosenItem(image) {
-  const { name, field: [, value] } = image;
-  const size = value instanceof File ? bytes(value.size) : "the image of an earlier job";
-  const remove = make("button", { type: "button", className: "small", title: `Remove ${name}` }, "✕");
-  remove.setAttribute("aria-label", `Remove ${name}`);
+  const file = fileOf(image);
+  const facts = [image.size && size(image.size.width, image.size.height), file ? bytes(file.size) : "the image of an earlier job"];
+  const remove = make("button", { type: "button", className: "small", title: `Remove ${image.name}` }, "✕");
+  remove.setAttribute("aria-label", `Remove ${image.name}`);
   remove.addEventListener("click", () => removeImages([image]));
-  return make("li", {}, make("span", {}, `${name}, ${size}`), remove);
+  const text = [image.name, ...facts.filter(Boolean)].join(", ");
+  return make("div", { className: image.wrong ? "image wrong" : "image" }, make("span", {}, text), remove);
 }

@@ -5,23 +5,32 @@ import { chain, setChain } from "./chain/builder.js";
 import { at, make, say, show } from "./dom.js";
 import { noteUpload } from "./phases.js";
 import { chooseEarlier, chosenImages, removeImages, startSelecting } from "./select.js";
-import { bytes, percent, plural, seconds } from "./words.js";
+import { createSending } from "./sending.js";
+import { plural, seconds } from "./words.js";
+
+/** So many images that could not be sent are named. */
+const NAMED = 5;
 
 /** What stops the upload that runs, if one does. */
 let running = null;
 
-/** Calls `onJob(job)` for the first job of each sending, `onProgress(text)` while it is sent. */
-export function startForm({ onJob, onProgress }) {
-  startSelecting(() => tellErrors([]));
+/**
+ * Calls `onJob(job)` for the first job of each sending, `onProgress(text)` while it is sent, and `onChoice(images)` with
+ * what is chosen.
+ */
+export function startForm({ onJob, onProgress, onChoice }) {
+  startSelecting(onChoice, () => tellErrors([]));
   at("stop").addEventListener("click", () => running?.abort());
   at("form").addEventListener("submit", async (event) => {
     event.preventDefault();
     if (running) return;
     const wrong = wrongField();
     if (wrong) return refuse(wrong);
+    const images = chosenImages().filter((image) => !image.wrong);
+    if (!images.length) return refuseNothing();
     running = new AbortController();
     setBusy(true);
-    await sendAll(chosenImages(), { onJob, onProgress });
+    await sendAll(images, { onJob, onProgress });
     running = null;
     setBusy(false);
     onProgress(null);
@@ -51,17 +60,25 @@ function refuse(field) {
   field.focus();
 }
 
+/** Tells that there is nothing to send, and takes the person to where it is chosen. */
+function refuseNothing() {
+  const none = "No image is chosen. Choose, drop or paste a file first.";
+  tellErrors([chosenImages().length ? "The server would refuse what is chosen. Choose another image." : none]);
+  at("file").focus();
+}
+
 /** What could not be sent stays chosen, and so does what was chosen meanwhile. */
 async function sendAll(images, { onJob, onProgress }) {
   const shown = location.hash;
-  const errors = images.length ? [] : ["No image is chosen. Choose, drop or paste a file first."];
+  const errors = [];
   const sent = [];
+  const fields = [...options(), ...batchOf(images)];
+  const sending = createSending(images, onProgress);
   tellErrors(errors);
   for (const [index, image] of images.entries()) {
     if (running.signal.aborted) break;
-    const place = images.length > 1 ? ` (${index + 1} of ${images.length})` : "";
     try {
-      const job = await sendAtLast(image, place, onProgress);
+      const job = await sendAtLast(image, fields, sending);
       // Who has gone to look at something else meanwhile stays there.
       if (!sent.length && location.hash === shown) onJob(job);
       sent.push(image);
@@ -79,17 +96,26 @@ async function sendAll(images, { onJob, onProgress }) {
   removeImages(sent);
 }
 
+/** Several images are one batch: a number of 128 random bits names it. */
+function batchOf(images) {
+  if (images.length < 2) return [];
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [["batch", Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")]];
+}
+
 /** Whether there is a server: a broken connection may be the fault of one file. */
 const answers = () => request("GET", "/healthz").then(() => true, () => false);
 
 /** Sends an image, again and again while the server has no place for it. */
-async function sendAtLast(image, place, onProgress) {
+async function sendAtLast(image, fields, sending) {
   for (;;) {
     try {
-      return await send(image, place, onProgress);
+      const job = await send(image, fields, sending);
+      sending.over(image);
+      return job;
     } catch (error) {
       if (!error.after) throw error;
-      say(at("upload-said"), `${image.name}${place}: ${error.message}. Trying again in ${seconds(error.after)}.`);
+      sending.wait(image, `${error.message}. Trying again in ${seconds(error.after)}.`);
       await pause(1000 * error.after);
     }
   }
@@ -107,31 +133,13 @@ function pause(milliseconds) {
   });
 }
 
-async function send({ name, field }, place, onProgress) {
+async function send(image, fields, sending) {
   const began = performance.now();
-  const tell = (sent, total) => {
-    const part = percent(sent, total);
-    at("upload-bar").value = sent / total;
-    const spent = (performance.now() - began) / 1000;
-    say(at("upload-said"), `${sentence(name, place, sent, total)}${pace(sent, total, spent)}`);
-    onProgress(`↑ ${part} · ${name} · tilemill`);
-  };
+  const tell = (sent, length) => sending.tell(image, sent, length);
   tell(0, 1);
-  const job = await createJob([...options(), field], { onProgress: tell, signal: running.signal });
+  const job = await createJob([...fields, image.field], { onProgress: tell, signal: running.signal });
   noteUpload(job, (performance.now() - began) / 1000);
   return job;
-}
-
-function sentence(name, place, sent, total) {
-  const doing = sent < total ? `Uploading ${name}` : `Sent ${name}, waiting for the answer`;
-  return `${doing}${place}: ${percent(sent, total)}`;
-}
-
-/** How fast it is, as soon as that says something. */
-function pace(sent, total, spent) {
-  if (spent < 1 || sent === 0 || sent === total) return "";
-  const rate = sent / spent;
-  return `, ${bytes(rate)}/s, about ${seconds(Math.ceil((total - sent) / rate))} left`;
 }
 
 /** The fields beside the image: what was left empty is left to the server. */
@@ -156,5 +164,7 @@ function ask(event) {
 }
 
 function tellErrors(errors) {
-  at("form-error").replaceChildren(...errors.map((error) => make("span", {}, error)));
+  const more = errors.length - NAMED;
+  const told = more > 1 ? [...errors.slice(0, NAMED), `and ${more} more`] : errors;
+  at("form-error").replaceChildren(...told.map((error) => make("span", {}, error)));
 }

@@ -7,6 +7,8 @@ const short = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 export const count = (value) => number.format(value);
 export const rate = (value) => short.format(value);
 export const plural = (value, one) => `${count(value)} ${one}${value === 1 ? "" : "s"}`;
+/** "3 images" */
+export const images = (value) => plural(value, "image");
 export const size = (width, height) => `${count(width)} × ${count(height)} pixels`;
 export const percent = (part, whole) => `${whole ? Math.floor((100 * part) / whole) : 0} %`;
 
@@ -33,9 +35,9 @@ export function seconds(value) {
 
 const STATUS = {
   queued: ["◌", "Queued", "waits for its turn"],
-  processing: ["▶", "Processing", "it is decoded, and its tiles are filtered"],
-  stitching: ["▣", "Stitching", "all tiles are there, the final image is being written"],
-  complete: ["✓", "Complete", "the final image is there"],
+  processing: ["▶", "Processing"],
+  stitching: ["▣", "Stitching", "the final image is written"],
+  complete: ["✓", "Complete"],
   failed: ["✕", "Failed", "there will be no final image"],
   cancelled: ["■", "Cancelled", "there will be no final image"],
 };
@@ -46,10 +48,20 @@ export function status(job) {
   return `${symbol} ${word}`;
 }
 
-/** "✓ Complete: the final image is there" */
+/** "✓ Complete in 0.87 s", "◌ Queued: waits for its turn" */
 export function statusSentence(job) {
+  const { timings, created_at, finished_at } = job;
+  if (timings) return `${status(job)} in ${seconds(timings.split + timings.filter + timings.stitch)}`;
+  const after = finished_at ? ` after ${seconds((Date.parse(finished_at) - Date.parse(created_at)) / 1000)}` : "";
   const meaning = STATUS[job.status]?.[2];
-  return meaning ? `${status(job)}: ${meaning}` : status(job);
+  return `${status(job)}${after}${meaning ? `: ${meaning}` : ""}`;
+}
+
+/** Whether the same job again may end otherwise. */
+export function isWorthRetry({ status, error, links }) {
+  if (!links.original) return false;
+  if (status === "failed") return !error?.futile;
+  return status === "cancelled" || (status === "complete" && !links.result);
 }
 
 export const ended = (job) => ["complete", "failed", "cancelled"].includes(job.status);
@@ -66,12 +78,20 @@ export const workerState = (worker) => WORKER[worker.state] ?? worker.state;
 /** Why a job failed, and what to do, as lines. */
 export function failure({ error, tile_size: side, width }) {
   const cause = `Cause: ${error.text}`;
-  if (error.tile === undefined) return [cause, "Choose a mended image, or retry the job once the cause is gone."];
+  if (error.tile === undefined) {
+    return [cause, error.futile ? "Choose a mended image." : "Retry the job once the cause is gone."];
+  }
   const columns = Math.ceil(width / side);
   const [row, column] = [Math.floor(error.tile / columns) + 1, (error.tile % columns) + 1];
   const where = `Tile ${error.tile} is in row ${row}, column ${column} of the image.`;
   const log = error.worker ? `look into the log of ${error.worker}` : "look into the log of the server";
   return [cause, `${where} Retry the job; if it fails at the same tile again, ${log}.`];
+}
+
+/** "27 of 30 images done, 1 failed" */
+export function batchSentence({ jobs, complete, failed, cancelled }) {
+  const others = [[failed, "failed"], [cancelled, "cancelled"]].filter(([many]) => many);
+  return [`${count(complete)} of ${images(jobs)} done`, ...others.map(([many, word]) => `${count(many)} ${word}`)].join(", ");
 }
 
 /** The title of the window while this job is shown. */

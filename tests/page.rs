@@ -28,12 +28,17 @@ use crate::support::{Server, raw, run_on};
 
 type Test = fn(&Page);
 
-const TESTS: [(&str, Test); 45] = [
+const TESTS: [(&str, Test); 50] = [
     ("a_chosen_file_is_uploaded_and_its_grey_result_is_shown", chosen_file),
     ("a_dropped_file_is_processed", dropped_file),
     ("a_pasted_image_is_chosen", pasted_image),
     ("the_sample_picture_is_processed", sample),
-    ("several_files_become_one_job_each", several_files),
+    ("several_files_are_one_batch", several_files),
+    ("limits_are_told_and_what_is_beyond_them_is_not_sent", limits),
+    ("the_size_of_an_image_is_read_from_its_header", header_sizes),
+    ("a_part_is_seen_through_the_chain_before_it_is_sent", preview),
+    ("the_result_and_what_starts_the_next_are_above_the_fold", above_the_fold),
+    ("a_map_shows_where_a_part_is_and_leads_to_others", overview),
     ("a_filter_that_does_not_exist_is_told_in_the_words_of_the_api", unknown_filter),
     ("a_file_that_is_no_image_is_told_in_words", no_image),
     ("nothing_chosen_is_told_in_words", nothing_chosen),
@@ -166,14 +171,35 @@ impl Page {
     }
 
     fn until_complete(&self) {
-        self.until_says("#job-status", "Complete");
-        self.until("document.querySelector('#job-bar').position === 1");
-        self.until_says("#job-tiles", "100 %");
+        self.until_says("#job-status", "Complete in ");
+    }
+
+    /// Opens the list of workers, which is folded while one process plays all roles.
+    fn open_fleet(&self) {
+        self.until_says("#fleet-said", "One process plays all roles");
+        self.click("#fleet-said");
+    }
+
+    /// Opens the options of the output, which may be below what is always in sight.
+    fn open_output(&self) {
+        self.run(
+            "document.querySelector('#output').scrollIntoView({ block: 'center' })",
+            &json!([]),
+        );
+        self.click("#output summary");
+    }
+
+    /// Shows the tiles of a complete job instead of its result.
+    fn show_tiles(&self) {
+        self.click("#show-tiles");
+        self.until("document.querySelector('#mosaic').checkVisibility()");
     }
 
     /// Takes the line between before and after to this part of the width, in percent.
     fn divide_at(&self, percent: u32) {
-        self.until("document.querySelector('#viewer').checkVisibility()");
+        self.until(
+            "document.querySelector('#viewer').checkVisibility({ visibilityProperty: true })",
+        );
         self.until("document.querySelector('#viewer-making').hidden");
         self.until(
             "document.querySelector('#divider').checkVisibility({ visibilityProperty: true })",
@@ -297,6 +323,7 @@ fn chosen_file(page: &Page) {
     assert_eq!(page.value("document.title"), "✓ Complete · flower.png · tilemill");
     assert!(page.text("#phases").contains("Upload"));
     page.until("/Upload\\s+[0-9.]+ s/.test(document.querySelector('#phases').innerText)");
+    page.open_fleet();
     page.until_says("#worker-rows", "● live");
     page.until_says("#job-list", "flower.png");
     page.until("document.querySelector('#waiting-count').innerText === '0'");
@@ -355,15 +382,183 @@ fn several_files(page: &Page) {
     let files = names.map(|name| page.picture(name, 40, 30));
     page.choose("#file", &files.each_ref().map(PathBuf::as_path));
     page.until_says("#process", "Process 3 Images");
+    page.until_says("#chosen-said", "3 images, ");
     page.click("#process");
+    page.until_says("#batch-status", "✓ 3 of 3 images done");
+    page.until_says("#batch-heading", "3 images");
     for name in names {
-        page.until_says("#job-list", name);
+        page.until_says("#sheet", name);
     }
-    page.until_complete();
-    assert_eq!(page.text("#job-name"), "first.png");
-    page.click("#job-list li:first-child a");
+    page.until("document.querySelectorAll('#sheet img').length === 3");
+    page.until("[...document.querySelectorAll('#sheet img')].every(({ naturalWidth }) => naturalWidth > 0)");
+    // One line in the list, and one archive.
+    page.until("document.querySelectorAll('#job-list > li').length === 1");
+    page.until_says("#job-list", "3 images: first.png …");
+    page.until_says("#job-list", "3 of 3 images done");
+    let path = page.value("new URL(document.querySelector('#batch-download').href).pathname");
+    let zip = page.server.bytes(path.as_str().unwrap());
+    assert!(zip.starts_with(b"PK"), "it is no archive");
+    keep_screenshots(page, "batch");
+    page.click("#sheet li:last-child a");
     page.until_says("#job-name", "third.png");
     page.until_complete();
+    page.click("#job-batch");
+    page.until_says("#batch-heading", "3 images");
+    page.click("#batch-delete");
+    page.until_says("#confirm-text", "Delete 3 images, their originals and their results?");
+    page.click("#confirm-delete");
+    page.until_says("#job-status", "These images are not there any more");
+    page.until_says("#jobs-said", "There are no jobs yet");
+    assert_eq!(page.server.get("/api/jobs").1["total"], 0);
+    page.leave_what_is_gone();
+}
+
+/// The first bytes of a PNG (ISO/IEC 15948, 11.2.2).
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    bytes.extend([width, height].iter().flat_map(|side| side.to_be_bytes()));
+    bytes.extend([8, 2, 0, 0, 0, 0, 0, 0, 0]);
+    bytes
+}
+
+fn limits(page: &Page) {
+    page.until_says("#takes", "up to 4 GiB, 1,100 megapixels, 65,535 pixels a side");
+    let wide = page.folder.path().join("wide.png");
+    std::fs::write(&wide, png_header(70_000, 10)).unwrap();
+    page.choose("#file", &[&wide]);
+    let refused = "wide.png: 70,000 × 10 pixels; a side of at most 65,535 (limits.max_side)";
+    page.until_says("#chosen-wrong", refused);
+    page.click("#process");
+    page.until_says("#form-error", "The server would refuse what is chosen.");
+    page.click("#chosen button");
+    // The others are sent all the same, and this one stays to be looked at.
+    let large = page.folder.path().join("large.png");
+    std::fs::write(&large, png_header(60_000, 50_000)).unwrap();
+    page.choose("#file", &[&large, &page.picture("flower.png", 30, 20)]);
+    page.until_says("#chosen-wrong", "large.png: 3,000 megapixels; at most 1,100 megapixels");
+    assert_eq!(page.text("#process"), "Process Image");
+    page.click("#process");
+    page.until_says("#job-name", "flower.png");
+    page.until_says("#chosen", "large.png, 60,000 × 50,000 pixels");
+    assert_eq!(page.server.get("/api/jobs").1["total"], 1);
+}
+
+/// One file of each kind of header, in both orders of bytes where there are two.
+fn header_sizes(page: &Page) {
+    let names = [
+        "rgb-16.png",
+        "baseline-420.jpg",
+        "progressive.jpg",
+        "still.gif",
+        "rgb.bmp",
+        "rgb-lzw.tif",
+        "written-big.tif",
+        "tiled-16.tif",
+        "grey-16.tif",
+        "lossy.webp",
+        "lossless.webp",
+    ];
+    let files = names.map(support::data);
+    page.choose("#file", &files.each_ref().map(PathBuf::as_path));
+    page.until_says("#chosen-said", "11 images, ");
+    for (file, name) in files.iter().zip(names) {
+        let job = page.server.accepted(file, &[]);
+        let (_, job) = page.server.get(&format!("/api/jobs/{job}"));
+        let told = format!("{name}, {} × {} pixels, ", job["width"], job["height"]);
+        page.until(&format!(
+            "[...document.querySelectorAll('#chosen-list span')].some(({{ textContent }}) => textContent.startsWith({told:?}))"
+        ));
+    }
+}
+
+/// The colour in the middle of a canvas.
+fn middle_of(css: &str) -> String {
+    format!(
+        "(() => {{
+           const {{ canvas }} = read({css:?});
+           const [x, y] = [canvas.width, canvas.height].map((side) => Math.floor(side / 2));
+           return [...read({css:?}).getImageData(x, y, 1, 1).data].join();
+         }})()"
+    )
+}
+
+fn preview(page: &Page) {
+    let shows = |colour: &str| {
+        page.until(&format!("{} === {colour:?}", middle_of("#preview-picture")));
+    };
+    page.choose("#file", &[&page.plain("red.png", 900, [255, 0, 0])]);
+    page.fill("#filters", "invert");
+    page.click("#preview summary");
+    shows("0,255,255,255");
+    page.fill("#filters", "invert,grayscale");
+    shows("179,179,179,255");
+    page.click("#preview-before");
+    shows("255,0,0,255");
+    page.click("#preview-before");
+    page.fill("#filters", "nothing");
+    page.until_says("#preview-said", "there is no filter \"nothing\"");
+    page.expect_refusal(422);
+    page.fill("#filters", "invert");
+    shows("0,255,255,255");
+    // Another part of it, by keys.
+    let told = page.text("#preview-said");
+    assert!(told.starts_with("1:1 at x "), "{told}");
+    page.run("document.querySelector('#preview-picture').focus()", &json!([]));
+    page.press(RIGHT);
+    page.until(&format!(
+        "![{told:?}, 'Filtering…'].includes(document.querySelector('#preview-said').innerText)"
+    ));
+    // It is the image that is sent, and nothing was lost by looking at it.
+    page.click("#process");
+    page.until_complete();
+    // The image of a job that the server has, too.
+    page.click("#again");
+    page.until("document.querySelector('#preview').open");
+    shows("0,255,255,255");
+    keep_screenshots(page, "preview");
+}
+
+fn above_the_fold(page: &Page) {
+    show_complete(page, &page.picture("flower.png", 1200, 800), &[("filters", "blur:2")]);
+    page.divide_at(50);
+    for width in [1280, 390] {
+        page.look_as(width, "light");
+        page.until(&format!("innerWidth === {width}"));
+        page.until_drawn();
+        let seen = page.value(
+            "['job-status', 'download', 'frame', 'process'].filter((id) => {
+               const { top, bottom, height } = document.getElementById(id).getBoundingClientRect();
+               return !(height > 0 && top >= 0 && bottom <= innerHeight);
+             })",
+        );
+        assert_eq!(seen, json!([]), "out of sight at {width} × 800");
+    }
+}
+
+fn overview(page: &Page) {
+    show_complete(page, &page.picture("wide.png", 3000, 2000), &[("filters", "invert")]);
+    page.divide_at(0);
+    page.until("document.querySelector('#overview').hidden");
+    page.click("#zoom-full");
+    page.until("document.querySelector('#overview').checkVisibility()");
+    page.until_says("#coordinates", "x 1,500, y 1,000");
+    page.run("document.querySelector('#viewer').focus()", &json!([]));
+    page.press(&RIGHT.repeat(4));
+    page.until_says("#coordinates", "x 1,740, y 1,000");
+    // A click on the middle of the map leads back to the middle of the image.
+    page.click("#overview");
+    page.until("/^x 1,[45][0-9]{2}, y (9|1,0)[0-9]{2}$/.test(document.querySelector('#coordinates').innerText)");
+    // The pixel under the pointer, whatever is seen.
+    page.click("#zoom-fit");
+    page.run(
+        "const viewer = document.querySelector('#viewer');
+         const { left, top, width, height } = viewer.getBoundingClientRect();
+         viewer.dispatchEvent(new PointerEvent('pointermove',
+           { clientX: left + width / 2, clientY: top + height / 2 }));",
+        &json!([]),
+    );
+    page.until_says("#coordinates", "x 1,500, y 1,000");
+    page.until("document.querySelector('#overview').hidden");
 }
 
 fn unknown_filter(page: &Page) {
@@ -387,8 +582,8 @@ fn no_image(page: &Page) {
     page.choose("#file", &[&letter, &page.picture("flower.png", 30, 20)]);
     page.click("#process");
     page.until_says("#form-error", refusal["detail"].as_str().unwrap());
-    page.until_complete();
-    assert_eq!(page.text("#job-name"), "flower.png");
+    page.until_says("#batch-status", "✓ 1 of 1 image done");
+    page.until_says("#sheet", "flower.png");
     // Only what was not accepted is still there.
     page.until_says("#process", "Process Image");
     assert_eq!(page.text("#chosen span"), "letter.png, 17 bytes");
@@ -398,6 +593,7 @@ fn no_image(page: &Page) {
 fn nothing_chosen(page: &Page) {
     page.click("#process");
     page.until_says("#form-error", "No image is chosen");
+    assert_eq!(page.active(), "file");
 }
 
 /// Something to send that takes most of a minute at the speed that `upload` gives it.
@@ -451,7 +647,10 @@ fn full_mill(page: &Page) {
            get responseText() {
              return this.refused ? '{\"detail\": \"1000 jobs wait already\"}' : super.responseText;
            }
-           getResponseHeader(name) { return this.refused ? '2' : super.getResponseHeader(name); }
+           getResponseHeader(name) {
+             const told = { 'retry-after': '2', 'content-type': 'application/problem+json' };
+             return this.refused ? told[name] ?? null : super.getResponseHeader(name);
+           }
          };",
         &json!([]),
     );
@@ -587,6 +786,7 @@ fn follow_red_job(page: &Page) -> u32 {
 }
 
 fn mosaic(page: &Page) {
+    page.open_fleet();
     let side = follow_red_job(page);
     let colour = || {
         page.until_drawn();
@@ -620,14 +820,16 @@ fn mosaic(page: &Page) {
 fn quick_mosaic(page: &Page) {
     page.fill("#filters", "invert");
     page.choose("#file", &[&page.plain("quick.png", 96, [255, 0, 0])]);
-    page.click("summary");
+    page.open_output();
     page.fill("#tile-size", "32");
     page.click("#process");
     page.until_complete();
     // The job may have ended before the page followed it: then there is its result, and no mosaic.
-    if page.value("document.querySelector('#mosaic').checkVisibility()") == false {
+    page.until("document.querySelector('#viewer').checkVisibility({ visibilityProperty: true })");
+    if page.value("document.querySelector('#show-tiles').checkVisibility()") == false {
         return;
     }
+    page.show_tiles();
     page.until_says("#legend", ": 9 tiles");
     page.click("#coloured");
     let cyan = "(() => {
@@ -647,7 +849,10 @@ fn quick_mosaic(page: &Page) {
 const TELL_TILES: &str = "
     const [columns, failed, back] = arguments;
     const { showMosaic, paintTiles } = await import('/mosaic/live.js');
-    document.querySelector('#job-body').hidden = false;
+    for (const id of ['job-body', 'stage', 'mosaic-frame', 'tiles-caption']) {
+      document.getElementById(id).hidden = false;
+    }
+    document.querySelector('#frame').style.setProperty('--ratio', 1);
     const [job, side] = [`x${columns}`, 64 * columns];
     showMosaic({ id: job, width: side, height: side, tile_size: 64, status: 'processing', links: {} });
     const slot = Math.min(128, Math.floor(512 / columns));
@@ -786,16 +991,18 @@ fn small_legend(page: &Page) {
     page.run(
         "return (async () => {
            const { showMosaic } = await import('/mosaic/live.js');
+           document.querySelector('#frame').style.setProperty('--ratio', 1080 / 20000);
            showMosaic({ id: 'tall', width: 1080, height: 20000, tile_size: 512, status: 'processing', links: {} });
          })()",
         &json!([]),
     );
     page.until_drawn();
-    page.until("document.querySelector('#mosaic').clientHeight > innerHeight / 2");
+    page.until("document.querySelector('#mosaic').clientHeight > innerHeight / 3");
     page.until("document.querySelector('#mosaic').clientHeight < innerHeight");
 }
 
 fn legend(page: &Page) {
+    page.open_fleet();
     follow_red_job(page);
     page.until_says("#legend", "tile");
     let worker = page.text("#worker-rows td");
@@ -911,7 +1118,7 @@ fn clear_image(page: &Page) {
     let place = page.value(
         "(() => {
            const { left, top, width, height } = document.querySelector('#viewer').getBoundingClientRect();
-           const ground = getComputedStyle(document.querySelector('.viewer-frame')).backgroundColor;
+           const ground = getComputedStyle(document.querySelector('#frame')).backgroundColor;
            return [left + scrollX + width / 2, top + scrollY + height / 2, ...ground.match(/[0-9]+/g).map(Number)];
          })()",
     );
@@ -1014,14 +1221,23 @@ fn job_list(page: &Page) {
     page.until_says("#confirm-text", "Delete slow.png");
     page.click("#confirm [value=keep]");
     page.until_says("#job-list", "Cancelled");
-    page.click("[aria-label='Delete slow.png']");
-    page.click("#confirm-delete");
+    page.click("[aria-label='Retry slow.png']");
+    page.until("document.querySelectorAll('#job-list > li').length === 2");
+    for left in [1, 0] {
+        page.click("[aria-label='Delete slow.png']");
+        page.click("#confirm-delete");
+        page.until(&format!("document.querySelectorAll('#job-list > li').length === {left}"));
+    }
     page.until_says("#jobs-said", "There are no jobs yet");
-    let job = show_complete(page, &page.picture("flower.png", 300, 200), &[]);
+    page.leave_what_is_gone();
+    page.open();
+    show_complete(page, &page.picture("flower.png", 300, 200), &[]);
     page.until("document.querySelector('#job-list img').naturalWidth === 256");
-    page.click("[aria-label='Retry flower.png']");
-    page.until(&format!("!location.hash.includes({job:?})"));
-    page.until_complete();
+    assert_eq!(
+        page.value("document.querySelector('[aria-label=\"Retry flower.png\"]').checkVisibility()"),
+        false,
+        "a retry would make the same again"
+    );
 }
 
 fn older_jobs(page: &Page) {
@@ -1047,7 +1263,8 @@ fn older_jobs(page: &Page) {
     page.click("#confirm-delete");
     are_shown(52);
     assert_eq!(page.server.get("/api/jobs").1["total"], 52);
-    let path = "document.querySelector('#job-list li:first-child [download]').getAttribute('href')";
+    let path =
+        "new URL(document.querySelector('#job-list li:first-child [download]').href).pathname";
     let path = page.value(path);
     assert!(!page.server.bytes(path.as_str().unwrap()).is_empty());
 }
@@ -1091,7 +1308,8 @@ fn failure(page: &Page) {
     page.until_says("#job-status", "Failed");
     let (_, told) = page.server.get(&format!("/api/jobs/{job}"));
     page.until_says("#job-error", told["error"]["text"].as_str().unwrap());
-    page.until_says("#job-error", "Choose a mended image, or retry the job");
+    page.until_says("#job-error", "Choose a mended image.");
+    page.until("document.querySelector('#retry').hidden");
     page.until_says("#result-said", "the job failed");
     keep_screenshots(page, "failed");
 }
@@ -1116,7 +1334,7 @@ fn tile_failure(page: &Page) {
 
 fn tiff_then_png(page: &Page) {
     page.choose("#file", &[&page.picture("flower.png", 50, 40)]);
-    page.click("summary");
+    page.open_output();
     page.run("document.querySelector('#format').value = 'tiff'", &json!([]));
     page.click("#process");
     page.until_says("#result-facts", "TIFF, 50 × 40 pixels");
@@ -1124,7 +1342,7 @@ fn tiff_then_png(page: &Page) {
     let link = page.value("document.querySelector('#download').pathname");
     assert!(link.as_str().unwrap().ends_with("/result"), "{link}");
     page.click("#again");
-    page.until_says("#chosen", "flower.png, the image of an earlier job");
+    page.until_says("#chosen", "flower.png, 50 × 40 pixels, the image of an earlier job");
     page.fill("#filters", "grayscale,blur:1");
     page.run("document.querySelector('#format').value = 'png'", &json!([]));
     page.click("#process");
@@ -1145,6 +1363,7 @@ const TELL: &str = "
     return rows.map((row) => row.dataset.key + (row.className === 'dead' ? '✕' : '')).join('');";
 
 fn workers(page: &Page) {
+    page.open_fleet();
     let order = |rates: Value, press: bool| {
         let script =
             format!("const [rates, press] = arguments; return (async () => {{ {TELL} }})();");
@@ -1163,6 +1382,7 @@ fn workers(page: &Page) {
 fn filtered_workers(page: &Page) {
     page.before_each_page(NOTE_STREAMS);
     page.open();
+    page.open_fleet();
     page.until_says("#worker-rows", "● live");
     // From now on the stream is closed, and tells of nobody.
     page.run("hide(true)", &json!([]));
@@ -1349,7 +1569,7 @@ fn widths_and_colours(page: &Page) {
     page.divide_at(50);
     page.choose("#file", &[&page.picture("another.png", 30, 20)]);
     page.run("document.querySelector('#form-error').textContent = 'so and so'", &json!([]));
-    page.click("summary");
+    page.open_output();
     assert_usable(page, "complete");
     page.click("#delete");
     page.until("document.querySelector('#confirm').open");

@@ -71,7 +71,7 @@ fn worker_killed(Shared { services, driver }: &Shared) {
     }
     dying.kill();
     page.until_says("#job-status", "Complete");
-    page.until_says("#job-tiles", "100 %");
+    page.click("#show-tiles");
     page.until("document.querySelector('tr[data-key=dying].dead')");
     page.until_says("#legend", "dead");
     // What the dead one left is the other's, and its tiles are marked.

@@ -12,6 +12,7 @@ const text = at("filters");
 const list = at("steps");
 let filters = [];
 let steps = [];
+let onChange = () => {};
 
 /** The chain as the server reads it. */
 export const chain = () => text.value.trim();
@@ -22,8 +23,12 @@ export function setChain(value) {
   read();
 }
 
-/** Asks the server for its filters and makes the list work; the text works without it. */
-export async function startBuilder() {
+/**
+ * Asks the server for its filters and makes the list work; the text works without it. Calls `changed()` after each
+ * change of the chain.
+ */
+export async function startBuilder(changed) {
+  onChange = changed;
   text.addEventListener("input", read);
   at("add").addEventListener("click", add);
   at("filter").addEventListener("change", () => say(at("filter-about"), chosen().summary));
@@ -55,6 +60,7 @@ const chosen = () => filters.find(({ name }) => name === at("filter").value);
 
 /** Takes the steps from the text; what cannot be read is said, and the list stays as it was. */
 function read() {
+  onChange();
   if (!filters.length) return;
   try {
     steps = parse(text.value, filters);
@@ -69,6 +75,7 @@ function read() {
 
 function write() {
   text.value = format(steps);
+  onChange();
   list.classList.remove("stale");
   say(at("chain-said"), misplaced(steps));
 }

@@ -15,10 +15,14 @@ let workers = [];
 let sorted = { column: COLUMNS[0], descending: false };
 let missing = [];
 let trouble = "";
+let processes = [];
+/** Whether the reader has opened or closed the list: then it is left alone. */
+let touched = false;
 
 export function startWorkers() {
   at("worker-head").append(...COLUMNS.map(heading));
   at("worker-filter").addEventListener("input", render);
+  at("fleet-said").addEventListener("click", () => (touched = true));
 }
 
 /** The roles are said because a narrow page lays the table out as blocks. */
@@ -45,6 +49,7 @@ export function showWorkers(now) {
   workers = now;
   noteRates(workers);
   render();
+  foldAlone();
 }
 
 function render() {
@@ -113,8 +118,25 @@ function showMissing() {
 }
 
 /** One process may play several roles: embedded, it plays all. */
-export function showProcesses(processes) {
+export function showProcesses(now) {
+  processes = now;
+  foldAlone();
   keep(at("processes"), processes, ({ role, id }) => `${role} ${id}`, createProcess, updateProcess);
+}
+
+/** Where one process plays all roles there is little to tell: the list is folded until the reader opens it. */
+function foldAlone() {
+  const alone = isAlone();
+  const threads = workers.length ? ` on ${words.plural(workers[0].threads, "thread")}` : "";
+  say(at("fleet-said"), alone ? `One process plays all roles${threads}` : words.plural(workers.length, "worker"));
+  if (!touched) at("fleet").open = !alone;
+}
+
+/** A process that plays all roles needs no broker between them. */
+function isAlone() {
+  const all = [...workers, ...processes];
+  const hosts = new Set(all.map(({ host }) => host));
+  return workers.length <= 1 && hosts.size <= 1 && all.every(({ report }) => report?.connections === 0);
 }
 
 const createProcess = () => make("li", {}, make("strong"), " ", make("span"));

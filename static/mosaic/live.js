@@ -24,26 +24,24 @@ export function startMosaic() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => painter.redraw());
 }
 
-/** Shows the tiles of this job, or none. One that had ended before it was looked at shows its result only. */
+/**
+ * Shows the tiles of this job, or none: of one that had ended before it was looked at only the result is seen.
+ * Returns whether there are tiles to look at.
+ */
 export function showMosaic(job) {
-  if (!job || (ended(job) && !isSeen(job))) return hide();
-  if (job.id !== mosaic?.id) begin(job);
-  if (job.status === "complete" && mosaic.done < mosaic.count) fill(job);
+  if (!job || (ended(job) && !isSeen(job))) mosaic = null;
+  else if (job.id !== mosaic?.id) begin(job);
+  if (mosaic && job.status === "complete" && mosaic.done < mosaic.count) fill(job);
+  return Boolean(mosaic);
 }
 
 /** Whether there are tiles to look at, now or as soon as the result lends them. */
 const isSeen = ({ id, status }) => id === mosaic?.id && (mosaic.done > 0 || status === "complete");
 
-function hide() {
-  mosaic = null;
-  show(at("mosaic-figure"), false);
-}
-
 function begin(job) {
   mosaic = new Mosaic(job);
   canvas.style.aspectRatio = `${job.width} / ${job.height}`;
-  canvas.style.setProperty("--ratio", job.width / job.height);
-  show(at("mosaic-figure"), true);
+  canvas.style.setProperty("--wide", job.width);
   legend.reset();
   showHands(0);
   painter.show(mosaic);

@@ -41,6 +41,12 @@ export class Camera {
     this.#settle();
   }
 
+  /** Brings a point of the image to the middle of the screen. */
+  moveTo([x, y]) {
+    [this.x, this.y] = [x, y];
+    this.#settle();
+  }
+
   /** The point of the image at a point of the screen. */
   toImage([left, top]) {
     const [wide, high] = this.screen;

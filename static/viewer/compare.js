@@ -1,10 +1,11 @@
 // Before and after, one over the other in one view: what is left of the line is the original.
 
 import { at, say, show } from "../dom.js";
-import { percent } from "../words.js";
+import { count, percent } from "../words.js";
 import { Camera } from "./camera.js";
 import { ZOOM, listen } from "./gestures.js";
 import { Layer } from "./layer.js";
+import { createOverview } from "./overview.js";
 
 /** From how far the line can be taken, in CSS pixels. */
 const REACH = 24;
@@ -12,18 +13,36 @@ const REACH = 24;
 const canvas = at("viewer");
 const context = canvas.getContext("2d");
 const divider = at("divider");
-const figure = at("viewer-figure");
+const figure = at("stage");
 
 let camera = null;
 let layers = {};
 /** A small picture of the result, seen until its tiles are there. */
 let preview = null;
 let asked = false;
+let onSharp = () => {};
+/** Where the pointer is on the canvas, if it is. */
+let pointer = null;
 /** How far the server is with each image. */
 const making = new Map();
 
-export function startViewer() {
+const overview = createOverview(at("overview"), (point) => {
+  camera.moveTo(point);
+  draw();
+});
+
+/** Calls `sharp()` each time the result is drawn as finely as the screen can show it. */
+export function startViewer({ onSharp: sharp }) {
+  onSharp = sharp;
   new ResizeObserver(draw).observe(canvas);
+  canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => {
+    pointer = [offsetX, offsetY];
+    showPlace();
+  });
+  canvas.addEventListener("pointerleave", () => {
+    pointer = null;
+    showPlace();
+  });
   divider.addEventListener("input", draw);
   listen(canvas, { camera: () => camera, onMove: draw, grab: takeLine });
   const press = (id, action) => at(id).addEventListener("click", () => { action(); draw(); });
@@ -39,7 +58,6 @@ export function startViewer() {
 export function openViewer(job) {
   closeViewer();
   camera = new Camera(job.width, job.height);
-  canvas.style.aspectRatio = `${job.width} / ${job.height}`;
   const label = `${job.name} before and after ${job.filters || "no filter"}`;
   canvas.setAttribute("aria-label", `${label}: arrow keys move, plus and minus zoom, 0 fits, 1 is full size`);
   const images = job.links.original ? ["original", "result"] : ["result"];
@@ -113,6 +131,17 @@ function drawNow() {
   figure.classList.toggle("parted", Boolean(parted));
   if (parted) drawLine(line, pixels);
   say(at("zoom"), percent(camera.scale, 1));
+  overview.draw(camera, preview);
+  showPlace();
+  if (layers.result.isSeen() && layers.result.sharp) onSharp();
+}
+
+/** The pixel under the pointer; without a pointer the one in the middle of what is seen. */
+function showPlace() {
+  const point = camera?.toImage(pointer ?? camera.screen.map((side) => side / 2)).map(Math.floor);
+  const inside = point && point[0] >= 0 && point[1] >= 0 && point[0] < camera.width && point[1] < camera.height;
+  const told = inside && (pointer || !camera.fitted);
+  say(at("coordinates"), told ? `x ${count(point[0])}, y ${count(point[1])}` : "");
 }
 
 function drawPreview(pixels) {

@@ -23,7 +23,7 @@ export class Layer {
   /** Calls `onChange()` whenever there is more to draw, `onState(view)` as the tiles are being made. */
   constructor(job, image, { onChange, onState }) {
     this.#base = `/api/jobs/${job.id}/pyramid/${image}`;
-    Object.assign(this, { onChange, onState, ready: false });
+    Object.assign(this, { onChange, onState, ready: false, sharp: false });
     this.#wait();
   }
 
@@ -70,11 +70,15 @@ export class Layer {
     const seen = [...camera.toImage([left / pixels, 0]), ...camera.toImage([right / pixels, camera.screen[1]])];
     const finest = this.#levelFor(camera.scale * pixels);
     const wanted = [this.#coarsest()];
+    this.sharp = true;
     for (let level = this.#levels.length - 1; level >= finest; level -= 1) {
       for (const place of this.#placesIn(level, seen)) {
         const tile = this.#tiles.get(place.key);
         if (tile?.image) this.#drawTile(context, camera, pixels, place, tile);
-        else if (level === finest) wanted.push(place.key);
+        else if (level === finest) {
+          this.sharp = false;
+          wanted.push(place.key);
+        }
       }
     }
     context.restore();

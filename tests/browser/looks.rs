@@ -41,7 +41,7 @@ pub fn assert_usable(page: &Browser, state: &str) {
 /// Parts that are wider than what shows them.
 const CUT_OFF: &str = "\
     [...document.querySelectorAll('section, .table-frame, #steps, #job-list')]
-      .filter((part) => part.scrollWidth > part.clientWidth)
+      .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth)
       .map(({ id, className, scrollWidth, clientWidth }) => `${id} ${className}: ${scrollWidth} in ${clientWidth}`)";
 
 /// Texts whose contrast is below the 4.5 to 1 of WCAG 2.2, success criterion 1.4.3.

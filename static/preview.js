@@ -1,0 +1,128 @@
+// A part of the chosen image as the chain of filters leaves it, by the server itself: what is seen is what comes.
+
+import { ApiError, createPreview, fetchPicture } from "./api.js";
+import { chain } from "./chain/builder.js";
+import { at, say, show } from "./dom.js";
+import { fileOf } from "./select.js";
+import { count } from "./words.js";
+
+/** Milliseconds without a change before the server is asked. */
+const CALM = 250;
+/** The widest part that the server shows. */
+const MOST = 1024;
+/** Pixels that a key moves the part by. */
+const STEP = 64;
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const canvas = at("preview-picture");
+const context = canvas.getContext("2d");
+
+/** The image that is looked at; where the server has it, and its size; the middle of the part; what waits. */
+let image = null;
+let source = null;
+let middle = [0, 0];
+let timer = null;
+let asking = new AbortController();
+
+export function startPreview() {
+  at("preview").addEventListener("toggle", refresh);
+  for (const id of ["preview-before", "format", "quality"]) at(id).addEventListener("change", refresh);
+  canvas.addEventListener("pointerdown", drag);
+  canvas.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step || !source || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    moveBy(step[0] * STEP, step[1] * STEP);
+    refresh();
+  });
+  new ResizeObserver(refresh).observe(canvas);
+}
+
+/** Offers a preview of the first of these images. */
+export function offerPreview(images) {
+  const first = images.find(({ wrong }) => !wrong) ?? null;
+  show(at("preview"), Boolean(first));
+  if (first === image) return;
+  [image, source] = [first, null];
+  refresh();
+}
+
+/** Asks for the part anew, as soon as nothing has changed for a moment. */
+export function refresh() {
+  clearTimeout(timer);
+  if (image && at("preview").open) timer = setTimeout(look, CALM);
+}
+
+async function look() {
+  asking.abort();
+  const current = (asking = new AbortController());
+  const late = () => current !== asking;
+  say(at("preview-said"), source ? "Filtering…" : "Sending the image…");
+  try {
+    if (!source) {
+      const found = await find(image, current.signal);
+      if (late()) return;
+      source = found;
+      middle = [source.width / 2, source.height / 2];
+    }
+    const part = partOf(source);
+    const picture = await fetchPicture(`${source.path}?${queryOf(part)}`, current.signal);
+    if (!late()) draw(picture, part);
+  } catch (error) {
+    if (late()) return;
+    // The server keeps an image for some minutes only.
+    if (error instanceof ApiError && error.status === 404 && source && fileOf(image)) {
+      source = null;
+      return refresh();
+    }
+    say(at("preview-said"), error.message);
+  }
+}
+
+/** Where the server has an image: it is sent there, unless it is that of an earlier job. */
+async function find({ field: [, value], size }, signal) {
+  if (!(value instanceof File)) return { path: `/api/jobs/${value}/preview`, ...size };
+  const { id, width, height } = await createPreview(value, signal);
+  return { path: `/api/previews/${id}`, width, height };
+}
+
+/** As many pixels of the image as there is room for, around the middle. */
+function partOf({ width, height }) {
+  const [wide, high] = [Math.min(width, canvas.clientWidth, MOST), Math.min(height, canvas.clientHeight)];
+  const start = (at, side, all) => Math.round(Math.min(all - side, Math.max(0, at - side / 2)));
+  return { x: start(middle[0], wide, width), y: start(middle[1], high, height), width: wide, height: high };
+}
+
+function queryOf(part) {
+  const filters = at("preview-before").checked ? "" : chain();
+  const output = ["format", "quality"].map((id) => [id, at(id).value]).filter(([, value]) => value);
+  return new URLSearchParams({ filters, ...Object.fromEntries(output), ...part });
+}
+
+function draw(picture, { x, y, width, height }) {
+  Object.assign(canvas, { width: canvas.clientWidth, height: canvas.clientHeight });
+  const [left, top] = [(canvas.width - width) / 2, (canvas.height - height) / 2].map(Math.floor);
+  context.drawImage(picture, left, top);
+  say(at("preview-said"), `1:1 at x ${count(x)}, y ${count(y)}`);
+}
+
+function moveBy(right, down) {
+  const clamp = (value, side) => Math.min(side, Math.max(0, value));
+  middle = [clamp(middle[0] + right, source.width), clamp(middle[1] + down, source.height)];
+}
+
+/** The picture follows the pointer; what comes into sight is asked for when it is lifted. */
+function drag(down) {
+  if (!source || down.button !== 0) return;
+  canvas.setPointerCapture(down.pointerId);
+  const follow = ({ clientX, clientY }) => {
+    canvas.style.translate = `${clientX - down.clientX}px ${clientY - down.clientY}px`;
+  };
+  canvas.addEventListener("pointermove", follow);
+  canvas.addEventListener("lostpointercapture", ({ clientX, clientY }) => {
+    canvas.removeEventListener("pointermove", follow);
+    canvas.style.translate = "";
+    moveBy(down.clientX - clientX, down.clientY - clientY);
+    refresh();
+  }, { once: true });
+}
