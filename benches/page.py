@@ -118,6 +118,8 @@ class Pretender(http.server.BaseHTTPRequestHandler):
         answers = {"/api/filters": [], f"/api/jobs/{JOB}": job(0)}
         if path in answers:
             return self.answer("application/json", json.dumps(answers[path]).encode())
+        if path.startswith("/api/"):
+            return self.send_error(404)
         file = pathlib.Path("static") / (path.strip("/") or "index.html")
         return self.answer(mimetypes.guess_type(file)[0] or "text/plain", file.read_bytes())
 
