@@ -44,7 +44,9 @@ tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server 
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
   systemd-analyze:systemd nsenter:util-linux faketime:faketime dpkg-shlibdeps:dpkg-dev
   nginx:nginx caddy:caddy apache2:apache2-bin haproxy:haproxy script:bsdutils setsid:util-linux
-  python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl curl:curl go:golang-go bsdtar:libarchive-tools)
+  python3:python3 venv:python3-venv setpriv:util-linux openssl:openssl curl:curl bsdtar:libarchive-tools)
+
+[ -z "$long" ] || tools+=(go:golang-go)
 
 # A part of Python that is a package of its own is no program that could be found. Proxies are where only root looks.
 has() {
