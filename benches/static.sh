@@ -22,12 +22,12 @@ run() { # PROGRAM IN OUT FILTERS; what it says of files goes into OUT where it m
   "$1" run "$2" -o "$3" --filters "$4" --overwrite >/dev/null 2>"$3.said" || sed "s|$3||g" "$3.said" >"$3"
 }
 
-mkdir -p "$work/root/tmp"
-cp "$static" "$work/root/tilemill"
-cp tests/data/baseline-420.jpg "$work/root/tmp/in.jpg"
-chroot "$work/root" /tilemill run /tmp/in.jpg -o /tmp/out.jpg --filters blur:3
+mkdir -p "$work/empty/tmp"
+cp "$static" "$work/empty/tilemill"
+cp tests/data/baseline-420.jpg "$work/empty/tmp/in.jpg"
+chroot "$work/empty" /tilemill run /tmp/in.jpg -o /tmp/out.jpg --filters blur:3
 run "$linked" tests/data/baseline-420.jpg "$work/out.jpg" blur:3
-cmp "$work/root/tmp/out.jpg" "$work/out.jpg"
+cmp "$work/empty/tmp/out.jpg" "$work/out.jpg"
 
 count=0
 for file in tests/data/*.*; do

@@ -87,7 +87,7 @@ try_typescript() {
 
 try_go() {
   local go=$tools/go
-  export GOROOT=$go/root GOPATH=$go/path GOCACHE=$go/cache GOTOOLCHAIN=local CGO_ENABLED=0
+  export GOROOT=$go/toolchain GOPATH=$go/path GOCACHE=$go/cache GOTOOLCHAIN=local CGO_ENABLED=0
   export GOFLAGS="-modcacherw -mod=mod '-gcflags=all=-N -l'"
   mkdir mill
   "$go/bin/oapi-codegen" -generate types,client -package mill "$address/api/openapi.json" >mill/mill.go

@@ -60,8 +60,8 @@ fetch_go() {
   go mod download "golang.org/toolchain@v0.0.1-go$go.$platform"
   module=$GOPATH/pkg/mod/golang.org/toolchain@v0.0.1-go$go.$platform
   chmod -R u+wx "$module/bin" "$module/pkg/tool"
-  mv -T "$module" "$1/root"
-  env GOBIN="$1/bin" GOCACHE="$1/cache" "$1/root/bin/go" install \
+  mv -T "$module" "$1/toolchain"
+  env GOBIN="$1/bin" GOCACHE="$1/cache" "$1/toolchain/bin/go" install \
     "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v$oapi_codegen"
 }
 
