@@ -381,7 +381,8 @@ fn with_redis(shared: &Shared, name: &str, rows: &[Row<'_>]) {
     situation.ends(&job);
 }
 
-/// Full, a replica, without a place to save to, and a user who may only read, or nothing with these keys.
+/// Full, a replica, without a place to save to, and a user who may only read, who may do nothing with these keys or
+/// channels, or whose password is another one now.
 fn redis_without_writes(shared: &Shared) {
     let obey = |command: &'static str| move |redis: &mut Redis| redis.obey(command);
     let cannot_save = |redis: &mut Redis| {
@@ -392,7 +393,14 @@ fn redis_without_writes(shared: &Shared) {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    let rows: [Row<'_>; 5] = [
+    // Whoever is connected stays so, unless told to come again.
+    let other_password = |redis: &mut Redis| {
+        redis.obey("ACL SETUSER tm resetpass >other");
+        for kind in ["normal", "pubsub"] {
+            redis.tell(&format!("CLIENT KILL TYPE {kind}"));
+        }
+    };
+    let rows: [Row<'_>; 7] = [
         (
             &obey("CONFIG SET maxmemory 1"),
             &["takes no writes", "OOM command not allowed", "maxmemory-policy"],
@@ -412,6 +420,16 @@ fn redis_without_writes(shared: &Shared) {
             &obey("ACL SETUSER tm resetkeys"),
             &["does not let user tm use keys that begin with", "ACL SETUSER tm ~"],
             &obey("ACL SETUSER tm ~*"),
+        ),
+        (
+            &obey("ACL SETUSER tm resetchannels"),
+            &["does not let user tm use channels that begin with", "ACL SETUSER tm &"],
+            &obey("ACL SETUSER tm &*"),
+        ),
+        (
+            &other_password,
+            &["rejects the password: WRONGPASS", "redis.password"],
+            &obey("ACL SETUSER tm resetpass >secret"),
         ),
         (
             &cannot_save,
