@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 static=$(realpath "$(bash packaging/static.sh)")
 cargo build --release --locked --quiet
-linked=$PWD/target/release/tilemill
+linked=$(realpath "${CARGO_TARGET_DIR:-target}/release/tilemill")
 runs=${RUNS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 program=${1:-$target/release/tilemill}
 version=${VERSION:-$("$program" --version | cut -d' ' -f2)-1}
-maintainer="${DEBFULLNAME:-The tilemill authors} <${DEBEMAIL:-$(id -un)@$(hostname)}>"
+maintainer="${DEBFULLNAME:-The tilemill authors} <${DEBEMAIL:-tilemill@localhost}>"
 architecture=$(dpkg --print-architecture)
 # The same sources make the same package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
@@ -40,7 +40,7 @@ put_units() {
 
 put_configuration() {
   put config.toml etc/tilemill/config.toml
-  # Where the units keep it, for who asks `tilemill check`.
+  # The directory of the units, so that `tilemill check` looks there.
   sed -i 's|^data_dir = .*|data_dir = "/var/lib/tilemill"|' "$root/etc/tilemill/config.toml"
   # The group is given to them by systemd-tmpfiles: it has a number only where the package is installed.
   chmod 640 "$root/etc/tilemill/config.toml"
@@ -84,7 +84,7 @@ dependencies() {
   work=$(mktemp -d)
   mkdir "$work/debian"
   printf 'Source: tilemill\n\nPackage: tilemill\nArchitecture: any\n' >"$work/debian/control"
-  (cd "$work" && dpkg-shlibdeps -O "$root/usr/bin/tilemill" 2>/dev/null) | sed -n 's/^shlibs:Depends=\(.*\)/\1, /p'
+  (cd "$work" && dpkg-shlibdeps -O "$root/usr/bin/tilemill") | sed -n 's/^shlibs:Depends=\(.*\)/\1, /p'
   rm -r "$work"
 }
 
@@ -96,7 +96,7 @@ put_control() {
   install -m 644 packaging/debian/conffiles "$root/DEBIAN"
   (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
   sed -e "s|@VERSION@|$version|" -e "s|@ARCHITECTURE@|$architecture|" -e "s|@MAINTAINER@|$maintainer|" \
-    -e "s|@SIZE@|$(du -sk --exclude=DEBIAN "$root" | cut -f1)|" -e "s|@DEPENDS@|$libraries|" \
+    -e "s|@SIZE@|$(du -sk --apparent-size --exclude=DEBIAN "$root" | cut -f1)|" -e "s|@DEPENDS@|$libraries|" \
     packaging/debian/control >"$root/DEBIAN/control"
 }
 

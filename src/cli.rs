@@ -175,7 +175,7 @@ pub struct SubmitArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// The server
-    // As a variable it is read by nobody else: `config` leaves it out. It may have a password.
+    // As a variable it is read by this command only: `config` leaves it out. It may have a password.
     #[arg(
         long,
         env = "TILEMILL_SERVER",

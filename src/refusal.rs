@@ -6,73 +6,56 @@ use crate::raster::decode::DecodeError;
 use crate::raster::encode::EncodeError;
 use crate::raster::filter::ChainError;
 
-/// What kind of refusal this is: stable, scripts may match on [`Code::as_str`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// The bytes are not an image of a known format, or are damaged.
-    InvalidImage,
-    /// The image is of a kind that is not handled, such as an animation.
-    UnsupportedImage,
-    /// The image, the upload or the tile count is above a limit.
-    TooLarge,
-    /// The filter chain does not parse, or names what does not exist.
-    InvalidFilters,
-    /// Another option has a value outside its range.
-    InvalidOption,
-    /// A file is in the way, or two would have the same name.
-    Exists,
-    /// Too many jobs wait already.
-    TooManyJobs,
-    /// Too many uploads are on their way already.
-    TooManyUploads,
-    /// Too many previews are being made already.
-    TooManyPreviews,
-    /// Nothing more came of an upload.
-    Stalled,
-    /// The disk has no room for it.
-    NoSpace,
-    /// It was kept for a time, and that is over.
-    Gone,
-    /// The request comes from another site, or is meant for another one.
-    ForeignSite,
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $name:ident = $text:literal,)+) => {
+        /// What kind of refusal this is: stable, scripts may match on [`Code::as_str`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The stable text of the code, as in the `code` field of an API error.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::InvalidImage,
-        Self::UnsupportedImage,
-        Self::TooLarge,
-        Self::InvalidFilters,
-        Self::InvalidOption,
-        Self::Exists,
-        Self::TooManyJobs,
-        Self::TooManyUploads,
-        Self::Stalled,
-        Self::NoSpace,
-        Self::Gone,
-        Self::ForeignSite,
-    ];
-
-    /// The stable text of the code, as in the `code` field of an API error.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidImage => "invalid_image",
-            Self::UnsupportedImage => "unsupported_image",
-            Self::TooLarge => "too_large",
-            Self::InvalidFilters => "invalid_filters",
-            Self::InvalidOption => "invalid_option",
-            Self::Exists => "exists",
-            Self::TooManyJobs => "too_many_jobs",
-            Self::TooManyUploads => "too_many_uploads",
-            Self::TooManyPreviews => "too_many_previews",
-            Self::Stalled => "stalled",
-            Self::NoSpace => "no_space",
-            Self::Gone => "gone",
-            Self::ForeignSite => "foreign_site",
-        }
-    }
+codes! {
+    /// The bytes are not an image of a known format, or are damaged.
+    InvalidImage = "invalid_image",
+    /// The image is of a kind that is not handled, such as an animation.
+    UnsupportedImage = "unsupported_image",
+    /// The image, the upload or the tile count is above a limit.
+    TooLarge = "too_large",
+    /// The filter chain does not parse, or names what does not exist.
+    InvalidFilters = "invalid_filters",
+    /// Another option has a value outside its range.
+    InvalidOption = "invalid_option",
+    /// A file is in the way, or two would have the same name.
+    Exists = "exists",
+    /// Too many jobs wait already.
+    TooManyJobs = "too_many_jobs",
+    /// Too many uploads are on their way already.
+    TooManyUploads = "too_many_uploads",
+    /// Too many previews are being made already.
+    TooManyPreviews = "too_many_previews",
+    /// Nothing more came of an upload.
+    Stalled = "stalled",
+    /// The disk has no room for it.
+    NoSpace = "no_space",
+    /// It was kept for a time, and that is over.
+    Gone = "gone",
+    /// The request comes from another site, or is meant for another one.
+    ForeignSite = "foreign_site",
 }
 
 /// One refusal; the command line, the API and the log all print this.

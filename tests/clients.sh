@@ -57,7 +57,7 @@ download_by_curl() {
   curl -sSf -o expected "$address/api/jobs/$job/result"
 }
 
-# As anybody would: from the running server.
+# As a user would: from the running server.
 openapi_generator() {
   java -jar "$tools/generator/openapi-generator-cli.jar" generate --input-spec "$address/api/openapi.json" "$@" \
     >generator.log 2>&1 || { cat generator.log >&2; return 1; }

@@ -421,7 +421,10 @@ fn where_there_is_no_terminal_the_other_ways_are_named() {
     assert!(text(&ran.stderr).contains("--user me:PASSWORD or --netrc"), "{ran:?}");
     for (line, words) in [
         (["--user", ":secret-1c"], "--user needs a name"),
-        (["--server", "http://me:secret-1c/x@host"], "needs %2F for each slash: …@host"),
+        (
+            ["--server", "http://me:secret-1c/x@host"],
+            "needs %2F, %3F and %23 for /, ? and #: …@host",
+        ),
         (["--netrc", "-fblur"], ".netrc"),
     ] {
         let home = directory.path();

@@ -71,13 +71,11 @@ impl fmt::Debug for Login {
     }
 }
 
-/// An address without what may be secret in it: what stands before an @, or behind a question mark.
+/// An address without what may be secret in it: what stands before an @, or behind a question mark or a hash.
 fn shown(text: &str) -> String {
-    let text = text.split('?').next().unwrap_or_default();
-    match text.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => text.to_owned(),
-    }
+    let (before, host) = text.rsplit_once('@').map_or(("", text), |(_, host)| ("…@", host));
+    let end = host.find(['?', '#']).unwrap_or(host.len());
+    format!("{before}{}", &host[..end])
 }
 
 impl fmt::Display for ServerUrl {
@@ -106,6 +104,22 @@ impl FromStr for ServerUrl {
     /// Reads `https://host/prefix`, or `host:5001`, which means `http`.
     fn from_str(text: &str) -> Result<Self, Refusal> {
         let refused = |what: &str| Err(Refusal::new(Code::InvalidOption, what).value(shown(text)));
+        let after = text.find("://").map_or(text, |at| &text[at + 3..]);
+        let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return refused(
+                "a name and password in the server's address are not sent; leave them out",
+            );
+        }
+        // Else it is the end of a password, of which a part would be taken for a host, and be looked up.
+        if text.contains('@') {
+            return refused(
+                "a password in the server's address needs %2F, %3F and %23 for /, ? and #",
+            );
+        }
+        if text.contains(['?', '#']) {
+            return refused("the server's address must end before ? and #");
+        }
         let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let Some(uri) =
             full.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()))
@@ -114,18 +128,6 @@ impl FromStr for ServerUrl {
         };
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return refused("a server is reached by http or https only");
-        }
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return refused(
-                "a name and password in the server's address are not sent; leave them out",
-            );
-        }
-        // Else it is the end of a password with a slash in it.
-        if uri.path().contains('@') {
-            return refused("a password in the server's address needs %2F for each slash");
-        }
-        if uri.query().is_some() {
-            return refused("the server's address must end before the question mark");
         }
         Ok(Self(full.trim_end_matches('/').to_owned()))
     }
@@ -175,6 +177,10 @@ mod tests {
         for text in [
             "http://me:sec/ret@host",
             "http://me:12/secret@host",
+            "http://me:sec#ret@host",
+            "http://me:12#secret@host",
+            "http://me:sec?ret@host",
+            "http://host#secret",
             "ftp://me:secret@host",
             "http://me:secret@",
             "http://me:secret@host?secret",

@@ -20,7 +20,7 @@ pub(super) fn words<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
     })
 }
 
-/// The same of words that mean something.
+/// A list whose words are parsed.
 pub(super) fn parsed<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

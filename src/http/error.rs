@@ -127,7 +127,7 @@ const OTHER_CODES: [&str; 8] = [
 impl ApiError {
     /// All codes that a problem may have.
     pub(super) fn codes() -> impl Iterator<Item = &'static str> {
-        Code::ALL.map(Code::as_str).into_iter().chain(OTHER_CODES)
+        Code::ALL.iter().map(|code| code.as_str()).chain(OTHER_CODES)
     }
 
     /// For `map_err`: whatever it is, it is not the client's business.

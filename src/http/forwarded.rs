@@ -46,12 +46,10 @@ pub(super) async fn enter(
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let seen = api.proxies.read(request.peer_addr(), request.headers());
-    let rest = [&seen.prefix, &api.proxies.base]
-        .into_iter()
-        .find_map(|base| base.strip(request.path()))
-        .map(str::to_owned);
+    // Not what `X-Forwarded-Prefix` says: by it, a client could give a path that its proxy forbids another name.
+    let rest = api.proxies.base.strip(request.path()).map(str::to_owned);
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let Forwarded { client, proto, .. } = seen.clone();
+    let (client, proto) = (seen.client, seen.proto.clone());
     request.extensions_mut().insert(seen);
     let response = match rest.as_deref() {
         // Relative addresses need the slash.

@@ -24,7 +24,7 @@ fn list(filters: &[FilterSpec]) -> String {
     for (usage, summary) in written {
         let _ = writeln!(text, "{usage:width$}  {summary}");
     }
-    text += "\nSeveral are parted by commas, and done in order: -f autolevels,blur:2,sharpen\n\
+    text += "\nCommas separate filters, which run in order: -f autolevels,blur:2,sharpen\n\
              tilemill filters NAME tells what a filter takes.\n";
     text
 }

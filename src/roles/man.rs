@@ -39,6 +39,14 @@ const SECTIONS: &[Section] = &[
                 "Overrides a key of the file: TILEMILL_LIMITS__MAX_UPLOAD is limits.max_upload.",
             ),
             ("TILEMILL_SERVER", "The server of tilemill submit."),
+            (
+                "TILEMILL_TOKEN",
+                "The token that tilemill submit sends to a proxy in front of its server.",
+            ),
+            (
+                "NETRC",
+                "The file of logins that tilemill submit --netrc reads, instead of ~/.netrc.",
+            ),
             ("WORKER_ID", "The name of the worker in tilemill work and tilemill serve."),
         ],
     ),
@@ -47,6 +55,7 @@ const SECTIONS: &[Section] = &[
         &[
             ("./config.toml", "The configuration, where there is one; not for run and submit."),
             ("/etc/tilemill/config.toml", "Else this one; not for submit."),
+            ("~/.netrc", "The logins of hosts, for tilemill submit --netrc."),
         ],
     ),
 ];

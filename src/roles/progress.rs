@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::report::Report;
 
-/// Before that, and before anything is done, nobody knows how long it will take.
+/// Before that, and before anything is done, no estimate is possible.
 const FIRST_GUESS: Duration = Duration::from_secs(1);
 
 /// How far all images of a command are. An image counts by the bytes of its file, as far as its tiles are done.

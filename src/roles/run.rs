@@ -59,14 +59,19 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     let mut run = Run::new(args.wishes, app, Arc::clone(&storage), report, &targets).await?;
     let done = tokio::select! {
         done = run.all(targets) => done,
-        () = stop.received() => Ok(run.interrupted()),
+        () = stop.received() => {
+            run.report.remark("interrupted; results that were not finished were not written");
+            Ok(End::Early)
+        }
         () = shutdown.cancelled() => Err(MillStopped.into()),
     };
+    run.overall.finish();
+    let code = run.report.finish(*done.as_ref().unwrap_or(&End::Early));
     shutdown.cancel();
     // Long enough for files that are being written to be removed; tiles in work are given up.
     let _ = tokio::time::timeout(SETTLE, services.stopped()).await;
     storage.abandon();
-    done
+    done.map(|_| code)
 }
 
 /// Canvases go where the configuration says, else on the disk that the first result goes to.
@@ -105,7 +110,7 @@ impl Run {
         Ok(Self { wishes, app, storage, admission, waiting, report, overall })
     }
 
-    async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<u8> {
+    async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<End> {
         let mut looks = self.app.state.looks();
         let mut targets = targets.into_iter().peekable();
         while targets.peek().is_some() || !self.waiting.is_empty() {
@@ -119,8 +124,7 @@ impl Run {
             let _ = tokio::time::timeout(LOOK_EVERY, looks.recv()).await;
             self.look().await?;
         }
-        self.overall.finish();
-        Ok(self.report.finish(End::Complete))
+        Ok(End::Complete)
     }
 
     async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
@@ -198,12 +202,6 @@ impl Run {
     fn failed(&mut self, target: &Target, cause: &str) {
         self.report.failed(&target.input, cause);
         self.overall.ended(target.bytes);
-    }
-
-    fn interrupted(&self) -> u8 {
-        self.overall.finish();
-        self.report.remark("interrupted; results that were not finished were not written");
-        self.report.finish(End::Early)
     }
 }
 

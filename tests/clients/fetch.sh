@@ -22,7 +22,10 @@ fetch() {
   local name=$1 version=$2
   if [ ! -d "$folder/$name-$version" ]; then
     mkdir "$staged/$name"
-    "fetch_$name" "$staged/$name" "$version" >"$staged/$name.log" 2>&1 || {
+    # A script of its own: behind `||`, a function would go on after a command that failed.
+    export staged folder
+    bash -c "set -euo pipefail; $(declare -f "fetch_$name"); $(declare -p python go oapi_codegen); \"\$@\"" - \
+      "fetch_$name" "$staged/$name" "$version" >"$staged/$name.log" 2>&1 || {
       echo "$name $version could not be fetched:" >&2
       tail -n 20 "$staged/$name.log" >&2
       return 1
@@ -72,4 +75,7 @@ fetch npm "$(sum "$(cat tests/clients/package.json)")" & parts=($!)
 fetch generator "$generator" & parts+=($!)
 fetch python "$(sum "${python[@]}")" & parts+=($!)
 [ "${1:-}" != go ] || { fetch go "$go-$oapi_codegen" & parts+=($!); }
-for part in "${parts[@]}"; do wait "$part"; done
+# All of them, before what they write to is removed.
+status=0
+for part in "${parts[@]}"; do wait "$part" || status=1; done
+exit $status
