@@ -19,6 +19,7 @@
 
 pub mod agent;
 pub mod app;
+mod as_text;
 mod blocking;
 mod causes;
 pub mod cli;

@@ -1,13 +1,11 @@
 //! What a server counts of its jobs and their tiles, from its start on. A job belongs to one server, which counts
 //! it whichever process works on it: the sum over all servers has each job once.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -59,7 +57,6 @@ pub struct Meters {
     tiles: Histogram,
     sent: Counter,
     resent: Counters,
-    pyramid_bytes: Gauge<u64, AtomicU64>,
 }
 
 impl Default for Meters {
@@ -74,7 +71,6 @@ impl Default for Meters {
             tiles: seconds(),
             sent: Counter::default(),
             resent: Counters::default(),
-            pyramid_bytes: Gauge::default(),
         };
         meters.begin_at_zero();
         meters
@@ -132,17 +128,6 @@ impl Meters {
     /// Counts tiles that have to be sent again.
     pub fn resent(&self, reason: Resent, tiles: usize) {
         self.resent.get_or_create(&reason.label()).inc_by(tiles as u64);
-    }
-
-    /// Notes how many bytes the pyramids have.
-    pub fn keep_pyramids(&self, bytes: u64) {
-        self.pyramid_bytes.set(bytes);
-    }
-
-    /// The bytes of the pyramids as they were noted last.
-    #[must_use]
-    pub fn pyramid_bytes(&self) -> u64 {
-        self.pyramid_bytes.get()
     }
 
     /// Adds the meters to what is told.

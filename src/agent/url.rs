@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use ureq::http::Uri;
 
+use crate::as_text::as_text;
 use crate::refusal::{Code, Refusal};
 
 /// The address of a server, without a slash at its end.
@@ -84,19 +85,7 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-impl TryFrom<String> for ServerUrl {
-    type Error = Refusal;
-
-    fn try_from(text: String) -> Result<Self, Refusal> {
-        text.parse()
-    }
-}
-
-impl From<ServerUrl> for String {
-    fn from(url: ServerUrl) -> Self {
-        url.0
-    }
-}
+as_text!(ServerUrl);
 
 impl FromStr for ServerUrl {
     type Err = Refusal;

@@ -263,7 +263,7 @@ impl App {
     pub fn start_retention(&self, services: &Services, shutdown: &CancellationToken) {
         let (ledger, pyramids) = (Arc::clone(&self.ledger), self.pyramids.clone());
         let (state, limits) = (Arc::clone(&self.state), self.config.retention.clone());
-        let holders = Holders { ledger, pyramids, meters: self.meters.clone() };
+        let holders = Holders { ledger, pyramids };
         let retention = retention::run(holders, state, limits, shutdown.clone());
         services.spawn("retention", async move {
             retention.await;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::as_text::as_text;
+
 /// Empty, or such as `/tilemill`: with a slash at its start and none at its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -53,19 +55,7 @@ impl FromStr for BasePath {
     }
 }
 
-impl TryFrom<String> for BasePath {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<BasePath> for String {
-    fn from(path: BasePath) -> Self {
-        path.0
-    }
-}
+as_text!(BasePath);
 
 impl fmt::Display for BasePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

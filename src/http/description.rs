@@ -142,7 +142,8 @@ fn operations(description: &mut openapi::OpenApi) -> impl Iterator<Item = &mut O
     paths.flat_map(|path| [&mut path.get, &mut path.post, &mut path.delete]).flatten()
 }
 
-static DESCRIPTION: LazyLock<String> = LazyLock::new(|| json(&Description::openapi()));
+static DESCRIPTION: LazyLock<openapi::OpenApi> = LazyLock::new(Description::openapi);
+static TEXT: LazyLock<String> = LazyLock::new(|| json(&DESCRIPTION));
 
 fn json(description: &openapi::OpenApi) -> String {
     description.to_json().expect("a description is plain data")
@@ -162,9 +163,9 @@ pub async fn describe(seen: Forwarded) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.content_type("application/json");
     if seen.prefix.is_root() {
-        return response.body(DESCRIPTION.as_str());
+        return response.body(TEXT.as_str());
     }
-    let mut description = Description::openapi();
+    let mut description = DESCRIPTION.clone();
     description.servers = Some(vec![openapi::Server::new(seen.prefix.as_str())]);
     response.body(json(&description))
 }

@@ -51,7 +51,8 @@ pub enum ApiError {
     },
     /// No job of a batch has a result yet.
     #[error(
-        "no job of batch {batch} is complete yet; those that are can be fetched together as soon as one is"
+        "no job of batch {batch} is complete; its results can be fetched once `complete` in \
+         /api/batches/{batch} is above 0"
     )]
     NoneComplete {
         /// The batch.
@@ -189,6 +190,7 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let (status, code) = self.status_and_code();
+        debug_assert!(Self::codes().any(|known| known == code), "{code} is none of the codes");
         match self {
             Self::Internal(cause) => error!(error = &**cause as &dyn Error, "request failed"),
             Self::Unavailable(cause) => warn!(error = &**cause as &dyn Error, "request failed"),

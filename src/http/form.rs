@@ -19,8 +19,6 @@ use crate::storage::Staged;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// The fields that say what is to be done with the image.
-const WISHES: [&str; 5] = ["filters", "tile_size", "format", "quality", "batch"];
 /// The longest text that a field beside the image may have, in bytes.
 const MAX_FIELD: usize = 16 * 1024;
 
@@ -51,10 +49,10 @@ pub(super) async fn read(api: &Api, id: JobId, mut body: Multipart) -> Result<Fo
             }
             "image" => form.image = Some(receive(api, id, field).await?),
             "from" => form.from = Some(text(config, field).await?),
-            // Before it is read: it may be a large file under a wrong name.
-            _ if !WISHES.contains(&name.as_str()) => return Err(unknown(&name)),
             _ => {
-                wish(&mut form.wishes, &name, &text(config, field).await?)?;
+                // Before it is read: it may be a large file under a wrong name.
+                let wish = Wish::named(&name)?;
+                wish.take(&mut form.wishes, &name, &text(config, field).await?)?;
                 admit::check(&form.wishes, config)?;
             }
         }
@@ -62,24 +60,46 @@ pub(super) async fn read(api: &Api, id: JobId, mut body: Multipart) -> Result<Fo
     Ok(form)
 }
 
-fn wish(wishes: &mut Wishes, name: &str, value: &str) -> Result<()> {
-    match name {
-        "filters" => wishes.filters = Some(value.to_owned()),
-        "tile_size" => wishes.tile_size = Some(option(name, value)?),
-        "format" => wishes.format = Some(option(name, value)?),
-        "quality" => wishes.quality = Some(option(name, value)?),
-        "batch" => wishes.batch = Some(batch(value)?),
-        _ => return Err(unknown(name)),
-    }
-    Ok(())
+/// A field that says what is to be done with the image.
+#[derive(Clone, Copy)]
+enum Wish {
+    Filters,
+    TileSize,
+    Format,
+    Quality,
+    Batch,
 }
 
-fn unknown(name: &str) -> ApiError {
-    let known = WISHES.join(", ");
-    let text = format!(
-        "the form has a field {name:?}; the fields are image, which is the file, or from, and {known}"
-    );
-    ApiError::Malformed(text)
+impl Wish {
+    const ALL: [(&str, Self); 5] = [
+        ("filters", Self::Filters),
+        ("tile_size", Self::TileSize),
+        ("format", Self::Format),
+        ("quality", Self::Quality),
+        ("batch", Self::Batch),
+    ];
+
+    fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, wish)| *wish).ok_or_else(|| {
+            let known = Self::ALL.map(|(known, _)| known).join(", ");
+            ApiError::Malformed(format!(
+                "the form has a field {name:?}; the fields are image, which is the file, or from, and \
+                 {known}"
+            ))
+        })
+    }
+
+    fn take(self, wishes: &mut Wishes, name: &str, value: &str) -> Result<()> {
+        match self {
+            Self::Filters => wishes.filters = Some(value.to_owned()),
+            Self::TileSize => wishes.tile_size = Some(option(name, value)?),
+            Self::Format => wishes.format = Some(option(name, value)?),
+            Self::Quality => wishes.quality = Some(option(name, value)?),
+            Self::Batch => wishes.batch = Some(batch(value)?),
+        }
+        Ok(())
+    }
 }
 
 impl From<MultipartError> for ApiError {

@@ -190,6 +190,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::http::view::Links;
 
     fn read(peer: &str, headers: &[(&'static str, &str)]) -> Forwarded {
         let mut config = Config::default().server;
@@ -242,6 +243,19 @@ mod tests {
         for prefix in ["//evil.example", "/a\"b", "mill", "/", ""] {
             assert_eq!(read("127.0.0.1", &[("x-forwarded-prefix", prefix)]).prefix.as_str(), "");
         }
+    }
+
+    #[test]
+    fn links_in_events_are_those_of_a_job() {
+        let [own, events] = [(); 2].map(|()| String::new());
+        let [original, thumbnail, result] = [(); 3].map(|()| None);
+        let links = Links { own, original, thumbnail, result, events };
+        let value = serde_json::to_value(links).unwrap();
+        let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = LINKS.to_vec();
+        names.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(names, known);
     }
 
     #[test]

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App as Actix, HttpServer, web};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -44,6 +45,7 @@ use self::page::Page;
 use self::site::Site;
 use self::traffic::Traffic;
 use crate::app::App;
+use crate::blocking;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome};
 use crate::service::admit::Admission;
@@ -99,6 +101,8 @@ pub struct Api {
     page: Page,
     hub: Hub,
     traffic: Traffic,
+    /// One look at the disks at a time.
+    disk_look: Arc<Semaphore>,
 }
 
 impl Api {
@@ -168,8 +172,20 @@ pub async fn serve(
     let proxies = Proxies::new(&app.config.server);
     let site = Site::new(listener.local_addr()?, &app.config.server);
     let traffic = Traffic::new();
-    let api =
-        web::Data::new(Api { app, admission, space, door, proxies, site, page, hub, traffic });
+    blocking::run(page::prepare).await;
+    let disk_look = Arc::new(Semaphore::new(1));
+    let api = web::Data::new(Api {
+        app,
+        admission,
+        space,
+        door,
+        proxies,
+        site,
+        page,
+        hub,
+        traffic,
+        disk_look,
+    });
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())

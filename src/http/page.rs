@@ -61,6 +61,11 @@ static COMPRESSED: LazyLock<HashMap<String, Bytes>> = LazyLock::new(|| {
     Files::iter().filter_map(|path| Some((path.to_string(), compress(&path).ok()?))).collect()
 });
 
+/// Compresses the files, before the first client waits for that.
+pub(super) fn prepare() {
+    LazyLock::force(&COMPRESSED);
+}
+
 /// A file in the form that the client takes, if it takes gzip.
 fn compressed(request: &HttpRequest, path: &str) -> Option<Bytes> {
     let accepted = AcceptEncoding::parse(request).ok()?;

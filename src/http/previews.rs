@@ -111,11 +111,7 @@ pub(super) async fn create(
     body: web::Payload,
 ) -> Result<HttpResponse> {
     let _permit = api.door.file()?;
-    let limit = limit(&api);
-    let length = upload::content_length(request.headers());
-    upload::refuse_large(length, limit)?;
-    let wanted = length.unwrap_or(limit.bytes);
-    upload::blocking(&api, move |space| space.check_scratch(wanted)).await??;
+    upload::check_head(&api, request.headers(), Limit::of_preview(&api.app.config)).await?;
     let body = Multipart::new(request.headers(), Heads::new(&request, body));
     let view = seen.see(receive(&api, body).await?);
     Ok(HttpResponse::Created().insert_header((LOCATION, view.links.own.clone())).json(view))
@@ -142,7 +138,8 @@ pub async fn show(
     part: Given<Part>,
 ) -> Result<HttpResponse> {
     let (filters, part) = (given(filters)?, given(part)?);
-    let gone = || ApiError::NotFound(format!("image for previews {:?} any more", id.as_str()));
+    let gone =
+        || ApiError::NotFound(format!("image {id:?} for previews any more; upload it again"));
     let picture = api.app.previews.find(&id).ok_or_else(gone)?;
     draw(&api, &picture, filters, part).await
 }
@@ -192,10 +189,6 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
         .body(png))
 }
 
-fn limit(api: &Api) -> Limit {
-    Limit { bytes: api.app.config.limits.preview.get(), setting: "limits.preview" }
-}
-
 /// Reads a form that has nothing but an image.
 async fn receive(api: &Api, mut body: Multipart) -> Result<PreviewView> {
     let mut kept = None;
@@ -218,7 +211,8 @@ async fn receive_image(api: &Api, field: Field) -> Result<PreviewView> {
     let name = form::file_name(&field);
     let file = api.app.previews.stage().await.map_err(ApiError::io)?;
     let copy = file.try_clone().map_err(ApiError::io)?;
-    let bytes = receive::into_file(api, copy, Some(limit(api)), field).await?;
+    let limit = Limit::of_preview(&api.app.config);
+    let bytes = receive::into_file(api, copy, Some(limit), field).await?;
     let header = file.try_clone().map_err(ApiError::io)?;
     let candidate = upload::read(api, header, name, bytes).await?;
     let (name, size) = (candidate.name.clone(), candidate.header.size);

@@ -14,23 +14,32 @@ use super::Api;
 use super::error::ApiError;
 use crate::config::{Config, Seconds};
 use crate::refusal::{Code, Refusal};
+use crate::service::space::Place;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// Bytes of a body between two looks at the free space.
 const SPACE_EVERY: u64 = 16 << 20;
 
-/// How many bytes a body may have, and the setting that says so.
+/// How many bytes a body may have, the setting that says so, and the disk that they go to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     pub(super) bytes: u64,
     pub(super) setting: &'static str,
+    pub(super) place: Place,
 }
 
 impl Limit {
     /// The limit of the image of a job.
     pub(super) fn of_upload(config: &Config) -> Self {
-        Self { bytes: config.limits.max_upload.get(), setting: "limits.max_upload" }
+        let bytes = config.limits.max_upload.get();
+        Self { bytes, setting: "limits.max_upload", place: Place::Data }
+    }
+
+    /// The limit of an image that is only kept for previews.
+    pub(super) fn of_preview(config: &Config) -> Self {
+        let bytes = config.limits.preview.get();
+        Self { bytes, setting: "limits.preview", place: Place::Scratch }
     }
 }
 
@@ -54,7 +63,8 @@ pub(super) async fn into_file<E: Into<ApiError>>(
         if bytes >= look_at {
             look_at = bytes + SPACE_EVERY;
             let space = api.space.clone();
-            web::block(move || space.check_upload(0)).await.map_err(ApiError::internal)??;
+            let place = limit.map_or(Place::Data, |limit| limit.place);
+            web::block(move || space.check(place, 0)).await.map_err(ApiError::internal)??;
         }
         let writing = Arc::clone(&file);
         blocking(move || (&*writing).write_all(&chunk)).await?;

@@ -55,9 +55,7 @@ pub async fn create(
     body: web::Payload,
 ) -> Result<HttpResponse> {
     let _coming = api.door.upload()?;
-    let length = content_length(request.headers());
-    refuse_large(length, Limit::of_upload(&api.app.config))?;
-    blocking(&api, move |space| space.check_upload(length.unwrap_or(0))).await??;
+    check_head(&api, request.headers(), Limit::of_upload(&api.app.config)).await?;
     let id = JobId::generate();
     let body = Multipart::new(request.headers(), Heads::new(&request, body));
     let form = form::read(&api, id, body).await?;
@@ -114,18 +112,17 @@ fn created(view: &JobView) -> HttpResponse {
     HttpResponse::Created().insert_header((LOCATION, view.links.own.clone())).json(view)
 }
 
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Refuses by the header what the body would be refused for, before it is sent.
-pub(super) fn refuse_large(length: Option<u64>, limit: Limit) -> Result<()> {
-    match length {
-        Some(length) if length > limit.bytes.saturating_add(MAX_OVERHEAD) => {
-            Err(receive::too_large(length, limit).into())
-        }
-        _ => Ok(()),
+/// Refuses by the headers what the body would be refused for, before it is sent.
+pub(super) async fn check_head(api: &Api, headers: &HeaderMap, limit: Limit) -> Result<()> {
+    let length = content_length(headers).unwrap_or(0);
+    if length > limit.bytes.saturating_add(MAX_OVERHEAD) {
+        return Err(receive::too_large(length, limit).into());
     }
+    Ok(blocking(api, move |space| space.check(limit.place, length)).await??)
 }
 
 async fn admit(

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::id;
+use crate::as_text::as_text;
+
 /// Names a batch: 32 lower-case hexadecimal digits, chosen by the client that submits its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -34,25 +37,11 @@ impl FromStr for BatchId {
     type Err = InvalidBatchId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Only one spelling, so that two texts never name one batch.
-        let parsed = Uuid::try_parse(text).ok().map(Self);
-        parsed.filter(|id| id.to_string() == text).ok_or_else(|| InvalidBatchId(text.to_owned()))
+        id::parse(text).map(Self).ok_or_else(|| InvalidBatchId(text.to_owned()))
     }
 }
 
-impl TryFrom<String> for BatchId {
-    type Error = InvalidBatchId;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<BatchId> for String {
-    fn from(id: BatchId) -> Self {
-        id.to_string()
-    }
-}
+as_text!(BatchId);
 
 #[cfg(test)]
 mod tests {

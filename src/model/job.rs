@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::batch::BatchId;
+use super::id;
 use super::worker::WorkerId;
+use crate::as_text::as_text;
 use crate::raster::colour::Space;
 use crate::raster::decode::{Container, Wanted};
 use crate::raster::encode::OutputOptions;
@@ -67,26 +69,11 @@ impl FromStr for JobId {
     type Err = InvalidJobId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Only the one spelling: an id is also a directory's name.
-        let canonical = text.len() == 32 && !text.bytes().any(|b| b.is_ascii_uppercase());
-        let parsed = Uuid::try_parse(text).ok().filter(|_| canonical);
-        parsed.map(Self).ok_or_else(|| InvalidJobId(text.to_owned()))
+        id::parse(text).map(Self).ok_or_else(|| InvalidJobId(text.to_owned()))
     }
 }
 
-impl TryFrom<String> for JobId {
-    type Error = InvalidJobId;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<JobId> for String {
-    fn from(id: JobId) -> Self {
-        id.to_string()
-    }
-}
+as_text!(JobId);
 
 /// Names one storage, so that a server adopts only jobs whose files it can see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -8,10 +8,12 @@
 //! * [`worker`]: who works, and how it is.
 //! * [`process`]: who else runs.
 //! * [`event`]: the signals that make somebody look.
+//! * `id`: how ids are written.
 
 pub mod batch;
 pub mod board;
 pub mod event;
+mod id;
 pub mod job;
 pub mod mosaic;
 pub mod process;

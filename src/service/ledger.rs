@@ -161,10 +161,12 @@ impl Ledger {
         }
     }
 
-    /// What there is of all jobs.
+    /// The bytes of all originals and of all results that are kept.
     #[must_use]
-    pub fn kept_of_all(&self) -> Vec<Kept> {
-        self.jobs().entries.values().map(|entry| entry.kept).collect()
+    pub fn stored_bytes(&self) -> [u64; 2] {
+        self.jobs().entries.values().fold([0, 0], |[originals, results], Entry { kept, .. }| {
+            [originals + kept.original.unwrap_or(0), results + kept.result.unwrap_or(0)]
+        })
     }
 
     /// The jobs that have ended, oldest first.

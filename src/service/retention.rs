@@ -12,7 +12,6 @@ use super::PortError;
 use super::ledger::{Entry, Ledger};
 use super::pyramid::{Pyramids, Which};
 use crate::config::{Retention, Seconds};
-use crate::meters::Meters;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Plan};
 use crate::refusal::{Code, Refusal};
@@ -57,8 +56,6 @@ pub struct Holders {
     pub ledger: Arc<Ledger>,
     /// Holds what was made of the images.
     pub pyramids: Pyramids,
-    /// Learns how much room those take.
-    pub meters: Meters,
 }
 
 /// Removes what is kept no longer, at once and every so often, until `shutdown`.
@@ -87,7 +84,6 @@ async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Resu
     let ledger = &holders.ledger;
     let known = Arc::clone(ledger);
     let sizes = holders.pyramids.sizes(move |job, which| has(&known, job, which)).await;
-    holders.meters.keep_pyramids(sizes.values().sum());
     let mut jobs = Vec::new();
     for Entry { plan, outcome, mut kept } in ledger.ended() {
         let Some(outcome) = outcome else { continue };
@@ -127,7 +123,7 @@ fn has(ledger: &Ledger, job: JobId, which: Which) -> bool {
 }
 
 async fn remove(
-    Holders { ledger, pyramids, .. }: &Holders,
+    Holders { ledger, pyramids }: &Holders,
     plan: &Plan,
     removal: Removal,
 ) -> Result<(), PortError> {

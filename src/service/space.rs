@@ -28,6 +28,13 @@ impl Place {
             Self::Scratch => "scratch",
         }
     }
+
+    const fn setting(self) -> &'static str {
+        match self {
+            Self::Data => "data_dir",
+            Self::Scratch => "scratch_dir",
+        }
+    }
 }
 
 /// The disks of a server.
@@ -57,18 +64,19 @@ impl Space {
     /// Bytes that may still be written, where the disk says so. Blocks on the disk.
     #[must_use]
     pub fn free(&self) -> [(Place, Option<u64>); 2] {
-        let places = [(Place::Data, &self.data), (Place::Scratch, &self.scratch)];
-        places.map(|(place, directory)| (place, free(directory).ok()))
+        [Place::Data, Place::Scratch].map(|place| (place, free(self.directory(place)).ok()))
     }
 
-    /// Refuses an upload for which there is no room. Blocks on the disk.
-    pub fn check_upload(&self, bytes: u64) -> Result<(), Refusal> {
-        check(free(&self.data).ok(), bytes, self.floor, "data_dir")
+    fn directory(&self, place: Place) -> &Path {
+        match place {
+            Place::Data => &self.data,
+            Place::Scratch => &self.scratch,
+        }
     }
 
-    /// Refuses an upload to the scratch disk for which there is no room. Blocks on the disk.
-    pub fn check_scratch(&self, bytes: u64) -> Result<(), Refusal> {
-        check(free(&self.scratch).ok(), bytes, self.floor, "scratch_dir")
+    /// Refuses so many bytes for which there is no room. Blocks on the disk.
+    pub fn check(&self, place: Place, bytes: u64) -> Result<(), Refusal> {
+        check(free(self.directory(place)).ok(), bytes, self.floor, place.setting())
     }
 
     /// Refuses a job for whose scratch files there is no room. Blocks on the disk.
@@ -77,7 +85,7 @@ impl Space {
         let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
         let decoded = if decoded > self.memory.get() { decoded } else { 0 };
         let canvas = if self.has_canvases { canvas } else { 0 };
-        check(free(&self.scratch).ok(), canvas + decoded, self.floor, "scratch_dir")
+        self.check(Place::Scratch, canvas + decoded)
     }
 }
 

@@ -62,10 +62,6 @@ impl Member {
     fn is_large(&self) -> bool {
         self.packed() >= ELSEWHERE.into()
     }
-
-    fn version(&self) -> u16 {
-        if self.is_large() { LARGE_VERSION } else { VERSION }
-    }
 }
 
 /// An archive as far as it is written.
@@ -99,7 +95,7 @@ impl Archive {
         }
         extra.time(member.modified);
         let mut header = Bytes::default();
-        header.u32(LOCAL_HEADER).about(member).u32(0).u32(packed).u32(bytes);
+        header.u32(LOCAL_HEADER).about(member, member.is_large()).u32(0).u32(packed).u32(bytes);
         header.u16(short(member.name.len())).u16(short(extra.0.len()));
         header.all(member.name.as_bytes()).all(&extra.0);
         self.begun_at = self.length;
@@ -142,7 +138,8 @@ impl Archive {
             extra.u16(LARGE_FIELD).u16(short(wide.0.len())).all(&wide.0);
         }
         extra.time(member.modified);
-        let header = self.directory.u32(DIRECTORY_HEADER).u16(MADE_BY).about(member);
+        let header = self.directory.u32(DIRECTORY_HEADER).u16(MADE_BY);
+        let header = header.about(member, !wide.0.is_empty());
         header.u32(checksum).u32(packed).u32(bytes);
         header.u16(short(member.name.len())).u16(short(extra.0.len())).u16(0);
         header.u16(0).u16(0).u32(MODE).u32(begun_at);
@@ -214,9 +211,11 @@ impl Bytes {
     }
 
     /// What both headers of a member begin with.
-    fn about(&mut self, member: &Member) -> &mut Self {
+    /// What both headers of a member say of it; `is_wide` tells that one has a field of 64 bits.
+    fn about(&mut self, member: &Member, is_wide: bool) -> &mut Self {
+        let version = if is_wide { LARGE_VERSION } else { VERSION };
         let [time, date] = dos_time(member.modified);
-        self.u16(member.version()).u16(FLAGS).u16(DEFLATE).u16(time).u16(date)
+        self.u16(version).u16(FLAGS).u16(DEFLATE).u16(time).u16(date)
     }
 
     /// The time in UTC, as an extra field. It has 32 bits with a sign.

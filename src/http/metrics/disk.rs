@@ -1,12 +1,14 @@
 //! How much room there is on the disks, and what the files of jobs take of it.
 
+use std::sync::Arc;
+
 use prometheus_client::registry::Registry;
 
 use super::{Labels, add, family};
-use crate::app::App;
 use crate::blocking;
+use crate::http::Api;
 use crate::service::canvas;
-use crate::service::space::{Place, Space};
+use crate::service::space::Place;
 
 /// The disks at one moment.
 pub(super) struct Disks {
@@ -16,15 +18,17 @@ pub(super) struct Disks {
 }
 
 impl Disks {
-    /// As they are now. Pyramids are as they were counted last, by what removes old ones.
-    pub(super) async fn now(app: &App, space: Space) -> Self {
-        let kept = app.ledger.kept_of_all();
-        let originals = kept.iter().filter_map(|kept| kept.original).sum();
-        let results = kept.iter().filter_map(|kept| kept.result).sum();
-        let pyramids = app.meters.pyramid_bytes();
+    /// As they are now; `None` while the look before hangs at one, which must not take a thread with each scrape.
+    /// Pyramids are as they were counted last, by what removes old ones.
+    pub(super) async fn now(Api { app, space, disk_look, .. }: &Api) -> Option<Self> {
+        let look = Arc::clone(disk_look).try_acquire_owned().ok()?;
+        let [originals, results] = app.ledger.stored_bytes();
+        let pyramids = app.pyramids.bytes();
         let scratch = app.config.scratch_dir();
         let reserve = app.config.limits.min_free_space.get();
-        blocking::run(move || {
+        let space = space.clone();
+        let disks = blocking::run(move || {
+            let _look = look;
             let canvases = canvas::bytes(&scratch).unwrap_or_default();
             let stored = [
                 (Place::Data, "originals", originals),
@@ -33,8 +37,8 @@ impl Disks {
                 (Place::Scratch, "canvases", canvases),
             ];
             Self { free: space.free(), reserve, stored }
-        })
-        .await
+        });
+        Some(disks.await)
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {

@@ -63,7 +63,7 @@ pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
     add_state(registry, &api.app);
     let (seen, disks, usage) = tokio::join!(
         timeout(PATIENCE, Seen::now(&api.app)),
-        timeout(PATIENCE, Disks::now(&api.app, api.space.clone())),
+        timeout(PATIENCE, Disks::now(&api)),
         timeout(PATIENCE, blocking::run(ProcessUsage::now)),
     );
     let seen = seen.ok().and_then(Result::ok);
@@ -72,7 +72,7 @@ pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
     if let Some(seen) = seen {
         seen.add_to(registry, &api.app);
     }
-    if let Ok(disks) = disks {
+    if let Ok(Some(disks)) = disks {
         disks.register(registry);
     }
     usage.unwrap_or_default().register(&mut all);

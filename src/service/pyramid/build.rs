@@ -10,7 +10,8 @@ use super::Progress;
 use super::file::Writer;
 use crate::blocking;
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
-use crate::raster::pixels::{Depth, PixelFormat, Pixels};
+use crate::raster::grid::Size;
+use crate::raster::pixels::{PixelFormat, Pixels};
 use crate::raster::pyramid::{Levels, Place, eight_bit, halve};
 use crate::raster::source::Source;
 use crate::storage::Staged;
@@ -20,11 +21,13 @@ const QUALITY: u8 = 88;
 
 /// A picture that is decoded.
 pub(super) struct Decoded {
-    pub(super) source: Source,
-    /// One level of it.
+    pub(super) size: Size,
+    /// One level of it, of 8 bits a sample.
     pub(super) copy: Pixels,
     /// Which.
     pub(super) level: u32,
+    /// The picture itself, for the finer levels, if there are any.
+    pub(super) finer: Option<Source>,
 }
 
 /// The format of the tiles of a picture.
@@ -35,15 +38,15 @@ pub(super) fn format_for(picture: PixelFormat) -> OutputFormat {
 /// Makes all tiles of a picture on at most `threads` threads: those from the copy on first, which can be fetched
 /// while the finer ones are made.
 pub(super) async fn build(
-    Decoded { source, copy, level }: Decoded,
+    Decoded { size, copy, level, finer }: Decoded,
     writer: Writer,
     threads: usize,
     progress: Arc<Progress>,
 ) -> io::Result<Staged> {
-    let levels = Levels::new(source.size());
-    let format = format_for(source.format());
+    let levels = Levels::new(size);
+    let pixels = copy.format();
     let writer = Mutex::new(writer);
-    let builder = Arc::new(Builder { source, levels, format, writer, progress });
+    let builder = Arc::new(Builder { finer, levels, pixels, writer, progress });
     let copies = run(move || Ok(copies(copy, level, levels))).await?;
     let coarse = copies.into_iter().flat_map(|(level, copy)| {
         levels.places(level).map(move |place| (place, Arc::clone(&copy)))
@@ -101,9 +104,10 @@ async fn run<T: Send + 'static>(
 }
 
 struct Builder {
-    source: Source,
+    finer: Option<Source>,
     levels: Levels,
-    format: OutputFormat,
+    /// The format of the pixels of tiles.
+    pixels: PixelFormat,
     writer: Mutex<Writer>,
     progress: Arc<Progress>,
 }
@@ -116,7 +120,8 @@ impl Builder {
     /// Makes a tile and all below it.
     fn make(&self, place: Place) -> io::Result<Pixels> {
         let pixels = if place.level == 0 {
-            eight_bit(self.source.window(self.levels.region(place))?)
+            let picture = self.finer.as_ref().expect("the copy is of a coarser level");
+            eight_bit(picture.window(self.levels.region(place))?)
         } else {
             self.join(place)?
         };
@@ -126,8 +131,7 @@ impl Builder {
 
     fn join(&self, place: Place) -> io::Result<Pixels> {
         let size = self.levels.region(place).size();
-        let format = PixelFormat { depth: Depth::Eight, ..self.source.format() };
-        let mut whole = Pixels::zeroed(size, format);
+        let mut whole = Pixels::zeroed(size, self.pixels);
         for (part, [x, y]) in self.levels.parts(place) {
             whole.paste(x, y, &halve(&self.make(part)?));
         }
@@ -135,7 +139,7 @@ impl Builder {
     }
 
     fn keep(&self, place: Place, pixels: &Pixels) -> io::Result<()> {
-        let encoded = encode(pixels, self.format)?;
+        let encoded = encode(pixels, format_for(self.pixels))?;
         self.writer().push(place, &encoded)?;
         self.progress.tile_made(self.levels);
         Ok(())
@@ -161,7 +165,6 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::raster::grid::Size;
     use crate::raster::pixels::Channels;
     use crate::service::pyramid::file::Pyramid;
     use crate::storage::Overwrite;
@@ -177,7 +180,8 @@ mod tests {
         let mut made: Vec<Vec<Vec<u8>>> = Vec::new();
         for level in 0..levels.count() {
             let copy = (0..level).fold(picture.clone(), |pixels, _| halve(&pixels));
-            let decoded = Decoded { source: picture.clone().into(), copy, level };
+            let finer = (level > 0).then(|| picture.clone().into());
+            let decoded = Decoded { size, copy, level, finer };
             let staged = Staged::in_directory(folder.path()).unwrap();
             let writer = Writer::new(staged, levels, format_for(picture.format())).unwrap();
             let progress = Arc::<Progress>::default();

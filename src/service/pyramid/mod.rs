@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use self::shelf::Shelf;
 use super::admit;
 use super::keep::{Keep, Kept};
 use super::memory::Memory;
-use super::space::Space;
+use super::space::{self, Space};
 use crate::blocking;
 use crate::config::Config;
 use crate::model::job::{JobId, Plan};
@@ -158,6 +158,8 @@ pub struct Pyramids {
     /// What images may take together that are decoded: as much as one may.
     memory: Memory,
     entries: Arc<Mutex<HashMap<Key, Entry>>>,
+    /// Bytes of all pyramids when they were counted last.
+    bytes: Arc<AtomicU64>,
 }
 
 impl Pyramids {
@@ -175,6 +177,7 @@ impl Pyramids {
             places: Arc::new(Semaphore::new(PLACES)),
             memory: Memory::new(limits.max_bytes),
             entries: Arc::default(),
+            bytes: Arc::default(),
         }
     }
 
@@ -240,11 +243,12 @@ impl Pyramids {
         };
         let (space, checked) = (self.space.clone(), plan.clone());
         // The decoded image is scratch, the pyramid stays beside the jobs.
-        let check = move || space.check_job(&checked).and_then(|()| space.check_upload(0));
+        let check =
+            move || space.check_job(&checked).and_then(|()| space.check(space::Place::Data, 0));
         blocking::run(check).await?;
         let decoded = self.decode(image, Arc::clone(&progress)).await?;
-        let source = &decoded.source;
-        let (levels, format) = (Levels::new(source.size()), build::format_for(source.format()));
+        let levels = Levels::new(decoded.size);
+        let format = build::format_for(decoded.copy.format());
         let shelf = Arc::clone(&self.shelf);
         let writer = blocking::run(move || Writer::new(shelf.stage()?, levels, format)).await?;
         let staged = build::build(decoded, writer, self.threads, progress).await?;
@@ -252,8 +256,8 @@ impl Pyramids {
         Ok(blocking::run(move || shelf.keep(key, staged)).await?)
     }
 
-    /// Decodes into a scratch file without a name, from which windows are cut in any order, and into a copy for the
-    /// first view.
+    /// Decodes into a copy for the first view and, where that is not the whole image, into a scratch file without a name,
+    /// from which windows are cut in any order.
     async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Decoded, Unmade> {
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
         let image = Arc::new(image);
@@ -266,13 +270,15 @@ impl Pyramids {
             // Browsers show tiles without a profile as sRGB.
             let wanted = Wanted::from(Colours::All).in_srgb();
             let format = header.format_for(wanted);
-            let kept = Arc::new(keep.place(header.stored_size(), format)?);
+            let stored = header.stored_size();
             let level = Levels::new(header.size).first_within(FIRST_VIEW);
-            let copy = Reduced::new(header.stored_size(), header.orientation, format, level);
-            let mut sink = Sink { kept: Arc::clone(&kept), copy, progress };
+            let kept = (level > 0).then(|| keep.place(stored, format)).transpose()?.map(Arc::new);
+            let copy = Reduced::new(stored, header.orientation, format, level);
+            let (rows, height) = (0, stored.height);
+            let mut sink = Sink { kept: kept.clone(), copy, rows, height, progress };
             opened.read(wanted, &mut sink).map_err(Refusal::from)?;
-            let source = Source::new(kept as Arc<dyn Raster>, header.orientation);
-            Ok(Decoded { source, copy: sink.copy.into_pixels(), level })
+            let finer = kept.map(|kept| Source::new(kept as Arc<dyn Raster>, header.orientation));
+            Ok(Decoded { size: header.size, copy: sink.copy.into_pixels(), level, finer })
         })
         .await
     }
@@ -296,7 +302,15 @@ impl Pyramids {
         is_kept: impl Fn(JobId, Which) -> bool + Send + 'static,
     ) -> HashMap<JobId, u64> {
         let shelf = Arc::clone(&self.shelf);
-        blocking::run(move || shelf.sizes(is_kept)).await
+        let sizes = blocking::run(move || shelf.sizes(is_kept)).await;
+        self.bytes.store(sizes.values().sum(), Ordering::Relaxed);
+        sizes
+    }
+
+    /// The bytes of all pyramids as they were counted last.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -335,16 +349,22 @@ enum Unmade {
 
 /// Takes the rows of one image.
 struct Sink {
-    kept: Arc<Kept>,
+    kept: Option<Arc<Kept>>,
     copy: Reduced,
+    /// Rows that have come, of so many.
+    rows: u32,
+    height: u32,
     progress: Arc<Progress>,
 }
 
 impl Rows for Sink {
     fn push(&mut self, rows: Pixels) -> io::Result<()> {
         self.copy.push(&rows);
-        self.kept.push(rows)?;
-        let (there, all) = (u64::from(self.kept.rows()), u64::from(self.kept.size().height));
+        self.rows += rows.height();
+        if let Some(kept) = &self.kept {
+            kept.push(rows)?;
+        }
+        let (there, all) = (u64::from(self.rows), u64::from(self.height));
         let thousandths = u32::try_from(1000 * there / all.max(1)).unwrap_or(1000);
         self.progress.decoded.store(thousandths, Ordering::Relaxed);
         Ok(())
