@@ -8,11 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for tool in vips gm hyperfine /usr/bin/time; do
-  command -v "$tool" >/dev/null && continue
-  echo "$tool is missing: apt-get install libvips-tools graphicsmagick hyperfine time" >&2
-  exit 2
-done
+source benches/need.sh
+need "libvips-tools graphicsmagick hyperfine time" vips gm hyperfine /usr/bin/time
 cargo build --release --locked --quiet
 tilemill=$PWD/target/release/tilemill
 runs=${RUNS:-5}

@@ -5,13 +5,9 @@
 #   benches/page.sh        needs chromium, chromedriver and python3 beside what all need
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source benches/need.sh
+need "chromium chromium-driver python3" chromium chromedriver python3
 source benches/server.sh
-
-for tool in chromium chromedriver python3; do
-  command -v "$tool" >/dev/null && continue
-  echo "$tool is missing: apt-get install chromium chromium-driver python3" >&2
-  exit 2
-done
 start_server
 machine
 python3 benches/page.py "$url"

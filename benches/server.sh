@@ -2,11 +2,8 @@
 # With MILL=cluster the server is one of a mill of several processes on this machine, over an Apache Kafka and
 # a Redis of their own, with WORKERS workers, two if that is not set. TILEMILL names a `tilemill` of another build.
 
-for tool in vips curl; do
-  command -v "$tool" >/dev/null && continue
-  echo "$tool is missing: apt-get install libvips-tools curl" >&2
-  exit 2
-done
+source benches/need.sh
+need "libvips-tools curl" vips curl
 [ -n "${TILEMILL:-}" ] || cargo build --release --locked --quiet
 tilemill=${TILEMILL:-$PWD/${CARGO_TARGET_DIR:-target}/release/tilemill}
 if [ "${MILL:-}" = cluster ]; then

@@ -16,8 +16,9 @@ CAME = """performance.getEntriesByType('resource')
   .map(({ name, responseEnd }) => [name.match(/pyramid.(original|result).[0-9]+./)?.[1], responseEnd])
   .filter(([image]) => image)
   .map(([image, end]) => [image, performance.timeOrigin + end])"""
-# So long no tile comes when all are there.
+# Seconds: so long no tile comes when all are there, and so long a view may take.
 QUIET = 1.5
+PATIENCE = 300
 
 
 def job(url, id):
@@ -33,7 +34,10 @@ def submit(url, picture):
 def first_view(browser):
     """When the last tile of the first view came."""
     came, since = [], time.monotonic()
+    deadline = since + PATIENCE
     while len({image for image, _ in came}) < 2 or time.monotonic() - since < QUIET:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no sharp view after {PATIENCE} s")
         time.sleep(0.1)
         now = browser.value(CAME)
         if len(now) != len(came):

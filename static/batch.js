@@ -1,9 +1,9 @@
 // A batch on the page: all of its images on one sheet, with one progress, one download and one end.
 
-import { confirmed } from "./actions.js";
 import { here, request } from "./api.js";
-import { ask, batchOf, cancelBatch, deleteBatch, isOver, watch } from "./batches.js";
+import { ask, batchOf, cancelBatch, isOver, removeBatch, watch } from "./batches.js";
 import { at, keep, make, say, show } from "./dom.js";
+import { showPicture } from "./jobs.js";
 import * as words from "./words.js";
 
 /** Images that are shown at first, and how many more at a time; the server tells of no more at once. */
@@ -13,7 +13,8 @@ const LOOK = 1500;
 
 let shown = null;
 let wanted = FIRST;
-let jobs = [];
+/** Counts the questions for the images: only the answer to the last one is shown. */
+let round = 0;
 let onGone = () => {};
 
 /** Calls `gone(id)` when a batch that was shown is not there any more. */
@@ -25,13 +26,8 @@ export function startBatch(gone) {
     refresh(shown);
   });
   act("batch-cancel", cancelBatch);
-  act("batch-delete", async (id) => {
-    const batch = batchOf(id);
-    const running = isOver(batch) ? "" : " Those in work are stopped first.";
-    const question = `Delete ${words.images(batch.jobs)}, their originals and their results?${running}`;
-    if (await confirmed(question)) await deleteBatch(id);
-  });
-  setInterval(() => document.hidden || !shown || isEnded(shown) || look(), LOOK);
+  act("batch-delete", (id) => removeBatch(id, batchOf(id)));
+  setInterval(() => document.hidden || look(), LOOK);
 }
 
 function act(id, action) {
@@ -43,44 +39,57 @@ function act(id, action) {
 
 /** Shows a batch, or none. */
 export function showBatch(id) {
-  if (id !== shown) [wanted, jobs] = [FIRST, []];
+  if (id !== shown) clear();
   shown = id;
-  show(at("batch"), Boolean(id));
+  show(at("batch"), Boolean(id), at("job-heading"));
   if (!id) return;
   at("batch-download").href = here(`/api/batches/${id}/results`);
-  say(at("batch-status"), "Loading…");
-  keep(at("sheet"), [], () => "", create, update);
   if (batchOf(id)) refresh(id);
-  look();
+  ask(id);
 }
 
-/** Looks at the batch that is shown: something may have happened to its jobs. */
-export function look() {
-  if (shown) ask(shown);
+/** Nothing of the batch before is left, and nothing can be done to one that is not known yet. */
+function clear() {
+  [wanted, round] = [FIRST, round + 1];
+  for (const part of ["batch-actions", "batch-bar", "sheet-more"]) show(at(part), false, at("batch-heading"));
+  say(at("batch-heading"), "Images");
+  say(at("batch-status"), "Loading…");
+  for (const text of ["batch-said", "batch-error"]) say(at(text), "");
+  keep(at("sheet"), [], () => "", create, update);
 }
 
-const isEnded = (id) => Boolean(batchOf(id)) && isOver(batchOf(id));
+/** Looks at the batch that is shown: once it is over, only where jobs have come or gone. */
+export function look(changed = false) {
+  if (shown && (changed || !batchOf(shown) || !isOver(batchOf(shown)))) ask(shown);
+}
 
 async function refresh(id) {
   const batch = batchOf(id);
   if (id !== shown) return;
   if (!batch) return onGone(id);
   showSummary(batch);
-  const page = await request("GET", `/api/jobs?batch=${id}&count=${wanted}&skip=${Math.max(0, batch.jobs - wanted)}`).catch(() => null);
-  if (id !== shown || !page) return;
-  jobs = page.jobs.toReversed();
+  const current = (round += 1);
+  const [first, last] = [Math.max(0, batch.jobs - wanted), wanted];
+  const page = await request("GET", `/api/jobs?batch=${id}&count=${last}&skip=${first}`).catch(() => null);
+  if (current !== round) return;
+  // The summary may not change again, which would ask for them anew.
+  if (!page) return void setTimeout(() => current === round && refresh(id), LOOK);
+  const jobs = page.jobs.toReversed();
   keep(at("sheet"), jobs, (job) => job.id, create, update, at("batch-heading"));
   show(at("sheet-more"), jobs.length < batch.jobs && wanted < MOST, at("batch-heading"));
 }
 
 function showSummary(batch) {
   const over = isOver(batch);
+  const [state, sentence] = [words.status({ status: words.batchStatus(batch) }), words.batchSentence(batch)];
   say(at("batch-heading"), words.images(batch.jobs));
-  say(at("batch-status"), `${over ? "✓" : "▶"} ${words.batchSentence(batch)}`);
+  // It is read out whenever it changes: the count beside the bar is not.
+  say(at("batch-status"), over ? `${state}: ${sentence}` : state);
   Object.assign(at("batch-bar"), { max: batch.tiles_total, value: batch.tiles_done });
   show(at("batch-bar"), !over);
-  const size = batch.complete ? `, ${words.bytes(batch.bytes)} of results` : "";
-  say(at("batch-said"), `${words.percent(batch.tiles_done, batch.tiles_total)} of ${words.plural(batch.tiles_total, "tile")}${size}`);
+  const size = batch.complete ? [`${words.bytes(batch.bytes)} of results`] : [];
+  say(at("batch-said"), [...(over ? [] : [sentence]), words.plural(batch.tiles_total, "tile"), ...size].join(", "));
+  show(at("batch-actions"), true);
   show(at("batch-download"), batch.complete > 0, at("batch-heading"));
   show(at("batch-cancel"), !over, at("batch-heading"));
 }
@@ -94,9 +103,6 @@ function create(job) {
 function update(item, job) {
   const [picture, , state] = item.firstElementChild.children;
   item.dataset.status = job.status;
-  const done = job.status === "processing" ? ` ${words.percent(job.tiles_done, job.tiles_total)}` : "";
-  say(state, `${words.status(job)}${done}`);
-  const path = job.status === "complete" && job.links.thumbnail;
-  if (path && !picture.firstElementChild.src) picture.firstElementChild.src = path;
-  show(picture.firstElementChild, Boolean(path));
+  say(state, words.statusAndPart(job));
+  showPicture(picture.firstElementChild, job);
 }

@@ -1,6 +1,8 @@
 // What is known of batches: images that were sent together.
 
+import { confirmed } from "./actions.js";
 import { request } from "./api.js";
+import { images } from "./words.js";
 
 /** Milliseconds between two questions about the same batch. */
 const PAUSE = 1000;
@@ -33,7 +35,8 @@ async function askNow(id, entry) {
   const told = await request("GET", `/api/batches/${id}`).catch(({ status, foreign }) => (status === 404 && !foreign ? null : undefined));
   Object.assign(entry, { awaited: false, at: performance.now() });
   if (entry.again) ask(id);
-  if (told === undefined || JSON.stringify(told) === JSON.stringify(entry.told)) return;
+  // That one is gone is told each time: it may have been looked at anew.
+  if (told === undefined || (told && JSON.stringify(told) === JSON.stringify(entry.told))) return;
   entry.told = told;
   for (const listener of listeners) listener(id);
 }
@@ -48,5 +51,10 @@ async function act(id, action) {
 /** Stops what has not ended of a batch. */
 export const cancelBatch = (id) => act(id, request("POST", `/api/batches/${id}/cancel`));
 
-/** Deletes all images of a batch. */
-export const deleteBatch = (id) => act(id, request("DELETE", `/api/batches/${id}`));
+/** Deletes all images of a batch, of which some are known, if that is meant. */
+export async function removeBatch(id, { jobs }) {
+  const batch = batchOf(id);
+  const running = batch && isOver(batch) ? "" : " Images still in progress are stopped first.";
+  const question = `Delete ${images(batch?.jobs ?? jobs)}, their originals and their results?${running}`;
+  if (await confirmed(question)) await act(id, request("DELETE", `/api/batches/${id}`));
+}

@@ -24,12 +24,18 @@ export async function sizeOf(file) {
 const KINDS = [
   [/^\x89PNG\r\n\x1a\n/, (head) => [head.getUint32(16), head.getUint32(20)]],
   [/^GIF8/, (head) => [head.getUint16(6, true), head.getUint16(8, true)]],
-  [/^BM/, (head) => [head.getInt32(18, true), Math.abs(head.getInt32(22, true))]],
+  [/^BM/, bmp],
   [/^RIFF.{4}WEBP/s, webp],
   [/^\xff\xd8\xff/, jpeg],
   [/^II[*+]\0/, (head, read) => tiff(read, true)],
   [/^MM\0[*+]/, (head, read) => tiff(read, false)],
 ];
+
+/** The first header of OS/2 has 12 bytes, and sides of 16 bits. */
+function bmp(head) {
+  if (head.getUint32(14, true) === 12) return [head.getUint16(18, true), head.getUint16(20, true)];
+  return [head.getInt32(18, true), Math.abs(head.getInt32(22, true))];
+}
 
 /** RFC 9649: a canvas of its own, or the frame of one of the two codecs. */
 function webp(head) {

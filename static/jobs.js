@@ -1,9 +1,9 @@
 // Recent Jobs: the newest first, each with a picture of its result, how far it is, and what can be done. The jobs of
 // a batch are one line.
 
-import { cancel, confirmed, remove, retry } from "./actions.js";
+import { cancel, remove, retry } from "./actions.js";
 import { here, request } from "./api.js";
-import { ask, batchOf, cancelBatch, deleteBatch, isOver, watch } from "./batches.js";
+import { ask, batchOf, cancelBatch, isOver, removeBatch, watch } from "./batches.js";
 import { at, keep, make, say, show } from "./dom.js";
 import * as words from "./words.js";
 
@@ -36,13 +36,22 @@ export function startJobs(follow) {
   setInterval(() => document.hidden || older.every(words.ended) || askOlder(), REFRESH);
 }
 
-/** Shows the list, in which the job or batch `current` is marked. */
+/** Shows the list, in which the job or batch `current` is marked. Returns whether jobs have come or gone. */
 export function showJobs(list, current) {
   const before = place();
   [newest, total, marked] = [list.jobs, list.total, current];
   render();
-  for (const item of at("job-list").children) if (item.dataset.batch) ask(item.dataset.batch);
-  if (place() !== before) askOlder();
+  const changed = place() !== before;
+  askBatches(changed);
+  if (changed) askOlder();
+  return changed;
+}
+
+/** Asks for what is not known of the batches in the list, or may be otherwise by now. */
+function askBatches(changed) {
+  for (const { dataset: { batch: id } } of at("job-list").children) {
+    if (id && (changed || !batchOf(id) || !isOver(batchOf(id)))) ask(id);
+  }
 }
 
 /** Which jobs the older ones are: others, once one has come or gone. */
@@ -62,6 +71,7 @@ async function askOlder() {
   }
   asking = false;
   render();
+  askBatches(false);
 }
 
 function render() {
@@ -126,13 +136,11 @@ function createJob(job) {
 }
 
 function createBatch(id, folded) {
-  const name = `${words.images(folded.length)} of one batch`;
+  // Without a count, which grows.
+  const name = `the batch of ${folded.at(-1).name}`;
   const buttons = [
     action("Cancel", name, () => cancelBatch(id)),
-    action("Delete", name, async () => {
-      const all = words.images(batchOf(id)?.jobs ?? folded.length);
-      if (await confirmed(`Delete ${all}, their originals and their results?`)) await deleteBatch(id);
-    }),
+    action("Delete", name, () => removeBatch(id, { jobs: folded.length })),
   ];
   const line = createLine({ name, href: `#batch=${id}`, created: folded.at(-1).created_at, buttons });
   line.querySelector("[download]").href = here(`/api/batches/${id}/results`);
@@ -181,8 +189,7 @@ function updateJob(item, job, { picture, link, filters, state, progress, downloa
   const running = !words.ended(job);
   showPicture(picture, job);
   say(filters, job.filters || "no filter");
-  const done = words.percent(job.tiles_done, job.tiles_total);
-  say(state, job.status === "processing" ? `${words.status(job)} ${done}` : words.status(job));
+  say(state, words.statusAndPart(job));
   item.dataset.status = job.status;
   Object.assign(progress, { max: job.tiles_total, value: job.tiles_done });
   show(progress, running);
@@ -197,20 +204,20 @@ function updateBatch(item, id, folded, { picture, link, filters, state, progress
   const pictured = folded.find(({ status, links }) => status === "complete" && links.thumbnail);
   if (pictured && picture.hidden) showPicture(picture, pictured);
   say(filters, folded[0].filters || "no filter");
-  if (!batch) return show(progress, false);
+  if (!batch) return [progress, stop].forEach((part) => show(part, false));
   const over = isOver(batch);
   say(link, `${words.images(batch.jobs)}: ${folded.at(-1).name} …`);
   say(state, words.batchSentence(batch));
-  item.dataset.status = !over ? "processing" : batch.failed ? "failed" : "complete";
+  item.dataset.status = words.batchStatus(batch);
   Object.assign(progress, { max: batch.tiles_total, value: batch.tiles_done });
   show(progress, !over);
   show(download, batch.complete > 0, link);
   show(stop, !over, link);
 }
 
-/** Only of complete jobs: until then it changes all the time, and the mosaic shows it. */
-function showPicture(picture, { status, links }) {
+/** A small picture of a job's result. Only of complete jobs: until then the mosaic shows it, which changes all the time. */
+export function showPicture(picture, { status, links }) {
   const path = (status === "complete" && links.thumbnail) || "";
-  if (path && !picture.src.endsWith(path)) picture.src = path;
+  if (path && picture.src !== path) picture.src = path;
   show(picture, Boolean(path));
 }

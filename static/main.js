@@ -91,8 +91,7 @@ function stay(kept) {
 
 /** A job may be deleted elsewhere; a list made a moment before the job does not have it yet. */
 async function listed(list) {
-  showJobs(list, wanted ?? batch);
-  look();
+  look(showJobs(list, wanted ?? batch));
   const id = wanted;
   const complete = list.jobs.length === list.total;
   const missing = id && complete && !list.jobs.some((listed) => listed.id === id);
@@ -126,8 +125,10 @@ function place(kind, id) {
   [wanted, batch] = [kind === "job" ? id : null, kind === "batch" ? id : null];
   document.querySelector("main").dataset.shown = kind;
   markJob(id);
-  show(at("job"), kind !== "batch");
+  // What has the focus hands it on to what is shown by then.
+  if (!batch) show(at("job"), true);
   showBatch(batch);
+  show(at("job"), !batch, at("batch-heading"));
 }
 
 async function openJob(id) {

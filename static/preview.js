@@ -17,12 +17,18 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 const canvas = at("preview-picture");
 const context = canvas.getContext("2d");
 
-/** The image that is looked at; where the server has it, and its size; the middle of the part; what waits. */
+/** The image that is looked at, and what stops all that is done for it. */
 let image = null;
+let life = new AbortController();
+/** Where the server has it, and its size: as a promise, since a change of the chain must not send it again. */
+let sending = null;
 let source = null;
+/** The middle of the part, what waits, and what stops the question before. */
 let middle = [0, 0];
 let timer = null;
 let asking = new AbortController();
+/** Whether the server has forgotten it once already: it is not sent over and over. */
+let isForgotten = false;
 
 export function startPreview() {
   at("preview").addEventListener("toggle", refresh);
@@ -43,7 +49,10 @@ export function offerPreview(images) {
   const first = images.find(({ wrong }) => !wrong) ?? null;
   show(at("preview"), Boolean(first));
   if (first === image) return;
-  [image, source] = [first, null];
+  life.abort();
+  asking.abort();
+  [life, asking] = [new AbortController(), new AbortController()];
+  [image, source, sending, isForgotten] = [first, null, null, false];
   refresh();
 }
 
@@ -60,23 +69,30 @@ async function look() {
   say(at("preview-said"), source ? "Filtering…" : "Sending the image…");
   try {
     if (!source) {
-      const found = await find(image, current.signal);
+      sending ??= find(image, life.signal);
+      const found = await sending;
       if (late()) return;
       source = found;
       middle = [source.width / 2, source.height / 2];
     }
     const part = partOf(source);
     const picture = await fetchPicture(`${source.path}?${queryOf(part)}`, current.signal);
-    if (!late()) draw(picture, part);
-  } catch (error) {
     if (late()) return;
-    // The server keeps an image for some minutes only.
-    if (error instanceof ApiError && error.status === 404 && source && fileOf(image)) {
-      source = null;
-      return refresh();
-    }
-    say(at("preview-said"), error.message);
+    isForgotten = false;
+    draw(picture, part);
+  } catch (error) {
+    if (!late()) failed(error);
   }
+}
+
+/** The server keeps an image for some minutes only: then it is sent once more. */
+function failed(error) {
+  const gone = error instanceof ApiError && error.status === 404 && !error.foreign;
+  const again = gone && source && fileOf(image) && !isForgotten;
+  if (!source || again) [source, sending] = [null, null];
+  if (!again) return say(at("preview-said"), error.message);
+  isForgotten = true;
+  refresh();
 }
 
 /** Where the server has an image: it is sent there, unless it is that of an earlier job. */

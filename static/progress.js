@@ -96,7 +96,7 @@ function showTrouble() {
 function showFacts() {
   say(at("job-name"), job.name);
   say(at("job-size"), words.size(job.width, job.height));
-  say(at("job-filters"), job.filters || "no filter, only written anew");
+  say(at("job-filters"), job.filters || "no filter: only re-encoded");
   show(at("job-batch"), Boolean(job.batch));
   if (!job.batch) return;
   at("job-batch").href = `#batch=${job.batch}`;

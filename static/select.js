@@ -43,7 +43,9 @@ async function examine() {
     image.size ??= await sizeOf(file);
     image.wrong = refusal(file.size, image.size);
   }
-  if (examined === chosen) render();
+  // Of which some may be removed by now.
+  render();
+  onChoice(chosen);
 }
 
 /** The file of a chosen image; none of an earlier job. */

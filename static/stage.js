@@ -19,7 +19,7 @@ let [tiled, sharp, tilesAsked] = [false, false, false];
 /** Calls `onAgain(job)` when its image is to be processed with other filters. */
 export function startStage(onAgain) {
   startMosaic();
-  startViewer({ onSharp: () => set({ sharp: true }) });
+  startViewer({ onSharp: () => sharp || set({ sharp: true }) });
   at("again").addEventListener("click", () => onAgain(job));
   at("show-tiles").addEventListener("click", () => set({ tilesAsked: !tilesAsked }));
 }
@@ -49,8 +49,8 @@ function arrange() {
   show(at("comparison"), complete);
   at("comparison").classList.toggle("behind", !comparing);
   show(at("comparison-tools"), comparing);
-  show(at("mosaic-frame"), tiled && !comparing);
-  show(at("tiles-caption"), tiled && !comparing);
+  show(at("mosaic-frame"), tiled && !comparing, at("viewer"));
+  show(at("tiles-caption"), tiled && !comparing, at("viewer"));
   show(at("show-tiles"), complete && tiled && sharp);
   at("show-tiles").setAttribute("aria-pressed", tilesAsked);
 }

@@ -85,6 +85,7 @@ async function sendAll(images, { onJob, onProgress }) {
     } catch (error) {
       errors.push(`${image.name}: ${error.message}`);
       tellErrors(errors);
+      sending.over(image);
       const left = images.length - index - 1;
       const isRefused = error.status !== 0 && !error.foreign;
       if (left === 0 || isRefused || running.signal.aborted || (await answers())) continue;

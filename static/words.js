@@ -79,13 +79,24 @@ export const workerState = (worker) => WORKER[worker.state] ?? worker.state;
 export function failure({ error, tile_size: side, width }) {
   const cause = `Cause: ${error.text}`;
   if (error.tile === undefined) {
-    return [cause, error.futile ? "Choose a mended image." : "Retry the job once the cause is gone."];
+    return [cause, error.futile ? "Repair the file, or choose another one." : "Retry the job once the cause is gone."];
   }
   const columns = Math.ceil(width / side);
   const [row, column] = [Math.floor(error.tile / columns) + 1, (error.tile % columns) + 1];
   const where = `Tile ${error.tile} is in row ${row}, column ${column} of the image.`;
   const log = error.worker ? `look into the log of ${error.worker}` : "look into the log of the server";
   return [cause, `${where} Retry the job; if it fails at the same tile again, ${log}.`];
+}
+
+/** "▶ Processing 40 %" */
+export const statusAndPart = (job) =>
+  job.status === "processing" ? `${status(job)} ${percent(job.tiles_done, job.tiles_total)}` : status(job);
+
+/** What a batch is as a whole, in the words for a job. */
+export function batchStatus({ jobs, complete, failed, cancelled }) {
+  if (complete + failed + cancelled < jobs) return "processing";
+  if (failed) return "failed";
+  return cancelled === jobs ? "cancelled" : "complete";
 }
 
 /** "27 of 30 images done, 1 failed" */

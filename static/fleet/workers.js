@@ -136,7 +136,7 @@ function foldAlone() {
 function isAlone() {
   const all = [...workers, ...processes];
   const hosts = new Set(all.map(({ host }) => host));
-  return workers.length <= 1 && hosts.size <= 1 && all.every(({ report }) => report?.connections === 0);
+  return all.length > 0 && workers.length <= 1 && hosts.size <= 1 && all.every(({ report }) => report?.connections === 0);
 }
 
 const createProcess = () => make("li", {}, make("strong"), " ", make("span"));

@@ -1,0 +1,10 @@
+# need PACKAGES TOOL…: ends a script that lacks a tool, with the Debian packages that have all of them.
+need() {
+  local packages=$1 tool
+  shift
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null && continue
+    echo "$tool is missing: apt-get install $packages" >&2
+    exit 2
+  done
+}
