@@ -171,7 +171,8 @@ fn a_batch_is_cancelled_as_one_and_has_no_archive_without_a_result() {
     assert_eq!((&batch["finished_at"], &batch["links"]["results"]), (&Value::Null, &Value::Null));
     let (status, problem) = server.get(&path("/results"));
     assert_eq!((status, &problem["code"]), (409, &"wrong_status".into()), "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("is complete; its results can be fetched once"), "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("is complete; its results can be fetched once"), "{detail}");
 
     // One of them vanishes meanwhile.
     assert_eq!(server.delete(&format!("/api/jobs/{}", jobs[5])).0, 204);
