@@ -1,6 +1,6 @@
 //! The page in a real browser against the real program.
 //!
-//! Without Chromium the tests are ignored, with the reason before their names; with
+//! Without Chromium, or Firefox, its tests are ignored, with the reason before their names; with
 //! `TILEMILL_TEST_REQUIRE=all` they fail. `TILEMILL_TEST_SCREENSHOTS=folder` keeps pictures.
 //! `TILEMILL_TEST_STATIC=folder` tests the files there instead of those in the program, which need a build.
 
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::browser::line::Line;
 use crate::browser::looks::{assert_usable, keep_screenshots};
 use crate::browser::{BACKSPACE, Browser, DOWN, Driver, END, ENTER, HOME, RIGHT, SPACE, TAB};
-use crate::support::{Server, raw, run_on};
+use crate::support::{Server, raw, trials_on};
 
 type Test = fn(&Page);
 
@@ -81,6 +81,26 @@ const TESTS: [(&str, Test); 50] = [
     ("the_files_of_a_folder_are_served_as_they_are_and_no_others", static_dir),
 ];
 
+/// What is done once more in Firefox: all that a page does otherwise there, such as drawing, files, keys and events, and
+/// that needs no developer tools.
+const IN_FIREFOX: [&str; 15] = [
+    "a_chosen_file_is_uploaded_and_its_grey_result_is_shown",
+    "a_dropped_file_is_processed",
+    "a_pasted_image_is_chosen",
+    "several_files_are_one_batch",
+    "limits_are_told_and_what_is_beyond_them_is_not_sent",
+    "the_size_of_an_image_is_read_from_its_header",
+    "a_part_is_seen_through_the_chain_before_it_is_sent",
+    "a_map_shows_where_a_part_is_and_leads_to_others",
+    "the_whole_flow_works_by_keyboard_alone",
+    "tiles_appear_in_their_finished_pixels_and_tell_who_made_them",
+    "a_reload_shows_the_same_job_while_it_runs_and_after",
+    "before_and_after_are_parted_by_keyboard_and_zoomed_together",
+    "a_part_of_a_large_image_is_seen_in_all_its_pixels",
+    "a_job_that_fails_tells_its_cause_and_what_to_do",
+    "a_broken_connection_is_told_and_mended",
+];
+
 /// Filters slow enough to be seen at work, in tiles small enough to be stopped at once.
 const SLOW: [(&str, &str); 2] = [("filters", "blur:30,blur:30"), ("tile_size", "32")];
 
@@ -88,11 +108,17 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Each has a browser and a server.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let tests = TESTS.map(|(name, test)| {
-        let run: Box<dyn FnOnce(&Driver) + Send> = Box::new(move |driver| run(driver, test));
-        (name.to_owned(), run)
-    });
-    run_on(&arguments, Driver::start(), tests.into())
+    let runs = |test: Test| -> Box<dyn FnOnce(&Driver) + Send> {
+        Box::new(move |driver| run(driver, test))
+    };
+    let in_chromium = TESTS.iter().map(|&(name, test)| (name.to_owned(), runs(test)));
+    let in_firefox = TESTS
+        .iter()
+        .filter(|(name, _)| IN_FIREFOX.contains(name))
+        .map(|&(name, test)| (format!("{name}_in_firefox"), runs(test)));
+    let mut trials = trials_on(Driver::start(), in_chromium.collect());
+    trials.extend(trials_on(Driver::firefox(), in_firefox.collect()));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// A test gets the page, freshly opened; afterwards the console and the server's log must be clean.
@@ -134,9 +160,14 @@ impl std::ops::Deref for Page {
 
 impl Page {
     fn open(&self) {
-        self.before_each_page(READ);
         self.browser.go(&self.server.url("/"));
+        self.run(READ, &json!([]));
         self.until_says("#connection", "Connected");
+    }
+
+    fn reload(&self) {
+        self.browser.reload();
+        self.run(READ, &json!([]));
     }
 
     /// A PNG of one colour.
@@ -271,8 +302,11 @@ impl Page {
         std::array::from_fn(|part| colour[part].as_i64().unwrap())
     }
 
-    /// Takes this one message off the console, where the browser writes each refused request.
+    /// Takes this one message off the console, where Chromium writes each refused request.
     fn expect_refusal(&self, status: u16) {
+        if matches!(self.browser, Browser::Firefox(_)) {
+            return;
+        }
         let console = self.console();
         let expected = format!("status of {status}");
         assert!(matches!(&*console, [one] if one.contains(&expected)), "{console:#?}");

@@ -40,7 +40,7 @@ limited() {
 }
 
 # program:package, for what the tests use beside cargo
-tools=(chromium:chromium chromedriver:chromium-driver redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
+tools=(chromium:chromium chromedriver:chromium-driver firefox-esr:firefox-esr redis-server:redis-server qemu-x86_64:qemu-user cc:gcc mvn:maven
   cjpeg:libjpeg-turbo-progs java:openjdk-17-jre-headless npm:npm ip:iproute2 debootstrap:debootstrap systemd-nspawn:systemd-container
   systemd-analyze:systemd nsenter:util-linux faketime:faketime dpkg-shlibdeps:dpkg-dev
   nginx:nginx caddy:caddy apache2:apache2-bin haproxy:haproxy script:bsdutils setsid:util-linux
@@ -64,6 +64,11 @@ without_services() (
   "$@"
 )
 
+install() {
+  without_services as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
 install_tools() {
   local tool missing=()
   for tool in "${tools[@]}"; do
@@ -71,9 +76,9 @@ install_tools() {
   done
   [ ${#missing[@]} = 0 ] && return
   step "install ${missing[*]}"
-  as_root apt-get update -qq &&
-    without_services as_root env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || true
+  as_root apt-get update -qq || true
+  # One that a distribution does not have keeps apt-get from all the others.
+  install "${missing[@]}" || for tool in "${missing[@]}"; do install "$tool" || true; done
   for tool in "${tools[@]}"; do
     has "${tool%%:*}" && continue
     echo "${tool%%:*} is missing and could not be installed (package ${tool##*:})" >&2

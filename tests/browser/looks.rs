@@ -68,11 +68,17 @@ pub fn keep_screenshots(page: &Browser, state: &str) {
         return;
     };
     std::fs::create_dir_all(&folder).unwrap();
-    for (width, scheme) in LOOKS {
-        page.look_as(width, scheme);
+    let keep = |look: String| {
         page.until_drawn();
-        let path = Path::new(&folder).join(format!("{state}-{width}-{scheme}.png"));
+        let path = Path::new(&folder).join(format!("{state}-{look}.png"));
         std::fs::write(&path, page.screenshot()).unwrap();
         eprintln!("screenshot: {}", path.display());
+    };
+    if matches!(page, Browser::Firefox(_)) {
+        return keep("firefox".into());
+    }
+    for (width, scheme) in LOOKS {
+        page.look_as(width, scheme);
+        keep(format!("{width}-{scheme}"));
     }
 }

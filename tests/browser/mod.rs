@@ -1,17 +1,18 @@
-//! A real Chromium without a window, driven over the `WebDriver` protocol by `chromedriver`.
+//! A real browser without a window, as a test uses it: Chromium, or Firefox for what needs no developer tools.
 
-use std::fmt::Display;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::PATIENCE;
 
+use self::chromium::{Chromedriver, Chromium};
+use self::firefox::Firefox;
+
 pub mod axe;
+mod chromium;
+mod firefox;
 pub mod line;
 pub mod looks;
 
@@ -19,24 +20,6 @@ pub mod looks;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The key under which `WebDriver` names an element (W3C `WebDriver`, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// What Chromium is called by those who package it.
-const BROWSERS: [&str; 4] =
-    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-/// No window, no sandbox (which root cannot have), and nothing that talks to the network by itself.
-const FLAGS: [&str; 11] = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--hide-scrollbars",
-    "--window-size=1280,900",
-];
-
 /// Keys as `WebDriver` writes them.
 pub const BACKSPACE: &str = "\u{E003}";
 pub const TAB: &str = "\u{E004}";
@@ -47,76 +30,42 @@ pub const END: &str = "\u{E010}";
 pub const RIGHT: &str = "\u{E014}";
 pub const DOWN: &str = "\u{E015}";
 
-/// A running `chromedriver`; all browsers are its.
-pub struct Driver {
-    child: Child,
-    url: String,
-    browser: PathBuf,
-}
-
-impl Driver {
-    /// Starts it, or says what is missing.
-    pub fn start() -> Result<Self, String> {
-        let driver = find("chromedriver").ok_or("chromedriver is not installed")?;
-        let browser = BROWSERS.iter().find_map(|name| find(name));
-        let browser = browser.ok_or("chromium is not installed")?;
-        let mut child = Command::new(driver)
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("chromedriver does not start: {error}"))?;
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let Some(port) = lines.find_map(|line| port(&line)) else {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err("chromedriver did not say its port".into());
-        };
-        // It must not be stopped by a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        let url = format!("http://127.0.0.1:{port}");
-        Ok(Self { child, url, browser })
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// From "`… was started successfully on port 34567.`"
-fn port(line: &str) -> Option<u16> {
-    let rest = line.split("successfully on port ").nth(1)?;
-    rest.trim_end_matches('.').parse().ok()
+/// What opens browsers.
+pub enum Driver {
+    Chromium(Chromedriver),
+    /// The program: each browser is driven by itself.
+    Firefox(PathBuf),
+}
+
+impl Driver {
+    /// Starts that of Chromium, or says what is missing.
+    pub fn start() -> Result<Self, String> {
+        Chromedriver::start().map(Self::Chromium)
+    }
+
+    /// That of Firefox, or what is missing.
+    pub fn firefox() -> Result<Self, String> {
+        firefox::installed().map(Self::Firefox)
+    }
 }
 
 /// One browser with an empty profile and one page.
-pub struct Browser {
-    session: String,
-    _profile: TempDir,
+pub enum Browser {
+    Chromium(Chromium),
+    Firefox(Firefox),
 }
 
 impl Browser {
     pub fn open(driver: &Driver) -> Self {
-        let profile = TempDir::new().unwrap();
-        let mut flags = FLAGS.map(String::from).to_vec();
-        flags.push(format!("--user-data-dir={}", profile.path().display()));
-        let wanted = json!({ "capabilities": { "alwaysMatch": {
-            "goog:chromeOptions": { "binary": driver.browser, "args": flags },
-            "goog:loggingPrefs": { "browser": "ALL" },
-        }}});
-        let answer = call(&format!("{}/session", driver.url), &wanted);
-        let session = answer["sessionId"].as_str().expect("a session has an id");
-        let session = format!("{}/session/{session}", driver.url);
-        Self { session, _profile: profile }
+        match driver {
+            Driver::Chromium(driver) => Self::Chromium(Chromium::open(driver)),
+            Driver::Firefox(program) => Self::Firefox(Firefox::open(program)),
+        }
     }
 
     pub fn go(&self, url: &str) {
@@ -186,7 +135,7 @@ impl Browser {
         self.post("actions", &json!({ "actions": [keyboard] }));
     }
 
-    /// A command of the developer tools.
+    /// A command of the developer tools, which only Chromium has.
     pub fn tools(&self, command: &str, given: &Value) -> Value {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": given }))
     }
@@ -214,8 +163,11 @@ impl Browser {
         self.tools("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
     }
 
-    /// Lets the page believe that its reader wants nothing to move.
+    /// Lets the page believe that its reader wants nothing to move. Firefox has it among its settings.
     pub fn calm(&self) {
+        if matches!(self, Self::Firefox(_)) {
+            return;
+        }
         let calm = json!([{ "name": "prefers-reduced-motion", "value": "reduce" }]);
         self.tools("Emulation.setEmulatedMedia", &json!({ "features": calm }));
     }
@@ -227,9 +179,14 @@ impl Browser {
 
     /// The whole page as a PNG.
     pub fn screenshot(&self) -> Vec<u8> {
-        let whole = json!({ "captureBeyondViewport": true });
-        let image = self.tools("Page.captureScreenshot", &whole);
-        from_base64(image["data"].as_str().expect("an image is text"))
+        let image = match self {
+            Self::Chromium(_) => {
+                let whole = json!({ "captureBeyondViewport": true });
+                self.tools("Page.captureScreenshot", &whole)["data"].take()
+            }
+            Self::Firefox(firefox) => firefox.post("screenshot", &json!({ "full": true })),
+        };
+        from_base64(image.as_str().expect("an image is text"))
     }
 
     /// Waits until what has changed is drawn.
@@ -240,11 +197,13 @@ impl Browser {
         );
     }
 
-    /// What was written to the console since it was asked last.
+    /// What was written to the console since it was asked last: by scripts, and by Chromium of each refused request.
     pub fn console(&self) -> Vec<String> {
-        let entries = self.post("se/log", &json!({ "type": "browser" }));
-        let entries = entries.as_array().expect("a log is a list");
-        entries.iter().map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+        let lines = match self {
+            Self::Chromium(chromium) => chromium.console(),
+            Self::Firefox(firefox) => firefox.console(),
+        };
+        serde_json::from_value(lines).expect("the console is a list of lines")
     }
 
     fn element(&self, css: &str) -> String {
@@ -252,30 +211,11 @@ impl Browser {
         found[ELEMENT].as_str().expect("an element has an id").into()
     }
 
-    fn post(&self, command: &str, body: &Value) -> Value {
-        call(&format!("{}/{command}", self.session), body)
-    }
-}
-
-/// Also after a failed test: a browser outlives its `chromedriver` otherwise.
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = ureq::delete(&self.session).call();
-    }
-}
-
-fn call(url: &str, body: &Value) -> Value {
-    let failed = |error: &dyn Display| -> ! { panic!("{url} {body}: {error}") };
-    let config = ureq::Agent::config_builder().http_status_as_error(false);
-    let agent = config.timeout_global(Some(PATIENCE)).build().new_agent();
-    let answer = agent
-        .post(url)
-        .send_json(body)
-        .and_then(|mut answer| answer.body_mut().read_json::<Value>());
-    let answer = answer.unwrap_or_else(|error| failed(&error));
-    match &answer["value"] {
-        value if value["error"].is_string() => failed(&value["message"]),
-        value => value.clone(),
+    fn post(&self, path: &str, body: &Value) -> Value {
+        match self {
+            Self::Chromium(chromium) => chromium.post(path, body),
+            Self::Firefox(firefox) => firefox.post(path, body),
+        }
     }
 }
 

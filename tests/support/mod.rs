@@ -77,6 +77,14 @@ pub fn run_on<S: Send + Sync + 'static>(
     shared: Result<S, String>,
     tests: SharedTests<S>,
 ) -> ExitCode {
+    libtest_mimic::run(arguments, trials_on(shared, tests)).exit_code()
+}
+
+/// The tests as [`run_on`] would run them.
+pub fn trials_on<S: Send + Sync + 'static>(
+    shared: Result<S, String>,
+    tests: SharedTests<S>,
+) -> Vec<Trial> {
     let shared = shared.map(Arc::new);
     let trials = tests.into_iter().map(|(name, test)| match &shared {
         Ok(shared) => {
@@ -94,7 +102,7 @@ pub fn run_on<S: Send + Sync + 'static>(
                 .with_ignored_flag(!is_all_required())
         }
     });
-    libtest_mimic::run(arguments, trials.collect()).exit_code()
+    trials.collect()
 }
 
 /// Ends everything if what this returns is not dropped in good time, and says which test it was: who
