@@ -83,10 +83,9 @@ const TESTS: [(&str, Test); 50] = [
 
 /// What is done once more in Firefox: all that a page does otherwise there, such as drawing, files, keys and events, and
 /// that needs no developer tools.
-const IN_FIREFOX: [&str; 15] = [
+const IN_FIREFOX: [&str; 14] = [
     "a_chosen_file_is_uploaded_and_its_grey_result_is_shown",
     "a_dropped_file_is_processed",
-    "a_pasted_image_is_chosen",
     "several_files_are_one_batch",
     "limits_are_told_and_what_is_beyond_them_is_not_sent",
     "the_size_of_an_image_is_read_from_its_header",
@@ -331,6 +330,13 @@ impl Page {
                 return;
             }
             self.press(TAB);
+            // Past the last element, Firefox leaves the page for its own controls, and a test cannot press keys there.
+            self.run(
+                "if (document.hasFocus()) return;
+                 window.focus();
+                 getSelection().collapse(document.body, 0);",
+                &json!([]),
+            );
         }
         panic!("Tab does not lead to #{id}");
     }
