@@ -48,7 +48,7 @@ function arrange() {
   // Its size counts while it is out of sight: the tiles that it needs depend on that.
   show(at("comparison"), complete);
   at("comparison").classList.toggle("behind", !comparing);
-  show(at("comparison-tools"), comparing);
+  for (const id of ["comparison-tools", "zoom-tools", "coordinates"]) show(at(id), comparing);
   show(at("mosaic-frame"), tiled && !comparing, at("viewer"));
   show(at("tiles-caption"), tiled && !comparing, at("viewer"));
   show(at("show-tiles"), complete && tiled && sharp);

@@ -433,8 +433,8 @@ fn readable(error: &figment::Error) -> String {
             .map_or_else(|| error.to_string(), |variable| format!("{variable}: {}", error.kind))
     };
     let told = error.clone().into_iter().map(|error| tell(&error)).collect::<Vec<_>>().join("\n");
-    // Figment names its profile, `default`, as if it were part of the key.
-    let text = told.replace("\"default.", "\"");
+    // Figment names its profile, `default`, as if it were part of the key, and quotes a list that has quotes.
+    let text = told.replace("\"default.", "\"").replace("`one of `", "one of `").replace("``", "`");
     text.lines().filter(|line| !is_quoted(line)).collect::<Vec<_>>().join("\n")
 }
 
@@ -496,5 +496,16 @@ mod tests {
             let text = readable(&error);
             assert!(text.contains("at line") && !text.contains("0123"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_told_with_those_that_are() {
+        let error = Figment::from(Toml::string("[tls]\n")).extract::<Config>().unwrap_err();
+        let text = readable(&error);
+        assert!(
+            text.starts_with("unknown field: found `tls`, expected one of `data_dir`, "),
+            "{text}"
+        );
+        assert!(!text.contains("``"), "{text}");
     }
 }
