@@ -317,7 +317,7 @@ fn a_batch_goes_on_where_it_was_left_and_says_what_became_of_each_image() {
     assert!(errors(&refused).contains("--skip-existing"), "{refused:?}");
     let rest = batch(&["--skip-existing", "-f", "invert", "--report", "report.jsonl"]);
     assert_eq!(rest.status.code(), Some(1), "{rest:?}");
-    let summary = "tilemill: 1 done, 2 skipped, whose results exist, 1 failed:\n  no.png\n";
+    let summary = "tilemill: 1 done, 2 skipped (their results exist), 1 failed:\n  no.png\n";
     assert!(errors(&rest).ends_with(summary), "{rest:?}");
     assert!(fs::read(directory.path().join("out/a.png")).unwrap() == before);
     let report = fs::read_to_string(directory.path().join("report.jsonl")).unwrap();
@@ -334,7 +334,7 @@ fn a_batch_goes_on_where_it_was_left_and_says_what_became_of_each_image() {
     assert!(entries[3]["error"].as_str().unwrap().contains("image"), "{report}");
     let again = run(directory.path(), &["a.png", "-o", "out", "--skip-existing"]);
     assert!(again.status.success(), "{again:?}");
-    assert_eq!(errors(&again), "tilemill: 0 done, 1 skipped, whose results exist\n");
+    assert_eq!(errors(&again), "tilemill: 0 done, 1 skipped (their results exist)\n");
     let both = batch(&["--skip-existing", "--overwrite"]);
     assert_eq!(both.status.code(), Some(2), "{both:?}");
     let image = batch(&["--overwrite", "--report", "a.png"]);
@@ -365,7 +365,7 @@ fn an_interrupted_batch_says_how_to_go_on() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let ran = child.wait_with_output().unwrap();
     assert_eq!(ran.status.code(), Some(130), "{ran:?}");
-    let words = "1 done, 1 left, with which --skip-existing goes on";
+    let words = "1 done, 1 left (--skip-existing goes on with them)";
     assert!(errors(&ran).contains(words), "{ran:?}");
     assert_eq!(fs::read_dir(directory.path().join("out")).unwrap().count(), 1);
 }

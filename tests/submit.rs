@@ -69,7 +69,7 @@ fn a_batch_goes_on_where_it_was_left_and_says_what_became_of_each_image() {
     let line = ["*.png", "*.jpg", "-o", "out", "--skip-existing", "--report", "report.jsonl"];
     let ran = submitted(directory.path(), &server, &line);
     assert_eq!(ran.status.code(), Some(1), "{ran:?}");
-    let summary = "tilemill: 2 done, 1 skipped, whose results exist, 1 failed:\n  no.png\n";
+    let summary = "tilemill: 2 done, 1 skipped (their results exist), 1 failed:\n  no.png\n";
     assert!(text(&ran.stderr).ends_with(summary), "{ran:?}");
     assert_eq!(fs::read(directory.path().join("out/rgb-16.png")).unwrap(), b"mine");
     let report = fs::read_to_string(directory.path().join("report.jsonl")).unwrap();

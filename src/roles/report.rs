@@ -208,7 +208,7 @@ impl Told {
         }
         let mut parts = vec![format!("{done} done")];
         if *skipped > 0 {
-            parts.push(format!("{skipped} skipped, whose results exist"));
+            parts.push(format!("{skipped} skipped (their results exist)"));
         }
         if end == End::Early {
             let left = images.saturating_sub(done + skipped + failed.len());
@@ -272,12 +272,12 @@ mod tests {
         );
         assert_eq!(
             summary(73, 247, &[], 320, complete),
-            "73 done, 247 skipped, whose results exist"
+            "73 done, 247 skipped (their results exist)"
         );
-        assert_eq!(summary(0, 1, &[], 1, complete), "0 done, 1 skipped, whose results exist");
+        assert_eq!(summary(0, 1, &[], 1, complete), "0 done, 1 skipped (their results exist)");
         assert_eq!(
             summary(247, 0, &["a.jpg"], 320, End::Early),
-            "247 done, 72 left, with which --skip-existing goes on, 1 failed:\n  a.jpg"
+            "247 done, 72 left (--skip-existing goes on with them), 1 failed:\n  a.jpg"
         );
         let told = Told { images: 3, done: 1, ..Told::default() };
         assert_eq!(told.summary(End::Early).as_deref(), Some("1 done, 2 left"));
