@@ -212,7 +212,7 @@ impl Told {
         }
         if end == End::Early {
             let left = images.saturating_sub(done + skipped + failed.len());
-            let how = if self.goes_on_later { ", with which --skip-existing goes on" } else { "" };
+            let how = if self.goes_on_later { " (--skip-existing goes on with them)" } else { "" };
             parts.push(format!("{left} left{how}"));
         }
         if !failed.is_empty() {
