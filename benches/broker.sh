@@ -9,10 +9,10 @@ leave() {
 }
 trap leave EXIT
 
-bash tests/broker/fetch.sh
+bash tests/cluster/broker/fetch.sh
 fetched=${CARGO_TARGET_DIR:-target}/kafka
 python=$fetched/client/bin/python
-jars=$fetched/$(cat tests/broker/version.txt)
+jars=$fetched/$(cat tests/cluster/broker/version.txt)
 # With the flags that kafka-run-class.sh gives it. Takes the place of the shell that calls it.
 kafka_java() {
   exec java -Xms1g -Xmx1g -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \

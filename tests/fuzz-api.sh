@@ -16,7 +16,7 @@ if [ ! -x "$venv/bin/schemathesis" ]; then
   "$venv/bin/pip" install --quiet "schemathesis==$version"
 fi
 # As the tests build it, so that it is not built twice.
-cargo test --locked --quiet --no-run --test openapi
+cargo test --locked --quiet --no-run --test local
 binary=$PWD/target/debug/tilemill
 place=$(mktemp -d)
 

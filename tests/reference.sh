@@ -17,5 +17,5 @@ if [ ! -f "$venv/complete" ]; then
   touch "$venv/complete"
 fi
 # As the tests build it, so that it is not built twice.
-cargo test --locked --quiet --no-run --test openapi
+cargo test --locked --quiet --no-run --test local
 exec "$venv/bin/python" tests/reference target/debug/tilemill "$@"

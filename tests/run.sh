@@ -112,10 +112,10 @@ check_old_processor() {
     return
   fi
   local binary
-  binary=$(cargo test --locked --no-run --test hashes --message-format json 2>/dev/null |
-    grep -o '"executable":"[^"]*/hashes-[^"]*"' | cut -d'"' -f4)
-  qemu-x86_64 -cpu Westmere "$binary"
-  qemu-x86_64 -cpu qemu64 "$binary"
+  binary=$(cargo test --locked --no-run --test pixels --message-format json 2>/dev/null |
+    grep -o '"executable":"[^"]*/pixels-[^"]*"' | cut -d'"' -f4)
+  qemu-x86_64 -cpu Westmere "$binary" hashes::
+  qemu-x86_64 -cpu qemu64 "$binary" hashes::
 }
 
 fuzz_api() {
@@ -152,7 +152,7 @@ try_clients() {
 }
 
 fetch_kafka() {
-  if command -v mvn >/dev/null && bash tests/broker/fetch.sh; then return; fi
+  if command -v mvn >/dev/null && bash tests/cluster/broker/fetch.sh; then return; fi
   echo "Apache Kafka could not be fetched" >&2
   [ "$require" != all ]
 }
@@ -164,20 +164,22 @@ fetch_axe() {
 }
 
 fetch_prometheus() {
-  if bash tests/prometheus/fetch.sh; then return; fi
+  if bash tests/cluster/prometheus/fetch.sh; then return; fi
   # Where nothing had to be installed, the list of packages may be missing, or old.
-  if as_root apt-get update -qq && bash tests/prometheus/fetch.sh; then return; fi
+  if as_root apt-get update -qq && bash tests/cluster/prometheus/fetch.sh; then return; fi
   echo "Prometheus could not be fetched" >&2
   [ "$require" != all ]
 }
 
 # Brokers of the version before, too: with a controller, and with ZooKeeper.
 try_older_kafka() {
-  local version=3.9.1 mode
-  bash tests/broker/fetch.sh "$version"
+  local version=3.9.1 mode suite
+  bash tests/cluster/broker/fetch.sh "$version"
   for mode in TILEMILL_TEST_KAFKA_KRAFT=1 TILEMILL_TEST_KAFKA_ZOOKEEPER=1; do
-    env -u TILEMILL_TEST_LONG "TILEMILL_TEST_KAFKA_VERSION=$version" $mode \
-      cargo test --locked --test group --test kafka --test faults --test cluster --test obstacles
+    for suite in group kafka faults processes obstacles; do
+      env -u TILEMILL_TEST_LONG "TILEMILL_TEST_KAFKA_VERSION=$version" $mode \
+        cargo test --locked --test cluster -- "$suite::"
+    done
   done
 }
 

@@ -36,29 +36,36 @@ pub struct Chromedriver {
     browser: PathBuf,
 }
 
-impl Chromedriver {
-    /// Starts it, or says what is missing.
-    pub fn start() -> Result<Self, String> {
+/// The programs that are installed.
+pub struct Programs {
+    driver: PathBuf,
+    browser: PathBuf,
+}
+
+impl Programs {
+    /// Finds them, or says what is missing.
+    pub fn find() -> Result<Self, String> {
         let driver = find("chromedriver").ok_or("chromedriver is not installed")?;
         let browser = BROWSERS.iter().find_map(|name| find(name));
-        let browser = browser.ok_or("chromium is not installed")?;
+        Ok(Self { driver, browser: browser.ok_or("chromium is not installed")? })
+    }
+}
+
+impl Chromedriver {
+    pub fn start(Programs { driver, browser }: Programs) -> Self {
         let mut child = Command::new(driver)
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("chromedriver does not start: {error}"))?;
+            .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let Some(port) = lines.find_map(|line| port(&line)) else {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err("chromedriver did not say its port".into());
-        };
+        let port = lines.find_map(|line| port(&line)).expect("chromedriver says its port");
         // It must not be stopped by a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let url = format!("http://127.0.0.1:{port}");
-        Ok(Self { child, url, browser })
+        Self { child, url, browser }
     }
 }
 

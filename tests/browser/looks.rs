@@ -39,28 +39,10 @@ pub fn assert_usable(page: &Browser, state: &str) {
 }
 
 /// Parts that are wider than what shows them.
-const CUT_OFF: &str = "\
-    [...document.querySelectorAll('section, .table-frame, #steps, #job-list')]
-      .filter((part) => part.checkVisibility() && part.scrollWidth > part.clientWidth)
-      .map(({ id, className, scrollWidth, clientWidth }) => `${id} ${className}: ${scrollWidth} in ${clientWidth}`)";
+const CUT_OFF: &str = include_str!("cut_off.js");
 
 /// Texts whose contrast is below the 4.5 to 1 of WCAG 2.2, success criterion 1.4.3.
-const HARD_TO_READ: &str = "
-    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
-    const ground = (element) => {
-      const [r, g, b, alpha = 1] = parts(getComputedStyle(element).backgroundColor);
-      return alpha === 0 ? ground(element.parentElement) : [r, g, b];
-    };
-    const linear = (part) => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-    const contrast = (element) => {
-      const both = [parts(getComputedStyle(element).color), ground(element)].map(luminance);
-      return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
-    };
-    const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    return [...document.body.querySelectorAll('*')]
-      .filter((element) => hasText(element) && element.checkVisibility() && !element.disabled && contrast(element) < 4.5)
-      .map((element) => `${element.textContent.trim()}: ${contrast(element)}`);";
+const HARD_TO_READ: &str = include_str!("hard_to_read.js");
 
 /// Keeps pictures of what is seen, for those who look at them with their own eyes.
 pub fn keep_screenshots(page: &Browser, state: &str) {

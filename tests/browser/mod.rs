@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::PATIENCE;
+use crate::support::{Found, PATIENCE};
 
 use self::chromium::{Chromedriver, Chromium};
 use self::firefox::Firefox;
@@ -43,14 +43,16 @@ pub enum Driver {
 }
 
 impl Driver {
-    /// Starts that of Chromium, or says what is missing.
-    pub fn start() -> Result<Self, String> {
-        Chromedriver::start().map(Self::Chromium)
+    /// That of Chromium, or what is missing.
+    pub fn chromium() -> Found<Self> {
+        let programs = chromium::Programs::find()?;
+        Ok(Box::new(|| Self::Chromium(Chromedriver::start(programs))))
     }
 
     /// That of Firefox, or what is missing.
-    pub fn firefox() -> Result<Self, String> {
-        firefox::installed().map(Self::Firefox)
+    pub fn firefox() -> Found<Self> {
+        let program = firefox::installed()?;
+        Ok(Box::new(|| Self::Firefox(program)))
     }
 }
 

@@ -1,7 +1,5 @@
 //! The tests' own small images, for those who need no server.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
 use std::path::Path;
 
 /// One of each kind that can be decoded.

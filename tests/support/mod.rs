@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -70,39 +70,69 @@ pub fn is_all_required() -> bool {
 /// Tests by their names, each of which gets what they share.
 pub type SharedTests<S> = Vec<(String, Box<dyn FnOnce(&S) + Send>)>;
 
-/// Runs tests on something that may be missing: then they are ignored, with the reason before their
-/// names, or fail where nothing may be missing.
-pub fn run_on<S: Send + Sync + 'static>(
-    arguments: &Arguments,
-    shared: Result<S, String>,
-    tests: SharedTests<S>,
-) -> ExitCode {
-    libtest_mimic::run(arguments, trials_on(shared, tests)).exit_code()
+/// What tests share, started by the first of them that runs; or what is missing.
+pub type Found<S> = Result<Box<dyn FnOnce() -> S + Send>, String>;
+
+/// Tests that run together.
+pub struct Suite {
+    /// Stands before the name of each.
+    pub name: &'static str,
+    /// How many run at a time, unless the command line says it.
+    pub threads: usize,
 }
 
-/// The tests as [`run_on`] would run them.
-pub fn trials_on<S: Send + Sync + 'static>(
-    shared: Result<S, String>,
-    tests: SharedTests<S>,
-) -> Vec<Trial> {
-    let shared = shared.map(Arc::new);
-    let trials = tests.into_iter().map(|(name, test)| match &shared {
-        Ok(shared) => {
-            let shared = Arc::clone(shared);
-            Trial::test(name.clone(), move || {
-                let _watch = watch(name);
-                test(&shared);
-                Ok(())
-            })
-        }
-        Err(missing) => {
-            let reason = Failed::from(missing);
-            Trial::test(name, || Err(reason))
-                .with_kind(format!("skipped: {missing}"))
-                .with_ignored_flag(!is_all_required())
-        }
-    });
-    trials.collect()
+impl Suite {
+    /// Runs tests on what they share. Where that is missing they are ignored, with the reason before their
+    /// names, or fail where nothing may be missing.
+    pub fn run<S: Send + Sync + 'static>(
+        &self,
+        arguments: &Arguments,
+        found: Found<S>,
+        tests: SharedTests<S>,
+    ) -> Conclusion {
+        self.run_trials(arguments, self.trials(found, tests))
+    }
+
+    pub fn run_trials(&self, arguments: &Arguments, trials: Vec<Trial>) -> Conclusion {
+        let mut arguments = arguments.clone();
+        arguments.test_threads = arguments.test_threads.or(Some(self.threads));
+        libtest_mimic::run(&arguments, trials)
+    }
+
+    pub fn trials<S: Send + Sync + 'static>(
+        &self,
+        found: Found<S>,
+        tests: SharedTests<S>,
+    ) -> Vec<Trial> {
+        let shared = found.map(|start| Arc::new(LazyLock::new(start)));
+        let trials = tests.into_iter().map(|(name, test)| {
+            let name = format!("{}::{name}", self.name);
+            match &shared {
+                Ok(shared) => {
+                    let shared = Arc::clone(shared);
+                    Trial::test(name.clone(), move || {
+                        let _watch = watch(name);
+                        test(&shared);
+                        Ok(())
+                    })
+                }
+                Err(missing) => {
+                    let reason = Failed::from(missing);
+                    Trial::test(name, || Err(reason))
+                        .with_kind(format!("skipped: {missing}"))
+                        .with_ignored_flag(!is_all_required())
+                }
+            }
+        });
+        trials.collect()
+    }
+}
+
+/// Runs suites one after another, all of them, each with as many threads as it can use.
+pub fn run_suites(suites: &[fn(&Arguments) -> Conclusion]) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let failed = suites.iter().map(|run| run(&arguments)).filter(Conclusion::has_failed).count();
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(101) }
 }
 
 /// Ends everything if what this returns is not dropped in good time, and says which test it was: who

@@ -1,0 +1,160 @@
+//! TIFF files that are put together by hand, and rare forms of them, each of 40 × 24 pixels.
+
+use std::io::Write;
+
+use weezl::BitOrder;
+
+const WIDTH: usize = 40;
+const HEIGHT: usize = 24;
+const TILE: usize = 16;
+const SIDES: [u16; 2] = [40, 24];
+
+pub const SHORT: u16 = 3;
+const LONG: u16 = 4;
+
+/// Number, type, values.
+pub type Tag = (u16, u16, Vec<u32>);
+
+/// A file whose header and chunks are written, and the places of these.
+pub struct File(Vec<u8>);
+
+impl File {
+    pub fn new() -> File {
+        File(b"II*\0\0\0\0\0".to_vec())
+    }
+
+    fn add(&mut self, data: &[u8]) -> u32 {
+        let place = u32::try_from(self.0.len()).unwrap();
+        self.0.extend(data);
+        self.0.resize(self.0.len().next_multiple_of(2), 0);
+        place
+    }
+
+    /// The tags that tell where chunks lie; an empty one lies nowhere.
+    pub fn chunks(&mut self, chunks: &[Vec<u8>], [offsets, lengths]: [u16; 2]) -> [Tag; 2] {
+        let places = chunks.iter().map(|data| if data.is_empty() { 0 } else { self.add(data) });
+        let places = places.collect();
+        let bytes = chunks.iter().map(|data| u32::try_from(data.len()).unwrap());
+        [(offsets, LONG, places), (lengths, LONG, bytes.collect())]
+    }
+
+    /// A directory that is the last of its chain.
+    pub fn directory(&mut self, mut tags: Vec<Tag>) -> u32 {
+        tags.sort();
+        let mut fields = Vec::new();
+        for (tag, kind, values) in &tags {
+            let short = |value: &u32| u16::try_from(*value).unwrap().to_le_bytes();
+            let mut bytes: Vec<u8> = match *kind {
+                SHORT => values.iter().flat_map(short).collect(),
+                _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            };
+            if bytes.len() > 4 {
+                bytes = self.add(&bytes).to_le_bytes().to_vec();
+            }
+            bytes.resize(4, 0);
+            let count = u32::try_from(values.len()).unwrap().to_le_bytes();
+            fields.extend([&tag.to_le_bytes()[..], &kind.to_le_bytes(), &count, &bytes].concat());
+        }
+        let count = u16::try_from(tags.len()).unwrap().to_le_bytes();
+        self.add(&[&count[..], &fields, &[0; 4]].concat())
+    }
+
+    pub fn finish(mut self, first: u32) -> Vec<u8> {
+        self.0[4..8].copy_from_slice(&first.to_le_bytes());
+        self.0
+    }
+}
+
+/// The tags of a picture of so many columns and rows, with the bits once for all samples.
+pub fn tags(
+    [width, height]: [u16; 2],
+    compression: u16,
+    photometric: u16,
+    bits: u16,
+    samples: u16,
+) -> Vec<Tag> {
+    let numbers = [
+        (256, width),
+        (257, height),
+        (258, bits),
+        (259, compression),
+        (262, photometric),
+        (277, samples),
+    ];
+    numbers.into_iter().map(|(tag, value)| (tag, SHORT, vec![value.into()])).collect()
+}
+
+fn samples(count: usize) -> Vec<u8> {
+    (0..count).map(|i| ((i * 7) ^ (i >> 5)).to_le_bytes()[0]).collect()
+}
+
+pub fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+    zlib.write_all(bytes).unwrap();
+    zlib.finish().unwrap()
+}
+
+fn old_lzw(bytes: &[u8]) -> Vec<u8> {
+    weezl::encode::Encoder::new(BitOrder::Lsb, 8).encode(bytes).unwrap()
+}
+
+/// Behind a smaller copy, in tiles of 16 bits of which one is left out, as differences.
+fn preview() -> Vec<u8> {
+    let mut file = File::new();
+    let tile = deflated(&samples(TILE * TILE * 6));
+    let chunks = [&tile[..], &tile, &[], &tile, &tile, &tile].map(<[u8]>::to_vec);
+    let mut picture = tags(SIDES, 8, 2, 16, 3);
+    picture.extend([(317, SHORT, vec![2]), (322, SHORT, vec![16]), (323, SHORT, vec![16])]);
+    picture.extend(file.chunks(&chunks, [324, 325]));
+    let picture = file.directory(picture);
+    let mut small = tags(SIDES, 1, 1, 8, 1);
+    small.extend(file.chunks(&[samples(WIDTH * HEIGHT)], [273, 279]));
+    small.extend([(254, LONG, vec![1]), (330, LONG, vec![picture]), (274, SHORT, vec![3])]);
+    let small = file.directory(small);
+    file.finish(small)
+}
+
+/// Red, green, blue and alpha in planes of tiles, by the old LZW, under the tags of strips.
+fn planes() -> Vec<u8> {
+    let mut file = File::new();
+    let chunks = vec![old_lzw(&samples(TILE * TILE)); 4 * 6];
+    let mut all = tags(SIDES, 5, 2, 8, 4);
+    all.extend([(284, SHORT, vec![2]), (322, SHORT, vec![16]), (323, SHORT, vec![16])]);
+    all.extend([(338, SHORT, vec![2]), (317, SHORT, vec![2])]);
+    all.extend(file.chunks(&chunks, [273, 279]));
+    let all = file.directory(all);
+    file.finish(all)
+}
+
+/// Four bits of grey, in runs, with bits turned round and lengths that are not told.
+fn four_bits() -> Vec<u8> {
+    let mut file = File::new();
+    let rows = samples(WIDTH / 2 * HEIGHT);
+    let strips = rows.chunks(WIDTH / 2 * 8).map(|strip| {
+        let parts = strip
+            .chunks(128)
+            .flat_map(|part| [&[u8::try_from(part.len() - 1).unwrap()][..], part].concat());
+        parts.map(u8::reverse_bits).collect::<Vec<u8>>()
+    });
+    let [offsets, _] = file.chunks(&strips.collect::<Vec<_>>(), [273, 279]);
+    let mut all = tags(SIDES, 32_773, 0, 4, 1);
+    all.extend([offsets, (278, SHORT, vec![8]), (266, SHORT, vec![2])]);
+    let all = file.directory(all);
+    file.finish(all)
+}
+
+/// Grey with alpha of 16 bits in planes of uncompressed strips, multiplied, white as zero.
+fn strips() -> Vec<u8> {
+    let mut file = File::new();
+    let strips = vec![samples(WIDTH * 8 * 2); 2 * 3];
+    let mut all = tags(SIDES, 1, 0, 16, 2);
+    all.extend(file.chunks(&strips, [273, 279]));
+    all.extend([(278, SHORT, vec![8]), (284, SHORT, vec![2]), (338, SHORT, vec![1])]);
+    let all = file.directory(all);
+    file.finish(all)
+}
+
+/// A file of each form, with its name.
+pub fn all() -> [(&'static str, Vec<u8>); 4] {
+    [("preview", preview()), ("planes", planes()), ("four-bits", four_bits()), ("strips", strips())]
+}

@@ -1,0 +1,265 @@
+//! The bytes of decoders, filters and encoders are those written down in `hashes.txt`.
+//!
+//! With `TILEMILL_BLESS=1` the file is written anew; a change of an old line means that
+//! `raster::REVISION` must rise.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use tilemill::raster::decode::{Colours, Limits, Wanted, decode, probe};
+use tilemill::raster::encode::{
+    Encoder, OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression,
+};
+use tilemill::raster::filter::{Chain, Histogram, filters};
+use tilemill::raster::grid::{Region, Size};
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+
+use crate::stills::{RARER, STILLS, read};
+
+type Hashes = BTreeMap<String, String>;
+
+const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
+
+/// Chains that together run every filter, at small and large radii.
+const CHAINS: [&str; 41] = [
+    "",
+    "autolevels",
+    "autolevels:5,blur",
+    "blur",
+    "blur:0.3",
+    "blur:25",
+    "blur:1.5,grayscale,invert,blur:4",
+    "box",
+    "box:9",
+    "brightness",
+    "brightness:0.7",
+    "contrast",
+    "contrast:0.4",
+    "denoise:8:3:1",
+    "denoise:30:5:2",
+    "denoise:2:2:0",
+    "edges",
+    "emboss",
+    "equalize",
+    "equalize,median",
+    "gamma",
+    "gamma:0.45",
+    "gamma:2.2,saturation:0.3,sharpen:2:3:4",
+    "grayscale",
+    "grayscale:bt709",
+    "grayscale,sepia,edges",
+    "invert",
+    "median",
+    "median:2",
+    "median:3",
+    "median:7",
+    "pixelate:7",
+    "pixelate",
+    "posterize",
+    "posterize:13",
+    "saturation",
+    "sepia",
+    "sepia:0.4",
+    "sharpen",
+    "sharpen:1.2:2:3",
+    "threshold",
+];
+
+fn formats() -> impl Iterator<Item = PixelFormat> {
+    let channels = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba];
+    let depths = [Depth::Eight, Depth::Sixteen];
+    channels
+        .into_iter()
+        .flat_map(move |channels| depths.map(|depth| PixelFormat { channels, depth }))
+}
+
+/// Slopes and noise in integers, the same on every machine.
+fn synthetic(size: Size, format: PixelFormat) -> Pixels {
+    let mut pixels = Pixels::zeroed(size, format);
+    let channels = u32::try_from(format.channel_count()).unwrap();
+    let places = (0..size.height).flat_map(|y| (0..size.width * channels).map(move |i| (i, y)));
+    match pixels.samples_mut() {
+        SamplesMut::U8(samples) => {
+            for (sample, (i, y)) in samples.iter_mut().zip(places) {
+                [_, *sample] = value(i / channels, y, i % channels).to_le_bytes();
+            }
+        }
+        SamplesMut::U16(samples) => {
+            for (sample, (i, y)) in samples.iter_mut().zip(places) {
+                *sample = value(i / channels, y, i % channels);
+            }
+        }
+    }
+    pixels
+}
+
+fn value(x: u32, y: u32, channel: u32) -> u16 {
+    let noise = (x * 7919 + y * 104_729 + channel * 1299).wrapping_mul(2_654_435_761) >> 22;
+    let slope = x * (300 + 90 * channel) + y * 211;
+    u16::try_from((slope + noise) & 0xFFFF).unwrap()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let digits = Sha256::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from_digit(digit.into(), 16).unwrap()).collect()
+}
+
+/// The format, the size and the samples in little-endian order.
+fn hash_pixels(pixels: &Pixels) -> String {
+    let mut bytes = format!("{} {} ", pixels.format(), pixels.size()).into_bytes();
+    match pixels.format().depth {
+        Depth::Eight => bytes.extend(pixels.as_bytes()),
+        Depth::Sixteen => bytes.extend(
+            pixels
+                .as_bytes()
+                .chunks_exact(2)
+                .flat_map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_le_bytes()),
+        ),
+    }
+    hash(&bytes)
+}
+
+fn decodes() -> Hashes {
+    let decode =
+        |name| (format!("decode {name}"), hash_pixels(&decoded(&read(name), Colours::All)));
+    STILLS.into_iter().chain(RARER).map(decode).collect()
+}
+
+/// What means something else than sRGB, in sRGB.
+fn converted() -> Hashes {
+    let names = STILLS.into_iter().chain(RARER);
+    let files: Vec<_> = names.map(|name| (name, read(name))).collect();
+    let others = files
+        .iter()
+        .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().profile.is_some());
+    others
+        .map(|(name, file)| {
+            let wanted = Wanted::from(Colours::All).in_srgb();
+            let source = decode(Cursor::new(file), &LIMITS, wanted).unwrap();
+            let pixels = source.window(Region::of(source.size())).unwrap();
+            (format!("sRGB {name}"), hash_pixels(&pixels))
+        })
+        .collect()
+}
+
+/// What can be decoded to luma alone.
+fn lumas() -> Hashes {
+    let files: Vec<_> = STILLS.iter().chain(&RARER).map(|name| (name, read(name))).collect();
+    let jpegs =
+        files.iter().filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().has_luma);
+    jpegs
+        .map(|(name, file)| (format!("luma {name}"), hash_pixels(&decoded(file, Colours::Luma))))
+        .collect()
+}
+
+fn decoded(file: &[u8], colours: Colours) -> Pixels {
+    let source = decode(Cursor::new(file), &LIMITS, colours).unwrap();
+    source.window(Region::of(source.size())).unwrap()
+}
+
+fn filtered() -> Hashes {
+    let size = Size::new(53, 41);
+    let cases = CHAINS.iter().flat_map(|chain| formats().map(move |format| (chain, format)));
+    cases
+        .map(|(text, format)| {
+            let chain: Chain = text.parse().unwrap();
+            let all = Region::of(size);
+            let image = synthetic(size, format);
+            let chain = chain.informed(&Histogram::of(&image));
+            let pixels = chain.apply(&image, all, all, size);
+            (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
+        })
+        .collect()
+}
+
+fn encoded() -> Hashes {
+    let mut hashes = Hashes::new();
+    for (format, output) in formats().flat_map(|format| OutputFormat::ALL.map(|o| (format, o))) {
+        let qualities: &[u8] = if output == OutputFormat::Jpeg { &[60, 92] } else { &[0] };
+        let image = synthetic(several_bands(output, format), format);
+        for &quality in qualities {
+            let name = format!("encode {output} {quality} {format}");
+            hashes.insert(name, hash(&encode(output, quality, &image)));
+        }
+    }
+    hashes
+}
+
+/// High enough for several bands of every format that has them.
+fn several_bands(output: OutputFormat, format: PixelFormat) -> Size {
+    if output == OutputFormat::WebP {
+        return Size::new(90, 70);
+    }
+    let bytes = 803 * u32::try_from(format.bytes_per_pixel()).unwrap();
+    Size::new(803, (2_300_000 / bytes).max(900))
+}
+
+/// Ways to write that are not the usual ones.
+fn encoded_otherwise() -> Hashes {
+    let [jpeg, png, tiff] =
+        [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Tiff].map(OutputOptions::new);
+    let half = OutputOptions { subsampling: Subsampling::Half, ..jpeg };
+    let quarter = OutputOptions { subsampling: Subsampling::Quarter, ..jpeg };
+    let small = OutputOptions { png_speed: PngSpeed::Small, ..png };
+    let balanced = OutputOptions { png_speed: PngSpeed::Balanced, ..png };
+    let deflated = OutputOptions { tiff_compression: TiffCompression::Deflate, ..tiff };
+    let ways = [
+        ("JPEG 4:2:2", half),
+        ("JPEG 4:2:0", quarter),
+        ("PNG small", small),
+        ("PNG balanced", balanced),
+        ("TIFF deflate", deflated),
+    ];
+    let formats = [Depth::Eight, Depth::Sixteen].map(|d| PixelFormat::new(Channels::Rgb, d));
+    let cases = formats.into_iter().flat_map(|format| ways.map(|way| (format, way)));
+    cases
+        .map(|(format, (name, options))| {
+            let image = synthetic(Size::new(403, 600), format);
+            let encoder = Encoder::new(options, image.size(), format).unwrap();
+            let file = encoder.encode(&image, Cursor::new(Vec::new())).unwrap().into_inner();
+            (format!("encode {name} {format}"), hash(&file))
+        })
+        .collect()
+}
+
+fn encode(format: OutputFormat, quality: u8, pixels: &Pixels) -> Vec<u8> {
+    let options = OutputOptions { quality, background: [30, 60, 90], ..OutputOptions::new(format) };
+    let encoder = Encoder::new(options, pixels.size(), pixels.format()).unwrap();
+    assert!(encoder.band_count() > 1 || format == OutputFormat::WebP);
+    encoder.encode(pixels, Cursor::new(Vec::new())).unwrap().into_inner()
+}
+
+#[test]
+fn every_filter_is_in_a_chain_that_is_hashed() {
+    let chains: Vec<Chain> = CHAINS.iter().map(|text| text.parse().unwrap()).collect();
+    for filter in filters() {
+        let hashed = chains.iter().flat_map(Chain::specs).any(|spec| spec.name == filter.name);
+        assert!(hashed, "add {} to CHAINS and bless", filter.name);
+    }
+}
+
+#[test]
+fn bytes_are_those_written_down() {
+    let mut hashes = decodes();
+    hashes.extend(lumas());
+    hashes.extend(converted());
+    hashes.append(&mut filtered());
+    hashes.append(&mut encoded());
+    hashes.append(&mut encoded_otherwise());
+    let lines: Vec<String> = hashes.iter().map(|(name, hash)| format!("{name} {hash}")).collect();
+    let text = lines.join("\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hashes.txt");
+    if std::env::var_os("TILEMILL_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    let changed: Vec<&str> =
+        text.lines().filter(|line| !written.lines().any(|old| old == *line)).collect();
+    let gone = written.lines().count().saturating_sub(text.lines().count());
+    assert!(
+        changed.is_empty() && gone == 0,
+        "{gone} lines too many, and these differ: {changed:#?}"
+    );
+}

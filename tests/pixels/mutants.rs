@@ -1,0 +1,338 @@
+//! Damaged files of every format are read as far as they go or refused: no panic, no hang, and no more
+//! memory than the limit allows.
+//!
+//! Seeded: a failure names the file, the seed and the number of the mutant. With `TILEMILL_TEST_LONG`
+//! there are twenty times as many.
+
+use std::io::{self, Cursor};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jpeg_encoder::ColorType;
+use tilemill::raster::colour::Space;
+use tilemill::raster::decode::{
+    self, Colours, Container, Header, Limits, Wanted, decode, metadata, probe,
+};
+use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
+use tilemill::raster::grid::Size;
+use tilemill::raster::metadata::Policy;
+use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::source::Rows;
+
+use crate::stills::{RARER, STILLS, read};
+
+/// Mutants of each format, and the time after which the rest is left out: 30 s each on two cores that
+/// have other work.
+const MUTANTS: u32 = 20_000;
+const AT_LEAST: u32 = 5_000;
+
+/// Decoding may take so much memory, and the decoded pixels as much as they are.
+const LIMITS: Limits = Limits { max_pixels: 1 << 22, max_side: 1 << 14, max_bytes: 32 << 20 };
+
+/// Beside what the header says: profiles and their tables, and what a file says beside its pixels.
+const BESIDE: u64 = 12 << 20;
+
+/// Memory is that of the whole process: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What one mutant may take; most take a millisecond.
+const MOST_TIME: Duration = Duration::from_secs(20);
+
+/// An xorshift generator: the same numbers everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % (limit.max(1) as u64)).unwrap()
+    }
+}
+
+/// Values that lengths, sizes and offsets are often wrong by.
+const NOTABLE: [u32; 8] = [0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0xFFFF_FFFF];
+
+/// One to eight changes, near the start more often than elsewhere: there headers are.
+fn mutate(file: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    for _ in 0..=random.below(8) {
+        let near = if random.below(2) == 0 { file.len().min(256) } else { file.len() };
+        let place = random.below(near);
+        let length = random.below(16).min(file.len() - place);
+        match random.below(40) % 9 {
+            0 => file[place] ^= 1 << random.below(8),
+            1 => file[place] = random.next().to_le_bytes()[0],
+            2 => put(file, place, &NOTABLE[random.below(8)].to_le_bytes()),
+            3 => put(file, place, &NOTABLE[random.below(8)].to_be_bytes()),
+            4 => drop(file.drain(place..place + length)),
+            5 => {
+                let part = file[place..place + length].to_vec();
+                file.splice(place..place, part);
+            }
+            6 => {
+                let from = random.below(other.len());
+                let end = (from + length).min(other.len());
+                put(file, place, &other[from..end]);
+            }
+            7 if random.below(8) == 0 => file.truncate(random.below(file.len()).max(16)),
+            _ => {}
+        }
+        if file.len() < 16 {
+            file.resize(16, 0);
+        }
+    }
+}
+
+fn put(file: &mut [u8], place: usize, bytes: &[u8]) {
+    let length = bytes.len().min(file.len() - place);
+    file[place..place + length].copy_from_slice(&bytes[..length]);
+}
+
+/// PNG checks its chunks before it reads them: with right checksums damage comes further.
+fn mend_checksums(file: &mut [u8]) {
+    let mut place = 8;
+    while let Some(head) = file.get(place..place + 8) {
+        let length = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+        let Some(end) = place.checked_add(8 + length).filter(|end| end + 4 <= file.len()) else {
+            return;
+        };
+        let mut crc = flate2::Crc::new();
+        crc.update(&file[place + 4..end]);
+        file[end..end + 4].copy_from_slice(&crc.sum().to_be_bytes());
+        place = end + 4;
+    }
+}
+
+/// The most memory this process had since [`forget_peak`], in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+fn write_jpeg(
+    encoder: jpeg_encoder::Encoder<&mut Vec<u8>>,
+    size: Size,
+    colours: ColorType,
+    count: u32,
+) {
+    let samples = noise(size.width * size.height * count);
+    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    encoder.encode(&samples, width, height, colours).unwrap();
+}
+
+fn noise(length: u32) -> Vec<u8> {
+    (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 27).to_le_bytes()[0]).collect()
+}
+
+/// What decoding may take by what the header says: its pixels come beside that, where they are given away
+/// row by row.
+fn most_memory(file: &[u8]) -> u64 {
+    let header = probe(Cursor::new(file), &LIMITS);
+    let pixels = |header: &Header| u64::try_from(header.format.bytes(header.size)).unwrap();
+    header.map_or(0, |header| header.memory + pixels(&header)) + BESIDE
+}
+
+/// All that is ever done with an image that somebody gives; whether it could be decoded.
+fn read_all(file: &[u8]) -> bool {
+    if let Ok(said) = metadata(Cursor::new(file), &LIMITS) {
+        let _ = (said.kept(Policy::Safe), said.kept(Policy::All));
+    }
+    let decoded = [Colours::All, Colours::Luma].map(|colours| {
+        decode(Cursor::new(file), &LIMITS, Wanted { colours, space: Space::Srgb }).is_ok()
+    });
+    decoded == [true; 2]
+}
+
+fn try_mutants(container: Container) {
+    let long = std::env::var_os("TILEMILL_TEST_LONG").is_some();
+    let (count, time) = if long { (20 * MUTANTS, 600) } else { (MUTANTS, 30) };
+    let stills = STILLS.iter().chain(&RARER).map(|name| (*name, read(name)));
+    let files: Vec<(&str, Vec<u8>)> = stills.chain(crate::forms::all()).collect();
+    let own: Vec<_> = files
+        .iter()
+        .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().container == container)
+        .collect();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ container as u64);
+    let (started, mut tried, mut good) = (Instant::now(), 0, 0);
+    while tried < count && (tried < AT_LEAST || started.elapsed().as_secs() < time) {
+        let (name, original) = own[random.below(own.len())];
+        let other = &own[random.below(own.len())].1;
+        let mut file = original.clone();
+        mutate(&mut file, other, &mut random);
+        if container == Container::Png && random.below(4) > 0 {
+            mend_checksums(&mut file);
+        }
+        let most = most_memory(&file);
+        forget_peak();
+        let (before, since) = (peak(), Instant::now());
+        let done = std::panic::catch_unwind(|| read_all(&file));
+        let (grown, took) = (peak().saturating_sub(before), since.elapsed());
+        let which = format!("{container} mutant {tried} of {name}");
+        if done.is_err() || grown > most || took > MOST_TIME {
+            let kept = std::env::temp_dir().join(format!("mutant-{tried}-{name}"));
+            std::fs::write(&kept, &file).unwrap();
+            panic!("{which}, kept as {}: {took:?}, {grown} bytes", kept.display());
+        }
+        tried += 1;
+        good += u32::from(matches!(done, Ok(true)));
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!("{container}: {tried} mutants in {seconds:.1} s, {good} of them decoded");
+    // Were all refused at the door, nothing would have been tried.
+    assert!(good * 20 > tried, "{container}: only {good} of {tried} were decoded");
+}
+
+#[test]
+fn no_mutant_of_any_format_panics_hangs_or_takes_too_much_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let only = std::env::var("TILEMILL_TEST_MUTANTS").ok();
+    for container in Container::ALL {
+        if only.as_ref().is_none_or(|only| *only == container.to_string()) {
+            try_mutants(container);
+        }
+    }
+}
+
+/// Takes rows and keeps none.
+struct Nowhere;
+
+impl Rows for Nowhere {
+    fn push(&mut self, _: Pixels) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A profile by table, as a JPEG of the tests has it.
+fn profile(name: &str) -> Vec<u8> {
+    metadata(Cursor::new(read(name)), &LIMITS).unwrap().icc.unwrap()
+}
+
+fn jpeg(size: Size, colours: ColorType, progressive: bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 80);
+    encoder.set_progressive(progressive);
+    if colours == ColorType::Cmyk {
+        encoder.add_icc_profile(&profile("inks.jpg")).unwrap();
+    }
+    let count = if colours == ColorType::Rgb { 3 } else { 4 };
+    write_jpeg(encoder, size, colours, count);
+    file
+}
+
+fn webp(size: Size, channels: Channels) -> Vec<u8> {
+    let format = PixelFormat::new(channels, Depth::Eight);
+    let length = size.width * size.height * u32::try_from(channels.count()).unwrap();
+    let pixels = Pixels::from_bytes(size, format, &noise(length)).unwrap();
+    let encoder = Encoder::new(OutputOptions::new(OutputFormat::WebP), size, format).unwrap();
+    encoder.encode(&pixels, Cursor::new(Vec::new())).unwrap().into_inner()
+}
+
+/// An animation whose one frame is the image of a WebP, with a border around it.
+fn framed(webp: &[u8], size: Size) -> Vec<u8> {
+    let three = |number: u32| number.to_le_bytes()[..3].to_vec();
+    let sides =
+        |border: u32| [three(size.width + border - 1), three(size.height + border - 1)].concat();
+    let chunk = |name: &[u8], data: &[u8]| {
+        [name, &u32::try_from(data.len()).unwrap().to_le_bytes(), data].concat()
+    };
+    let place = [three(1), three(1)].concat();
+    let frame = [&place[..], &sides(0), &[100, 0, 0, 0], &webp[12..]].concat();
+    let header = chunk(b"VP8X", &[&[18, 0, 0, 0][..], &sides(4)].concat());
+    let body = [&b"WEBP"[..], &header, &chunk(b"ANIM", &[0; 6]), &chunk(b"ANMF", &frame)].concat();
+    chunk(b"RIFF", &body)
+}
+
+/// A frame as large as the image, which begins one column later and so is decoded apart from it.
+fn gif(size: Size) -> Vec<u8> {
+    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let mut file = Vec::new();
+    let mut encoder =
+        gif::Encoder::new(&mut file, width, height, &[0, 0, 0, 255, 255, 255]).unwrap();
+    let pixels = vec![1; (size.width - 1) as usize * size.height as usize];
+    let frame = gif::Frame {
+        left: 1,
+        width: width - 1,
+        height,
+        buffer: pixels.into(),
+        ..Default::default()
+    };
+    encoder.write_frame(&frame).unwrap();
+    drop(encoder);
+    file
+}
+
+/// Uncompressed strips of all rows: one, or one for each plane.
+fn tiff(size: Size, photometric: u16, bands: u16, bits: u16, planar: bool) -> Vec<u8> {
+    let plane = (size.width * u32::from(bits)).div_ceil(8) * size.height;
+    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let mut file = crate::forms::File::new();
+    let mut tags = crate::forms::tags(sides, 1, photometric, bits, bands);
+    let strips = if planar {
+        vec![noise(plane); bands.into()]
+    } else {
+        vec![noise(plane * u32::from(bands))]
+    };
+    tags.extend(file.chunks(&strips, [273, 279]));
+    tags.push((278, crate::forms::SHORT, vec![size.height]));
+    tags.push((284, crate::forms::SHORT, vec![if planar { 2 } else { 1 }]));
+    let directory = file.directory(tags);
+    file.finish(directory)
+}
+
+/// White rows by CCITT group 4, each of one bit: as the one above it.
+fn group4(size: Size) -> Vec<u8> {
+    let mut file = tiff(size, 0, 1, 1, false);
+    let length = (size.width.div_ceil(8) * size.height) as usize;
+    file[8..8 + length].fill(0xFF);
+    let compression = [3, 1, 3, 0, 1, 0, 0, 0, 1];
+    let place = 8 + length + file[8 + length..].windows(9).position(|b| b == compression).unwrap();
+    file[place + 8] = 4;
+    file
+}
+
+/// Of each kind that is decoded in a way of its own one whose pixels take more than 32 MiB: what is smaller
+/// the allocator may keep when it is free, so that it cannot be seen to come.
+#[test]
+fn decoding_takes_what_the_header_says() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let size = Size::new(6000, 5700);
+    let limits = Limits { max_bytes: 1 << 30, max_pixels: 1 << 30, ..LIMITS };
+    let files = [
+        ("baseline JPEG", jpeg(size, ColorType::Rgb, false)),
+        ("progressive JPEG", jpeg(size, ColorType::Rgb, true)),
+        ("JPEG of inks", jpeg(size, ColorType::Cmyk, false)),
+        ("WebP", webp(size, Channels::Rgb)),
+        ("WebP with alpha", webp(size, Channels::Rgba)),
+        ("WebP in a frame", framed(&webp(size, Channels::Rgb), size)),
+        ("GIF", gif(size)),
+        ("white is zero", tiff(size, 0, 1, 8, false)),
+        ("one bit", tiff(size, 1, 1, 1, false)),
+        ("planes", tiff(size, 2, 3, 8, true)),
+        ("inks in planes", tiff(size, 5, 4, 16, true)),
+        ("CCITT group 4", group4(size)),
+        ("four bits", tiff(size, 1, 1, 4, false)),
+        ("inks, uncompressed", tiff(size, 5, 4, 8, false)),
+    ];
+    for (name, file) in files {
+        let image = decode::open(Cursor::new(&file), &limits).unwrap();
+        let told = image.header().memory;
+        drop(image);
+        forget_peak();
+        let before = peak();
+        let wanted = Wanted { colours: Colours::All, space: Space::Srgb };
+        decode::open(Cursor::new(&file), &limits).unwrap().read(wanted, &mut Nowhere).unwrap();
+        let grown = peak().saturating_sub(before);
+        let mebibytes = |bytes: u64| bytes >> 20;
+        eprintln!("{name}: {} MiB, told {} MiB", mebibytes(grown), mebibytes(told));
+        assert!(grown <= told + BESIDE, "{name}: {grown} bytes, told {told}");
+    }
+}
