@@ -109,7 +109,7 @@ impl CodePoints {
 impl fmt::Display for CodePoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CodePoints { primaries, transfer, full_range } = *self;
-        let range = if full_range { "" } else { " in the range of video" };
+        let range = if full_range { "" } else { " in video range" };
         write!(f, "{}{range} (cICP {primaries}, {transfer})", self.name())
     }
 }
