@@ -128,7 +128,7 @@ impl Header {
         let refuse = |what: &str| Err(DecodeError::unsupported(Container::Bmp, what, RESAVE));
         let version = self.version();
         if !INFO.contains(&version) {
-            // Of these lengths, the library reads the first version and reports the others as damaged.
+            // The library reads the first version, and reports shorter headers as damaged.
             return match version {
                 0..=CORE => Ok(()),
                 13..=64 => refuse("a header of OS/2"),

@@ -32,7 +32,7 @@ impl Described {
         } else if let Some(icc) = self.icc.filter(fits) {
             Some(icc)
         } else if self.srgb || cicp.is_some() {
-            // What stands beside code points may be a guess for readers that do not know them.
+            // Chunks beside code points may be a guess for readers that do not know them.
             None
         } else {
             calibrated(self.gamma, self.places, model).and_then(|icc| unless_srgb(icc, model))

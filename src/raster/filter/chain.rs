@@ -86,14 +86,13 @@ impl Chain {
         self.steps.iter().map(|step| step.spec)
     }
 
-    /// How many rows and columns away the pixels are that a result depends on: the sum over the
-    /// filters.
+    /// The reach in rows and columns: the sum of [`Filter::radius`](super::Filter::radius) over the filters.
     #[must_use]
     pub fn radius(&self) -> u32 {
         radius(&self.steps)
     }
 
-    /// Which colours of the image its result depends on: those that the first filter reads that changes
+    /// Which colours of the image its result depends on: those read by the first filter that changes
     /// anything. Alpha does not count.
     #[must_use]
     pub fn reads(&self) -> Colours {

@@ -88,7 +88,7 @@ pub struct FilterSpec {
 /// Arithmetic is in integers, or in `f64` in one fixed order, so the bytes are the same on every
 /// processor.
 pub trait Filter: Debug + Send + Sync {
-    /// How many rows and columns away the pixels are that a result depends on.
+    /// The reach in rows and columns: a result depends only on pixels at most this far away.
     fn radius(&self) -> u32 {
         0
     }
@@ -114,7 +114,7 @@ pub trait Filter: Debug + Send + Sync {
         false
     }
 
-    /// What it takes from the `histogram` of the whole image, if anything.
+    /// The survey that it takes from the `histogram` of the whole image, if it needs one.
     fn survey(&self, _histogram: &Histogram) -> Option<Levels> {
         None
     }
@@ -142,7 +142,7 @@ pub struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// How many samples `keep` has in these channels.
+    /// The number of samples in `keep`, for these channels.
     fn wanted(&self, channels: Channels) -> usize {
         self.keep.width as usize * self.keep.height as usize * channels.count()
     }

@@ -101,11 +101,11 @@ impl fmt::Display for ParamKind {
 /// The value of one parameter. [`fmt::Display`] writes it as in a chain's text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
-    /// Of a [`ParamKind::Number`].
+    /// The value of a [`ParamKind::Number`].
     Number(f64),
-    /// Of a [`ParamKind::Integer`].
+    /// The value of a [`ParamKind::Integer`].
     Integer(i64),
-    /// Of a [`ParamKind::Choice`].
+    /// The value of a [`ParamKind::Choice`].
     Choice(&'static str),
 }
 
