@@ -15,7 +15,9 @@ const MOST_MEMORY: u64 = 2 << 30;
 #[derive(Debug, Error)]
 pub enum EncodeError {
     /// A side is longer than the format can store.
-    #[error("{size} pixels do not fit in {format}, whose sides have at most {limit}; use {others}")]
+    #[error(
+        "{size} pixels do not fit in {format}, which takes at most {limit} pixels a side; use {others}"
+    )]
     SideTooLong {
         /// The output format.
         format: OutputFormat,

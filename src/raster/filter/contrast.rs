@@ -9,7 +9,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     summary: "Moves every colour away from mid-grey, or towards it; alpha stays.",
     params: &[ParamSpec {
         name: "factor",
-        summary: "number to multiply the distance from mid-grey by; 1 changes nothing",
+        summary: "multiplies the distance from mid-grey; 1 changes nothing",
         kind: ParamKind::Number { min: 0.0, max: 10.0, step: 0.05, unit: "", default: 1.2 },
     }],
     build: |values| {

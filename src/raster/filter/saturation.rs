@@ -9,7 +9,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     summary: "Moves every colour away from its luma, or towards it; greys and alpha stay.",
     params: &[ParamSpec {
         name: "factor",
-        summary: "number to multiply the distance from grey by; 1 changes nothing, 0 leaves greys",
+        summary: "multiplies the distance from grey; 1 changes nothing, 0 leaves greys",
         kind: ParamKind::Number { min: 0.0, max: 10.0, step: 0.05, unit: "", default: 1.5 },
     }],
     build: |values| Box::new(Saturation { matrix: matrix(values.number(0)) }),
