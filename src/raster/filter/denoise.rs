@@ -38,7 +38,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
 };
 
 /// The weighted mean of all pixels at most `search` away. The weight is exp(-d / h²), where d is the mean
-/// squared difference between the squares of (2 patch + 1)² pixels around both, and h the strength
+/// squared colour difference between the squares of (2 patch + 1)² pixels around both, and h the strength
 /// (A. Buades, B. Coll, J.-M. Morel, "Non-Local Means Denoising", 2011, with σ = 0). Beyond the image, its
 /// edge pixels are repeated. Colours are weighted by alpha.
 ///
