@@ -1,4 +1,4 @@
-//! Why something was not accepted, in words that name the value, the limit and the setting.
+//! Refusals: why something was not accepted, naming the value, the limit and the setting.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use crate::raster::filter::ChainError;
 
 macro_rules! codes {
     ($($(#[$doc:meta])+ $name:ident = $text:literal,)+) => {
-        /// What kind of refusal this is: stable, scripts may match on [`Code::as_str`].
+        /// The kind of a refusal. [`Code::as_str`] is stable: scripts may match on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[$doc])+ $name,)+
         }
 
         impl Code {
-            /// All of them.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             /// The stable text of the code, as in the `code` field of an API error.
@@ -32,29 +32,29 @@ macro_rules! codes {
 codes! {
     /// The bytes are not an image of a known format, or are damaged.
     InvalidImage = "invalid_image",
-    /// The image is of a kind that is not handled, such as an animation.
+    /// The image is of an unsupported kind, such as an animation.
     UnsupportedImage = "unsupported_image",
     /// The image, the upload or the tile count is above a limit.
     TooLarge = "too_large",
-    /// The filter chain does not parse, or names what does not exist.
+    /// The filter chain does not parse, or names a filter or parameter that does not exist.
     InvalidFilters = "invalid_filters",
     /// Another option has a value outside its range.
     InvalidOption = "invalid_option",
-    /// A file is in the way, or two would have the same name.
+    /// An output file exists already, or two outputs would have the same name.
     Exists = "exists",
-    /// Too many jobs wait already.
+    /// Too many jobs are waiting already.
     TooManyJobs = "too_many_jobs",
-    /// Too many uploads are on their way already.
+    /// Too many uploads are running already.
     TooManyUploads = "too_many_uploads",
     /// Too many previews are being made already.
     TooManyPreviews = "too_many_previews",
-    /// Nothing more came of an upload.
+    /// An upload stopped sending bytes.
     Stalled = "stalled",
-    /// The disk has no room for it.
+    /// The disk has no room.
     NoSpace = "no_space",
-    /// It was kept for a time, and that is over.
+    /// It was kept for a limited time, which is over.
     Gone = "gone",
-    /// The request comes from another site, or is meant for another one.
+    /// The request comes from another site, or is addressed to one.
     ForeignSite = "foreign_site",
 }
 
@@ -74,7 +74,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal that is told by its text alone.
+    /// A refusal without a value, limit or setting.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self { code, what: what.into(), value: None, limit: None, setting: None }
     }
@@ -127,7 +127,7 @@ impl From<DecodeError> for Refusal {
 }
 
 /// An amount in the unit of the setting that limits it.
-#[expect(clippy::cast_precision_loss, reason = "for people")]
+#[expect(clippy::cast_precision_loss, reason = "rounded for display")]
 fn amount(number: u64, what: &str, setting: &str) -> String {
     match setting {
         "limits.max_megapixels" => format!("{:.1} megapixels", number as f64 / 1e6),

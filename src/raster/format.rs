@@ -1,4 +1,4 @@
-//! Pixel formats: which samples a pixel has, and how many bits each of them.
+//! Pixel formats: which samples a pixel has, and how many bits each has.
 
 use std::fmt;
 
@@ -77,12 +77,12 @@ impl fmt::Display for Channels {
     }
 }
 
-/// Which colours of an image somebody needs.
+/// Which colours of an image are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
     /// All that it has.
     All,
-    /// Its BT.601 luma, where that can be had without the rest.
+    /// Only its BT.601 luma, if the decoder can give that alone.
     Luma,
 }
 

@@ -86,7 +86,7 @@ impl Region {
         self.y..self.y.saturating_add(self.height)
     }
 
-    /// Whether every pixel of `inner` is one of its own.
+    /// Whether this region contains every pixel of `inner`.
     #[must_use]
     pub fn contains(self, inner: Region) -> bool {
         self.x <= inner.x
@@ -104,7 +104,7 @@ impl Region {
         Region { x, y, width: right - x, height: bottom - y }
     }
 
-    /// The same pixels, counted from the top left corner of `outer`, which contains them.
+    /// This region, counted from the top left corner of `outer`, which contains it.
     #[must_use]
     pub fn relative_to(self, outer: Region) -> Region {
         Region { x: self.x - outer.x, y: self.y - outer.y, ..self }

@@ -1,15 +1,15 @@
-//! The pure raster core: pixels in, pixels out, with no files, network, threads or clock.
+//! The pure raster core: pixels in, pixels out, without files, network, threads or a clock.
 //!
-//! - [`sample`]: the two sample types, and what a filter may do with them
-//! - [`mod@format`]: which samples a pixel has
+//! - [`sample`]: the two sample types and their arithmetic
+//! - [`mod@format`]: the samples of a pixel
 //! - [`pixels`]: a rectangle of pixels in memory
 //! - [`grid`]: sizes, regions and the tiles of an image
-//! - [`colour`]: colour profiles, and the way to sRGB
-//! - [`metadata`]: what files say beside their pixels
+//! - [`colour`]: colour profiles, and conversion to sRGB
+//! - [`metadata`]: what files hold beside their pixels
 //! - [`orientation`]: the eight ways a stored image may be turned
 //! - [`preview`]: small pictures of large ones
 //! - [`pyramid`]: ever smaller copies of a picture, in tiles
-//! - [`reduce`]: a smaller copy of a picture, made while its rows come
+//! - [`reduce`]: a smaller copy of a picture, made while its rows arrive
 //! - [`source`]: a decoded image, cut into windows in viewing orientation
 //! - [`decode`]: files to sources, with limits checked before memory is taken
 //! - [`filter`]: the filters, their parameters and chains of them
@@ -30,6 +30,6 @@ pub mod reduce;
 pub mod sample;
 pub mod source;
 
-/// The revision of the bytes this core makes: it rises only when the same image, chain and output
-/// options would give other bytes than before.
+/// The revision of the bytes that this core makes. It rises only when the same image, chain and
+/// output options would give other bytes than before.
 pub const REVISION: u32 = 5;

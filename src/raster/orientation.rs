@@ -1,11 +1,11 @@
-//! The eight ways a stored image may have to be turned before it is looked at.
+//! The eight ways a stored image may have to be turned for viewing.
 
 use serde::{Deserialize, Serialize};
 
 use super::grid::{Region, Size};
 use super::pixels::Pixels;
 
-/// How the stored image is turned for viewing: exchanged in its axes or not, then mirrored.
+/// How the stored image is turned for viewing: axes exchanged or not, then mirrored.
 ///
 /// The numbers 1 to 8 are those of the tag `Orientation` of TIFF 6.0 and Exif 2.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,13 +48,13 @@ impl Orientation {
         matches!(self.0, 3 | 4 | 6 | 7)
     }
 
-    /// The size of the viewed image for a stored one, and the other way round.
+    /// The size of the viewed image for a stored one, and vice versa.
     #[must_use]
     pub fn size(self, size: Size) -> Size {
         if self.transposes() { size.transposed() } else { size }
     }
 
-    /// Where in an image stored as `stored` the pixels of a region of the viewed image lie.
+    /// The stored region that holds the pixels of a viewed region; `stored` is the size as stored.
     #[must_use]
     pub fn stored_region(self, viewed: Region, stored: Size) -> Region {
         let mut region = viewed;
@@ -71,7 +71,7 @@ impl Orientation {
         region
     }
 
-    /// Where in the viewed image the pixels of a region of an image stored as `stored` lie.
+    /// The viewed region that shows the pixels of a stored region; `stored` is the size as stored.
     #[must_use]
     pub(super) fn viewed_region(self, region: Region, stored: Size) -> Region {
         let Region { mut x, mut y, width, height } = region;

@@ -25,7 +25,7 @@ impl Samples {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -41,17 +41,17 @@ impl Samples {
     }
 }
 
-/// A buffer whose length does not fit the image it is said to hold.
+/// A buffer whose length does not match the declared size and format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{size} pixels of {format} need {expected} bytes, not {given}")]
 pub struct WrongLength {
-    /// The size it was said to have.
+    /// The declared size.
     pub size: Size,
-    /// The format it was said to have.
+    /// The declared format.
     pub format: PixelFormat,
-    /// The bytes that would fit.
+    /// The bytes that they need.
     pub expected: u128,
-    /// The bytes there are.
+    /// The bytes in the buffer.
     pub given: u128,
 }
 
@@ -72,7 +72,7 @@ impl Pixels {
         Ok(Pixels { size, channels, samples })
     }
 
-    /// An image of zeros: black, or transparent black. The memory is not touched before it is used.
+    /// An image of zeros: black, or transparent black. Memory pages are not touched before use.
     #[must_use]
     pub fn zeroed(size: Size, format: PixelFormat) -> Pixels {
         let count = size.width as usize * size.height as usize * format.channel_count();
@@ -97,7 +97,7 @@ impl Pixels {
         Ok(Pixels { size, channels: format.channels, samples })
     }
 
-    /// An image over samples that a caller in this core made in the right number.
+    /// An image over `samples`; the caller guarantees their number.
     pub(crate) fn of<S: Sample>(size: Size, channels: Channels, samples: Vec<S>) -> Pixels {
         debug_assert_eq!(samples.len() as u64, size.pixels() * channels.count() as u64);
         Pixels { size, channels, samples: S::wrap(samples) }
@@ -193,7 +193,7 @@ impl Pixels {
     /// Copies a region of `other` over this image, its top left corner to (`x`, `y`).
     ///
     /// # Panics
-    /// When `other` has another format or lacks the region, or that does not fit there.
+    /// When `other` has another format or lacks the region, or the region does not fit there.
     pub fn copy(&mut self, x: u32, y: u32, other: &Pixels, region: Region) {
         assert_eq!(self.format(), other.format(), "a copied part has the format of the image");
         other.assert_inside(region);

@@ -1,4 +1,4 @@
-//! Small pictures of large ones, for the eye: no promise is made about their bytes.
+//! Small pictures of large ones, for display: no promise is made about their bytes.
 
 use std::io::Cursor;
 
@@ -7,8 +7,8 @@ use super::grid::Size;
 use super::pixels::{Channels, Pixels, Samples};
 use super::sample::Sample;
 
-/// A pixel of a preview is the mean of at most this many samples a side of what it stands for, so
-/// that its cost depends on the preview and not on the image.
+/// A preview pixel is the mean of at most this many samples a side of the area it stands for, so
+/// the cost depends on the size of the preview and not on that of the image.
 const SAMPLES: u32 = 4;
 
 /// 8-bit red, green, blue and alpha of a preview pixel, alpha not premultiplied.
@@ -65,7 +65,7 @@ fn picks(length: u32, cells: u32) -> Vec<Vec<usize>> {
     (0..cells).map(cell).collect()
 }
 
-/// The mean of some pixels, each counting as much as it is opaque.
+/// The mean of some pixels, weighted by alpha.
 #[derive(Default)]
 struct Mean {
     colours: [u64; 3],

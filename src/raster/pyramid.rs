@@ -1,33 +1,33 @@
-//! Ever smaller copies of a picture, in square tiles: what a viewer needs to look at any part of it
-//! without having all of it. For the eye: 8 bits a sample, and no promise about their bytes.
+//! Ever smaller copies of a picture, in square tiles, from which a viewer shows any part without
+//! loading the whole. For display: 8 bits a sample, and no promise about their bytes.
 
 use super::encode::convert::to_eight;
 use super::grid::{Grid, Region, Size};
 use super::pixels::{Channels, Pixels, Samples};
 
-/// Side of a tile in pixels. It is even, so that the halves of four tiles make one.
+/// Side of a tile in pixels. It is even, so that four halved tiles make one.
 pub const SIDE: u32 = 512;
 
-/// The copies of one picture: level 0 is the picture itself, each further one half the one before, the
-/// last fits into one tile.
+/// The copies of one picture. Level 0 is the picture itself, each further level is half as large, and
+/// the last fits into one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
     size: Size,
 }
 
-/// Where a tile is.
+/// The position of a tile in the pyramid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Which copy.
+    /// The level.
     pub level: u32,
-    /// Which column of its tiles.
+    /// The column of tiles on that level.
     pub column: u32,
-    /// Which row.
+    /// The row of tiles on that level.
     pub row: u32,
 }
 
 impl Levels {
-    /// The copies of a picture of `size`, which has pixels.
+    /// The copies of a picture of `size`, which must not be empty.
     #[must_use]
     pub fn new(size: Size) -> Levels {
         Levels { size }
@@ -39,21 +39,21 @@ impl Levels {
         self.size
     }
 
-    /// How many copies there are, at least 1.
+    /// The number of levels, at least 1.
     #[must_use]
     pub fn count(&self) -> u32 {
         let tiles = self.size.width.max(self.size.height).div_ceil(SIDE);
         1 + tiles.max(1).next_power_of_two().ilog2()
     }
 
-    /// The first copy that has at most `pixels` pixels, or else the last.
+    /// The first level that has at most `pixels` pixels, or else the last.
     #[must_use]
     pub fn first_within(&self, pixels: u64) -> u32 {
         let fits = |level: &u32| self.size_of(*level).pixels() <= pixels;
         (0..self.count()).find(fits).unwrap_or(self.count() - 1)
     }
 
-    /// The size of a copy: of a side's half, a pixel that is cut in two counts as one.
+    /// The size of a level. Halves of odd sides are rounded up.
     #[must_use]
     pub fn size_of(&self, level: u32) -> Size {
         let half = |side: u32| side.div_ceil(1 << level);
@@ -70,13 +70,13 @@ impl Levels {
         (0..rows).flat_map(move |row| (0..columns).map(move |column| Place { level, column, row }))
     }
 
-    /// How many tiles there are on all levels.
+    /// The number of tiles on all levels together.
     #[must_use]
     pub fn tiles(&self) -> usize {
         self.first_of(self.count())
     }
 
-    /// The number of a tile among all, level by level and row by row; `None` where there is none.
+    /// The index of a tile among all, level by level and row by row; `None` if there is no such tile.
     #[must_use]
     pub fn index(&self, place: Place) -> Option<usize> {
         let Place { level, column, row } = place;
@@ -89,14 +89,14 @@ impl Levels {
         (0..level).map(|below| usize::try_from(self.grid(below).len()).unwrap_or(usize::MAX)).sum()
     }
 
-    /// The part of its level that a tile shows, which there is.
+    /// The region of its level that a tile shows; the tile must exist.
     #[must_use]
     pub fn region(&self, place: Place) -> Region {
         let grid = self.grid(place.level);
         grid.region(place.row * grid.columns() + place.column)
     }
 
-    /// The tiles of the level below whose halves make a tile, each with where its half belongs.
+    /// The tiles of the level below that, halved, make a tile, each with its offset in that tile.
     pub fn parts(&self, place: Place) -> impl Iterator<Item = (Place, [u32; 2])> + use<> {
         let levels = *self;
         let part = move |x: u32, y: u32| {
@@ -123,8 +123,8 @@ pub fn eight_bit(pixels: Pixels) -> Pixels {
     }
 }
 
-/// A picture of half the size, each of whose pixels is the mean of four. One of 16 bits a sample comes
-/// back as it is: it is made of 8 before.
+/// A picture of half the size, each of whose pixels is the mean of four. A picture of 16 bits a sample is
+/// returned unchanged: use [`eight_bit`] first.
 #[must_use]
 pub fn halve(pixels: &Pixels) -> Pixels {
     let size = Size::new(pixels.width().div_ceil(2), pixels.height().div_ceil(2));
@@ -148,7 +148,7 @@ fn halve_by<const N: usize>(
     let mut halved = Vec::with_capacity(width.div_ceil(2) * height.div_ceil(2) * N);
     for y in (0..height).step_by(2) {
         let top = &pixels[y * width..][..width];
-        // The last row of an odd number stands for two.
+        // With an odd number of rows, the last one counts twice.
         let bottom = &pixels[(y + 1).min(height - 1) * width..][..width];
         for x in (0..width).step_by(2) {
             let right = (x + 1).min(width - 1);
@@ -166,7 +166,7 @@ fn mean<const N: usize>(four: [[u8; N]; 4]) -> [u8; N] {
     })
 }
 
-/// The mean of four pixels whose last sample is alpha: each lends as much colour as it is opaque.
+/// The mean of four pixels whose last sample is alpha, colours weighted by it.
 #[expect(clippy::cast_possible_truncation, reason = "a mean is no larger than its values")]
 fn mean_of_visible<const N: usize>(four: [[u8; N]; 4]) -> [u8; N] {
     let alpha: u32 = four.iter().map(|pixel| u32::from(pixel[N - 1])).sum();

@@ -1,11 +1,11 @@
-//! A smaller copy of a picture, made while its rows come: the pixels of one level of its pyramid.
+//! A smaller copy of a picture, made while its rows arrive: the pixels of one level of its pyramid.
 
 use super::grid::{Region, Size};
 use super::orientation::Orientation;
 use super::pixels::{Depth, PixelFormat, Pixels};
 use super::pyramid::{Levels, eight_bit, halve};
 
-/// Rows are taken in about so many bytes at a time: a decoder may give the whole image at once.
+/// About how many bytes of rows are taken at a time: a decoder may give the whole image at once.
 const CHUNK: usize = 1 << 20;
 
 /// A copy that grows row by row.
@@ -14,7 +14,7 @@ pub struct Reduced {
     level: u32,
     stored: Size,
     orientation: Orientation,
-    /// Rows that came and were not halved yet.
+    /// Rows that arrived and are not halved yet.
     waiting: Pixels,
     /// The first of them.
     top: u32,
@@ -22,7 +22,7 @@ pub struct Reduced {
 }
 
 impl Reduced {
-    /// Level `level` of an image whose rows come as they are `stored`.
+    /// Level `level` of an image whose rows arrive in stored order; `stored` is its stored size.
     #[must_use]
     pub fn new(stored: Size, orientation: Orientation, format: PixelFormat, level: u32) -> Reduced {
         let size = Levels::new(orientation.size(stored)).size_of(level);
@@ -48,7 +48,7 @@ impl Reduced {
         }
     }
 
-    /// The copy, once all rows have come.
+    /// The copy, once all rows have arrived.
     #[must_use]
     pub fn into_pixels(self) -> Pixels {
         self.copy
@@ -69,19 +69,18 @@ impl Reduced {
         self.top += cut;
     }
 
-    /// The last row up to `end` before which the image as viewed can be cut: between pixels that become different
-    /// ones.
+    /// The last row up to `end` before which the viewed image can be cut without splitting a pixel of the copy.
     fn last_cut(&self, end: u32) -> u32 {
         if end == self.stored.height {
             return end;
         }
         let step = 1 << self.level;
-        // Pixels that become one are counted from the top left of the image as viewed.
+        // The pixels of the copy are counted from the top left of the viewed image.
         let first = if self.orientation.mirrors_rows() { self.stored.height % step } else { 0 };
         if end < first { self.top } else { (end - first) / step * step + first }
     }
 
-    /// Adds full rows, which begin at `top`.
+    /// Adds full rows, the first of which is `top`.
     fn add(&mut self, rows: Pixels) {
         let at = Region { x: 0, y: self.top, width: rows.width(), height: rows.height() };
         let at = self.orientation.viewed_region(at, self.stored);

@@ -21,7 +21,7 @@ pub trait Sample: Copy + Debug + Default + Eq + Mix + bytemuck::Pod + Send + Syn
     #[must_use]
     fn opposite(self) -> Self;
 
-    /// The same value, wider.
+    /// The value as a `u32`.
     fn to_u32(self) -> u32;
 
     /// A `value` that the caller knows to be at most [`Sample::MAX`].
@@ -30,8 +30,8 @@ pub trait Sample: Copy + Debug + Default + Eq + Mix + bytemuck::Pod + Send + Syn
     /// The nearest sample to a `value` of any size.
     fn clamped(value: i64) -> Self;
 
-    /// A quarter of the length of a gradient, at most [`Sample::MAX`], rounded half up. No part of
-    /// it exceeds four times [`Sample::MAX`].
+    /// A quarter of the length of a gradient, at most [`Sample::MAX`], rounded half up. Neither
+    /// component exceeds four times [`Sample::MAX`].
     fn steepness(across: i32, down: i32) -> Self;
 
     /// Wraps a buffer of this type.
@@ -41,15 +41,15 @@ pub trait Sample: Copy + Debug + Default + Eq + Mix + bytemuck::Pod + Send + Syn
     fn of(samples: SamplesMut<'_>) -> &mut [Self];
 }
 
-/// A value that can be blurred: a weighted mean along rows, then one along columns, where the
-/// weights are integers and sum to 65,536.
+/// A value that can be blurred: a weighted mean along rows, then one along columns, with integer
+/// weights that sum to 65,536.
 ///
-/// No step can overflow: a sum is at most 65,536 times the largest value, and half a unit.
+/// No step can overflow: a sum is at most 65,536 times the largest value, plus half a unit.
 pub trait Mix: Term + Default {
-    /// A mean along a row, with fraction bits as far as the second sum leaves room.
+    /// A mean along a row, with as many fraction bits as the second sum leaves room for.
     type Between: Term<Sum = Self::Sum> + Default;
 
-    /// The same value, wider.
+    /// The value as a `u64`.
     fn to_u64(self) -> u64;
 
     /// A `value` that the caller knows to fit.
@@ -61,20 +61,20 @@ pub trait Mix: Term + Default {
     /// The mean after the second direction, rounded half up.
     fn mean(sum: Self::Sum) -> Self;
 
-    /// The same in 256ths.
+    /// Like [`Mix::mean`], but in 256ths.
     fn fine(sum: Self::Sum) -> Self::Sum;
 }
 
-/// A term of a weighted sum. Factors stay within 16 bits where they can, because products of 16
-/// bits are what every vector unit has.
+/// A term of a weighted sum. Factors stay within 16 bits where they can, because every vector unit
+/// multiplies 16 bits.
 pub trait Term: Copy {
     /// Holds a whole weighted sum.
     type Sum: Copy + Default + AddAssign + SubAssign + Into<u64>;
 
-    /// Its share when all of the weight, 65,536, is its own.
+    /// The term times the full weight, 65,536.
     fn whole(self) -> Self::Sum;
 
-    /// The share of two terms of one weight.
+    /// The sum of two terms times their common weight.
     fn pair(self, other: Self, weight: u16) -> Self::Sum;
 }
 
@@ -197,7 +197,7 @@ macro_rules! sample {
                 value.clamp(0, i64::from(Self::MAX)) as $value
             }
 
-            // Squares and their sum are exact, and a root is rounded alike on every processor.
+            // Squares and their sum are exact, and every processor rounds a square root alike.
             #[inline]
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "limited")]
             fn steepness(across: i32, down: i32) -> $value {

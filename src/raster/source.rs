@@ -1,4 +1,4 @@
-//! A decoded image, cut into windows in viewing orientation, from the moment its first rows are there.
+//! A decoded image, cut into windows in viewing orientation, as soon as the rows they need are there.
 
 use std::fmt::Debug;
 use std::io;
@@ -8,13 +8,13 @@ use super::grid::{Region, Size};
 use super::orientation::Orientation;
 use super::pixels::{PixelFormat, Pixels};
 
-/// Takes a decoded image in bands of full rows, from the top row that is stored to the bottom row.
+/// Takes a decoded image in bands of full rows, from the top stored row to the bottom one.
 pub trait Rows {
     /// Takes the next rows. An error ends the decoding.
     fn push(&mut self, rows: Pixels) -> io::Result<()>;
 }
 
-/// Stored pixels that windows can be cut from while rows are still coming.
+/// Stored pixels that windows can be cut from while rows still arrive.
 pub trait Raster: Debug + Send + Sync {
     /// Width and height as stored.
     fn size(&self) -> Size;
@@ -29,8 +29,8 @@ pub trait Raster: Debug + Send + Sync {
     fn crop(&self, region: Region) -> io::Result<Pixels>;
 }
 
-/// A decoded image. Its pixels stay as they were stored; only the windows cut from it are turned,
-/// so an orientation costs no second copy of the image.
+/// A decoded image. Its pixels stay as stored; only the windows cut from it are turned, so an
+/// orientation costs no second copy of the image.
 #[derive(Clone, Debug)]
 pub struct Source {
     stored: Arc<dyn Raster>,
@@ -75,7 +75,7 @@ impl Source {
     /// A copy of one region of the image as viewed.
     ///
     /// # Panics
-    /// When the region does not lie inside the image, or not inside what is there of it.
+    /// When the region does not lie inside the image, or some of its rows are not there yet.
     pub fn window(&self, region: Region) -> io::Result<Pixels> {
         Ok(self.orientation.turn(self.stored.crop(self.stored_region(region))?))
     }
@@ -87,7 +87,7 @@ impl From<Pixels> for Source {
     }
 }
 
-/// Stored pixels in memory, in the bands in which they came.
+/// Stored pixels in memory, in the bands in which they arrived.
 #[derive(Debug)]
 pub struct MemoryRaster {
     size: Size,
@@ -118,7 +118,7 @@ impl MemoryRaster {
         let top = self.rows();
         let fits = rows.width() == self.size.width && rows.format() == self.format;
         assert!(fits && rows.height() <= self.size.height - top, "the rows of another image");
-        // What is under the lock is whole at any time.
+        // A poisoned lock is fine: the bands are whole at any time.
         let mut bands = self.bands.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         bands.push(Band { top, pixels: Arc::new(rows) });
     }
@@ -143,7 +143,7 @@ impl Band {
         Region { y: top, height: end - top, ..region }
     }
 
-    /// A region of the image as one of this band.
+    /// A region of the image, counted from this band's top.
     fn own(&self, part: Region) -> Region {
         Region { y: part.y - self.top, ..part }
     }

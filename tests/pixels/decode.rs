@@ -94,7 +94,7 @@ fn several_images_in_one_file_are_refused() {
         let told = refusal(&format!("animated.{name}"));
         assert_eq!(told, format!("{format} with an animation of 2 {end}"));
     }
-    let end = "cannot be processed; save the page that is wanted as a file of its own";
+    let end = "cannot be processed; save the page you want as a separate file";
     assert_eq!(refusal("pages.tif"), format!("TIFF with 3 pages {end}"));
 }
 
@@ -110,7 +110,7 @@ fn other_formats_are_called_by_their_names() {
     ];
     for (bytes, name) in signatures {
         let told = probe(Cursor::new(bytes), &LIMITS).unwrap_err().to_string();
-        let readable = "readable are JPEG, PNG, TIFF, WebP, BMP, GIF";
+        let readable = "readable formats are JPEG, PNG, TIFF, WebP, BMP, GIF";
         assert_eq!(told, format!("{name} cannot be processed; {readable}"));
     }
 }
@@ -118,13 +118,10 @@ fn other_formats_are_called_by_their_names() {
 #[test]
 fn files_of_other_programs_are_refused_with_advice_that_fits() {
     let advice: [(&[u8], &str); 6] = [
-        (b"IIRO\x08\0\0\0", "a raw file of Olympus (ORF) cannot be processed; develop it, and"),
+        (b"IIRO\x08\0\0\0", "a raw file of Olympus (ORF) cannot be processed; develop it and"),
         (b"\0\0\0\x18ftypcrx \0\0\0\x01crx ", "a raw file of Canon (CR3) cannot"),
         (b"8BPS\0\x01", "a Photoshop document (PSD) cannot be processed; save a copy as PNG"),
-        (
-            b"<?xml?>\n<svg>",
-            "SVG cannot be processed; export it as PNG, at the size that is wanted",
-        ),
+        (b"<?xml?>\n<svg>", "SVG cannot be processed; export it as PNG at the size you want"),
         (b"P6 3 3 255\n", "Netpbm (PBM, PGM, PPM, PAM) cannot be processed; save a copy"),
         (b"\0\0\x01\0\x02\0\x10\x10\0\0", "an icon (ICO) cannot be processed; save the image"),
     ];

@@ -425,7 +425,7 @@ def tiff_directories_that_point_to_one_another_do_not_hang():
 def tiff_of_several_pictures_is_refused_with_their_number():
     array = picture()
     make(array, more={270: (ASCII, b"ImageJ=1.54f\nimages=5\nslices=5\n\0")})
-    assert "TIFF with 5 pages cannot be processed; save the page that is wanted" in told(), told()
+    assert "TIFF with 5 pages cannot be processed; save the page you want" in told(), told()
     for text in (b"ImageJ=1.54f\nimages=1\n\0", b"ImageJ=1.54f\n\0", b"My ImageJ=\nimages=5\n\0"):
         make(array, more={270: (ASCII, text)})
         compare(seen(), array, 0)

@@ -1,18 +1,18 @@
-//! Profiles for colours that a file describes in other words: ICC.1:2010 (version 4.3), of curves and a matrix,
+//! Builds profiles for colours that a file describes without one: ICC.1:2010 (version 4.3), of curves and a matrix,
 //! without a date, so that equal input gives equal bytes.
 
 use super::connection::WHITE;
 
 type Matrix = [[f64; 3]; 3];
 
-/// From XYZ to the responses of the eye that white is adapted in (Bradford; ICC.1:2010, annex E).
+/// From XYZ to the cone responses in which white is adapted (Bradford; ICC.1:2010, annex E).
 const BRADFORD: Matrix =
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]];
 
-/// Where the tags begin: behind the header, with their number.
+/// Length of the header; the tag count and the tags follow.
 const HEADER: usize = 128;
 
-/// The light of a number, both from 0 to 1.
+/// The curve from a value to its light, both from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::raster) enum Curve {
     /// A power.
@@ -22,8 +22,8 @@ pub(in crate::raster) enum Curve {
 }
 
 impl Curve {
-    /// The inverse of a camera's curve: `scale` light^`exponent` - (`scale` - 1) from light `edge` on, and
-    /// `slope` light below.
+    /// The inverse of a camera's curve: `scale` × light^`exponent` - (`scale` - 1) from light `edge` on, and
+    /// `slope` × light below.
     pub(super) fn inverse(scale: f64, exponent: f64, slope: f64, edge: f64) -> Curve {
         Curve::Shape([
             1.0 / exponent,
@@ -34,12 +34,12 @@ impl Curve {
         ])
     }
 
-    /// IEC 61966-2-1.
+    /// The curve of sRGB (IEC 61966-2-1).
     pub(in crate::raster) fn srgb() -> Curve {
         Curve::Shape([2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045])
     }
 
-    /// `None` if a number does not fit.
+    /// The data of the tag; `None` if a number does not fit.
     fn tag(self) -> Option<Vec<u8>> {
         let (kind, numbers) = match &self {
             Curve::Power(power) => (0, std::slice::from_ref(power)),
@@ -64,13 +64,13 @@ impl Primaries {
         Primaries { colours: [red, green, blue], white }
     }
 
-    /// Those of sRGB, which are those of BT.709.
+    /// The primaries of sRGB, which BT.709 shares.
     pub(in crate::raster) fn srgb() -> Primaries {
         Primaries::of([[0.64, 0.33], [0.30, 0.60], [0.15, 0.06], [0.3127, 0.3290]])
     }
 
-    /// The matrix from light to XYZ under D50, and the one from XYZ under this white to XYZ under D50. `None` if
-    /// the colours span no space.
+    /// The matrix from linear light to XYZ under D50, and the one from XYZ under this white to XYZ under D50; `None`
+    /// if the colours span no space.
     fn matrices(self) -> Option<(Matrix, Matrix)> {
         let white = self.white.map(|part| part / self.white[1]);
         let columns = transposed(self.colours);
@@ -83,7 +83,8 @@ impl Primaries {
     }
 }
 
-/// A profile for red, green and blue of these primaries and curves; `None` if there can be none.
+/// A profile for red, green and blue of these primaries and curves; `None` if a number does not fit, or the
+/// colours span no space.
 pub(in crate::raster) fn rgb(
     name: &str,
     primaries: Primaries,
@@ -101,7 +102,7 @@ pub(in crate::raster) fn rgb(
     profile(*b"RGB ", &tags)
 }
 
-/// A profile for lightness alone.
+/// A profile for grey of this curve; `None` if a number does not fit.
 pub(in crate::raster) fn grey(name: &str, curve: Curve) -> Option<Vec<u8>> {
     let mut tags = common(name)?;
     tags.push((*b"kTRC", curve.tag()?));
@@ -110,7 +111,7 @@ pub(in crate::raster) fn grey(name: &str, curve: Curve) -> Option<Vec<u8>> {
 
 type Tag = ([u8; 4], Vec<u8>);
 
-/// The tags of every profile: its name, its licence, and white under D50.
+/// The tags of every profile: its name, its licence, and the white point, D50.
 fn common(name: &str) -> Option<Vec<Tag>> {
     let names = [(*b"desc", text(name)?), (*b"cprt", text("CC0")?)];
     Some([&names[..], &[(*b"wtpt", xyz(WHITE)?)]].concat())
@@ -119,7 +120,7 @@ fn common(name: &str) -> Option<Vec<Tag>> {
 fn text(text: &str) -> Option<Vec<u8>> {
     let letters: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let length = u32::try_from(letters.len()).ok()?.to_be_bytes();
-    // One record of 12 bytes: language and country, length and place.
+    // One record of 12 bytes: language and country, length and offset.
     let head = b"mluc\0\0\0\0\0\0\0\x01\0\0\0\x0CenUS";
     Some([&head[..], &length, &[0, 0, 0, 28], &letters].concat())
 }
@@ -128,7 +129,7 @@ fn xyz(colour: [f64; 3]) -> Option<Vec<u8>> {
     Some([b"XYZ \0\0\0\0".to_vec(), fixed(&colour)?].concat())
 }
 
-/// Numbers in 65,536ths; `None` if one is not below 32,768.
+/// Numbers in 65,536ths; `None` unless all are between -32,767 and 32,767.
 #[expect(clippy::cast_possible_truncation, reason = "its size is checked")]
 fn fixed(numbers: &[f64]) -> Option<Vec<u8>> {
     let fits = numbers.iter().all(|number| number.abs() < 32_767.0);
@@ -179,7 +180,7 @@ fn cross(left: [f64; 3], right: [f64; 3]) -> [f64; 3] {
     [(1, 2), (2, 0), (0, 1)].map(|(one, other)| left[one] * right[other] - left[other] * right[one])
 }
 
-/// By cross products of the rows; `None` if they lie in a plane, or nearly.
+/// The inverse, by cross products of the rows; `None` if they lie in a plane, or nearly.
 fn inverse([x, y, z]: Matrix) -> Option<Matrix> {
     let columns = [cross(y, z), cross(z, x), cross(x, y)];
     let volume = times([x, x, x], columns[0])[0];

@@ -1,21 +1,22 @@
-//! What a profile's table gives, in colours that do not depend on a device: ICC.1:2022, 6.3.4 and annex D.
+//! The profile connection space: the device-independent colours that a profile's lookup table gives (ICC.1:2022,
+//! 6.3.4 and annex D).
 
 use moxcms::DataColorSpace;
 
-/// The white of the light that profiles are connected by, D50.
+/// D50, the white of the profile connection space, in XYZ.
 pub(super) const WHITE: [f64; 3] = [0.9642, 1.0, 0.8249];
 
-/// How numbers from 0 to 1 encode a colour.
+/// How values from 0 to 1 encode a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
     Xyz,
     Lab,
-    /// As tables of 16 bits have done since the second version, in which 0xFF00 is all.
+    /// As in 16-bit tables since version 2 of ICC, where 0xFF00 is the full value.
     OldLab,
 }
 
 impl Encoding {
-    /// That of a profile's space; `None` if profiles are not connected by such a space.
+    /// The encoding of a profile's connection space; `None` if profiles cannot have that space.
     pub(super) fn of(space: DataColorSpace, old: bool) -> Option<Encoding> {
         match space {
             DataColorSpace::Xyz => Some(Encoding::Xyz),
@@ -34,7 +35,7 @@ impl Encoding {
     }
 }
 
-/// XYZ of a colour in the levels of 8 bits: L* of 100 is 255, a* and b* of 0 are 128.
+/// XYZ of a Lab colour in 8-bit levels: L* of 100 is 255, a* and b* of 0 are 128.
 fn lab_to_xyz([l, a, b]: [f64; 3]) -> [f64; 3] {
     let y = (l * (100.0 / 255.0) + 16.0) / 116.0;
     let light = [y + (a - 128.0) / 500.0, y, y - (b - 128.0) / 200.0].map(cube);
@@ -46,7 +47,7 @@ pub(super) fn light_of(lightness: f64) -> f64 {
     cube((lightness * 100.0 + 16.0) / 116.0)
 }
 
-/// The cube, which is straight where it is dark.
+/// The cube of `root`, with a linear part near black, as CIE Lab defines it.
 fn cube(root: f64) -> f64 {
     const EDGE: f64 = 6.0 / 29.0;
     if root > EDGE { root * root * root } else { 3.0 * EDGE * EDGE * (root - 4.0 / 29.0) }

@@ -1,4 +1,4 @@
-//! Rows on their way to sRGB.
+//! Converts rows to sRGB.
 
 use std::io;
 
@@ -14,23 +14,24 @@ use crate::raster::pixels::{Pixels, Samples, SamplesMut};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
 
-/// The way of one image's pixels to sRGB.
+/// How one image's pixels become sRGB.
 #[derive(Debug)]
 pub(in crate::raster) enum Conversion {
-    /// Three curves and a matrix, or one curve.
+    /// By three curves and a matrix, or one curve.
     Shaped(Shaper),
-    /// A table.
+    /// By a lookup table.
     Tabled(Table),
-    /// Inks of which nothing is known.
+    /// From inks without a profile.
     Plain,
 }
 
-/// Of what changes its number of samples about so many bytes are given away at a time, so that an image
-/// that came as a whole is not in memory twice.
+/// If the number of samples changes, about this many bytes are passed on at a time, so that an image that
+/// came as a whole is not in memory twice.
 const BAND_BYTES: u64 = 1 << 20;
 
 impl Conversion {
-    /// `None` if the profile lacks what it takes. A table says more than curves and a matrix.
+    /// The conversion by a profile; `None` if the profile lacks what it takes. A table is preferred to curves and a
+    /// matrix, since it says more.
     pub(super) fn with(profile: &ColorProfile, model: Model, depth: Depth) -> Option<Conversion> {
         let max = (1_u32 << depth.bits()) - 1;
         if let Some(found) = table::of(profile, model.samples()) {
@@ -64,11 +65,11 @@ fn plain<S: Sample>(samples: &[S]) -> Vec<S> {
     samples.as_chunks::<4>().0.iter().flat_map(|&pixel| inks::colour(pixel)).collect()
 }
 
-/// Pixels of `count` samples, of which the table takes the first; alpha, if there is any, follows the colours.
+/// Converts pixels of `count` samples by the table, which takes the first of them; alpha, if any, stays the last.
 fn through<S: Sample>(table: &Table, samples: &[S], count: usize) -> Vec<S> {
     let inputs = table.inputs();
     let mut out = Vec::with_capacity(samples.len() / count * (count + 3 - inputs));
-    // Neighbours are often the same.
+    // Neighbours are often equal.
     let mut last: Option<(&[S], [S; 3])> = None;
     for pixel in samples.chunks_exact(count) {
         let (colour, rest) = pixel.split_at(inputs);
@@ -83,11 +84,11 @@ fn through<S: Sample>(table: &Table, samples: &[S], count: usize) -> Vec<S> {
     out
 }
 
-/// Gives rows on in sRGB.
+/// Converts rows to sRGB and passes them on.
 pub(in crate::raster) struct Converted<'a> {
     pub(in crate::raster) rows: &'a mut dyn Rows,
     pub(in crate::raster) conversion: Conversion,
-    /// Whether the four samples of a pixel are no RGBA.
+    /// Whether the four samples of a pixel are inks, not RGBA.
     pub(in crate::raster) inks: bool,
 }
 
@@ -113,7 +114,7 @@ impl Rows for Converted<'_> {
     }
 }
 
-/// Gives rows on pixel by pixel: through a table, or as inks of which nothing is known.
+/// Converts rows pixel by pixel and passes them on: by a table, or as inks without a profile.
 struct Bands<'a> {
     rows: &'a mut dyn Rows,
     table: Option<&'a Table>,

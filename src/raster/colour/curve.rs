@@ -2,7 +2,7 @@
 
 use moxcms::ToneReprCurve;
 
-/// The light of a number, both from 0 to 1 (ICC.1:2022, 10.6 and 10.18).
+/// The light of a value, both from 0 to 1 (ICC.1:2022, 10.6 and 10.18).
 pub(super) fn at(curve: &ToneReprCurve, x: f64) -> f64 {
     let light = match curve {
         ToneReprCurve::Lut(table) => in_table(table, x),
@@ -19,7 +19,7 @@ fn in_table(table: &[u16], x: f64) -> f64 {
     }
 }
 
-/// The value at `x`, from 0 to 1, of evenly spaced ones, straight between them; 0 of none.
+/// The value at `x`, from 0 to 1, of a table of evenly spaced values, interpolated linearly; 0 if it is empty.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped")]
 pub(super) fn between<T: Copy + Into<f64>>(table: &[T], x: f64) -> f64 {
     let Some(last) = table.len().checked_sub(1) else { return 0.0 };

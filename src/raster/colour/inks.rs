@@ -1,8 +1,8 @@
-//! Cyan, magenta, yellow and black without a profile, as light that four filters let through.
+//! Cyan, magenta, yellow and black without a profile, as light that passes four filters.
 
 use crate::raster::sample::Sample;
 
-/// The colour of inks: of each the part of the light that neither it nor black takes, rounded half up.
+/// The colour of inks: for each ink, the share of the light that passes both it and black, rounded half up.
 pub(super) fn colour<S: Sample>([c, m, y, k]: [S; 4]) -> [S; 3] {
     let max = S::MAX.to_u64();
     let black = k.opposite().to_u64();

@@ -1,13 +1,13 @@
-//! Colour profiles (ICC.1), and the way from what they describe to sRGB.
+//! Colour profiles (ICC.1), and the conversion from their colours to sRGB.
 //!
 //! - `shaper`: profiles of three curves and a matrix, or of one curve for grey
-//! - `table`: profiles by table
+//! - `table`: profiles of lookup tables
 //! - `curve`: the curves of both
-//! - `build`: profiles for colours that a file describes in other words
-//! - `points`: colours by code points, as PNG has them
-//! - `connection`: what tables give
-//! - `srgb`: light to the numbers of sRGB
-//! - `convert`: rows on their way
+//! - `build`: profiles for colours that a file describes without one
+//! - `points`: colours by code points, as in PNG
+//! - `connection`: the colours that lookup tables give
+//! - `srgb`: linear light to sRGB values
+//! - `convert`: conversion of rows
 //! - `inks`: cyan, magenta, yellow and black without a profile
 
 use moxcms::{ColorProfile, DataColorSpace};
@@ -28,7 +28,7 @@ mod table;
 pub(super) use convert::{Conversion, Converted};
 pub use points::CodePoints;
 
-/// What kind of colours a profile is for.
+/// The kind of colours that a profile is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     /// Lightness alone.
@@ -40,13 +40,13 @@ pub enum Model {
 }
 
 impl Model {
-    /// That of decoded pixels, which are never inks.
+    /// The model of decoded pixels, which are never inks.
     #[must_use]
     pub fn of(channels: Channels) -> Model {
         if channels.colours() == 1 { Model::Grey } else { Model::Rgb }
     }
 
-    /// Samples of a colour.
+    /// Number of samples of a colour.
     fn samples(self) -> usize {
         match self {
             Model::Grey => 1,
@@ -56,29 +56,29 @@ impl Model {
     }
 }
 
-/// What the numbers of decoded pixels mean.
+/// The colour space of decoded pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Space {
-    /// What the file's profile says, or sRGB if it has none.
+    /// That of the file's profile, or sRGB if it has none.
     #[default]
     Stored,
     /// sRGB, or its lightness.
     Srgb,
 }
 
-/// A profile that has been understood.
+/// A parsed profile.
 #[derive(Debug)]
 pub(super) struct Profile {
     parsed: Box<ColorProfile>,
     model: Model,
 }
 
-/// A profile without pixels is hardly larger than this; real ones end at some megabytes.
+/// The most bytes of a profile: real ones have a few megabytes at most.
 const LARGEST: usize = 16 << 20;
 
 impl Profile {
-    /// Reads a profile; `None` if it is none, or one for colours that nobody here has.
+    /// Parses a profile; `None` if it is invalid, or for an unsupported kind of colours.
     fn read(icc: &[u8]) -> Option<Profile> {
         let parsed =
             ColorProfile::new_from_slice(Some(icc).filter(|icc| icc.len() <= LARGEST)?).ok()?;
@@ -91,8 +91,8 @@ impl Profile {
         Some(Profile { parsed: Box::new(parsed), model })
     }
 
-    /// The profile of pixels that come as `model`, if it says anything else than sRGB.
-    /// A profile that lacks what the way to sRGB takes says nothing either.
+    /// The profile of pixels of this `model`, if it means anything but sRGB. A profile that lacks what the
+    /// conversion to sRGB needs is ignored.
     pub(super) fn of(icc: Option<&[u8]>, model: Model) -> Option<Profile> {
         let profile = Profile::read(icc?).filter(|profile| profile.model == model)?;
         let parsed = &profile.parsed;
@@ -102,13 +102,13 @@ impl Profile {
         (shaper::suits(parsed, model) && !shaper::is_srgb(parsed, model)).then_some(profile)
     }
 
-    /// The way to sRGB for samples of so many bits as `format` has.
+    /// The conversion to sRGB for samples of the depth of `format`.
     pub(super) fn conversion(&self, format: PixelFormat) -> Option<Conversion> {
         Conversion::with(&self.parsed, self.model, format.depth)
     }
 }
 
-/// What kind of colours a profile is for; `None` if it cannot be read.
+/// The kind of colours that a profile is for; `None` if it cannot be read.
 #[must_use]
 pub fn model_of(icc: &[u8]) -> Option<Model> {
     Profile::read(icc).map(|profile| profile.model)

@@ -1,4 +1,4 @@
-//! Code points of colours (ITU-T H.273), as `cICP` of PNG has them.
+//! Code points of colours (ITU-T H.273), as in the `cICP` chunk of PNG.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 use super::Model;
 use super::build::{self, Curve, Primaries};
 
-/// What stands for "not specified" in either number.
+/// The value for "unspecified", in both tables.
 const UNSPECIFIED: u8 = 2;
 
-/// Colours of red, green and blue by numbers: their primaries and their curve.
+/// A colour space by code points: its primaries and its transfer curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodePoints {
     primaries: u8,
     transfer: u8,
-    /// Whether black and white are the least and the greatest number, as they are outside of video.
+    /// Whether black and white are the smallest and the largest value, as outside of video.
     full_range: bool,
 }
 
 impl CodePoints {
-    /// Reads the data of the chunk: primaries, transfer, matrix, range. `None` if it has a matrix, which PNG does
-    /// not allow, or if a number is unspecified.
+    /// Parses the data of the chunk: primaries, transfer, matrix, range. `None` if it has a matrix, which PNG does
+    /// not allow, or if a code point is unspecified.
     pub(in crate::raster) fn read(data: &[u8]) -> Option<CodePoints> {
         match *data {
             [UNSPECIFIED, ..] | [_, UNSPECIFIED, ..] => None,
@@ -37,7 +37,7 @@ impl CodePoints {
         [self.primaries, self.transfer, 0, u8::from(self.full_range)]
     }
 
-    /// A profile for these colours; `None` if there can be none.
+    /// A profile for these colours; `None` if no profile can express them.
     pub(in crate::raster) fn profile(self, model: Model) -> Option<Vec<u8>> {
         let curve = self.curve().filter(|_| self.full_range)?;
         let name = self.to_string();
@@ -48,12 +48,12 @@ impl CodePoints {
         }
     }
 
-    /// Whether there is a profile for these colours.
+    /// Whether a profile can express these colours.
     pub(in crate::raster) fn has_profile(self) -> bool {
         self.full_range && self.curve().is_some() && self.primaries().is_some()
     }
 
-    /// H.273 (07/2024), table 2; x and y of red, green, blue and white.
+    /// The primaries by H.273 (07/2024), table 2; x and y of red, green, blue and white.
     fn primaries(self) -> Option<Primaries> {
         let (c, d65, dci) = ([0.310, 0.316], [0.3127, 0.3290], [0.314, 0.351]);
         let p3 = [[0.680, 0.320], [0.265, 0.690], [0.150, 0.060]];
@@ -73,11 +73,11 @@ impl CodePoints {
         Some(Primaries::of([red, green, blue, white]))
     }
 
-    /// H.273 (07/2024), table 3; the inverse where the table has a camera's curve. PQ (16) and HLG (18), whose
-    /// white is not the brightest light, and the rare logarithmic curves have none.
+    /// The curve by H.273 (07/2024), table 3, inverted where the table has a camera's curve. There is none for PQ
+    /// (16) and HLG (18), whose white is not the brightest light, and for the rare logarithmic curves.
     fn curve(self) -> Option<Curve> {
         match self.transfer {
-            // From 0 to 1 BT.709, BT.601, xvYCC, BT.1361 and both of BT.2020 are one curve.
+            // From 0 to 1, BT.709, BT.601, xvYCC, BT.1361 and both of BT.2020 have one curve.
             1 | 6 | 11 | 12 | 14 | 15 => {
                 Some(Curve::inverse(1.099_296_826_809_442, 0.45, 4.5, 0.018_053_968_510_807))
             }
@@ -109,7 +109,7 @@ impl CodePoints {
 impl fmt::Display for CodePoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CodePoints { primaries, transfer, full_range } = *self;
-        let range = if full_range { "" } else { " in the range of video" };
+        let range = if full_range { "" } else { " in video range" };
         write!(f, "{}{range} (cICP {primaries}, {transfer})", self.name())
     }
 }

@@ -7,18 +7,18 @@ use super::connection::light_of;
 use super::curve::at;
 use super::srgb::Shape;
 
-/// From numbers to sRGB.
+/// Converts the values of a profile to sRGB.
 #[derive(Debug)]
 pub(in crate::raster) struct Shaper {
-    /// For each colour what its numbers mean in light, from 0 to 1.
+    /// For each colour, the light of each value, from 0 to 1.
     linear: Vec<Vec<f64>>,
-    /// From the light of the profile's colours to that of sRGB's.
+    /// From the profile's linear light to that of sRGB.
     matrix: [[f64; 3]; 3],
     shape: Shape,
 }
 
 impl Shaper {
-    /// For numbers from 0 to `max`; `None` if the profile is of another kind.
+    /// For values from 0 to `max`; `None` if the profile is of another kind.
     pub(super) fn new(profile: &ColorProfile, model: Model, max: u32) -> Option<Shaper> {
         let (curves, matrix) = parts(profile, model)?;
         let value = |v: u32| f64::from(v) / f64::from(max);
@@ -29,32 +29,32 @@ impl Shaper {
         Some(Shaper { linear, matrix, shape: Shape::new() })
     }
 
-    /// For greys whose light, from 0 to 1, is known.
+    /// For greys; `light` has the light of each value, from 0 to 1.
     pub(super) fn of_light(light: Vec<f64>) -> Shaper {
         Shaper { linear: vec![light], matrix: GREY, shape: Shape::new() }
     }
 
-    /// The sRGB numbers, from 0 to 1, of one grey.
+    /// The sRGB value, from 0 to 1, of one grey.
     pub(super) fn grey(&self, value: usize) -> f64 {
         self.shape.of(self.linear[0][value])
     }
 
-    /// The sRGB numbers, from 0 to 1, of one colour.
+    /// The sRGB values, from 0 to 1, of one colour.
     pub(super) fn colour(&self, values: [usize; 3]) -> [f64; 3] {
         let [r, g, b] = [0, 1, 2].map(|channel| self.linear[channel][values[channel]]);
         self.matrix.map(|[x, y, z]| self.shape.of(x * r + y * g + z * b))
     }
 }
 
-/// Whether the curve of a profile gives lightness (L*), and not light.
+/// Whether the curve of a profile gives lightness (L*) instead of light.
 fn by_lightness(profile: &ColorProfile, model: Model) -> bool {
     model == Model::Grey && profile.pcs == DataColorSpace::Lab
 }
 
-/// The matrix of greys, which need none.
+/// The identity, for greys, which need no matrix.
 const GREY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
-/// The curves of a profile, and its matrix to the light of sRGB.
+/// The curves of a profile, and its matrix to linear sRGB.
 fn parts(profile: &ColorProfile, model: Model) -> Option<(Vec<&ToneReprCurve>, [[f64; 3]; 3])> {
     match model {
         Model::Inks => None,
@@ -68,12 +68,12 @@ fn parts(profile: &ColorProfile, model: Model) -> Option<(Vec<&ToneReprCurve>, [
     }
 }
 
-/// Whether a profile has what this takes.
+/// Whether a profile has the curves and the matrix that a [`Shaper`] needs.
 pub(super) fn suits(profile: &ColorProfile, model: Model) -> bool {
     parts(profile, model).is_some()
 }
 
-/// Whether colours look the same if the profile is taken for sRGB: within half a level of 8 bits.
+/// Whether the profile means sRGB, within half a level of 8 bits.
 pub(super) fn is_srgb(profile: &ColorProfile, model: Model) -> bool {
     let Some(shaper) = Shaper::new(profile, model, 255) else { return false };
     let near = |given: f64, value: usize| {

@@ -1,5 +1,5 @@
-//! Profiles by table (ICC.1:2022, 10.10 to 10.12), to sRGB: in `f64` in one fixed order, since what the
-//! library does with tables depends on the processor.
+//! Profiles of lookup tables (ICC.1:2022, 10.10 to 10.12) to sRGB, in `f64` in one fixed order: the library's own
+//! results for tables depend on the processor.
 
 use moxcms::{
     ColorProfile, LutMultidimensionalType, LutStore, LutType, LutWarehouse, ToneReprCurve,
@@ -9,16 +9,16 @@ use super::connection::Encoding;
 use super::curve::{at, between};
 use super::srgb::{Shape, from_xyz};
 
-/// Samples of a pixel that a table may be for.
+/// The most samples of a pixel that a table may take.
 const MOST_INPUTS: usize = 4;
 
-/// Steps that curves are tabulated in, where they stand behind the table of colours.
+/// Steps in which the curves behind the grid of colours are tabulated.
 const STEPS: u32 = 65_535;
 
-/// From numbers to sRGB.
+/// Converts the values of a profile to sRGB.
 #[derive(Debug)]
 pub(in crate::raster) struct Table {
-    /// For each sample what its numbers mean along its side of the table, from 0 to 1.
+    /// For each sample, the place of each value along its side of the grid, from 0 to 1.
     inputs: Vec<Vec<f64>>,
     cells: Option<Cells>,
     stages: Vec<Stage>,
@@ -27,7 +27,7 @@ pub(in crate::raster) struct Table {
     shape: Shape,
 }
 
-/// A grid of colours, the last input next to each other.
+/// A grid of colours, in which the last input varies fastest.
 #[derive(Debug)]
 struct Cells {
     /// Points along the side of each input.
@@ -36,21 +36,21 @@ struct Cells {
     colours: Vec<u16>,
 }
 
-/// What is done to the three numbers that come out of the grid.
+/// A step that follows the grid, on its three numbers.
 #[derive(Debug)]
 enum Stage {
     Curves([Vec<f64>; 3]),
     Matrix([[f64; 3]; 3], [f64; 3]),
 }
 
-/// The table of a profile for so many inputs: the one for pictures, else the one for exact colours.
+/// The table of a profile for `inputs` samples: the perceptual one, else the colorimetric one.
 pub(super) fn of(profile: &ColorProfile, inputs: usize) -> Option<&LutWarehouse> {
     let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric];
     let mut tables = tables.into_iter().filter_map(Option::as_ref);
     tables.find(|table| Encoding::of(profile.pcs, false).is_some() && suits(table, inputs))
 }
 
-/// Whether a table is one from so many numbers to colours.
+/// Whether a table is complete, and takes `inputs` samples to three.
 fn suits(table: &LutWarehouse, inputs: usize) -> bool {
     match table {
         LutWarehouse::Lut(table) => {
@@ -137,18 +137,18 @@ impl Table {
         Some(Table { inputs: curves, cells, stages, encoding, to_light, shape })
     }
 
-    /// Samples of a pixel that the table is for.
+    /// Number of samples of a pixel that the table takes.
     pub(super) fn inputs(&self) -> usize {
         self.inputs.len()
     }
 
-    /// The light, from 0 to 1, of each number up to `max`, of a table for one input: what a colour that it has is
-    /// in grey.
+    /// For a table of one input: the light, from 0 to 1, of each value up to `max`. If the table gives a colour,
+    /// it is that of its grey.
     pub(super) fn lights(&self, max: u32) -> Vec<f64> {
         (0..=max as usize).map(|value| self.xyz(std::iter::once(value))[1]).collect()
     }
 
-    /// The sRGB numbers, from 0 to 1, of as many numbers as there are inputs.
+    /// The sRGB values, from 0 to 1, of one colour; it has as many values as there are inputs.
     pub(super) fn colour(&self, values: impl Iterator<Item = usize>) -> [f64; 3] {
         let [x, y, z] = self.xyz(values);
         self.to_light.map(|[a, b, c]| self.shape.of(a * x + b * y + c * z))
@@ -177,7 +177,7 @@ impl Cells {
         Cells { points, colours }
     }
 
-    /// The mean of the corners around a place, each by how near it is.
+    /// The multilinear interpolation between the corners around a place.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1")]
     fn colour(&self, places: &[f64; MOST_INPUTS]) -> [f64; 3] {
         let (mut first, mut stride) = (0, 3);
@@ -222,7 +222,7 @@ impl Stage {
         (!curves.iter().all(straight)).then_some(Stage::Curves(curves))
     }
 
-    /// The same of curves of the profile, or of none.
+    /// Like [`Stage::curves`], from the profile's curves, of which there may be none.
     fn tabulated(curves: &[ToneReprCurve]) -> Option<Stage> {
         let steps = || (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
         let table = |curve: &ToneReprCurve| steps().map(|x| at(curve, x)).collect();
@@ -246,7 +246,7 @@ impl Stage {
     }
 }
 
-/// The curves of a table of 8 or 16 bits, so many numbers each.
+/// The curves of a table of 8 or 16 bits, `length` values each.
 fn split(store: &LutStore, length: u16) -> Vec<Vec<f64>> {
     let all: Vec<f64> = match store {
         LutStore::Store8(values) => values.iter().map(|v| f64::from(*v) / 255.0).collect(),

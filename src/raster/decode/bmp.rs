@@ -1,4 +1,4 @@
-//! BMP: one image, and what the later versions of its header say of its colours (`BITMAPV4HEADER`,
+//! BMP: one image, and the colours that the later versions of its header describe (`BITMAPV4HEADER`,
 //! `BITMAPV5HEADER`).
 
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
@@ -19,10 +19,10 @@ use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
 
-/// Where the header of the bitmap begins, behind that of the file.
+/// Offset of the bitmap header, behind the file header.
 const HEADER_AT: usize = 14;
 
-/// Bytes of the headers: of the first version, and of those that say more each time.
+/// Bytes of the headers: of the first version, and of the later ones, each longer than the one before.
 const CORE: u32 = 12;
 const INFO: [u32; 5] = [40, 52, 56, V4, V5];
 const V4: u32 = 108;
@@ -47,13 +47,13 @@ fn broken(error: ImageError) -> DecodeError {
     match error {
         ImageError::IoError(error) => DecodeError::from_io(Container::Bmp, error),
         ImageError::Unsupported(_) => {
-            DecodeError::unsupported(Container::Bmp, "features that are not read", RESAVE)
+            DecodeError::unsupported(Container::Bmp, "unsupported features", RESAVE)
         }
         other => DecodeError::damaged(Container::Bmp, other),
     }
 }
 
-/// The decoder for a file, which has no orientation and one image.
+/// The decoder for a file, which has one image and no orientation.
 pub(super) fn open<'r>(
     mut reader: Input<'r>,
     limits: &Limits,
@@ -103,7 +103,7 @@ impl Decoder for Bmp<'_> {
     }
 }
 
-/// The header of the bitmap, as far as the file has it.
+/// The bitmap header, as far as the file has it.
 struct Header(Vec<u8>);
 
 impl Header {
@@ -118,17 +118,17 @@ impl Header {
         Some(u32::from_le_bytes(*self.0.get(at..)?.first_chunk()?))
     }
 
-    /// Its length, which tells its version.
+    /// The length of the header, which identifies its version.
     fn version(&self) -> u32 {
         self.long(0).unwrap_or(0)
     }
 
-    /// Refuses by name what the library would call damaged or does not name.
+    /// Refuses by name features that the library would call damaged, or not name.
     fn check(&self, limits: &Limits) -> Result<(), DecodeError> {
         let refuse = |what: &str| Err(DecodeError::unsupported(Container::Bmp, what, RESAVE));
         let version = self.version();
         if !INFO.contains(&version) {
-            // Those that are shorter than any are damaged.
+            // The library reads the first version, and reports shorter headers as damaged.
             return match version {
                 0..=CORE => Ok(()),
                 13..=64 => refuse("a header of OS/2"),
@@ -136,7 +136,7 @@ impl Header {
             };
         }
         let (Some(width), Some(height)) = (self.long(4), self.long(8)) else { return Ok(()) };
-        // Below zero the rows go from top to bottom.
+        // A negative height means rows from top to bottom.
         let height = height.cast_signed().unsigned_abs();
         if width.cast_signed() > 0 {
             limits.check_size(Size::new(width, height))?;
@@ -156,7 +156,7 @@ impl Header {
         }
     }
 
-    /// What kind of colours it says it has.
+    /// The kind of colours that the header declares.
     fn colours(&self) -> Option<u32> {
         self.long(56).filter(|_| [V4, V5].contains(&self.version()))
     }
@@ -170,7 +170,7 @@ impl Header {
         }
     }
 
-    /// Behind the header it says where, counted from it, and how long.
+    /// The profile in the file; the header has its offset, counted from the header, and its length.
     fn embedded<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<Option<Vec<u8>>> {
         let (Some(at), Some(length)) = (self.long(112), self.long(116)) else { return Ok(None) };
         if length as usize > MOST_METADATA {
@@ -182,8 +182,8 @@ impl Header {
         Ok(Some(icc).filter(|icc| icc.len() == length as usize && !icc.is_empty()))
     }
 
-    /// End points, whose proportions matter, and gamma of red, green and blue. The header does not give the white
-    /// point: browsers take that of sRGB.
+    /// A profile from end points, of which only the proportions matter, and gamma of red, green and blue. The header
+    /// does not give the white point: browsers take that of sRGB.
     fn calibrated(&self) -> Option<Vec<u8>> {
         let number = |at: usize, one: f64| Some(f64::from(self.long(at)?.cast_signed()) / one);
         let point = |at: usize| {

@@ -1,7 +1,7 @@
-//! What a PNG file says beside its pixels, gathered from its chunks.
+//! The metadata of a PNG file, gathered from its chunks.
 //!
-//! The decoder's library knows only those that come before the pixels, although some writers put them
-//! behind; and it inflates them as far as all memory goes.
+//! The decoder's library reads only chunks before the pixels, although some writers put them behind; and
+//! it inflates them without a limit on memory.
 
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 
@@ -17,37 +17,37 @@ use crate::raster::metadata::{Metadata, Resolution, exif_block};
 const SIGNATURE: u64 = 8;
 const CHECKSUM: i64 = 4;
 
-/// A file of nothing but chunks costs little more than this many.
+/// The most chunks that are looked at, so that a file of nothing but chunks costs little.
 const MOST_CHUNKS: u32 = 1 << 20;
 
-/// XMP specification, part 3, 1.1.5.
+/// The keyword of XMP (XMP specification, part 3, 1.1.5).
 const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
 
-/// What the chunks say.
+/// The content of the chunks.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) metadata: Metadata,
     pub(super) resolution: Option<Resolution>,
     pub(super) colours: Described,
-    /// Frames of the animation that the file says it is.
+    /// Number of frames, if the file says that it is an animation.
     frames: Option<u32>,
-    /// Whether the image is the first of them.
+    /// Whether the image is the first frame.
     is_frame: bool,
 }
 
 impl Said {
-    /// Frames of the animation, unless the image is the only one.
+    /// Number of frames of an animation; `None` if the image is the only one.
     pub(super) fn animation(&self) -> Option<u32> {
         self.frames.filter(|frames| *frames > 1 || !self.is_frame)
     }
 }
 
-/// Reads the head of every chunk and the data of those that matter. What cannot be read of them is no part
-/// of the image; the first of a kind counts.
+/// Reads the head of every chunk and the data of those that matter. Chunks that cannot be read are ignored;
+/// the first of a kind counts.
 pub(super) fn said<R: BufRead + Seek>(reader: &mut R) -> io::Result<Said> {
     let mut said = Said::default();
     match gather(reader, &mut said) {
-        // The decoder says so if pixels are missing.
+        // The decoder reports missing pixels.
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(said),
         Err(error) => Err(error),
         Ok(()) => Ok(said),
@@ -64,7 +64,7 @@ fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> 
         let length = u32::from_be_bytes([l3, l2, l1, l0]);
         let wanted = match &name {
             b"IEND" => return Ok(()),
-            // Behind the pixels this is too late for programs that show them as they come.
+            // Behind the pixels these do not count: a program that shows rows as they arrive has no use for them.
             b"cICP" | b"iCCP" | b"sRGB" | b"gAMA" | b"cHRM" | b"acTL" | b"fcTL" => !pixels,
             b"eXIf" | b"iTXt" | b"pHYs" => true,
             _ => false,
@@ -83,7 +83,7 @@ fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> 
     Ok(())
 }
 
-/// The data of a chunk; `None` if its checksum says that they are others. Memory is taken as they come.
+/// The data of a chunk; `None` if its checksum is wrong. Memory is allocated as data arrive.
 fn data<R: BufRead>(reader: &mut R, name: [u8; 4], length: u32) -> io::Result<Option<Vec<u8>>> {
     let mut data = Vec::new();
     reader.by_ref().take(length.into()).read_to_end(&mut data)?;
@@ -102,7 +102,7 @@ impl Said {
         match &name {
             b"cICP" if colours.cicp.is_none() => colours.cicp = CodePoints::read(data),
             b"iCCP" if colours.icc.is_none() => colours.icc = profile(data),
-            // How colours are fitted into smaller gamuts.
+            // The data are a rendering intent.
             b"sRGB" => colours.srgb |= matches!(data, [0..=3]),
             b"gAMA" if colours.gamma.is_none() => {
                 colours.gamma = numbers(data).map(|[gamma]| gamma);
@@ -118,25 +118,26 @@ impl Said {
     }
 }
 
-/// Numbers below 2^31, as many as there must be.
+/// `COUNT` numbers below 2^31; `None` for other data.
 fn numbers<const COUNT: usize>(data: &[u8]) -> Option<[u32; COUNT]> {
     let (numbers, []) = data.as_chunks::<4>() else { return None };
     let numbers = <[[u8; 4]; COUNT]>::try_from(numbers).ok()?.map(u32::from_be_bytes);
     numbers.iter().all(|number| *number < 1 << 31).then_some(numbers)
 }
 
-/// Frames, and how often they are played; an animation that is not sound is none (PNG specification, 11.3.6).
+/// The number of frames, from data that also say how often they are played; an invalid animation is none (PNG
+/// specification, 11.3.6).
 fn frames(data: &[u8]) -> Option<u32> {
     numbers(data).map(|[frames, _]| frames).filter(|frames| *frames > 0)
 }
 
-/// What stands before the first zero, and behind it.
+/// The bytes before the first zero, and those behind it.
 fn split(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = data.iter().position(|byte| *byte == 0)?;
     Some((&data[..end], &data[end + 1..]))
 }
 
-/// A name, the one method of compression there is, the profile.
+/// The profile, from data of a name, the only compression method, and the profile.
 fn profile(data: &[u8]) -> Option<Vec<u8>> {
     match split(data)?.1 {
         [0, deflated @ ..] => inflated(deflated),
@@ -144,7 +145,8 @@ fn profile(data: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A keyword, whether and how the text is compressed, its language, the keyword in that, the text.
+/// An XMP packet, from data of a keyword, whether and how the text is compressed, its language, the translated
+/// keyword, and the text.
 fn packet(data: &[u8]) -> Option<Vec<u8>> {
     let (keyword, rest) = split(data)?;
     let [compressed, _, rest @ ..] = rest else { return None };
@@ -156,14 +158,14 @@ fn packet(data: &[u8]) -> Option<Vec<u8>> {
     std::str::from_utf8(&text).is_ok().then_some(text)
 }
 
-/// The whole of it, unless that is too much.
+/// The inflated data; `None` if there are too many.
 fn inflated(deflated: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     ZlibDecoder::new(deflated).take(MOST_METADATA as u64 + 1).read_to_end(&mut whole).ok()?;
     (whole.len() <= MOST_METADATA).then_some(whole)
 }
 
-/// Pixels in a unit across and down, and whether that is a metre.
+/// The resolution, from pixels per unit across and down, and the unit; only metres count.
 fn resolution(data: &[u8]) -> Option<Resolution> {
     match *data {
         [x3, x2, x1, x0, y3, y2, y1, y0, 1] => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::DecodeError;
 use super::others;
 
-/// Bytes from the start of a file that tell what it is. In XML the first element comes late.
+/// Bytes from the start of a file that are looked at. In XML the first element comes late.
 const LONGEST_SIGNATURE: usize = 512;
 
 /// A file format that can be read.
@@ -40,7 +40,7 @@ impl Container {
         Container::Gif,
     ];
 
-    /// The usual extensions of its files, the most usual one first.
+    /// The usual extensions of its files, the most common one first.
     #[must_use]
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
@@ -71,7 +71,7 @@ impl Container {
         Container::ALL.map(|container| container.to_string()).join(", ")
     }
 
-    /// The format whose signature stands at the start of `reader`, which is left there.
+    /// The format whose signature is at the start of `reader`, which is then reset to the start.
     pub(super) fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Container, DecodeError> {
         let mut start = Vec::with_capacity(LONGEST_SIGNATURE);
         reader.seek(SeekFrom::Start(0))?;

@@ -1,5 +1,5 @@
-//! What a PNG file says of its colours, and which of that counts: `cICP`, else a profile, else `sRGB`, else
-//! `gAMA` and `cHRM` (PNG specification, third edition, 4.3).
+//! The chunks of a PNG file that describe its colours, and which of them counts: `cICP`, else a profile, else `sRGB`,
+//! else `gAMA` and `cHRM` (PNG specification, third edition, 4.3).
 
 use crate::raster::colour::build::{self, Curve, Primaries};
 use crate::raster::colour::{self, CodePoints, Model, Profile};
@@ -22,7 +22,7 @@ pub(super) struct Described {
 }
 
 impl Described {
-    /// The profile of pixels that come as `model`, if they are not sRGB, and their code points.
+    /// The profile of pixels of this `model`, if they are not sRGB, and their code points.
     pub(super) fn winner(self, model: Model) -> (Option<Vec<u8>>, Option<CodePoints>) {
         let cicp = self.cicp;
         let meant = cicp.and_then(|points| points.profile(model));
@@ -32,7 +32,7 @@ impl Described {
         } else if let Some(icc) = self.icc.filter(fits) {
             Some(icc)
         } else if self.srgb || cicp.is_some() {
-            // For readers that do not know the code points there may be guesses beside them.
+            // Chunks beside code points may be a guess for readers that do not know them.
             None
         } else {
             calibrated(self.gamma, self.places, model).and_then(|icc| unless_srgb(icc, model))
@@ -45,7 +45,7 @@ fn unless_srgb(icc: Vec<u8>, model: Model) -> Option<Vec<u8>> {
     Profile::of(Some(&icc), model).is_some().then_some(icc)
 }
 
-/// A profile from `gAMA` and `cHRM`; the one that is missing is that of sRGB.
+/// A profile from `gAMA` and `cHRM`; a missing one counts as that of sRGB.
 fn calibrated(gamma: Option<u32>, places: Option<[u32; 8]>, model: Model) -> Option<Vec<u8>> {
     let near = |given: u32, meant: u32| given.abs_diff(meant) <= NEAR;
     let places = places.filter(|places| {
@@ -95,7 +95,7 @@ mod tests {
         let own = all().icc;
         let p3 = points(12, 13).unwrap().profile(Model::Rgb);
         assert_eq!(all().winner(Model::Rgb), (p3, points(12, 13)));
-        // What no profile can say is carried beside the profile that there is.
+        // Code points that no profile can express are kept beside the file's own profile.
         let pq = Described { cicp: points(9, 16), ..all() };
         assert_eq!(pq.winner(Model::Rgb), (own.clone(), points(9, 16)));
         let pq = Described { cicp: points(9, 16), icc: None, srgb: false, ..all() };
@@ -104,7 +104,7 @@ mod tests {
         let srgb = || Described { cicp: None, icc: None, ..all() };
         assert_eq!(srgb().winner(Model::Rgb), (None, None));
         assert!(Described { srgb: false, ..srgb() }.winner(Model::Rgb).0.is_some());
-        // A profile for other colours than those of the file is none.
+        // A profile for another kind of colours than the file's is ignored.
         assert_eq!(Described { cicp: None, ..all() }.winner(Model::Grey), (None, None));
     }
 

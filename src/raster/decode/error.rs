@@ -1,4 +1,4 @@
-//! Why a file is not read.
+//! Errors of decoding: why a file is not read.
 
 use std::io;
 
@@ -7,20 +7,20 @@ use thiserror::Error;
 use super::container::Container;
 use crate::raster::grid::Size;
 
-/// What helps where the pixels are ordinary, and the way in which they are stored is not.
+/// The remedy if the pixels are ordinary, but the way in which they are stored is not.
 pub(super) const RESAVE: &str = "save it as PNG, or as TIFF with LZW or deflate";
 
 /// Why a file is not read. Its text names the value and the way out; the cause is its source.
 #[derive(Debug, Error)]
 pub enum DecodeError {
     /// The content begins like none of the formats.
-    #[error("this is not an image; readable are {}", Container::names())]
+    #[error("this is not an image; readable formats are {}", Container::names())]
     NotAnImage,
 
     /// The header asks for more than a limit allows.
     #[error("the image has {value} {what}, the limit is {limit} ({setting})")]
     TooLarge {
-        /// What there is too much of.
+        /// The quantity that is too large, with its unit.
         what: &'static str,
         /// How much the image has.
         value: u64,
@@ -30,7 +30,7 @@ pub enum DecodeError {
         setting: &'static str,
     },
 
-    /// An image, but of a kind that is not processed.
+    /// An image of an unsupported kind.
     #[error("{what} cannot be processed; {remedy}")]
     Unsupported {
         /// What is unsupported: "TIFF with 3 pages", "AVIF".
@@ -55,10 +55,10 @@ pub enum DecodeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// What was decoded could not be kept.
+    /// The receiver of the decoded rows could not store them.
     #[error("cannot keep the decoded image")]
     Keep {
-        /// What those who keep it say.
+        /// What the receiver says.
         source: io::Error,
     },
 
@@ -85,7 +85,7 @@ impl DecodeError {
         DecodeError::Damaged { container, source: source.into() }
     }
 
-    /// A file of a known format with `what`, and what its owner can do.
+    /// A file of a known format with `what`; `remedy` is what its owner can do.
     pub(super) fn unsupported(container: Container, what: &str, remedy: &str) -> DecodeError {
         DecodeError::Unsupported {
             what: format!("{container} with {what}"),
@@ -101,7 +101,7 @@ impl DecodeError {
         )
     }
 
-    /// An animation of so many frames.
+    /// An animation; `frames` is their number in words.
     pub(super) fn animation(container: Container, frames: &str) -> DecodeError {
         let what = format!("an animation of {frames}");
         DecodeError::unsupported(container, &what, "save one of them as a still image")

@@ -1,9 +1,9 @@
-//! The chunks of a PNG file that its pixels need. Others never reach the library, which refuses files for what
-//! some of them say or how long they are; `chunks` has read those that matter.
+//! The chunks of a PNG file that its pixels need. Others never reach the library, which refuses files for the content
+//! or the length of some of them; `chunks` has read those that matter.
 
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 
-/// Bytes before the first chunk, of the checksum behind each, and of the head of one.
+/// Bytes of the signature before the first chunk, of a chunk's checksum, and of its head.
 const SIGNATURE: usize = 8;
 const CHECKSUM: u64 = 4;
 const HEAD: usize = 8;
@@ -12,23 +12,23 @@ const HEAD: usize = 8;
 const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x82];
 
 /// Bytes that are read, and gathered, at a time: writers such as libpng begin a chunk every 8 KiB, the head of each is
-/// looked at, and inflating goes slower at the ends of what it is given.
+/// looked at, and inflating slows down at the end of each piece it is given.
 pub(super) const AT_ONCE: usize = 64 << 10;
 
-/// Gives the chunks that a decoder must know, and the transparency of palettes and keys.
+/// A reader of the chunks that a decoder must know, and of the transparency of palettes and keys.
 pub(super) struct Essential<R> {
     file: R,
-    /// Bytes of such chunks.
+    /// Gathered bytes of such chunks.
     ready: Vec<u8>,
     given: usize,
-    /// Bytes of the chunk that follow in the file.
+    /// Bytes of the current chunk that are still in the file.
     left: u64,
     pixels: bool,
     ended: bool,
 }
 
 impl<R: BufRead + Seek> Essential<R> {
-    /// The file from its start.
+    /// A reader of `file` from its start.
     pub(super) fn new(mut file: R) -> io::Result<Essential<R>> {
         file.seek(SeekFrom::Start(0))?;
         let (left, ready) = (SIGNATURE as u64, Vec::with_capacity(2 * AT_ONCE));
@@ -53,7 +53,7 @@ impl<R: BufRead + Seek> Essential<R> {
         Ok(())
     }
 
-    /// Goes on to the next chunk, which is passed over if it is not needed, or to the end.
+    /// Goes on to the next chunk, which is skipped if it is not needed, or to the end.
     fn advance(&mut self) -> io::Result<()> {
         let start = self.ready.len();
         self.file.by_ref().take(HEAD as u64).read_to_end(&mut self.ready)?;
@@ -62,7 +62,7 @@ impl<R: BufRead + Seek> Essential<R> {
             return Ok(());
         };
         let rest = u64::from(u32::from_be_bytes([l3, l2, l1, l0])) + CHECKSUM;
-        // A small letter first: a decoder may pass it over.
+        // A lowercase first letter means that a decoder may skip the chunk.
         let needed = name.first().is_some_and(u8::is_ascii_uppercase) || name == b"tRNS";
         if needed || name.len() < 4 {
             self.pixels |= name == b"IDAT";
@@ -71,7 +71,7 @@ impl<R: BufRead + Seek> Essential<R> {
         }
         self.ready.truncate(start);
         if self.pixels {
-            // Behind it there are no more pixels.
+            // No more pixels follow.
             self.ready.extend(END);
             self.ended = true;
         } else {
@@ -102,7 +102,7 @@ impl<R: BufRead + Seek> Read for Essential<R> {
     }
 }
 
-/// The library requires it but only reads forward.
+/// The library requires `Seek`, but only reads forward.
 impl<R> Seek for Essential<R> {
     fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
         Err(ErrorKind::Unsupported.into())

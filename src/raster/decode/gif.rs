@@ -1,4 +1,4 @@
-//! GIF: the one frame of a file, on the image that it lies in.
+//! GIF: the only frame of a file, placed on its image.
 
 use std::io::{BufRead, Seek, SeekFrom};
 
@@ -70,7 +70,7 @@ impl Decoder for Gif<'_> {
         let mut pixels = Pixels::zeroed(frame.size, FORMAT);
         self.decoder.read_into_buffer(pixels.as_bytes_mut()).map_err(broken)?;
         if !frame.fills(image) {
-            // What lies around it is transparent.
+            // The image is transparent around the frame.
             let mut whole = Pixels::zeroed(image, FORMAT);
             whole.paste(frame.left, frame.top, &pixels);
             pixels = whole;
@@ -79,7 +79,7 @@ impl Decoder for Gif<'_> {
     }
 }
 
-/// Where a frame lies in the image.
+/// The position and the size of a frame in the image.
 #[derive(Clone, Copy)]
 struct Frame {
     left: u32,
@@ -88,7 +88,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// The size of the image, which grows where the frame exceeds the screen: browsers show the whole frame.
+    /// The size of the image, extended if the frame exceeds the screen: browsers show the whole frame.
     fn extended(&self, screen: Size) -> Size {
         let (right, bottom) = (self.left + self.size.width, self.top + self.size.height);
         Size::new(screen.width.max(right), screen.height.max(bottom))
@@ -99,10 +99,10 @@ impl Frame {
     }
 }
 
-/// Frames are counted up to here, so that a file of nothing but frames costs little.
+/// The most frames that are counted, so that a file of nothing but frames costs little.
 const MOST_FRAMES: u32 = 10_000;
 
-/// How many frames there are, of which `known` are known.
+/// The number of frames in words; the decoder has passed `known` of them already.
 fn count<R: BufRead>(decoder: &mut gif::Decoder<R>, known: u32) -> String {
     let mut frames = known;
     while let Ok(Some(_)) = decoder.next_frame_info() {
@@ -122,7 +122,7 @@ fn only_frame<R: BufRead + Seek>(reader: &mut R) -> Result<Frame, DecodeError> {
     let frame = frame.ok_or_else(|| DecodeError::damaged(Container::Gif, "it has no frame"))?;
     let size = Size::new(frame.width.into(), frame.height.into());
     let frame = Frame { left: frame.left.into(), top: frame.top.into(), size };
-    // What follows the first frame may be broken as long as it is no second one.
+    // Whatever follows the first frame may be broken, unless it is a second frame.
     match decoder.next_frame_info() {
         Ok(Some(_)) => Err(DecodeError::animation(Container::Gif, &count(&mut decoder, 2))),
         Ok(None) | Err(_) if size.is_empty() => Err(DecodeError::EmptyImage { size }),

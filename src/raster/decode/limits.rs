@@ -1,10 +1,10 @@
-//! What an image may need, checked by its header.
+//! Limits on size and memory, checked by the header of an image.
 
 use super::error::DecodeError;
 use crate::raster::grid::Size;
 use crate::raster::pixels::PixelFormat;
 
-/// What an image may need. All limits are inclusive.
+/// The most that an image may have and take. All limits are inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Pixels of the image (`limits.max_megapixels`).
@@ -16,7 +16,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For a file that has passed other limits already.
+    /// No limits, for a file that has been checked already.
     pub const NONE: Limits =
         Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
 
@@ -36,7 +36,7 @@ impl Limits {
         refuse_above(what, bytes, self.max_bytes, "limits.decode_memory")
     }
 
-    /// Room for what a library needs beside the raster; how much that is has been checked.
+    /// These limits for a library; the memory that it needs beside the raster has been checked.
     pub(super) fn for_library(&self) -> image::Limits {
         let mut limits = image::Limits::no_limits();
         limits.max_image_width = Some(self.max_side);
@@ -58,7 +58,7 @@ fn refuse_above(
     Err(DecodeError::TooLarge { what, value, limit, setting })
 }
 
-/// More bytes than all has that a file says beside its pixels: profiles, texts, notes.
+/// The most bytes of metadata that are read; profiles, texts and notes together have fewer.
 pub(super) const MOST_METADATA: usize = 16 << 20;
 
 /// Bytes of an image in memory.
@@ -66,10 +66,10 @@ pub(super) fn raster_bytes(size: Size, format: PixelFormat) -> u64 {
     u64::try_from(format.bytes(size)).unwrap_or(u64::MAX)
 }
 
-/// Decoders that go row by row give about so many bytes away at a time.
+/// About how many bytes a decoder that goes row by row passes on at a time.
 const BAND_BYTES: u64 = 1 << 20;
 
-/// The rows that such a decoder gives away at a time, at least 1.
+/// The rows that such a decoder passes on at a time, at least 1.
 pub(super) fn band_rows(size: Size, format: PixelFormat) -> u32 {
     let row = u64::from(size.width) * format.bytes_per_pixel() as u64;
     u32::try_from(BAND_BYTES / row.max(1)).unwrap_or(u32::MAX).clamp(1, size.height)

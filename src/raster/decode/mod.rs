@@ -1,14 +1,15 @@
-//! Files to rows of pixels: the format by content, the limits by header, then band after band.
+//! Files to rows of pixels: the format is recognised by content, limits are checked by the header, then the image is
+//! decoded band after band.
 //!
 //! - [`container`]: the file formats that can be read
-//! - `others`: formats that are known and not read
+//! - `others`: formats that are recognised and not read
 //! - [`error`]: why a file is not read
-//! - [`limits`]: what an image may need
+//! - [`limits`]: limits on size and memory
 //! - `bmp`, `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
-//! - `chunks`: what PNG says beside its pixels
-//! - `described`: what PNG says of its colours
+//! - `chunks`: the metadata of PNG
+//! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need
-//! - `riff`: where the parts of a WebP file lie
+//! - `riff`: the layout of a WebP file
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub use container::Container;
 pub use error::DecodeError;
 pub use limits::Limits;
 
-/// What the header of a file says.
+/// The header of an image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The file format.
@@ -51,22 +52,22 @@ pub struct Header {
     pub format: PixelFormat,
     /// Whether its luma can be decoded without its other colours.
     pub has_luma: bool,
-    /// What the pixels mean if that is not sRGB: the kind of colours that the file's profile is for.
+    /// The kind of colours that the file's profile is for; `None` if the pixels are sRGB.
     pub profile: Option<Model>,
     /// The code points of its colours, if no profile can express them.
     pub unsaid: Option<CodePoints>,
-    /// Whether the file holds inks, which become RGB for everybody.
+    /// Whether the file holds inks, which are always converted to RGB.
     pub inks: bool,
     /// How the stored pixels are turned for viewing.
     pub orientation: Orientation,
-    /// Bytes of memory that decoding takes, beside the rows that it has given away.
+    /// Bytes of memory that decoding takes, beside the rows that it has passed on.
     pub memory: u64,
-    /// What of the file no result will have, in words for its owner.
+    /// Parts of the file that no result will have, in words for its owner.
     pub notes: Vec<String>,
 }
 
 impl Header {
-    /// The format of the decoded pixels for these wishes.
+    /// The format of the decoded pixels if `wanted` is asked for.
     #[must_use]
     pub fn format_for(&self, wanted: impl Into<Wanted>) -> PixelFormat {
         let wanted = wanted.into();
@@ -76,7 +77,7 @@ impl Header {
         self.format
     }
 
-    /// Whether pixels are converted for these wishes.
+    /// Whether pixels are converted to sRGB if `wanted` is asked for.
     fn converts(&self, wanted: Wanted) -> bool {
         self.profile.is_some() && wanted.space == Space::Srgb
     }
@@ -91,14 +92,14 @@ impl Header {
 /// Which pixels of a file are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Which of their colours.
+    /// Their colours.
     pub colours: Colours,
-    /// What their numbers shall mean.
+    /// Their colour space.
     pub space: Space,
 }
 
 impl Wanted {
-    /// The same in sRGB.
+    /// These pixels in sRGB.
     #[must_use]
     pub fn in_srgb(self) -> Wanted {
         Wanted { space: Space::Srgb, ..self }
@@ -111,13 +112,13 @@ impl From<Colours> for Wanted {
     }
 }
 
-/// What a file holds, as stored.
+/// The image as stored.
 #[derive(Clone, Copy, Debug)]
 struct Stored {
     size: Size,
     format: PixelFormat,
     orientation: Orientation,
-    /// Whether the four samples of a pixel are cyan, magenta, yellow and black, and no RGBA.
+    /// Whether the four samples of a pixel are cyan, magenta, yellow and black, not RGBA.
     inks: bool,
 }
 
@@ -126,12 +127,12 @@ trait ReadSeek: BufRead + Seek {}
 
 impl<R: BufRead + Seek> ReadSeek for R {}
 
-/// The same whatever it is read from: decoders are much code, compiled once.
+/// One type for every reader, so that the decoders, which are much code, are compiled once.
 type Input<'r> = Box<dyn ReadSeek + 'r>;
 
 /// One still image of one format, whose header has been read.
 trait Decoder {
-    /// What the header says.
+    /// The image as its header describes it.
     fn stored(&self) -> Stored;
 
     /// Whether luma can be decoded without the other colours.
@@ -139,20 +140,20 @@ trait Decoder {
         false
     }
 
-    /// Bytes of memory that decoding takes, beside the rows that were given away.
+    /// Bytes of memory that decoding takes, beside the rows that were passed on.
     fn memory(&self) -> u64;
 
-    /// What the file says beside its pixels.
+    /// The metadata of the file.
     fn metadata(&mut self) -> Metadata {
         Metadata::default()
     }
 
-    /// What of the file no result will have, in words for its owner.
+    /// Parts of the file that no result will have, in words for its owner.
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Gives all rows away. The last of them are held back until the file is known to be good.
+    /// Passes all rows on. The last of them are held back until the file is known to be good.
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError>;
 }
 
@@ -160,26 +161,26 @@ trait Decoder {
 pub struct Image<'r> {
     header: Header,
     metadata: Metadata,
-    /// What the pixels mean, if not sRGB.
+    /// The profile of the pixels, if they are not sRGB.
     profile: Option<Profile>,
     decoder: Box<dyn Decoder + 'r>,
 }
 
 impl Image<'_> {
-    /// What its header says.
+    /// Its header.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What the file says beside its pixels, of the image as viewed.
+    /// The metadata of the image as viewed.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    /// Gives all rows as stored, in [`Header::format_for`] of `wanted`, to `rows`. The last of
-    /// them come when the file is known to be good.
+    /// Passes all rows to `rows` as stored, in [`Header::format_for`] of `wanted`. The last of them
+    /// are held back until the file is known to be good.
     pub fn read(self, wanted: impl Into<Wanted>, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let wanted = wanted.into();
         let inks = self.decoder.stored().inks;
@@ -202,7 +203,7 @@ pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, De
     Ok(opened(Box::new(reader), limits)?.header)
 }
 
-/// What the image at the start of `reader` says beside its pixels, as viewed.
+/// The metadata of the image at the start of `reader`, as viewed.
 pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
     Ok(opened(Box::new(reader), limits)?.metadata)
 }
@@ -250,7 +251,7 @@ fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, Decod
     Ok(Image { header, metadata, profile, decoder })
 }
 
-/// Inks become RGB whatever is wanted, so that no code behind this meets them.
+/// Inks become RGB whatever is wanted, so no later code has to handle them.
 fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -> Header {
     let Stored { size, format, orientation, inks } = decoder.stored();
     Header {

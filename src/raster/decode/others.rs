@@ -1,24 +1,24 @@
-//! Formats that are not read and are known by how they begin, so that a file of one is refused by its name
-//! with advice that fits it, not as "not an image".
+//! Formats that are recognised by their first bytes but not read, so that such a file is refused by name with
+//! advice that fits it, not as "not an image".
 
 use super::container::Container;
 use super::error::DecodeError;
 
-/// How a format is called, and what helps.
+/// The name of a format, and the remedy.
 type Other = (&'static str, &'static str);
 
-const RAW: &str = "develop it, and save that as JPEG, PNG or TIFF";
+const RAW: &str = "develop it and save it as JPEG, PNG or TIFF";
 const FLATTEN: &str = "save a copy as PNG or TIFF";
-const TONES: &str = "map its tones, and save that as PNG or TIFF";
-const EXPORT: &str = "export it as PNG, at the size that is wanted";
-const PAGE: &str = "export the page that is wanted as PNG or TIFF";
+const TONES: &str = "map its tones and save it as PNG or TIFF";
+const EXPORT: &str = "export it as PNG at the size you want";
+const PAGE: &str = "export the page you want as PNG or TIFF";
 const STILL: &str = "save a still image of it";
 
-/// Kinds of boxes that begin with their length and `ftyp` (ISO/IEC 14496-12) are looked at up to here: four
-/// letters each.
+/// The most brands, of four letters each, that are looked at in a file that begins with a length and `ftyp`
+/// (ISO/IEC 14496-12).
 const MOST_KINDS: usize = 13;
 
-/// The refusal of a file that begins like this, which is of none of the formats that are read.
+/// The refusal of a file that begins with `start` and has none of the readable formats.
 pub(super) fn refusal(start: &[u8]) -> DecodeError {
     match image(start)
         .map(|name| (name, None))
@@ -26,7 +26,7 @@ pub(super) fn refusal(start: &[u8]) -> DecodeError {
     {
         None => DecodeError::NotAnImage,
         Some((name, remedy)) => {
-            let readable = || format!("readable are {}", Container::names());
+            let readable = || format!("readable formats are {}", Container::names());
             let remedy = remedy.map_or_else(readable, str::to_owned);
             DecodeError::Unsupported { what: name.to_owned(), remedy }
         }
@@ -86,7 +86,7 @@ fn other(start: &[u8]) -> Option<Other> {
     found.map(|(_, other)| *other).or_else(|| by_structure(start))
 }
 
-/// Formats whose first bytes alone are not sure.
+/// Formats that a fixed signature alone does not identify.
 fn by_structure(start: &[u8]) -> Option<Other> {
     match start {
         [_, _, _, _, b'f', b't', b'y', b'p', b'c', b'r', b'x', b' ', ..] => {
@@ -95,9 +95,9 @@ fn by_structure(start: &[u8]) -> Option<Other> {
         [_, _, _, _, b'f', b't', b'y', b'p', b'q' | b'i' | b'm' | b'M', ..] => {
             Some(("a video", STILL))
         }
-        // What it is, how many there are, and the first: its sides, its colours, and a zero.
+        // The type, the number of images, and of the first one: its sides, its colours, and a zero.
         [0, 0, 1, 0, count, 0, _, _, _, 0, ..] if (1..64).contains(count) => {
-            Some(("an icon (ICO)", "save the image of it that is wanted as PNG"))
+            Some(("an icon (ICO)", "save the image you want from it as PNG"))
         }
         [b'P', b'1'..=b'7', b' ' | b'\t' | b'\n' | b'\r' | b'#', ..] => {
             Some(("Netpbm (PBM, PGM, PPM, PAM)", FLATTEN))
@@ -107,7 +107,7 @@ fn by_structure(start: &[u8]) -> Option<Other> {
     }
 }
 
-/// Whether it is XML that has the element of a drawing near its start.
+/// Whether it is XML with an `svg` element near its start.
 fn is_svg(start: &[u8]) -> bool {
     let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
     let xml = [&b"<svg"[..], b"<?xml", b"<!--", b"<!DOCTYPE svg"];

@@ -1,4 +1,4 @@
-//! PNG: row by row, except where rows are interlaced.
+//! PNG: row by row; an interlaced image as a whole.
 
 use std::io::BufReader;
 
@@ -48,7 +48,7 @@ pub(super) fn open<'r>(
     let mut decoder = png::Decoder::new(Essential::new(reader)?);
     let info = decoder.read_header_info().map_err(broken)?;
     let size = Size::new(info.width, info.height);
-    // Before anything else: the library takes memory for a row as soon as it goes on.
+    // Before anything else: the next step of the library allocates memory for a row.
     limits.check_size(size)?;
     let bytes = usize::try_from(size.width).unwrap_or(usize::MAX).saturating_mul(LARGEST_PIXEL);
     decoder.set_limits(png::Limits { bytes: bytes.saturating_add(MOST_METADATA) });
@@ -98,7 +98,7 @@ impl Decoder for Png<'_> {
             self.fill(&mut band)?;
             top += height;
             if top == self.stored.size.height {
-                // What is left of the compressed data has a checksum.
+                // Reads the rest of the compressed data, with its checksum.
                 self.reader.read_row(&mut []).map_err(broken)?;
             }
             rows.push(band).map_err(DecodeError::keep)?;

@@ -1,5 +1,5 @@
-//! Where the parts of a WebP file lie, so that a file that the library refuses or takes for an animation is
-//! given to it as the still image that it is.
+//! The layout of a WebP file, so that a still image that the library would refuse or take for an animation can be
+//! presented to it as a still image.
 
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -8,22 +8,22 @@ use super::limits::MOST_METADATA;
 use crate::raster::grid::Size;
 use crate::raster::metadata::Metadata;
 
-/// Bits of the flags in the header of the extended kind.
+/// Flags in the header of the extended format.
 pub(super) const ANIMATED: u8 = 2;
 const XMP: u8 = 4;
 const EXIF: u8 = 8;
 const ALPHA: u8 = 16;
 
-/// Where the first chunk begins, behind `RIFF`, the length of what follows, and `WEBP`.
+/// Offset of the first chunk, behind `RIFF`, the length of the rest, and `WEBP`.
 const FIRST_CHUNK: u64 = 12;
-/// Bytes of the extended header and of the header of a frame.
+/// Bytes of the extended header, and of the header of a frame.
 const EXTENDED: u64 = 10;
 const FRAME_HEADER: u64 = 16;
 
-/// Chunks are looked at up to here, so that a file of nothing but chunks costs little.
+/// The most chunks that are looked at, so that a file of nothing but chunks costs little.
 const MOST_CHUNKS: usize = 1 << 16;
 
-/// A chunk: its name, and where its data lie.
+/// A chunk: its name, and the offset and length of its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Chunk {
     name: [u8; 4],
@@ -41,22 +41,22 @@ pub(super) struct Frame {
     end: u64,
 }
 
-/// The layout of a file of the extended kind.
+/// The layout of a file in the extended format.
 #[derive(Debug)]
 pub(super) struct Layout {
     flags: u8,
     pub(super) canvas: Size,
     /// Whether the file is as long as it says.
     pub(super) whole: bool,
-    /// Where the first of the chunks begins.
+    /// Offset of the first of the chunks.
     behind: u64,
     chunks: Vec<Chunk>,
 }
 
-/// The layout, if the file at the start of `reader` is of the extended kind.
+/// The layout, if the file at the start of `reader` is in the extended format.
 pub(super) fn layout<R: BufRead + Seek>(reader: &mut R) -> io::Result<Option<Layout>> {
     match read_layout(reader) {
-        // The library says so if pixels are missing.
+        // The library reports missing pixels.
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
         read => read,
     }
@@ -80,7 +80,7 @@ fn read_layout<R: BufRead + Seek>(reader: &mut R) -> io::Result<Option<Layout>> 
     Ok(Some(Layout { flags, canvas, whole, behind: first.end(), chunks }))
 }
 
-/// The chunks from one place on, as far as the file goes.
+/// The chunks from `from` up to `to`, as far as the file goes.
 fn chunks<R: BufRead + Seek>(reader: &mut R, from: u64, to: u64) -> io::Result<Vec<Chunk>> {
     let (mut chunks, mut next) = (Vec::new(), from);
     while next < to && chunks.len() < MOST_CHUNKS {
@@ -94,7 +94,7 @@ fn chunks<R: BufRead + Seek>(reader: &mut R, from: u64, to: u64) -> io::Result<V
     Ok(chunks)
 }
 
-/// Whether a lossy image among the chunks has this size: the library takes memory for it before it compares.
+/// Whether a lossy image among the chunks has this size: the library allocates memory for it before it compares.
 fn fits<R: BufRead + Seek>(reader: &mut R, chunks: &[Chunk], size: Size) -> io::Result<bool> {
     let Some(lossy) = chunks.iter().find(|chunk| &chunk.name == b"VP8 " && chunk.length >= 10)
     else {
@@ -103,7 +103,7 @@ fn fits<R: BufRead + Seek>(reader: &mut R, chunks: &[Chunk], size: Size) -> io::
     reader.seek(SeekFrom::Start(lossy.at))?;
     let mut fields = [0; 10];
     reader.read_exact(&mut fields)?;
-    // Behind three bytes of tag and three of signature; two bits of each side say how to enlarge it.
+    // The sides follow three bytes of tag and three of signature; two bits of each are a scale.
     let [_, _, _, _, _, _, w0, w1, h0, h1] = fields;
     let [width, height] = [[w0, w1], [h0, h1]].map(|side| u16::from_le_bytes(side) & 0x3FFF);
     Ok(Size::new(width.into(), height.into()) == size)
@@ -117,7 +117,7 @@ fn head<R: BufRead + Seek>(reader: &mut R) -> io::Result<Chunk> {
     Ok(Chunk { name: [n0, n1, n2, n3], at: reader.stream_position()?, length })
 }
 
-/// Width and height, less one, of three bytes each.
+/// A size stored as width - 1 and height - 1, of three bytes each.
 fn size([w0, w1, w2, h0, h1, h2]: [u8; 6]) -> Size {
     let side = |bytes: [u8; 3]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]) + 1;
     Size::new(side([w0, w1, w2]), side([h0, h1, h2]))
@@ -138,13 +138,13 @@ impl Layout {
         self.flags & ANIMATED != 0
     }
 
-    /// Frames of the animation.
+    /// Number of frames of the animation.
     pub(super) fn frames(&self) -> u32 {
         let frames = self.chunks.iter().filter(|chunk| &chunk.name == b"ANMF").count();
         u32::try_from(frames).unwrap_or(u32::MAX)
     }
 
-    /// Its first frame, if there is one within the canvas.
+    /// The first frame, if there is one and it lies within the canvas.
     pub(super) fn frame<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<Option<Frame>> {
         let Some(chunk) = self.find(*b"ANMF").filter(|chunk| chunk.length > FRAME_HEADER) else {
             return Ok(None);
@@ -153,7 +153,7 @@ impl Layout {
         let mut fields = [0; 12];
         reader.read_exact(&mut fields)?;
         let [x0, x1, x2, y0, y1, y2, side @ ..] = fields;
-        // Places are halved.
+        // Positions are stored halved.
         let place = |bytes: [u8; 3]| 2 * u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]);
         let (left, top, size) = (place([x0, x1, x2]), place([y0, y1, y2]), size(side));
         let (at, end) = (chunk.at + FRAME_HEADER, chunk.end());
@@ -162,12 +162,12 @@ impl Layout {
         Ok(within.then_some(Frame { left, top, size, at, end }))
     }
 
-    /// Whether the lossy image is as large as the canvas, if there is one.
+    /// Whether the lossy image, if there is one, is as large as the canvas.
     pub(super) fn is_consistent<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<bool> {
         fits(reader, &self.chunks, self.canvas)
     }
 
-    /// What the file says beside its pixels.
+    /// The metadata of the file.
     pub(super) fn metadata<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<Metadata> {
         let mut data = |name: [u8; 4]| -> io::Result<Option<Vec<u8>>> {
             let most = MOST_METADATA as u64;
@@ -183,8 +183,8 @@ impl Layout {
         Ok(Metadata { icc, exif, xmp, ..Metadata::default() })
     }
 
-    /// The head of a file in which the flags tell what there is, of alpha and of what stands beside the pixels,
-    /// and where in the file its chunks lie. `None` if they do already, or if what is missing may have been cut off.
+    /// A head whose flags for alpha and metadata match the chunks, and the range of the chunks in the file. `None` if
+    /// the flags are right, or if missing chunks may have been cut off.
     pub(super) fn mended(&self) -> Option<(Vec<u8>, Range<u64>)> {
         let has = |name: &[u8; 4]| self.find(*name).is_some();
         let absent =
@@ -197,7 +197,7 @@ impl Layout {
 }
 
 impl Frame {
-    /// The head of a file that holds this frame as a still image, and where in the file its chunks lie; `None` if
+    /// The head of a file that holds this frame as a still image, and the range of its chunks in the file; `None` if
     /// its image has another size than the frame.
     pub(super) fn still<R: BufRead + Seek>(
         &self,
@@ -209,7 +209,7 @@ impl Frame {
             reader.seek(SeekFrom::Start(part.at))?;
             let mut fields = [0; 5];
             reader.read_exact(&mut fields)?;
-            // The bit that says whether alpha is used.
+            // The bit for alpha.
             alpha |= fields[4] & 16 != 0;
         }
         let head = extended(if alpha { ALPHA } else { 0 }, self.size);
@@ -217,8 +217,8 @@ impl Frame {
     }
 }
 
-/// The head of a file of the extended kind. Its length is the largest that there is, so that the end of the file
-/// ends the chunks.
+/// The head of a file in the extended format. It declares the largest possible length, so the chunks end where the
+/// file does.
 fn extended(flags: u8, canvas: Size) -> Vec<u8> {
     let side = |length: u32| (length - 1).to_le_bytes();
     let ([w0, w1, w2, _], [h0, h1, h2, _]) = (side(canvas.width), side(canvas.height));
@@ -226,15 +226,15 @@ fn extended(flags: u8, canvas: Size) -> Vec<u8> {
     [&b"RIFF\xF6\xFF\xFF\xFFWEBPVP8X\x0A\0\0\0"[..], &fields].concat()
 }
 
-/// Other bytes before a part of a file.
+/// A reader of `head`, followed by a part of a file.
 pub(super) struct Headed<R> {
     head: Vec<u8>,
     file: R,
-    /// Where the part begins and ends.
+    /// Start and end of the part.
     from: u64,
     to: u64,
     place: u64,
-    /// Where the file stands, once that is known.
+    /// The position of the file, once it is known.
     file_at: Option<u64>,
 }
 
@@ -318,7 +318,7 @@ mod tests {
     fn flags_that_are_not_true_are_mended_in_a_whole_file() {
         let chunks =
             [chunk(*b"abcd", b"odd"), chunk(*b"VP8 ", &[0; 9]), chunk(*b"EXIF", b"II")].concat();
-        // A header may be longer than all that is known of it.
+        // A header may be longer than its known fields.
         let header = [EXIF | XMP | ALPHA, 0, 0, 0, 4, 0, 0, 6, 0, 0, 9, 9];
         let whole = file(&header, &chunks);
         let layout = layout(&mut Cursor::new(&whole)).unwrap().unwrap();

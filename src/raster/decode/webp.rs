@@ -1,4 +1,4 @@
-//! WebP: one image of it.
+//! WebP: a still image, or an animation of one frame.
 
 use std::io::{self, Seek, SeekFrom};
 
@@ -15,9 +15,9 @@ use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
 use crate::raster::source::Rows;
 
-/// Bytes of a pixel that the library has beside those it gives: without alpha the lossless kind as RGBA,
-/// or luma and half as much chroma; with alpha that, and alpha as the green of a lossless image; or, since it
-/// gives RGBA then, what it predicts from.
+/// Bytes per pixel that the library holds beside its output. Without alpha: RGBA of a lossless image, or luma
+/// and half as much chroma of a lossy one. Lossy with alpha: these, and alpha as the green of a lossless image.
+/// Lossless with alpha, where the output is RGBA itself: what it predicts from.
 const BESIDE_OPAQUE: u64 = 4;
 const BESIDE_LOSSY_ALPHA: u64 = 8;
 const BESIDE_LOSSLESS_ALPHA: u64 = 1;
@@ -26,7 +26,7 @@ struct WebP<'r> {
     decoder: WebPDecoder<Input<'r>>,
     stored: Stored,
     metadata: Metadata,
-    /// Bytes that the library takes for a pixel.
+    /// Bytes per pixel that the library holds beside its output.
     beside: u64,
 }
 
@@ -77,7 +77,7 @@ fn open_animated<'r>(
     }
     limits.check_size(layout.canvas)?;
     if !layout.whole {
-        return Err(misread("it breaks off"));
+        return Err(misread("it ends too early"));
     }
     let frame = layout.frame(&mut reader).map_err(broken_off)?;
     let frame = frame.ok_or_else(|| misread("it has no frame"))?;
@@ -93,7 +93,7 @@ fn open_animated<'r>(
 }
 
 impl<'r> WebP<'r> {
-    /// For a still image. `told` replaces the metadata of the file.
+    /// For a still image. `told` replaces the file's metadata.
     fn new(
         mut reader: Input<'r>,
         limits: &Limits,
@@ -104,9 +104,9 @@ impl<'r> WebP<'r> {
         let (width, height) = decoder.dimensions();
         let size = Size::new(width, height);
         limits.check_size(size)?;
-        // The library takes as many bytes as the file says they are.
+        // The library allocates as many bytes as the file declares.
         decoder.set_memory_limit(MOST_METADATA);
-        // What cannot be read of it is no part of the image.
+        // Metadata that cannot be read are ignored.
         let metadata = told.unwrap_or_else(|| Metadata {
             icc: decoder.icc_profile().ok().flatten(),
             exif: decoder.exif_metadata().ok().flatten(),
@@ -143,13 +143,13 @@ impl Decoder for WebP<'_> {
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let mut pixels = Pixels::zeroed(self.stored.size, self.stored.format);
         self.decoder.read_image(pixels.as_bytes_mut()).map_err(broken)?;
-        // What the library keeps is not needed while rows are kept elsewhere.
+        // Frees the library's memory before the rows are passed on.
         drop(self);
         rows.push(pixels).map_err(DecodeError::keep)
     }
 }
 
-/// A frame that does not fill its image, which is transparent around it.
+/// A frame that does not fill its image; the image is transparent around it.
 struct Placed<'r> {
     decoder: WebP<'r>,
     frame: Frame,
@@ -182,7 +182,7 @@ impl Decoder for Placed<'_> {
     }
 }
 
-/// Takes the rows of a frame in.
+/// Receives the rows of a frame, and places them on the canvas.
 struct Place {
     canvas: Pixels,
     left: u32,

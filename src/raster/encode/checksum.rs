@@ -3,7 +3,7 @@
 /// The largest prime below 2^16.
 const MODULUS: u32 = 65_521;
 
-/// So many bytes can be summed before the sums may overflow 32 bits.
+/// How many bytes can be summed before the sums may overflow 32 bits.
 const CHUNK: usize = 5_552;
 
 /// The checksum of some bytes, and their number.

@@ -1,4 +1,4 @@
-//! What an output format has to do: encode one band, and give what stands around the bands.
+//! The interface of an output format: it encodes one band, and gives the bytes around the bands.
 
 use std::fmt::Debug;
 
@@ -7,8 +7,8 @@ use super::error::EncodeError;
 use crate::raster::grid::Size;
 use crate::raster::pixels::{PixelFormat, Pixels};
 
-/// About as many bytes of pixels go into a band where the format leaves the choice: enough that
-/// a fresh start costs nothing, few enough that many threads have work.
+/// About how many bytes of pixels go into a band if the format leaves the choice: enough that a
+/// fresh start costs nothing, few enough that many threads have work.
 pub(super) const BAND_BYTES: u64 = 1 << 20;
 
 /// An output format, set up for one image.
@@ -16,7 +16,7 @@ pub(super) trait Codec: Debug + Send + Sync {
     /// Rows of every band but the last, at least 1.
     fn rows_per_band(&self) -> u32;
 
-    /// Rows above a band that it is encoded with.
+    /// Rows above a band that encoding it needs.
     fn context_rows(&self) -> u32 {
         0
     }
@@ -24,22 +24,22 @@ pub(super) trait Codec: Debug + Send + Sync {
     /// The bytes of a band.
     fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError>;
 
-    /// What stands before the first band.
+    /// The bytes before the first band.
     fn head(&self) -> Result<Vec<u8>, EncodeError> {
         Ok(Vec::new())
     }
 
-    /// What stands between two bands.
+    /// The bytes between two bands.
     fn separator(&self) -> &'static [u8] {
         &[]
     }
 
-    /// What stands after the last band.
+    /// The bytes after the last band.
     fn tail(&self, _joined: &Joined) -> Vec<u8> {
         Vec::new()
     }
 
-    /// What stands where in the head instead of what was written there first.
+    /// An offset in the head and the bytes that replace those written there first, if any.
     fn correction(&self, _joined: &Joined) -> Option<(u64, Vec<u8>)> {
         None
     }
@@ -49,9 +49,9 @@ pub(super) trait Codec: Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Encoded {
     pub(super) bytes: Vec<u8>,
-    /// Of what it holds, where the format needs one.
+    /// The checksum of its content, if the format needs one.
     pub(super) checksum: Adler32,
-    /// The lengths of its parts, where the format needs them.
+    /// The lengths of its parts, if the format needs them.
     pub(super) parts: Vec<u32>,
 }
 
@@ -61,7 +61,7 @@ impl From<Vec<u8>> for Encoded {
     }
 }
 
-/// What is known of all bands when they are joined.
+/// Checksum and lengths of all bands, once they are joined.
 #[derive(Clone, Debug)]
 pub(super) struct Joined {
     pub(super) checksum: Adler32,

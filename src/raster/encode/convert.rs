@@ -1,4 +1,4 @@
-//! The pixel format that a file can hold, and the way there, rounded exactly.
+//! The pixel format that a file can hold, and the conversion to it, rounded exactly.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> Pixel
     }
 }
 
-/// The kind of colours that a profile in a file of such pixels is for; `None` if it would be taken for
+/// The kind of colours that a profile in a file of such pixels is for; `None` if readers would take it for
 /// another kind.
 pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Option<Model> {
     // WebP knows no grey: its decoders give RGB.
@@ -33,7 +33,7 @@ pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Option<Model> 
     (format != OutputFormat::WebP || model == Model::Rgb).then_some(model)
 }
 
-/// What is lost on the way, in sentences.
+/// What the conversion loses, in sentences.
 pub(super) fn notes(
     options: OutputOptions,
     input: PixelFormat,
@@ -50,7 +50,7 @@ pub(super) fn notes(
     notes
 }
 
-/// The same picture in the format that the file holds.
+/// The picture in the format that the file holds.
 pub(super) fn convert(
     pixels: &Pixels,
     stored: PixelFormat,
@@ -69,7 +69,7 @@ pub(super) fn convert(
     Cow::Owned(Pixels::of(pixels.size(), stored.channels, eight))
 }
 
-/// `value` / 65,535 of 255, rounded to the nearest.
+/// `value` × 255 / 65,535, rounded to the nearest.
 pub(in crate::raster) fn to_eight(value: u16) -> u8 {
     let rounded = (u32::from(value) * 255 + 32_767) / 65_535;
     u8::try_from(rounded).expect("65,535 becomes 255")
@@ -86,7 +86,7 @@ fn flatten<S: Sample>(
     for pixel in samples.chunks_exact(channels.count()) {
         let (alpha, colours) = pixel.split_last().expect("a pixel has samples");
         for channel in 0..count {
-            // Grey stands for all three colours where the background is no grey.
+            // If the background is no grey, a grey counts as three equal colours.
             let colour = colours[channel.min(colours.len() - 1)];
             flat.push(over(colour, *alpha, background[channel]));
         }

@@ -1,4 +1,4 @@
-//! Why an image is not written.
+//! Errors of encoding: why an image is not written.
 
 use std::io;
 
@@ -8,14 +8,16 @@ use super::options::{OutputFormat, OutputOptions};
 use crate::raster::grid::Size;
 use crate::raster::pixels::PixelFormat;
 
-/// What one image may take that is encoded as a whole, in bytes: about 200 megapixels of RGB.
+/// The most memory, in bytes, for an image that is encoded as a whole: about 200 megapixels of RGB.
 const MOST_MEMORY: u64 = 2 << 30;
 
 /// Why an image is not written. Its text names the value and the way out; the cause is its source.
 #[derive(Debug, Error)]
 pub enum EncodeError {
     /// A side is longer than the format can store.
-    #[error("{size} pixels do not fit in {format}, whose sides end at {limit}; use {others}")]
+    #[error(
+        "{size} pixels do not fit in {format}, which takes at most {limit} pixels a side; use {others}"
+    )]
     SideTooLong {
         /// The output format.
         format: OutputFormat,
@@ -34,7 +36,7 @@ pub enum EncodeError {
         size: Size,
     },
 
-    /// A format that is encoded as a whole, and an image too large for that.
+    /// The image is too large for a format that is encoded as a whole.
     #[error(
         "{size} pixels take {} MiB of memory to be written as {format}, which cannot be done in parts; \
          the limit is {} MiB; use {others}",
@@ -46,9 +48,9 @@ pub enum EncodeError {
         format: OutputFormat,
         /// The size of the image.
         size: Size,
-        /// What it takes.
+        /// The bytes it takes.
         bytes: u64,
-        /// What it may take.
+        /// The most bytes it may take.
         limit: u64,
         /// The formats that are written in parts, in words.
         others: String,
@@ -61,7 +63,7 @@ pub enum EncodeError {
         quality: u8,
     },
 
-    /// Other rows than the band needs.
+    /// The rows are not those that the band needs.
     #[error("band {band} needs rows of {expected} in the input format, not {given} of {format}")]
     WrongRows {
         /// The band.
@@ -110,7 +112,7 @@ impl EncodeError {
     }
 }
 
-/// Checks what can be known before any pixel.
+/// Checks options and size, before any pixel is there.
 pub(super) fn check(options: OutputOptions, size: Size) -> Result<(), EncodeError> {
     let format = options.format;
     if size.is_empty() {
@@ -126,7 +128,7 @@ pub(super) fn check(options: OutputOptions, size: Size) -> Result<(), EncodeErro
     Ok(())
 }
 
-/// Checks what a format takes that is encoded as a whole.
+/// Checks the memory that a format takes which is encoded as a whole.
 pub(super) fn check_memory(
     format: OutputFormat,
     size: Size,

@@ -1,8 +1,8 @@
-//! JPEG (ITU-T T.81): every band is a JPEG of its own, whose compressed data are joined.
+//! JPEG (ITU-T T.81): every band is encoded as a separate JPEG, and the compressed data are joined.
 //!
 //! A restart marker after each row of blocks makes the rows independent of one another, and fixed
 //! Huffman tables make the header the same for all bands. Restart markers count 0 to 7 over and
-//! over, so a band of a multiple of 8 rows of blocks ends where the next one's numbers begin.
+//! over, so after a band of a multiple of 8 rows of blocks the next band starts again at 0.
 
 use std::ops::Range;
 
@@ -22,11 +22,10 @@ const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 
-/// Bytes that fit in a segment.
+/// The most bytes that fit in a segment.
 const LONGEST: usize = 65_533;
 
-/// Where the segment of JFIF says how many pixels there are to a length: behind marker, length, name and
-/// version.
+/// Offset of the resolution in the JFIF segment, behind marker, length, name and version.
 const DENSITY: usize = 11;
 
 const APP0: u8 = 0xE0;
@@ -63,7 +62,7 @@ impl Jpeg {
         Jpeg { size, format, quality, subsampling, metadata }
     }
 
-    /// The pixels that are coded together (MCU).
+    /// The size of the pixels that are coded together (MCU).
     fn block(&self) -> Size {
         match self.subsampling {
             Subsampling::Quarter => Size::new(16, 16),
@@ -80,7 +79,7 @@ impl Jpeg {
         }
     }
 
-    /// The segments that say something beside the pixels. What does not fit into them is left out.
+    /// The segments of metadata. What does not fit into them is left out.
     fn application_segments(&self) -> Vec<u8> {
         let Metadata { icc, exif, xmp, .. } = &self.metadata;
         let mut segments = Vec::new();
@@ -142,7 +141,7 @@ impl Codec for Jpeg {
             let place = jfif.start + DENSITY;
             head[place..place + told.len()].copy_from_slice(&told);
         }
-        // Behind the segment of JFIF, which comes first.
+        // Behind the JFIF segment, which comes first.
         head.splice(jfif.end..jfif.end, self.application_segments());
         Ok(head)
     }
@@ -169,7 +168,7 @@ fn push_segment(segments: &mut Vec<u8>, code: u8, parts: &[&[u8]]) {
     }
 }
 
-/// Where the segment with this marker code lies in a file that our encoder wrote.
+/// The range of the segment with this marker code, in a file that our encoder wrote.
 fn segment(file: &[u8], code: u8) -> Range<usize> {
     let mut start = 2;
     loop {

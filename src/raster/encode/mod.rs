@@ -1,12 +1,12 @@
 //! Pixels to files, in bands of rows that can be encoded in any order and joined.
 //!
-//! The bands follow from the size, the pixel format and the output format alone, so the bytes do not depend on
-//! tiles, nor on who encodes how many bands at a time.
+//! The bands follow from the size, the pixel format and the output format alone, so the bytes depend neither on tiles
+//! nor on how many threads encode bands at a time.
 //!
 //! - [`options`]: the output formats and their options
 //! - [`error`]: why an image is not written
 //! - [`writer`]: joins bands into a file
-//! - `codec`: what the formats have in common
+//! - `codec`: the interface of an output format
 //! - `convert`: the pixel format that a file can hold
 //! - `jpeg`, `png`, `tiff`, `webp`: the formats
 //! - `rows`, `checksum`: the row filters and the checksum of PNG
@@ -48,7 +48,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for an image of `size` whose pixels come in format `input`.
+    /// An encoder for an image of `size` whose pixels have format `input`.
     pub fn new(
         options: OutputOptions,
         size: Size,
@@ -57,8 +57,8 @@ impl Encoder {
         Encoder::with(options, size, input, &Metadata::default())
     }
 
-    /// The same, of a file that says this beside its pixels: what `options.metadata` lets it, a
-    /// profile only if it is one for the colours of the file.
+    /// Like [`Encoder::new`], but writes `metadata` as far as `options.metadata` allows, and a
+    /// profile only if it is for the colours of the file.
     pub fn with(
         options: OutputOptions,
         size: Size,
@@ -78,13 +78,13 @@ impl Encoder {
         Ok(Encoder { options, size, input, stored, codec })
     }
 
-    /// The kind of colours that a profile in the file must be for; `None` if there can be no profile.
+    /// The kind of colours that a profile in the file must be for; `None` if the file can have no profile.
     #[must_use]
     pub fn model(&self) -> Option<Model> {
         convert::model(self.options.format, self.stored)
     }
 
-    /// What the file does not hold of the image, in sentences; empty when it holds everything.
+    /// What the file loses of the image, in sentences; empty if it loses nothing.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         convert::notes(self.options, self.input, self.stored)
@@ -128,7 +128,7 @@ impl Encoder {
         Ok(EncodedBand { index, encoded: self.codec.encode(&band)? })
     }
 
-    /// Encodes a whole image that is in memory, one band after the other.
+    /// Encodes a whole image in memory, band after band.
     pub fn encode<W: Write + Seek>(&self, image: &Pixels, out: W) -> Result<W, EncodeError> {
         let mut writer = self.writer(out)?;
         for index in 0..self.band_count() {

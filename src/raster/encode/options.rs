@@ -17,7 +17,7 @@ pub enum OutputFormat {
     Jpeg,
     /// PNG, lossless, 8 and 16 bit.
     Png,
-    /// TIFF in tiles, 8 and 16 bit; from 4 GB of pixels on `BigTIFF`.
+    /// TIFF in tiles, 8 and 16 bit; `BigTIFF` from 4 GB of pixels on.
     Tiff,
     /// WebP, lossless, 8 bit.
     WebP,
@@ -104,7 +104,7 @@ impl FromStr for OutputFormat {
 /// How much of its chroma a JPEG keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Subsampling {
-    /// All of it from quality 90 on, below it a quarter.
+    /// All of it from quality 90 on, a quarter below.
     #[default]
     #[serde(rename = "auto")]
     Auto,
@@ -119,16 +119,16 @@ pub enum Subsampling {
     Quarter,
 }
 
-/// How long is looked for a smaller PNG.
+/// Compression effort: more effort gives a smaller PNG and takes longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PngSpeed {
-    /// Not at all; on photographs hardly larger than the others.
+    /// The least effort; on photographs the file is hardly larger than with more.
     #[default]
     Fast,
     /// About three times as long.
     Balanced,
-    /// As long as it takes.
+    /// The most effort, however long it takes.
     Small,
 }
 
@@ -139,7 +139,7 @@ pub enum TiffCompression {
     /// Not at all.
     #[default]
     None,
-    /// By differences of neighbours, then deflate.
+    /// By horizontal differences, then deflate.
     Deflate,
 }
 
@@ -148,14 +148,14 @@ pub enum TiffCompression {
 pub struct OutputOptions {
     /// The file format.
     pub format: OutputFormat,
-    /// The quality of a JPEG, 1 to 100; other formats are lossless and do not look at it.
+    /// The quality of a JPEG, 1 to 100; other formats are lossless and ignore it.
     pub quality: u8,
-    /// The colour, as red, green, blue, over which an image with alpha is laid in a format without.
+    /// The colour, as red, green, blue, over which an image with alpha is laid if the format has no alpha.
     pub background: [u8; 3],
     /// How much of its chroma a JPEG keeps.
     #[serde(default)]
     pub subsampling: Subsampling,
-    /// How long is looked for a smaller PNG.
+    /// Compression effort of a PNG.
     #[serde(default)]
     pub png_speed: PngSpeed,
     /// How the tiles of a TIFF are compressed.
@@ -167,7 +167,7 @@ pub struct OutputOptions {
 }
 
 impl OutputOptions {
-    /// A format, all else as it is unless somebody wants it otherwise.
+    /// A format with the defaults for all other options.
     #[must_use]
     pub fn new(format: OutputFormat) -> OutputOptions {
         OutputOptions {

@@ -19,7 +19,7 @@ const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
 /// Deflate with a window of 32 KiB, no dictionary, fastest level (RFC 1950).
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
 
-/// The one unit of length that PNG knows.
+/// The only unit of length in PNG.
 const METRE: u8 = 1;
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Png {
         Png { size, format, speed: options.png_speed, metadata }
     }
 
-    /// The chunks that say something beside the pixels, which stand before them.
+    /// The chunks of metadata, which come before the pixels.
     fn ancillary(&self) -> Result<Vec<u8>, EncodeError> {
         let Metadata { icc, cicp, exif, xmp } = &self.metadata;
         let mut chunks = Vec::new();
@@ -48,7 +48,7 @@ impl Png {
             chunks.extend(chunk(*b"cICP", &points.write()));
         }
         if let Some(icc) = icc {
-            // A name, and the one method of compression there is.
+            // A name, and 0, the only compression method.
             let mut data = b"ICC profile\0\0".to_vec();
             let mut zlib = ZlibEncoder::new(&mut data, Compression::new(LEVEL));
             zlib.write_all(icc).and_then(|()| zlib.try_finish())?;
@@ -63,7 +63,7 @@ impl Png {
             chunks.extend(chunk(*b"eXIf", exif));
         }
         if let Some(xmp) = xmp {
-            // Not compressed, in no language, not translated.
+            // Uncompressed, without language or translated keyword.
             let data = [&b"XML:com.adobe.xmp\0\0\0\0\0"[..], xmp].concat();
             chunks.extend(chunk(*b"iTXt", &data));
         }
@@ -111,8 +111,8 @@ impl Codec for Png {
     }
 }
 
-/// Of the levels the fastest: on filtered rows of noisy photographs it also gives the smallest files,
-/// and on smooth ones only a tenth more than the next two, which take 1.5 to 3 times as long.
+/// The fastest level. On filtered rows of noisy photographs it also gives the smallest files, and on
+/// smooth ones files only a tenth larger than the next two levels, which take 1.5 to 3 times as long.
 const LEVEL: u32 = 1;
 
 fn level(speed: PngSpeed) -> u32 {
@@ -123,7 +123,7 @@ fn level(speed: PngSpeed) -> u32 {
     }
 }
 
-/// Appends `bytes`, deflated; the output ends on a byte boundary, and as the last block if `last`.
+/// Appends `bytes`, deflated. The output ends on a byte boundary, and with the last block if `last`.
 fn deflate(bytes: &[u8], level: u32, last: bool, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let failed = |error| EncodeError::codec(OutputFormat::Png, error);
     let flush = if last { FlushCompress::Finish } else { FlushCompress::Sync };

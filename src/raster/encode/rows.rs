@@ -11,12 +11,12 @@ enum RowFilter {
     Paeth = 4,
 }
 
-/// On photographs a row is hardly ever smallest unfiltered, and each of these earns its time.
+/// On photographs an unfiltered row is hardly ever the smallest, and each of these is worth its time.
 const CANDIDATES: [RowFilter; 4] =
     [RowFilter::Sub, RowFilter::Up, RowFilter::Average, RowFilter::Paeth];
 
-/// The filtered rows of a band, each behind the number of its filter. The first `context` ≤ 1 rows
-/// are only predicted from; above the top of the image there are zeros.
+/// The filtered rows of a band, each preceded by the number of its filter. The first `context` ≤ 1
+/// rows are only predicted from; the row above the image is all zeros.
 pub(super) fn filter(pixels: &Pixels, context: u32) -> Vec<u8> {
     let bytes = big_endian(pixels);
     let length = pixels.row_bytes();
@@ -40,7 +40,7 @@ fn big_endian(pixels: &Pixels) -> Vec<u8> {
     }
 }
 
-/// Appends the row as filtered by the candidate with the smallest sum of absolute differences.
+/// Appends the row, filtered by the candidate with the smallest sum of absolute differences.
 fn push_best(
     row: &[u8],
     above: &[u8],
@@ -57,7 +57,7 @@ fn push_best(
     out.extend_from_slice(&trials[best.1]);
 }
 
-/// The differences taken as signed bytes.
+/// The sum of the absolute differences, which are signed bytes.
 fn cost(row: &[u8]) -> u64 {
     row.iter().map(|&byte| u64::from(byte.min(byte.wrapping_neg()))).sum()
 }
@@ -88,7 +88,7 @@ fn fill(out: &mut [u8], around: impl Iterator<Item = (u8, u8, u8, u8)>, filter: 
     }
 }
 
-/// Of left, up and upper left the one nearest to left + up - upper left, in this order.
+/// The nearest of left, up and upper left to left + up - upper left; ties go to the first in this order.
 fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     let (a, b, c) = (i16::from(left), i16::from(up), i16::from(corner));
     let (to_left, to_up, to_corner) = ((b - c).abs(), (a - c).abs(), (a + b - 2 * c).abs());

@@ -1,5 +1,5 @@
-//! TIFF 6.0 in tiles, of which a row is a band; the directory stands at the end. `BigTIFF`, whose
-//! offsets have 64 bits, where 32 may not do.
+//! TIFF 6.0 in tiles; a row of tiles is a band, and the directory is at the end. Where 32-bit offsets
+//! may not do, `BigTIFF`, whose offsets have 64 bits.
 
 use std::io::Write;
 
@@ -16,17 +16,17 @@ use crate::raster::metadata::ifd::{Entry, Width};
 use crate::raster::pixels::{Depth, PixelFormat, Pixels, Samples};
 use crate::raster::sample::Sample;
 
-/// From so many bytes of pixels on offsets may need more than 32 bits.
+/// The bytes of pixels from which on offsets may need more than 32 bits.
 const BIG: u128 = 4_000_000_000;
 
-/// The largest side of a tile, and the unit of sides (TIFF 6.0, section 15).
+/// The largest side of a tile, and the number that sides are a multiple of (TIFF 6.0, section 15).
 const LARGEST_TILE: u32 = 256;
 const UNIT: u32 = 16;
 
-/// A band of wide images is a row of lower tiles, so that memory stays bounded.
+/// The most bytes of a band: in wide images tiles are lower, so that memory stays bounded.
 const BAND_BYTES: u64 = 16 << 20;
 
-/// What comes before the pixels: byte order, version, and where the directory is.
+/// The bytes before the pixels: byte order, version, and the offset of the directory, still 0.
 const CLASSIC_HEADER: [u8; 8] = [b'I', b'I', 42, 0, 0, 0, 0, 0];
 const BIG_HEADER: [u8; 16] = [b'I', b'I', 43, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -37,7 +37,7 @@ const RGB: u16 = 2;
 const HORIZONTAL_DIFFERENCES: u16 = 2;
 const UNASSOCIATED_ALPHA: u16 = 2;
 
-/// On photographs hardly larger than by higher levels.
+/// On photographs, files are hardly larger than with higher levels.
 const LEVEL: u32 = 1;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Tiff {
     compression: TiffCompression,
     width: Width,
     exif: Exif,
-    /// The profile and the packet of XMP, with their tags.
+    /// The profile and the XMP packet, with their tags.
     blocks: Vec<Entry>,
 }
 
@@ -109,7 +109,7 @@ impl Tiff {
         }
     }
 
-    /// Where the directory begins: offsets are even.
+    /// The offset of the directory, which must be even.
     fn directory_at(joined: &Joined) -> u64 {
         joined.length.next_multiple_of(2)
     }
@@ -127,7 +127,7 @@ impl Tiff {
     }
 }
 
-/// The size of tiles: squares, except where the image is smaller or a row of them would be too much.
+/// The size of tiles: squares, unless the image is smaller, or a row of them would exceed [`BAND_BYTES`].
 fn tile(size: Size, format: PixelFormat) -> Size {
     let needed = |length: u32| length.div_ceil(UNIT).saturating_mul(UNIT).min(LARGEST_TILE);
     let row = u64::from(size.width) * format.bytes_per_pixel() as u64;
@@ -137,7 +137,7 @@ fn tile(size: Size, format: PixelFormat) -> Size {
     Size::new(needed(size.width), needed(size.height).min(height))
 }
 
-/// Bytes of all tiles, uncompressed, with what lies beyond the image.
+/// Bytes of all tiles, uncompressed, with their parts beyond the image.
 fn stored_bytes(size: Size, format: PixelFormat) -> u128 {
     let tile = tile(size, format);
     let whole = |length: u32, side: u32| u64::from(length.div_ceil(side)) * u64::from(side);
@@ -155,7 +155,7 @@ impl Codec for Tiff {
         for x in (0..self.size.width).step_by(self.tile.width as usize) {
             let width = self.tile.width.min(self.size.width - x);
             let part = Region { x, y: 0, width, height: band.pixels.height() };
-            // All tiles are whole; what lies beyond the image is black.
+            // All tiles are whole; their parts beyond the image are black.
             let mut tile = Pixels::zeroed(self.tile, self.format);
             tile.copy(0, 0, band.pixels, part);
             let bytes = self.compress(tile)?;
@@ -192,7 +192,7 @@ fn little_endian(pixels: &Pixels) -> Vec<u8> {
     }
 }
 
-/// Every sample less the one to its left (TIFF 6.0, section 14).
+/// Every sample minus the one to its left (TIFF 6.0, section 14).
 fn differences(mut pixels: Pixels) -> Pixels {
     let (row, channels) = (pixels.width() as usize, pixels.channels().count());
     match pixels.format().depth {
@@ -241,8 +241,8 @@ mod tests {
         }
     }
 
-    /// What a `BigTIFF` looks like, of a size that can be kept: tests/data/written-big.tif, which other
-    /// programs read too (tests/reference).
+    /// A `BigTIFF` small enough to keep as a test file: tests/data/written-big.tif, which other programs read
+    /// too (tests/reference).
     #[test]
     fn a_small_bigtiff_is_read_back_and_is_the_one_that_others_read() {
         let (size, format) = (Size::new(290, 270), PixelFormat::new(Channels::Rgb, Depth::Eight));

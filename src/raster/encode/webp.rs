@@ -16,7 +16,7 @@ pub(super) struct WebP {
 }
 
 impl WebP {
-    /// For pixels that come as `input` and are written as `stored`; refuses more than memory is meant for.
+    /// For pixels that come as `input` and are written as `stored`; fails if that takes too much memory.
     pub(super) fn new(
         size: Size,
         [input, stored]: [PixelFormat; 2],
@@ -25,7 +25,7 @@ impl WebP {
         let (given, written) = (bytes(size, input), bytes(size, stored));
         let narrowed = if input == stored { 0 } else { written };
         let rgba = size.pixels().saturating_mul(4);
-        // The library makes RGBA of it, and a file hardly larger than the pixels.
+        // The library converts to RGBA, and makes a file hardly larger than the pixels.
         let all = [given, narrowed, rgba, written].into_iter().fold(0, u64::saturating_add);
         error::check_memory(OutputFormat::WebP, size, all)?;
         Ok(WebP { size, metadata })
@@ -51,7 +51,7 @@ impl Codec for WebP {
         let mut file = Vec::new();
         let mut encoder = WebPEncoder::new(&mut file);
         let Metadata { icc, exif, xmp, .. } = self.metadata.clone();
-        // Without any of these the file is of the simpler kind.
+        // Without any of these the file is in the simple format, without `VP8X`.
         if let Some(icc) = icc {
             encoder.set_icc_profile(icc);
         }

@@ -7,7 +7,7 @@ use super::checksum::Adler32;
 use super::codec::{Codec, Encoded, Joined};
 use super::error::EncodeError;
 
-/// One band of a file, encoded.
+/// One encoded band of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedBand {
     pub(super) index: u32,
@@ -15,13 +15,13 @@ pub struct EncodedBand {
 }
 
 impl EncodedBand {
-    /// Which band it is, counted from 0.
+    /// The index of the band, from 0.
     #[must_use]
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// The bytes it takes in the file, and so, about, in memory.
+    /// The bytes it takes in the file, and about as many in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.encoded.bytes.len()
@@ -73,7 +73,7 @@ impl<W: Write + Seek> BandWriter<W> {
         Ok(())
     }
 
-    /// Writes the end of the file and gives the writer back.
+    /// Writes the end of the file and returns the writer.
     pub fn finish(mut self) -> Result<W, EncodeError> {
         if self.next != self.bands {
             return Err(EncodeError::OutOfOrder { expected: self.next, given: self.bands });

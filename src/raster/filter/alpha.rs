@@ -1,11 +1,11 @@
-//! Means over pixels of which some cannot be seen: colours are weighted by their alpha.
+//! Means over pixels that may be transparent: colours are weighted by alpha.
 
 use super::Window;
 use crate::raster::grid::Region;
 use crate::raster::pixels::{Channels, Pixels, Samples};
 use crate::raster::sample::{Mix, Sample};
 
-/// A plane of interleaved samples and the part of it that is wanted.
+/// A plane of interleaved samples, and the part that is wanted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plane<'a, M> {
     /// Rows of `at.width` × `channels` values.
@@ -18,13 +18,13 @@ pub(super) struct Plane<'a, M> {
     pub(super) keep: Region,
 }
 
-/// A mean of the values around each pixel, every channel for itself.
+/// A mean of the values around each pixel, channel by channel.
 pub(super) trait Smooth {
     /// The mean for every pixel of `plane.keep`.
     fn smooth<M: Mix>(&self, plane: Plane<'_, M>) -> Vec<M>;
 }
 
-/// The mean of a window, its alpha included. What cannot be seen does not bleed.
+/// The mean of a window, alpha included. Transparent pixels do not bleed into others.
 pub(super) fn smooth(window: &Window<'_>, mean: &impl Smooth) -> Pixels {
     let channels = window.pixels.channels();
     match window.pixels.samples() {
@@ -49,7 +49,7 @@ fn smooth_samples<S: Sample>(
     Pixels::of(window.keep.size(), channels, smoothed)
 }
 
-/// The values of a window, or others in their places.
+/// `values`, which lie where the window's pixels do, as a plane.
 pub(super) fn plane<'a, M>(values: &'a [M], channels: usize, window: &Window<'_>) -> Plane<'a, M> {
     Plane { values, channels, at: window.at, keep: window.keep }
 }
@@ -65,7 +65,7 @@ pub(super) fn premultiply<S: Sample>(samples: &[S], channels: usize) -> Vec<S::P
     products
 }
 
-/// Undoes [`premultiply`], rounding half up. Where nothing can be seen colours become 0.
+/// Undoes [`premultiply`], rounding half up. Where alpha is 0, colours become 0.
 fn unpremultiply<S: Sample>(products: &[S::Product], channels: usize) -> Vec<S> {
     let max = S::MAX.to_u64();
     let mut samples = Vec::with_capacity(products.len());

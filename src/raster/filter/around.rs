@@ -1,4 +1,4 @@
-//! A pixel and the eight around it; beyond the edges of the image its outermost pixels go on.
+//! A pixel and its eight neighbours; beyond the image, its edge pixels are repeated.
 
 use super::Window;
 
@@ -6,10 +6,10 @@ use super::Window;
 pub(super) struct Threes<'a, S> {
     samples: &'a [S],
     channels: usize,
-    /// Pixels in a row of the window, and its last row.
+    /// Pixels in a row of the window, and the index of its last row.
     width: usize,
     last: usize,
-    /// The first pixel that is wanted, and how many are.
+    /// The first wanted pixel of a row, and how many are wanted.
     first: usize,
     count: usize,
     top: usize,
@@ -17,7 +17,7 @@ pub(super) struct Threes<'a, S> {
 }
 
 impl<'a, S: Copy> Threes<'a, S> {
-    /// The rows around every wanted row of a window, whose samples are `channels` for each pixel.
+    /// The rows around every wanted row of a window with `channels` samples for each pixel.
     pub(super) fn new(samples: &'a [S], channels: usize, window: &Window<'_>) -> Threes<'a, S> {
         let keep = window.keep.relative_to(window.at);
         Threes {
@@ -32,8 +32,8 @@ impl<'a, S: Copy> Threes<'a, S> {
         }
     }
 
-    /// Calls `row` for each wanted row with the rows above, at and below it. They begin one pixel to
-    /// the left of the first that is wanted and end one to the right of the last.
+    /// Calls `row` for each wanted row with the row above, the row itself and the row below. They begin
+    /// one pixel left of the first wanted pixel and end one pixel right of the last.
     pub(super) fn for_each(&self, mut row: impl FnMut([&[S]; 3])) {
         let mut padded = [(); 3].map(|()| Vec::with_capacity((self.count + 2) * self.channels));
         for y in self.top..self.top + self.rows {

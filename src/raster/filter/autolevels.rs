@@ -1,4 +1,4 @@
-//! `autolevels`: every colour over the whole range.
+//! `autolevels`: stretches every colour over the whole range.
 
 use super::curve::nearest;
 use super::statistics::{Histogram, Levels};
@@ -8,18 +8,18 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "autolevels",
-    summary: "Stretches each colour from black to white, by the whole image; first in a chain only.",
+    summary: "Stretches each colour from black to white, by the whole image; must come first.",
     params: &[ParamSpec {
         name: "cutoff",
-        summary: "share of the darkest and of the brightest pixels that does not count",
+        summary: "share of the darkest and of the brightest pixels to ignore",
         kind: ParamKind::Number { min: 0.0, max: 49.0, step: 0.1, unit: "percent", default: 0.5 },
     }],
     build: |values| Box::new(AutoLevels { cutoff: values.number(0), ends: Vec::new() }),
 };
 
-/// Each colour from 0 to 1 between its darkest and its brightest value, of which `cutoff` percent of
-/// the pixels are passed over at both ends, as `ImageOps.autocontrast` of Pillow does. A colour of
-/// one value stays.
+/// Stretches each colour so that its darkest value becomes 0 and its brightest 1, with `cutoff`
+/// percent of the pixels ignored at each end, as `ImageOps.autocontrast` of Pillow does. A colour
+/// that has one value only stays.
 #[derive(Debug)]
 struct AutoLevels {
     cutoff: f64,
@@ -80,7 +80,7 @@ impl AutoLevels {
     }
 }
 
-/// The values that are passed over before more than `cut` pixels are.
+/// How many values can be passed over without passing more than `cut` pixels.
 fn passed<'a>(cut: u64, counts: impl Iterator<Item = &'a u64>) -> usize {
     let sums = counts.scan(0, |sum, count| {
         *sum += count;

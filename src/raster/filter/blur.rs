@@ -8,16 +8,16 @@ use crate::raster::sample::Mix;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "blur",
-    summary: "Blurs with a Gaussian bell, as a lens out of focus does.",
+    summary: "Blurs with a Gaussian, like a lens out of focus.",
     params: &[ParamSpec {
         name: "sigma",
-        summary: "standard deviation of the bell",
+        summary: "standard deviation of the Gaussian",
         kind: ParamKind::Number { min: 0.1, max: 100.0, step: 0.1, unit: "pixels", default: 2.0 },
     }],
     build: |values| Box::new(Blur { kernel: Kernel::new(values.number(0)) }),
 };
 
-/// Colours are weighted by their alpha, so that what cannot be seen does not bleed.
+/// Colours are weighted by alpha, so transparent pixels do not bleed into others.
 #[derive(Debug)]
 struct Blur {
     kernel: Kernel,

@@ -18,8 +18,8 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The mean of (2r + 1)² pixels, rounded once, half up; beyond the edges of the image its outermost
-/// pixels go on. Sums are kept while the square slides: as integers they do not drift.
+/// The mean of (2r + 1)² pixels, rounded once, half up; beyond the image, its edge pixels are
+/// repeated. Sums are kept while the square slides: as integers they do not drift.
 #[derive(Debug)]
 struct Mean {
     radius: u32,
@@ -66,11 +66,11 @@ fn subtract<M: Mix>(columns: &mut [u64], row: &[M]) {
     columns.iter_mut().zip(row).for_each(|(sum, value)| *sum -= value.to_u64());
 }
 
-/// The way of the square along one row.
+/// The square's slide along one row.
 struct Slide {
     radius: usize,
     channels: usize,
-    /// The first pixel that is wanted, and how many are.
+    /// The first wanted pixel of a row, and how many are wanted.
     first: usize,
     count: usize,
 }
@@ -99,7 +99,7 @@ impl Slide {
     }
 }
 
-/// Division of integers below 2^53 whose quotients are below 2^32 by an odd number below 2^18.
+/// Division of integers below 2^53 by an odd number below 2^18, for quotients below 2^32.
 struct Divide {
     half: u64,
     inverse: f64,
@@ -111,7 +111,7 @@ impl Divide {
         Divide { half: divisor / 2, inverse: 1.0 / divisor as f64 }
     }
 
-    /// Rounded half up. Half a unit more keeps the quotient so far from every whole number that the
+    /// The quotient, rounded half up. The extra 0.5 keeps it so far from every whole number that the
     /// rounding of the product cannot cross one.
     #[expect(
         clippy::cast_precision_loss,

@@ -1,4 +1,4 @@
-//! `brightness`: how much light there is.
+//! `brightness`: multiplies every colour.
 
 use super::curve::Curve;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
@@ -9,7 +9,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     summary: "Multiplies every colour; alpha stays.",
     params: &[ParamSpec {
         name: "factor",
-        summary: "what colours are multiplied by; 1 changes nothing",
+        summary: "multiplies every colour; 1 changes nothing",
         kind: ParamKind::Number { min: 0.0, max: 10.0, step: 0.05, unit: "", default: 1.2 },
     }],
     build: |values| {

@@ -13,27 +13,27 @@ use super::{FilterSpec, Window};
 use crate::raster::grid::{Region, Size};
 use crate::raster::pixels::{Colours, PixelFormat, Pixels};
 
-/// The most filters in a chain: a longer one is a mistake or an attack.
+/// The most filters in a chain: a longer chain is a mistake or an attack.
 pub const MAX_FILTERS: usize = 32;
 
 /// Filters applied one after another; the empty chain changes nothing.
 ///
 /// Its text is `filter[,filter…]`, a filter is `name[:value…]`, and values are given in the order
 /// of the filter's parameters or as `parameter=value`. [`fmt::Display`] writes the canonical text:
-/// values in order, those that end the list and equal their defaults left out.
+/// values in order, without trailing values that equal their defaults.
 ///
-/// A chain whose first filter has to know the whole image is informed of it before it is applied.
-/// It travels as its text, with what it was told behind a `#`.
+/// A chain whose first filter needs a survey of the whole image gets it before it is applied. The
+/// chain is serialized as its text, with the survey behind a `#`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Chain {
     steps: Vec<Step>,
-    /// What the first filter was told of the image.
+    /// The survey of the first filter.
     levels: Option<Levels>,
 }
 
 impl Chain {
-    /// Reads the text of a chain; white space around names and values does not count.
+    /// Parses the text of a chain; white space around names and values is ignored.
     pub fn parse(text: &str) -> Result<Chain, ChainError> {
         if text.trim().is_empty() {
             return Ok(Chain::default());
@@ -53,14 +53,14 @@ impl Chain {
         }
     }
 
-    /// Whether it must be informed of the whole image before it can be applied.
+    /// Whether it still needs a survey of the whole image before it can be applied.
     #[must_use]
     pub fn surveys(&self) -> bool {
         self.levels.is_none() && self.steps.first().is_some_and(|step| step.filter.surveys())
     }
 
-    /// The same chain, informed of the image that `histogram` was made of, all of whose pixels must
-    /// be counted in it. A chain that needs no statistics stays as it is.
+    /// The chain with the survey taken from `histogram`, in which all pixels of the image must be
+    /// counted. A chain that needs no survey stays as it is.
     #[must_use]
     pub fn informed(&self, histogram: &Histogram) -> Chain {
         let levels = self.steps.first().and_then(|step| step.filter.survey(histogram));
@@ -86,14 +86,14 @@ impl Chain {
         self.steps.iter().map(|step| step.spec)
     }
 
-    /// How many rows and columns away from a pixel its result depends on: the sum over the filters.
+    /// The reach in rows and columns: the sum of [`Filter::radius`](super::Filter::radius) over the filters.
     #[must_use]
     pub fn radius(&self) -> u32 {
         radius(&self.steps)
     }
 
-    /// Which colours of the image its result depends on, alpha apart: those that the first filter reads which
-    /// changes anything.
+    /// Which colours of the image its result depends on: those read by the first filter that changes
+    /// anything. Alpha does not count.
     #[must_use]
     pub fn reads(&self) -> Colours {
         let first = self.steps.iter().find(|step| !step.filter.changes_nothing());
@@ -111,11 +111,11 @@ impl Chain {
     /// image goes, or more.
     ///
     /// # Panics
-    /// When `pixels` are not of the size of `at`, or `at` lacks pixels that `keep` depends on, or the
-    /// chain has not been informed of the image it surveys.
+    /// When `pixels` are not of the size of `at`, `at` lacks pixels that `keep` depends on, or the chain
+    /// lacks the survey it needs.
     #[must_use]
     pub fn apply(&self, pixels: &Pixels, at: Region, keep: Region, image: Size) -> Pixels {
-        assert!(!self.surveys(), "{self} was not informed of the whole image");
+        assert!(!self.surveys(), "{self} lacks its survey of the whole image");
         assert_eq!(pixels.size(), at.size(), "a window has the size of its region");
         assert!(
             at.contains(keep.grow(self.radius(), image)),
@@ -235,8 +235,8 @@ mod tests {
     fn a_filter_that_surveys_the_image_stands_first() {
         assert_eq!(
             refusal("blur,equalize"),
-            "equalize is filter 2, but it must be the first of its chain: it goes by the whole image as \
-             it was uploaded, which is measured while it is decoded"
+            "equalize is filter 2, but it must be the first of its chain: it depends on the whole \
+             uploaded image, which is measured while it is decoded"
         );
         assert!(Chain::parse("equalize,blur").is_ok());
     }
@@ -288,8 +288,8 @@ mod tests {
         assert_eq!(refusal("blur:0"), format!("{range}, not \"0\""));
         assert_eq!(refusal("blur:nan"), format!("{range}, not \"nan\""));
         assert_eq!(refusal("blur:"), format!("{range}, not \"\""));
-        assert_eq!(refusal("blur:1:2"), "blur: 2 values are too many; it takes one value, sigma");
-        assert_eq!(refusal("invert:1"), "invert: 1 values are too many; it takes no values");
+        assert_eq!(refusal("blur:1:2"), "blur: too many values (2); it takes one value, sigma");
+        assert_eq!(refusal("invert:1"), "invert: too many values (1); it takes no values");
         assert_eq!(
             refusal("blur:1:sigma=2"),
             "blur: sigma is given twice, the second time as \"2\""
@@ -299,6 +299,8 @@ mod tests {
             "blur has no parameter \"sgima\", did you mean sigma?; it takes one value, sigma"
         );
         assert!(refusal("blur,,invert").starts_with("filter 2 has no name"));
-        assert!(refusal(&"blur,".repeat(32)).starts_with("33 filters are more than the 32"));
+        assert!(
+            refusal(&"blur,".repeat(32)).starts_with("a chain takes at most 32 filters, got 33")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `contrast`: how far colours are from the middle.
+//! `contrast`: moves colours away from mid-grey, or towards it.
 
 use super::curve::Curve;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
@@ -9,7 +9,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     summary: "Moves every colour away from mid-grey, or towards it; alpha stays.",
     params: &[ParamSpec {
         name: "factor",
-        summary: "how much farther from mid-grey colours are; 1 changes nothing",
+        summary: "multiplies the distance from mid-grey; 1 changes nothing",
         kind: ParamKind::Number { min: 0.0, max: 10.0, step: 0.05, unit: "", default: 1.2 },
     }],
     build: |values| {

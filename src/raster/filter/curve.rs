@@ -1,4 +1,4 @@
-//! A curve over single colours: each value of a channel becomes another, whatever stands around it.
+//! A curve over single colours: maps each value of a channel to another, whatever surrounds it.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use super::Window;
 use crate::raster::pixels::{Channels, Pixels, SamplesMut};
 use crate::raster::sample::Sample;
 
-/// A function from 0 … 1 to 0 … 1, tabulated when it is first needed at a depth.
+/// A function from 0 … 1 to 0 … 1, tabulated on first use at each depth.
 pub(super) struct Curve {
     function: Box<dyn Fn(f64) -> f64 + Send + Sync>,
     eight: OnceLock<Vec<u8>>,
@@ -15,7 +15,7 @@ pub(super) struct Curve {
 }
 
 impl Curve {
-    /// What `function` gives beyond 0 … 1 is cut off.
+    /// A curve of `function`, whose results are clamped to 0 … 1.
     pub(super) fn new(function: impl Fn(f64) -> f64 + Send + Sync + 'static) -> Curve {
         let (eight, sixteen) = (OnceLock::new(), OnceLock::new());
         Curve { function: Box::new(function), eight, sixteen }
@@ -38,7 +38,7 @@ impl Curve {
         pixels
     }
 
-    /// Whether every value of 8 bits stays as it is.
+    /// Whether every 8-bit value stays as it is.
     pub(super) fn changes_nothing(&self) -> bool {
         (0..=u8::MAX).eq(self.eight.get_or_init(|| self.table()).iter().copied())
     }
@@ -56,7 +56,7 @@ impl fmt::Debug for Curve {
     }
 }
 
-/// The sample nearest to a share of full intensity, half up.
+/// The sample nearest to a share of full intensity, rounded half up.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to MAX")]
 pub(in crate::raster) fn nearest<S: Sample>(share: f64) -> S {
     S::from_u32((share.clamp(0.0, 1.0) * f64::from(S::MAX.to_u32()) + 0.5) as u32)

@@ -1,4 +1,4 @@
-//! `denoise`: non-local means, which averages what looks alike.
+//! `denoise`: non-local means, which averages places that look alike.
 
 use super::field::{Field, Total};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
@@ -7,7 +7,7 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "denoise",
-    summary: "Averages places that look alike (non-local means); takes long; alpha stays.",
+    summary: "Averages places that look alike (non-local means); slow; alpha stays.",
     params: &[
         ParamSpec {
             name: "strength",
@@ -22,12 +22,12 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
         },
         ParamSpec {
             name: "search",
-            summary: "how far places are looked for",
+            summary: "how far to search for places that look alike",
             kind: ParamKind::Integer { min: 1, max: 21, step: 1, unit: "pixels", default: 10 },
         },
         ParamSpec {
             name: "patch",
-            summary: "how far around them places are compared",
+            summary: "how far around each place is compared",
             kind: ParamKind::Integer { min: 0, max: 10, step: 1, unit: "pixels", default: 3 },
         },
     ],
@@ -37,10 +37,10 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The weighted mean of all pixels at most `search` away, each weighing exp(-d / h²), where d is the
-/// mean squared difference of the colours in the squares of (2 patch + 1)² pixels around both and h
-/// the strength (A. Buades, B. Coll, J.-M. Morel, "Non-Local Means Denoising", 2011, with σ = 0). Beyond
-/// the edges of the image its outermost pixels go on. Colours count as much as they are opaque.
+/// The weighted mean of all pixels at most `search` away. The weight is exp(-d / h²), where d is the mean
+/// squared colour difference between the squares of (2 patch + 1)² pixels around both, and h the strength
+/// (A. Buades, B. Coll, J.-M. Morel, "Non-Local Means Denoising", 2011, with σ = 0). Beyond the image, its
+/// edge pixels are repeated. Colours are weighted by alpha.
 ///
 /// Differences are summed and colours averaged in integers; weights are a table of 4,096 steps.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Filter for Denoise {
 
     fn apply(&self, window: Window<'_>) -> Pixels {
         match window.pixels.samples() {
-            // What 43 × 43 pixels of 8 bits sum to, each weighing 4,096 at most, has 31 bits.
+            // A sum over 43 × 43 pixels of 8 bits, each weighing 4,096 at most, has 31 bits.
             Samples::U8(samples) if !window.pixels.channels().has_alpha() => {
                 self.denoise::<u8, u32>(samples, &window)
             }
@@ -82,19 +82,19 @@ impl Denoise {
     }
 }
 
-/// The weight of a place by the sum of squared differences.
+/// The weight of a pixel, by its sum of squared differences.
 struct Weights {
     table: Vec<u32>,
     shift: u32,
 }
 
-/// The weight of a place that does not differ.
+/// The weight of a pixel that does not differ.
 const UNIT: f64 = 4096.0;
 
 /// Entries of the table of weights.
 const STEPS: u32 = 4096;
 
-/// Where exp(-x) is below half a [`UNIT`]th.
+/// The x from which exp(-x) is below half a [`UNIT`]th.
 const NOTHING: f64 = 9.02;
 
 impl Weights {
@@ -105,7 +105,7 @@ impl Weights {
         let side = f64::from(2 * patch + 1);
         let compared = f64::from(u32::try_from(compared).expect("4 at most"));
         let h = strength * f64::from(scale) / 255.0;
-        // So much do differences of h everywhere sum to.
+        // The sum if every difference is h.
         let unit = h * h * side * side * compared;
         let last = (NOTHING * unit).ceil() as u64;
         let shift = (last / u64::from(STEPS - 1)).checked_ilog2().map_or(0, |log| log + 1);
@@ -154,7 +154,7 @@ impl<T: Total> Means<T> {
         }
     }
 
-    /// Adds to every pixel the one that lies `dx`, `dy` away.
+    /// Adds to every pixel's sums the pixel that lies `dx`, `dy` away.
     fn add(&mut self, field: &Field, weights: &Weights, dx: i32, dy: i32) {
         self.columns.fill(0);
         self.rows.iter_mut().for_each(|row| row.fill(0));
@@ -186,7 +186,7 @@ impl<T: Total> Means<T> {
         }
     }
 
-    /// Puts the means in the place of colours. What cannot be seen, nor anything around it, stays.
+    /// Replaces colours by their means. A transparent pixel among transparent ones stays.
     fn write<S: Sample>(&self, samples: &mut [S], channels: Channels) {
         for (index, pixel) in samples.chunks_exact_mut(channels.count()).enumerate() {
             let weight: u64 = self.weights[index].into();

@@ -1,4 +1,4 @@
-//! `edges`: how steep the luma is.
+//! `edges`: how steeply luma changes.
 
 use super::around::Threes;
 use super::luma::{BT601, grey_channels, to_grey};
@@ -8,16 +8,15 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "edges",
-    summary: "Shows how steep the luma is (Sobel): edges white, surfaces black; alpha stays.",
+    summary: "Shows how steeply luma changes (Sobel): edges white, surfaces black; alpha stays.",
     params: &[],
     build: |_| Box::new(Edges),
 };
 
-/// The gradient's length by Sobel's kernels, √(gx² + gy²), a quarter of it, so that an upright step
+/// A quarter of the gradient's length by Sobel's kernels, √(gx² + gy²) / 4, so that an upright step
 /// from black to white is white (I. Sobel, "An Isotropic 3×3 Image Gradient Operator").
 ///
-/// What cannot be seen has no edges: each neighbour counts as much as it is opaque, and for the rest
-/// is like the centre.
+/// Transparent pixels have no edges: each neighbour is mixed with the centre by the neighbour's alpha.
 #[derive(Debug)]
 struct Edges;
 
@@ -63,7 +62,7 @@ fn signed<S: Sample>(sample: S) -> i32 {
 fn push_opaque<S: Sample>([above, here, below]: [&[S]; 3], edges: &mut Vec<S>) {
     let count = here.len() - 2;
     let at = |row: &'_ [S], x: usize| signed(row[x]);
-    // Slices of one length, so that no place has to be checked for itself.
+    // Slices of one length, so that the compiler drops the bounds check of each index.
     let [above, here, below] = [above, here, below].map(|row| &row[..count + 2]);
     edges.extend((0..count).map(|x| {
         let right = at(above, x + 2) + 2 * at(here, x + 2) + at(below, x + 2);
@@ -90,7 +89,7 @@ fn push_clear<S: Sample>(rows: [&[S]; 3], edges: &mut Vec<S>) {
     }
 }
 
-/// The value whose product with full opacity this is, rounded half away from zero.
+/// `product` divided by full opacity, rounded half away from zero.
 #[expect(clippy::cast_possible_truncation, reason = "eight times a sample at most")]
 fn share<S: Sample>(product: i64) -> i32 {
     let max = i64::from(S::MAX.to_u32());

@@ -7,16 +7,16 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "emboss",
-    summary: "Raises the image into a relief that is lit from the top left; alpha stays.",
+    summary: "Turns the image into a relief that is lit from the top left; alpha stays.",
     params: &[],
     build: |_| Box::new(Emboss),
 };
 
-/// The usual embossing kernel. Its weights sum to 1, so that surfaces keep their colour.
+/// The usual embossing kernel. Its weights sum to 1, so surfaces keep their colour.
 const KERNEL: [[i64; 3]; 3] = [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]];
 
-/// A convolution with [`KERNEL`], cut off at black and white. What cannot be seen raises nothing:
-/// each neighbour counts as much as it is opaque, and for the rest is like the centre.
+/// A convolution with [`KERNEL`], clamped to black and white. Transparent pixels raise nothing: each
+/// neighbour is mixed with the centre by the neighbour's alpha.
 #[derive(Debug)]
 struct Emboss;
 

@@ -1,4 +1,4 @@
-//! `equalize`: every brightness equally often.
+//! `equalize`: makes every brightness equally frequent.
 
 use super::luma::{BT601, luma};
 use super::statistics::{Histogram, Levels};
@@ -8,20 +8,20 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "equalize",
-    summary: "Spreads luma evenly, by the whole image; first in a chain only.",
+    summary: "Spreads luma evenly, by the whole image; must come first.",
     params: &[],
     build: |_| Box::new(Equalize { curve: Curve::new() }),
 };
 
-/// Histogram equalisation: the share of pixels whose luma is not above a value, those of the darkest
-/// value left out, is what the value becomes, as in `equalizeHist` of `OpenCV`. Only luma changes: a
-/// colour moves as far as its luma does, which leaves its `YCbCr` chroma as it is.
+/// Histogram equalisation: each luma value becomes the share of pixels whose luma is not above it, pixels
+/// of the darkest value left out, as in `equalizeHist` of `OpenCV`. Only luma changes: a colour moves as
+/// far as its luma does, which leaves its `YCbCr` chroma as it is.
 #[derive(Debug)]
 struct Equalize {
     curve: Curve,
 }
 
-/// A value and what it becomes, in the order of values; straight between them.
+/// Pairs of a value and its result, in the order of values; linear between them.
 type Curve = Vec<[u16; 2]>;
 
 impl Filter for Equalize {
@@ -52,8 +52,8 @@ impl Filter for Equalize {
     }
 }
 
-/// How far the curve may rise between two knots: exact with 8 bits, and with 16 within a thousandth
-/// in a text that fits beside a tile.
+/// How far the curve may rise between two knots: exact with 8 bits; with 16 bits within a thousandth,
+/// so that its text is short enough to travel with a tile.
 fn step(depth: Depth) -> u16 {
     match depth {
         Depth::Eight => 1,
@@ -61,7 +61,7 @@ fn step(depth: Depth) -> u16 {
     }
 }
 
-/// The knots of the curve; none for an image of one brightness, which stays.
+/// The knots of the curve; none for an image of a single brightness, which stays.
 fn curve(counts: &[u64], depth: Depth) -> Curve {
     let used = counts.iter().position(|&count| count > 0);
     let low = used.unwrap_or(0);
@@ -79,7 +79,7 @@ fn curve(counts: &[u64], depth: Depth) -> Curve {
         let knot = [narrow(value), u16::try_from(share).expect("a share of the largest value")];
         let last = curve[curve.len() - 1];
         if knot[1] - last[1] >= step(depth) || passed == above {
-            // Only the leap itself is steep, not what leads up to it.
+            // The knot before a leap keeps the curve flat up to it.
             if before != last && knot[1] - before[1] >= step(depth) {
                 curve.push(before);
             }
@@ -110,7 +110,7 @@ fn equalize<S: Sample>(samples: &mut [S], channels: Channels, curve: &Curve) {
     }
 }
 
-/// What a value becomes, rounded half up.
+/// The result for a value, rounded half up.
 fn at<S: Sample>(curve: &Curve, value: u32) -> S {
     let end = curve.partition_point(|[knot, _]| u32::from(*knot) < value);
     let [after, before] = [end.min(curve.len() - 1), end.saturating_sub(1)];

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::param::{ParamKind, ParamSpec};
 
-/// Why a text is not a chain of filters. Displays as a sentence with the way out.
+/// Why a text is not a chain of filters. [`fmt::Display`](std::fmt::Display) writes a sentence with the way out.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum ChainError {
     /// There is no filter of this name.
@@ -12,7 +12,7 @@ pub enum ChainError {
     UnknownFilter {
         /// The name given.
         name: String,
-        /// The names there are.
+        /// All filter names.
         known: Vec<&'static str>,
         /// The one that may have been meant.
         closest: Option<&'static str>,
@@ -20,26 +20,26 @@ pub enum ChainError {
 
     /// A filter without a name.
     #[error(
-        "filter {position} has no name; filters are parted by single commas, as in blur:2,invert"
+        "filter {position} has no name; separate filters by single commas, as in blur:2,invert"
     )]
     NoName {
-        /// Counted from 1.
+        /// Its place, counted from 1.
         position: usize,
     },
 
     /// More filters than a chain may have.
-    #[error("{given} filters are more than the {limit} a chain may have")]
+    #[error("a chain takes at most {limit} filters, got {given}")]
     TooManyFilters {
-        /// How many there are.
+        /// How many were given.
         given: usize,
-        /// How many there may be.
+        /// The most that a chain may have.
         limit: usize,
     },
 
     /// A filter that must be the first.
     #[error(
-        "{filter} is filter {position}, but it must be the first of its chain: it goes by the whole \
-         image as it was uploaded, which is measured while it is decoded"
+        "{filter} is filter {position}, but it must be the first of its chain: it depends on the \
+         whole uploaded image, which is measured while it is decoded"
     )]
     NotFirst {
         /// The filter.
@@ -48,8 +48,8 @@ pub enum ChainError {
         position: usize,
     },
 
-    /// What a chain is said to have been told of its image cannot be that.
-    #[error("what {chain} was told of the image cannot be read")]
+    /// The survey behind the chain is malformed, or does not fit the chain.
+    #[error("the survey that came with the chain {chain} cannot be read")]
     BadLevels {
         /// The chain.
         chain: String,
@@ -62,7 +62,7 @@ pub enum ChainError {
         filter: &'static str,
         /// The name given.
         param: String,
-        /// The names there are.
+        /// The names of its parameters.
         known: Vec<&'static str>,
         /// The one that may have been meant.
         closest: Option<&'static str>,
@@ -80,17 +80,17 @@ pub enum ChainError {
     },
 
     /// More values than the filter has parameters.
-    #[error("{filter}: {given} values are too many; {}", takes(.known))]
+    #[error("{filter}: too many values ({given}); {}", takes(.known))]
     TooManyValues {
         /// The filter.
         filter: &'static str,
-        /// How many values there are.
+        /// How many values were given.
         given: usize,
         /// The parameters of the filter.
         known: Vec<&'static str>,
     },
 
-    /// One parameter with two values.
+    /// A parameter that is given twice.
     #[error("{filter}: {param} is given twice, the second time as {value:?}")]
     GivenTwice {
         /// The filter.
@@ -103,7 +103,7 @@ pub enum ChainError {
 }
 
 impl ChainError {
-    /// The values the parameter allows, when the error is about a value.
+    /// The values that the parameter allows, if the error is about a value.
     #[must_use]
     pub fn allowed(&self) -> Option<ParamKind> {
         match self {
@@ -125,7 +125,8 @@ fn takes(known: &[&str]) -> String {
     }
 }
 
-/// The name that another one most probably means: at most a third of its letters are wrong, or one begins with the other.
+/// The known name that `given` most probably means: at most a third of its letters are wrong, or one begins with the
+/// other.
 pub(super) fn closest(given: &str, known: &[&'static str]) -> Option<&'static str> {
     let given: String = given.chars().take(40).collect::<String>().to_lowercase();
     let mut begin =
@@ -138,12 +139,12 @@ pub(super) fn closest(given: &str, known: &[&'static str]) -> Option<&'static st
     (edit_distance(&given, best) * 3 <= best.len()).then_some(*best)
 }
 
-/// A letter or two tell too little.
+/// Whether `longer` begins with `shorter`; fewer than three letters are too little to go by.
 fn begins_with(longer: &str, shorter: &str) -> bool {
     shorter.len() >= 3 && longer.starts_with(shorter)
 }
 
-/// Levenshtein's distance, with an exchange of neighbours counted as one edit.
+/// Levenshtein distance, with a swap of neighbouring letters counted as one edit.
 fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut cost = vec![vec![0; b.len() + 1]; a.len() + 1];

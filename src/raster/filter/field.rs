@@ -1,4 +1,4 @@
-//! A window of planes with room around it, in which places are compared with places at an offset.
+//! A window as planes with a margin, in which pixels are compared with pixels at an offset.
 
 use std::ops::AddAssign;
 
@@ -7,7 +7,7 @@ use crate::raster::sample::Sample;
 
 /// A sum of values times their weights.
 pub(super) trait Total: Copy + Default + AddAssign + Into<u64> {
-    /// Adds weights, times values where there are any.
+    /// Adds `weights` to `sums`, each times its value if there are `values`.
     fn add(sums: &mut [Self], weights: &[u32], values: Option<&[u32]>);
 }
 
@@ -29,23 +29,24 @@ macro_rules! total {
 
 total!(u32, u64);
 
-/// The colours of a window as planes, grown by a margin on every side: beyond the edges of the image
-/// its outermost pixels go on.
+/// The colours of a window as planes, grown by a margin on every side. Beyond the image, its edge pixels
+/// are repeated.
 pub(super) struct Field {
-    /// Of the wanted pixels.
+    /// Width and height of the wanted region.
     width: usize,
     height: usize,
     margin: usize,
-    /// What is compared: colours as far as they can be seen, then alpha, with 10 bits at most.
+    /// The values to compare, with 10 bits at most: colours weighted by alpha, then alpha.
     compared: Vec<Vec<i16>>,
-    /// What the mean is made of: colours times alpha.
+    /// The values to average: colours times alpha.
     weighted: Vec<Vec<u32>>,
     /// Alpha, if there is any.
     opacity: Option<Vec<u32>>,
+    /// The largest value of `compared`.
     scale: u32,
 }
 
-/// More bits than these would let the sums of squares exceed 32 bits.
+/// With more bits, the sums of squares would exceed 32 bits.
 const COMPARED_BITS: u32 = 10;
 
 impl Field {
@@ -84,7 +85,7 @@ impl Field {
         field
     }
 
-    /// Calls `push` with the index in the window of each pixel of the field, row by row.
+    /// Calls `push` with the window index of each pixel of the field, row by row.
     fn for_each_place(&mut self, window: &Window<'_>, mut push: impl FnMut(&mut Field, usize)) {
         let keep = window.keep.relative_to(window.at);
         let (across, down) = (window.at.width as usize, window.at.height as usize);
@@ -108,16 +109,17 @@ impl Field {
         self.height
     }
 
-    /// Colours of a pixel.
+    /// The number of colours of a pixel.
     pub(super) fn colours(&self) -> usize {
         self.weighted.len()
     }
 
-    /// Values of a pixel that are compared, and the largest of them.
+    /// The number of values of a pixel that are compared.
     pub(super) fn compared(&self) -> usize {
         self.compared.len()
     }
 
+    /// The largest value that a compared value can have.
     pub(super) fn scale(&self) -> u32 {
         self.scale
     }
@@ -137,13 +139,13 @@ impl Field {
         }
     }
 
-    /// Colours times alpha of the pixels that lie at an offset from a wanted row.
+    /// One colour times alpha, of the pixels at an offset from a wanted row.
     pub(super) fn weighted(&self, channel: usize, y: usize, dx: i32, dy: i32) -> &[u32] {
         let (plane, margin) = (&self.weighted[channel], self.margin);
         self.part(plane, margin, margin + y, (dx, dy), self.width)
     }
 
-    /// The alpha of the same.
+    /// The alpha of the pixels at an offset from a wanted row, if there is alpha.
     pub(super) fn opacity(&self, y: usize, dx: i32, dy: i32) -> Option<&[u32]> {
         let plane = self.opacity.as_ref()?;
         Some(self.part(plane, self.margin, self.margin + y, (dx, dy), self.width))

@@ -1,4 +1,4 @@
-//! `gamma`: brightens or darkens the middle, keeps black and white.
+//! `gamma`: brightens or darkens the middle tones; black and white stay.
 
 use super::curve::Curve;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
@@ -18,7 +18,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The power law of photographic tone, v^(1/γ) of values from 0 to 1, as `-gamma` of `ImageMagick`.
+/// The power law v^(1/γ) of values from 0 to 1, as `-gamma` of `ImageMagick`.
 #[derive(Debug)]
 struct Gamma {
     curve: Curve,

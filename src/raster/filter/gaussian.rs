@@ -1,16 +1,16 @@
-//! Gaussian means of whole windows, in integers, without a float in the pixel path.
+//! Gaussian means of whole windows, in integers: no float in the pixel path.
 
 use super::alpha::Plane;
 use crate::raster::sample::{Mix, Term};
 
-/// Accumulators side by side: enough to fill vector registers of any processor.
+/// Accumulators side by side: enough to fill the vector registers of any processor.
 const LANES: usize = 32;
 
-/// What the weights of a kernel sum to.
+/// The sum of a kernel's weights.
 const UNIT: u32 = 65_536;
 
-/// The weights of a Gaussian bell on either side of its centre, outwards, in 65,536ths. The centre
-/// has what is left to 65,536, so that a flat image stays as it is.
+/// The weights of a Gaussian on either side of its centre, outwards, in 65,536ths. The centre has the
+/// rest, so that a flat image stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kernel {
     sides: Vec<u16>,
@@ -28,7 +28,7 @@ impl Kernel {
         let bell = |x: u32| libm::exp(-(f64::from(x) * f64::from(x)) / (2.0 * sigma * sigma));
         let sum = (1..=radius).map(bell).fold(0.0, |sum, value| sum + value) * 2.0 + bell(0);
         let (mut mass, mut given) = (0.0, 0);
-        // Rounding the running mass keeps what rounding takes from the centre below one unit a side.
+        // Rounding the running sum keeps the error that rounding moves to the centre below one unit a side.
         let outside_in = (1..=radius).rev().map(|x| {
             mass += bell(x) / sum * f64::from(UNIT);
             let rounded = mass.round() as u16;
@@ -46,7 +46,7 @@ impl Kernel {
         self.sides.len()
     }
 
-    /// The same, as filters say it.
+    /// Like [`Kernel::radius`], in the type that filters declare.
     pub(super) fn reach(&self) -> u32 {
         u32::try_from(self.radius()).expect("a radius is at most 300")
     }
@@ -57,8 +57,8 @@ impl Kernel {
     }
 }
 
-/// The mean around every pixel of `plane.keep`, rows first, then columns, as `round` makes it of the
-/// second sum. Where the plane ends, its outermost pixels go on for ever.
+/// The mean around every pixel of `plane.keep`, rows first, then columns; `round` makes it of the second
+/// sum. Beyond the plane, its edge pixels are repeated.
 pub(super) fn blur<M: Mix, O: Copy + Default>(
     plane: Plane<'_, M>,
     kernel: &Kernel,
@@ -115,10 +115,10 @@ fn blur_columns<M: Mix, O>(
     }
 }
 
-/// Where the values of a weighted mean begin in a slice; the next mean's lie one further.
+/// The positions of a weighted mean's values in a slice; those of the next mean lie one further.
 struct Taps {
     centre: usize,
-    /// The weight of one side, twice which the centre lacks.
+    /// The weight of one side; the centre has the full weight less twice this.
     outer: u16,
     pairs: Vec<(u16, usize, usize)>,
 }
@@ -153,7 +153,7 @@ impl Taps {
         let centre = at(self.centre);
         let mut sums = centre.map(T::whole);
         for lane in 0..N {
-            // As a pair with itself it loses the weight of both sides.
+            // Subtracting the centre as a pair takes the weight of both sides from it.
             sums[lane] -= centre[lane].pair(centre[lane], self.outer);
         }
         for &(weight, before, after) in &self.pairs {

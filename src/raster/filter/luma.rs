@@ -1,23 +1,23 @@
-//! Luma: one number for how bright a colour looks, from its three.
+//! Luma: how bright a colour looks, computed from its red, green and blue.
 
 use crate::raster::pixels::{Channels, Pixels, Samples};
 use crate::raster::sample::Sample;
 
 /// The weights of red, green and blue in ITU-R BT.601 luma, 0.299, 0.587 and 0.114, in 65,536ths.
-/// The sum of weights is 65,536, so that greys keep their value.
+/// The weights sum to 65,536, so greys keep their value.
 pub(super) const BT601: [u32; 3] = [19_595, 38_470, 7_471];
 
-/// Those of ITU-R BT.709 luma, 0.2126, 0.7152 and 0.0722.
+/// Like [`BT601`], for ITU-R BT.709 luma: 0.2126, 0.7152 and 0.0722.
 pub(super) const BT709: [u32; 3] = [13_933, 46_871, 4_732];
 
-/// The luma of one colour, rounded half up; the largest sum, 65,536 × 65,535 + 32,768, still fits.
+/// The luma of one colour, rounded half up; the largest sum, 65,536 × 65,535 + 32,768, fits in `u32`.
 #[inline]
 pub(super) fn luma<S: Sample>([r, g, b]: [S; 3], weights: [u32; 3]) -> S {
     let sum = weights[0] * r.to_u32() + weights[1] * g.to_u32() + weights[2] * b.to_u32();
     S::from_u32((sum + 32_768) >> 16)
 }
 
-/// The same picture in grey, with its alpha if it has one.
+/// The picture in grey; alpha stays.
 pub(super) fn to_grey(pixels: &Pixels, weights: [u32; 3]) -> Pixels {
     match pixels.samples() {
         Samples::U8(samples) => grey(samples, pixels, weights),
@@ -41,7 +41,7 @@ fn grey<S: Sample>(samples: &[S], pixels: &Pixels, weights: [u32; 3]) -> Pixels 
     Pixels::of::<S>(pixels.size(), channels, grey)
 }
 
-/// What becomes of the channels of an image of which only luma is left.
+/// The channels of an image once only luma and alpha are left.
 pub(super) fn grey_channels(channels: Channels) -> Channels {
     if channels.has_alpha() { Channels::GreyAlpha } else { Channels::Grey }
 }

@@ -8,13 +8,13 @@ use crate::raster::sample::Sample;
 pub(super) struct Matrix([[i64; 3]; 3]);
 
 impl Matrix {
-    /// The matrix nearest to `rows`, whose numbers are from -100 to 100.
+    /// The matrix nearest to `rows`, whose numbers must be from -100 to 100.
     #[expect(clippy::cast_possible_truncation, reason = "7 million at most")]
     pub(super) fn new(rows: [[f64; 3]; 3]) -> Matrix {
         Matrix(rows.map(|row| row.map(|number| (number * 65_536.0).round() as i64)))
     }
 
-    /// The same with every row summing to exactly 1, so that greys keep their value.
+    /// Makes every row sum to exactly 1, so that greys keep their value.
     pub(super) fn balanced(mut self) -> Matrix {
         for (index, row) in self.0.iter_mut().enumerate() {
             row[index] += 65_536 - row.iter().sum::<i64>();
@@ -27,7 +27,7 @@ impl Matrix {
         self.0 == [[65_536, 0, 0], [0, 65_536, 0], [0, 0, 65_536]]
     }
 
-    /// The same picture in RGB, its alpha kept; a grey stands for three equal colours.
+    /// The transformed picture in RGB; alpha stays, and a grey counts as three equal colours.
     pub(super) fn apply(&self, pixels: &Pixels) -> Pixels {
         match pixels.samples() {
             Samples::U8(samples) => self.apply_samples(samples, pixels),

@@ -17,12 +17,12 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The median of (2r + 1)² values of each channel; beyond the edges of the image its outermost pixels
-/// go on. Colours count as much as they are opaque.
+/// The median of (2r + 1)² values of each channel; beyond the image, its edge pixels are repeated.
+/// Colours are weighted by alpha.
 ///
 /// The values of the square are kept in a histogram while it slides along a row (T. S. Huang et al.,
-/// "A Fast Two-Dimensional Median Filtering Algorithm", 1979), of two levels, so that the middle is
-/// found in a few steps.
+/// "A Fast Two-Dimensional Median Filtering Algorithm", 1979). The histogram has two levels, so that
+/// the middle is found in a few steps.
 #[derive(Debug)]
 struct Median {
     radius: usize,
@@ -70,7 +70,7 @@ struct Square<'a, S> {
 }
 
 impl<S: Sample> Square<'_, S> {
-    /// Writes the medians of values and their weights, as `value` gives them of a pixel.
+    /// Writes the medians of one channel; `value` gives the value and the weight of a pixel.
     fn filter(&self, medians: &mut [S], value: impl Fn(&[S]) -> (S, u32)) {
         let keep = self.window.keep.relative_to(self.window.at);
         let (width, height) = (self.window.at.width as usize, self.window.at.height as usize);
@@ -108,17 +108,17 @@ impl<S: Sample> Square<'_, S> {
     }
 }
 
-/// How much of each value there is, and of each group of values.
+/// The weight of each value, and of each group of values.
 struct Histogram {
     coarse: Vec<u32>,
     fine: Vec<u32>,
-    /// Values of a group, as a power of two.
+    /// Base-2 logarithm of the number of values in a group.
     shift: u32,
     total: u32,
 }
 
 impl Histogram {
-    /// An empty histogram for a type of sample, in as many groups as a group has values.
+    /// An empty histogram for a type of sample, with as many groups as a group has values.
     fn new<S: Sample>() -> Histogram {
         let shift = u32::from(S::DEPTH.bits() / 2);
         let (coarse, fine) = (vec![0; 1 << shift], vec![0; 1 << (2 * shift)]);
@@ -151,7 +151,7 @@ impl Histogram {
         self.total -= weight;
     }
 
-    /// The smallest value that at least half of the weight does not exceed; 0 if there is none.
+    /// The smallest value that at least half of the weight does not exceed; 0 without any weight.
     #[inline]
     fn median<S: Sample>(&self) -> S {
         let mut left = self.total.div_ceil(2);
@@ -165,7 +165,7 @@ impl Histogram {
     }
 }
 
-/// The first place up to which the counts sum to `left`, which keeps what the place itself has to give.
+/// The first place up to which the counts sum to `left` or more; `left` becomes the part that this place has to give.
 #[inline]
 fn pass(counts: &[u32], left: &mut u32) -> usize {
     for (place, &count) in counts.iter().enumerate() {

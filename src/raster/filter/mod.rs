@@ -1,18 +1,18 @@
-//! The filters, and what all of them have in common.
+//! The filters, and what they have in common.
 //!
 //! A new filter is one file with a `SPEC` and one name in the `filters!` line below.
 //!
 //! - [`param`]: parameters and their values
 //! - [`chain`]: filters applied one after another, written `blur:2.5,invert`
 //! - [`error`]: what can be wrong with the text of a chain
-//! - [`statistics`]: what some filters have to know of the whole image
+//! - [`statistics`]: the survey that some filters need of the whole image
 //! - `step`: one filter of a chain
-//! - `curve`, `matrix`: each colour for itself, each pixel for itself
+//! - `curve`, `matrix`: functions of one colour, functions of one pixel
 //! - `luma`: how bright colours look
-//! - `alpha`: means over pixels of which some cannot be seen
+//! - `alpha`: means over pixels, weighted by alpha
 //! - `gaussian`: weighted means along rows and columns in integers
 //! - `around`: a pixel and its eight neighbours
-//! - `field`: places compared with others at an offset
+//! - `field`: pixels compared with others at an offset
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -39,7 +39,7 @@ pub use error::ChainError;
 pub use param::{ParamKind, ParamSpec, Value, Values};
 pub use statistics::{Histogram, Levels};
 
-// rustfmt does not look inside macros, so it must be given these modules by name.
+// rustfmt does not look inside macros, so it needs these files by name.
 macro_rules! filters {
     ($($name:ident),+ $(,)?) => {
         $(mod $name;)+
@@ -67,7 +67,7 @@ pub fn find(name: &str) -> Result<&'static FilterSpec, ChainError> {
     })
 }
 
-/// A filter's name, its parameters, and how it is made.
+/// A filter's name, its parameters, and its constructor.
 #[derive(Clone, Copy, Debug)]
 pub struct FilterSpec {
     /// Its name in a chain.
@@ -84,22 +84,22 @@ pub struct FilterSpec {
 ///
 /// The result for a pixel may depend only on the pixels at most [`Filter::radius`] rows and columns
 /// away, on its place in the image and on the image's size. Beyond the edges of the *image* a filter
-/// thinks up pixels as it likes; beyond the edges of a window there is nothing to ask for.
-/// Arithmetic is in integers, or in `f64` in one fixed order, so that the bytes are the same
-/// on every processor.
+/// makes up pixels as it likes; beyond the edges of a window it must not need any.
+/// Arithmetic is in integers, or in `f64` in one fixed order, so the bytes are the same on every
+/// processor.
 pub trait Filter: Debug + Send + Sync {
-    /// How many rows and columns away from a pixel its result depends on.
+    /// The reach in rows and columns: a result depends only on pixels at most this far away.
     fn radius(&self) -> u32 {
         0
     }
 
-    /// Which colours its result depends on, alpha apart.
+    /// Which colours its result depends on; alpha does not count.
     fn reads(&self) -> Colours {
         Colours::All
     }
 
-    /// Whether its result shows what it got, in samples of 8 bits: it counts as if it were not there where a
-    /// chain decides which colours of a file it reads.
+    /// Whether it leaves all 8-bit samples as they are. A chain ignores such a filter when it decides which
+    /// colours of a file it reads.
     fn changes_nothing(&self) -> bool {
         false
     }
@@ -109,17 +109,17 @@ pub trait Filter: Debug + Send + Sync {
         input
     }
 
-    /// Whether it has to know the whole image, so that it can only stand first in a chain.
+    /// Whether it needs a survey of the whole image. Such a filter can only stand first in a chain.
     fn surveys(&self) -> bool {
         false
     }
 
-    /// What it has to know of the image that `histogram` was made of, if anything.
+    /// The survey that it takes from the `histogram` of the whole image, if it needs one.
     fn survey(&self, _histogram: &Histogram) -> Option<Levels> {
         None
     }
 
-    /// The same filter, knowing that; `None` if it needs nothing, or something else.
+    /// A copy of the filter that knows its survey; `None` if it needs none, or `levels` do not fit.
     fn informed(&self, _levels: &Levels) -> Option<Box<dyn Filter>> {
         None
     }
@@ -128,21 +128,21 @@ pub trait Filter: Debug + Send + Sync {
     fn apply(&self, window: Window<'_>) -> Pixels;
 }
 
-/// What a filter gets to see.
+/// The input of a filter.
 #[derive(Debug)]
 pub struct Window<'a> {
-    /// The pixels of `at`; its own, to be changed in place, if a filter came before.
+    /// The pixels of `at`; owned, to be changed in place, if a filter came before.
     pub pixels: Cow<'a, Pixels>,
     /// Where they lie: `keep`, grown by the filter's radius as far as the image goes, or more.
     pub at: Region,
-    /// The region to be made.
+    /// The region to compute.
     pub keep: Region,
     /// The size of the whole image.
     pub image: Size,
 }
 
 impl Window<'_> {
-    /// How many samples the region to be made has.
+    /// The number of samples in `keep`, for these channels.
     fn wanted(&self, channels: Channels) -> usize {
         self.keep.width as usize * self.keep.height as usize * channels.count()
     }

@@ -1,4 +1,4 @@
-//! The parameters of filters: what they may be, and how a chain's text gives them.
+//! The parameters of filters: their kinds, and how a chain's text gives their values.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct ParamSpec {
     pub kind: ParamKind,
 }
 
-/// The values a parameter takes, and the one it has when none is given.
+/// The values that a parameter takes, and its default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ParamKind {
     /// A finite number from `min` to `max`.
@@ -62,7 +62,7 @@ impl ParamKind {
         }
     }
 
-    /// Reads a value, `None` when it is not one of those allowed.
+    /// Parses a value; `None` if it is not allowed.
     pub(super) fn parse(&self, text: &str) -> Option<Value> {
         match *self {
             ParamKind::Number { min, max, .. } => {
@@ -80,7 +80,7 @@ impl ParamKind {
     }
 }
 
-/// Says what values are allowed: "a number from 0.1 to 100 pixels".
+/// Writes which values are allowed: "a number from 0.1 to 100 pixels".
 impl fmt::Display for ParamKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = match self {
@@ -98,14 +98,14 @@ impl fmt::Display for ParamKind {
     }
 }
 
-/// The value of one parameter. Displays as the text that gives it in a chain.
+/// The value of one parameter. [`fmt::Display`] writes it as in a chain's text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
-    /// Of a [`ParamKind::Number`].
+    /// The value of a [`ParamKind::Number`].
     Number(f64),
-    /// Of a [`ParamKind::Integer`].
+    /// The value of a [`ParamKind::Integer`].
     Integer(i64),
-    /// Of a [`ParamKind::Choice`].
+    /// The value of a [`ParamKind::Choice`].
     Choice(&'static str),
 }
 
@@ -124,7 +124,7 @@ impl fmt::Display for Value {
 pub struct Values(pub(super) Vec<Value>);
 
 impl Values {
-    /// The number of parameter `index`, which its schema says is one.
+    /// The number of parameter `index`, which must be a [`ParamKind::Number`].
     #[must_use]
     pub fn number(&self, index: usize) -> f64 {
         match self.0[index] {
@@ -133,7 +133,7 @@ impl Values {
         }
     }
 
-    /// The whole number of parameter `index`, which its schema says is one.
+    /// The whole number of parameter `index`, which must be a [`ParamKind::Integer`].
     #[must_use]
     pub fn integer(&self, index: usize) -> i64 {
         match self.0[index] {
@@ -142,7 +142,7 @@ impl Values {
         }
     }
 
-    /// The word of parameter `index`, which its schema says is a choice.
+    /// The word of parameter `index`, which must be a [`ParamKind::Choice`].
     #[must_use]
     pub fn choice(&self, index: usize) -> &'static str {
         match self.0[index] {

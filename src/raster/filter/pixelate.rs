@@ -18,8 +18,8 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The mean of each square, colours weighted by alpha, rounded half up. Squares at the right and
-/// bottom edges are cut off, and their mean is that of what there is.
+/// The mean of each square, colours weighted by alpha, rounded half up. Squares at the right and bottom
+/// edges are cut off, and have the mean of the pixels that are there.
 #[derive(Debug)]
 struct Pixelate {
     side: u32,
@@ -65,7 +65,7 @@ impl Pixelate {
         Pixels::of(keep.size(), channels, pixels)
     }
 
-    /// A square of the image's grid, as far as the image goes.
+    /// A square of the image's grid, clipped to the image.
     fn square(&self, column: u32, row: u32, window: &Window<'_>) -> Region {
         let (x, y) = (column * self.side, row * self.side);
         let (width, height) = (window.image.width - x, window.image.height - y);

@@ -1,4 +1,4 @@
-//! `posterize`: few tones for each colour.
+//! `posterize`: reduces each colour to a few tones.
 
 use super::curve::Curve;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
@@ -18,7 +18,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// Levels k / (n - 1), each value to the nearest of them, half up, as `-posterize` of `ImageMagick`.
+/// Rounds each value to the nearest of the levels k / (n - 1), half up, as `-posterize` of `ImageMagick`.
 #[derive(Debug)]
 struct Posterize {
     curve: Curve,

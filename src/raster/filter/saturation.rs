@@ -1,4 +1,4 @@
-//! `saturation`: how strong colours are.
+//! `saturation`: makes colours stronger or weaker.
 
 use super::matrix::Matrix;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
@@ -9,7 +9,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     summary: "Moves every colour away from its luma, or towards it; greys and alpha stay.",
     params: &[ParamSpec {
         name: "factor",
-        summary: "how much farther from grey colours are; 1 changes nothing, 0 leaves greys",
+        summary: "multiplies the distance from grey; 1 changes nothing, 0 leaves greys",
         kind: ParamKind::Number { min: 0.0, max: 10.0, step: 0.05, unit: "", default: 1.5 },
     }],
     build: |values| Box::new(Saturation { matrix: matrix(values.number(0)) }),
@@ -18,7 +18,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
 /// ITU-R BT.601 luma.
 const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
-/// luma + factor × (colour - luma), as `ImageEnhance.Color` of Pillow.
+/// The matrix of luma + factor × (colour - luma), as `ImageEnhance.Color` of Pillow.
 fn matrix(factor: f64) -> Matrix {
     let mut rows = [LUMA.map(|weight| weight * (1.0 - factor)); 3];
     for (index, row) in rows.iter_mut().enumerate() {

@@ -6,7 +6,7 @@ use crate::raster::pixels::{Channels, PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "sepia",
-    summary: "Tints the image brown, as old photographs are; alpha stays.",
+    summary: "Tints the image brown, like an old photograph; alpha stays.",
     params: &[ParamSpec {
         name: "amount",
         summary: "how much of the tint; 0 changes nothing",
@@ -18,7 +18,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
 /// `sepia()` of the W3C Filter Effects Module, section 13.2.
 const TINT: [[f64; 3]; 3] = [[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]];
 
-/// So much of [`TINT`], and the rest of the image as it is.
+/// A mix of [`TINT`], by `amount`, and the image as it is.
 fn matrix(amount: f64) -> Matrix {
     let mut rows = TINT.map(|row| row.map(|number| number * amount));
     for (index, row) in rows.iter_mut().enumerate() {

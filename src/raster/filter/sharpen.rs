@@ -96,7 +96,7 @@ impl Sharpen {
         pixels
     }
 
-    /// Where nothing can be seen, or nothing around it, there is nothing to sharpen.
+    /// Sharpens colours, weighted by alpha; a transparent pixel among transparent ones stays.
     fn sharpen_clear<S: Sample>(
         &self,
         pixels: &mut Pixels,
@@ -115,7 +115,7 @@ impl Sharpen {
         }
     }
 
-    /// One colour, given what a blur makes of it, in 256ths.
+    /// One sharpened colour; `blurred` is its blur in 256ths.
     #[inline]
     fn sharper<S: Sample>(&self, colour: S, blurred: i64) -> S {
         let colour = i64::from(colour.to_u32());

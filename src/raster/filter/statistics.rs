@@ -1,4 +1,4 @@
-//! What some filters have to know of the whole image, gathered while it is decoded.
+//! The survey that some filters need of the whole image, taken while it is decoded.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use super::luma::{BT601, luma};
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
 use crate::raster::sample::Sample;
 
-/// How often each value stands in each colour of an image, and in its luma. Pixels count as much as
-/// they are opaque.
+/// How often each value occurs in each colour of an image, and in its luma. Pixels are weighted by
+/// alpha.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
     depth: Depth,
-    /// Of each colour, 1 or 3.
+    /// The counts of each colour, 1 or 3.
     colours: Vec<Vec<u64>>,
-    /// Of the luma, where it is not the only colour.
+    /// The counts of luma, if it is not the only colour.
     luma: Option<Vec<u64>>,
 }
 
@@ -79,17 +79,17 @@ impl Histogram {
     }
 }
 
-/// The numbers that a filter took from a [`Histogram`]; what they mean is the filter's affair.
+/// The survey that a filter took from a [`Histogram`]; each filter defines what the numbers mean.
 ///
-/// They travel with the chain, as text of four hexadecimal digits for each.
+/// They travel with the chain as text, four hexadecimal digits each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Levels(pub Vec<u16>);
 
-/// More numbers than any filter takes.
+/// The most numbers that are read; no filter takes as many.
 const MOST_LEVELS: usize = 8192;
 
 impl Levels {
-    /// Reads what [`fmt::Display`] wrote; `None` for any other text.
+    /// Parses what [`fmt::Display`] wrote; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Levels> {
         let (digits, rest) = text.as_bytes().as_chunks::<4>();

@@ -16,7 +16,7 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// Reads one filter; `position` is its place in the chain, counted from 1.
+    /// Parses one filter; `position` is its place in the chain, counted from 1.
     pub(super) fn parse(text: &str, position: usize) -> Result<Step, ChainError> {
         let mut parts = text.split(':').map(str::trim);
         let name = parts.next().unwrap_or_default();

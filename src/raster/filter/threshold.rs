@@ -1,4 +1,4 @@
-//! `threshold`: black and white, nothing between.
+//! `threshold`: black and white only.
 
 use super::curve::for_each_colour;
 use super::luma::{BT601, grey_channels, to_grey};
@@ -8,16 +8,16 @@ use crate::raster::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "threshold",
-    summary: "Makes what is as bright as a level white, and the rest black; alpha stays.",
+    summary: "Makes pixels whose luma reaches a level white, and the rest black; alpha stays.",
     params: &[ParamSpec {
         name: "level",
-        summary: "the least luma that becomes white",
+        summary: "lowest luma that becomes white",
         kind: ParamKind::Number { min: 0.0, max: 100.0, step: 1.0, unit: "percent", default: 50.0 },
     }],
     build: |values| Box::new(Threshold { level: values.number(0) }),
 };
 
-/// Global thresholding of BT.601 luma: white from `level` percent of full intensity on.
+/// Global thresholding of BT.601 luma: white at `level` percent of full intensity and above.
 #[derive(Debug)]
 struct Threshold {
     level: f64,

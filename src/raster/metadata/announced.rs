@@ -1,17 +1,17 @@
-//! Other images that a JPEG file holds behind its first one, and what announces them: a result has one image, and
-//! must not promise more.
+//! Other images that a JPEG file holds behind its first one, and the metadata that announces them: a result has one
+//! image, and must not announce more.
 
 use super::ifd::Reader;
 
-/// The tag of the list of images (CIPA DC-007, 5.2.3.3), and the bytes of an entry in it.
+/// The tag of the list of images (CIPA DC-007, 5.2.3.3), and the length of an entry in it.
 const IMAGES: u16 = 0xB002;
 const IMAGE_BYTES: usize = 16;
 
-/// Bits of an image's attributes that tell its type, and the types that are smaller copies for screens.
+/// The bits of an image's attributes that hold its type, and the types of smaller copies for screens.
 const TYPE: u32 = 0x00FF_FFFF;
 const SMALLER_COPIES: [u32; 2] = [0x0001_0001, 0x0001_0002];
 
-/// Namespaces of XMP whose properties announce what lies behind the image: gain maps of Adobe and Apple, the
+/// XMP namespaces whose properties announce what follows the image: gain maps of Adobe and Apple, the
 /// directory of Google's containers, videos of Google's cameras.
 const ANNOUNCING: [&str; 5] = [
     "http://ns.adobe.com/hdr-gain-map/1.0/",
@@ -22,7 +22,7 @@ const ANNOUNCING: [&str; 5] = [
 ];
 const GAIN_MAPS: [&str; 2] = [ANNOUNCING[0], ANNOUNCING[1]];
 
-/// How many images a list of them (MPF) has beside the first one, smaller copies of it not counted.
+/// How many images an MPF list has beside the first one, not counting smaller copies of it.
 pub(in crate::raster) fn other_images(list: &[u8]) -> usize {
     let Some((reader, first)) = Reader::new(list) else { return 0 };
     let entries = reader.entries(first);
@@ -40,16 +40,16 @@ pub(in crate::raster) fn other_images(list: &[u8]) -> usize {
     others.filter_map(kind).filter(|kind| !SMALLER_COPIES.contains(kind)).count()
 }
 
-/// Whether a packet of XMP announces a gain map.
+/// Whether an XMP packet announces a gain map.
 pub(in crate::raster) fn announces_gain_map(packet: &[u8]) -> bool {
     let holds = |text: &str| packet.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     GAIN_MAPS.into_iter().any(holds)
 }
 
-/// The packet without what announces other images; `None` if that cannot be taken out of it for sure.
+/// The packet without what announces other images; `None` if that cannot be removed reliably.
 pub(in crate::raster) fn alone(packet: &[u8]) -> Option<Vec<u8>> {
     let Ok(text) = std::str::from_utf8(packet) else {
-        // In another encoding no name is recognised.
+        // In another encoding, no name would be recognised.
         return None;
     };
     let prefixes: Vec<String> = ANNOUNCING.iter().flat_map(|space| prefixes(text, space)).collect();
@@ -87,7 +87,7 @@ fn is_of_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-/// The text without elements whose names have this prefix, and what stands in them.
+/// The text without the elements whose names have this prefix, and without their content.
 fn without_elements(mut text: String, prefix: &str) -> Option<String> {
     let open = format!("<{prefix}:");
     while let Some(start) = text.find(&open) {
@@ -99,7 +99,7 @@ fn without_elements(mut text: String, prefix: &str) -> Option<String> {
     Some(text)
 }
 
-/// Where the element that begins at `start` ends; elements of its name may stand in it.
+/// The end of the element that begins at `start`, which may contain elements of the same name.
 fn end_of_element(text: &str, start: usize, name: &str) -> Option<usize> {
     let (open, close) = (format!("<{name}"), format!("</{name}"));
     let (mut at, mut depth) = (start, 0_u32);
@@ -120,7 +120,7 @@ fn end_of_element(text: &str, start: usize, name: &str) -> Option<usize> {
     }
 }
 
-/// Where the tag that begins at `start` ends; a value in quotes may hold its end.
+/// The end of the tag that begins at `start`; a quoted value may contain `>`.
 fn end_of_tag(text: &str, start: usize) -> Option<usize> {
     let mut quote = None;
     for (at, c) in text[start..].char_indices() {
@@ -134,7 +134,7 @@ fn end_of_tag(text: &str, start: usize) -> Option<usize> {
     None
 }
 
-/// The text without attributes whose names begin so.
+/// The text without the attributes whose names begin with `name`.
 fn without_attributes(mut text: String, name: &str) -> Option<String> {
     let mut from = 0;
     while let Some(found) = text[from..].find(name) {

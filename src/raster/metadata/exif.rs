@@ -1,8 +1,8 @@
-//! What a camera or a person wrote into a file beside its pixels (Exif 2.32).
+//! Exif blocks (Exif 2.32): reading, filtering and writing them.
 
 use super::ifd::{Entry, Reader, Width, directory};
 
-/// Blocks begin like a TIFF file: byte order, 42, and where the first directory lies.
+/// Blocks begin like a TIFF file: byte order, 42, and the offset of the first directory.
 const HEADER: [u8; 8] = [b'I', b'I', 42, 0, 8, 0, 0, 0];
 
 pub(super) const ORIENTATION: u16 = 274;
@@ -11,11 +11,11 @@ const GPS_POINTER: u16 = 34_853;
 const INTEROPERABILITY_POINTER: u16 = 40_965;
 const MAKER_NOTE: u16 = 37_500;
 
-/// What is kept by default of the main directory: resolution with its unit, date, artist, copyright.
+/// Tags of the main directory that are kept by default: resolution with its unit, date, artist, copyright.
 const SAFE_MAIN: [u16; 6] = [282, 283, 296, 306, 315, 33_432];
 
-/// And of the Exif directory: its version, the dates of the picture and of its digital form, their
-/// zones and fractions of seconds.
+/// Tags of the Exif directory that are kept by default: its version, the dates of the picture and of its
+/// digital form, their time zones and fractions of seconds.
 const SAFE_EXIF: [u16; 9] =
     [36_864, 36_867, 36_868, 36_880, 36_881, 36_882, 37_520, 37_521, 37_522];
 
@@ -35,7 +35,7 @@ pub(in crate::raster) struct Exif {
 }
 
 impl Exif {
-    /// The directories of a block that may hold anything; what cannot be read is left out.
+    /// The directories of an untrusted block; entries that cannot be read are left out.
     pub(in crate::raster) fn read(block: &[u8]) -> Exif {
         let Some((reader, first)) = Reader::new(block) else { return Exif::default() };
         let main = reader.entries(first);
@@ -44,7 +44,7 @@ impl Exif {
         Exif { main, picture, gps }.without_structure()
     }
 
-    /// Without what holds for one file only.
+    /// Drops the tags that are valid for one file only.
     fn without_structure(mut self) -> Exif {
         let pointers = [EXIF_POINTER, GPS_POINTER, INTEROPERABILITY_POINTER];
         self.main.retain(|e| !STRUCTURE.contains(&e.tag) && !pointers.contains(&e.tag));
@@ -52,8 +52,8 @@ impl Exif {
         self
     }
 
-    /// Copyright, artist, dates and resolution: nothing that tells a place or shows the picture as it
-    /// was before.
+    /// Keeps copyright, artist, dates and resolution: nothing that reveals the location or shows the original
+    /// picture.
     pub(in crate::raster) fn safe(mut self) -> Exif {
         self.main.retain(|entry| SAFE_MAIN.contains(&entry.tag));
         self.picture.retain(|entry| SAFE_EXIF.contains(&entry.tag));
@@ -61,7 +61,7 @@ impl Exif {
         self
     }
 
-    /// Whether it has notes of a maker, which may point to places in their block and so are not to be moved.
+    /// Whether it has a maker note, which may point to offsets in its block and so must not be moved.
     pub(in crate::raster) fn is_of_a_camera(&self) -> bool {
         self.picture.iter().any(|entry| entry.tag == MAKER_NOTE)
     }
@@ -70,15 +70,15 @@ impl Exif {
         self.main.is_empty() && self.picture.is_empty() && self.gps.is_empty()
     }
 
-    /// A block; without an orientation, which means upright.
+    /// Writes a block. It has no orientation, which means upright.
     pub(in crate::raster) fn write(&self) -> Vec<u8> {
         let mut block = HEADER.to_vec();
         block.extend(self.directories(8, &[], Width::Classic));
         block
     }
 
-    /// The main directory at offset `at`, with `others` in their places among its tags, and behind it
-    /// the directories that it points to.
+    /// The main directory at offset `at`, with `others` sorted in among its tags, followed by the
+    /// directories that it points to.
     pub(in crate::raster) fn directories(
         &self,
         at: u64,
@@ -92,11 +92,10 @@ impl Exif {
             let pointers = pointers.map(|((tag, _), place)| Entry::places(*tag, &[*place], width));
             let mut main: Vec<Entry> = self.main.iter().chain(others).cloned().collect();
             main.extend(pointers);
-            // Where both say something, the file knows best how it lies.
             main.sort_by_key(|entry| entry.tag);
             directory(&main, at, width)
         };
-        // The length of the directory does not depend on what its pointers say.
+        // The length of the directory does not depend on the values of its pointers.
         let mut next = at + main(&vec![0; parts.len()]).len() as u64;
         let mut behind = Vec::new();
         let mut places = Vec::new();

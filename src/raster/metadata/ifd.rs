@@ -4,14 +4,14 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::raster) struct Entry {
     pub(in crate::raster) tag: u16,
-    /// The number of the type of its values.
+    /// The TIFF type of its values.
     pub(in crate::raster) kind: u16,
     pub(in crate::raster) count: u64,
-    /// The values, the low byte of each first.
+    /// The values, little-endian.
     pub(in crate::raster) bytes: Vec<u8>,
 }
 
-/// What a block begins with where it stands in a segment of JPEG (Exif 3.0, 4.7.2.2); the last byte is padding.
+/// The prefix of a block in a JPEG segment (Exif 3.0, 4.7.2.2); a padding byte follows.
 const SEGMENT_NAME: &[u8; 5] = b"Exif\0";
 
 const BYTE: u16 = 1;
@@ -23,12 +23,12 @@ const SIGNED_BYTE: u16 = 6;
 const SIGNED_SHORT: u16 = 8;
 const SIGNED_LONG: u16 = 9;
 pub(in crate::raster) const LONG8: u16 = 16;
-/// Text of Exif 3.0, which most readers do not know yet.
+/// UTF-8 text of Exif 3.0, a type that most readers do not know yet.
 pub(in crate::raster) const UTF8: u16 = 129;
 
 impl Entry {
-    /// An entry of a file. Text of Exif 3.0 becomes ASCII, whose type all readers know, and which they take for UTF-8
-    /// where it is.
+    /// An entry of a file. UTF-8 text of Exif 3.0 gets the type ASCII, which all readers know; they read UTF-8 in it
+    /// as UTF-8.
     pub(in crate::raster) fn read(tag: u16, kind: u16, count: u64, bytes: Vec<u8>) -> Entry {
         Entry { tag, kind: if kind == UTF8 { ASCII } else { kind }, count, bytes }
     }
@@ -53,7 +53,7 @@ impl Entry {
         Entry { tag, kind, count: values.len() as u64, bytes: bytes.collect() }
     }
 
-    /// Its value, if that is one short or long number.
+    /// Its value, if that is a single SHORT or LONG.
     fn number(&self) -> Option<u32> {
         match (self.kind, &self.bytes[..]) {
             (SHORT, &[low, high]) => Some(u16::from_le_bytes([low, high]).into()),
@@ -63,7 +63,7 @@ impl Entry {
     }
 }
 
-/// Bytes of a value of a type, and of the numbers it is made of.
+/// The bytes of a value of a type, and of each number in it.
 pub(in crate::raster) fn type_size(kind: u16) -> Option<(usize, usize)> {
     match kind {
         1 | 2 | 6 | 7 | UTF8 => Some((1, 1)),
@@ -82,8 +82,8 @@ pub(in crate::raster) enum Width {
     Big,
 }
 
-/// A directory that is to lie at offset `at`, its long values behind it. Entries must be in the order
-/// of their tags.
+/// The bytes of a directory that will lie at offset `at`, followed by its long values. Entries must be in
+/// the order of their tags.
 pub(in crate::raster) fn directory(entries: &[Entry], at: u64, width: Width) -> Vec<u8> {
     let (counter, each, field) = match width {
         Width::Classic => (2, 12, 4),
@@ -103,7 +103,7 @@ pub(in crate::raster) fn directory(entries: &[Entry], at: u64, width: Width) -> 
         } else {
             put(&mut fixed, outside_at + outside.len() as u64);
             outside.extend_from_slice(&entry.bytes);
-            // Offsets are even.
+            // Offsets must be even.
             outside.resize(outside.len().next_multiple_of(2), 0);
         }
     }
@@ -113,20 +113,20 @@ pub(in crate::raster) fn directory(entries: &[Entry], at: u64, width: Width) -> 
     fixed
 }
 
-/// Reads directories of a block that may hold anything.
+/// Reads directories of an untrusted block.
 pub(super) struct Reader<'a> {
     block: &'a [u8],
     big_endian: bool,
 }
 
-/// More tags, or longer values, than any honest directory has.
+/// The most tags, and the longest value, that are read; no honest directory has more.
 const MOST_ENTRIES: usize = 512;
 const LONGEST_VALUE: usize = 1 << 20;
 
-/// Bytes of an entry: tag, type, count, value or its place.
+/// Bytes of an entry: tag, type, count, value or its offset.
 pub(super) const ENTRY_BYTES: usize = 12;
 
-/// A block without the name that it has in a segment of JPEG.
+/// A block without the name that it has in a JPEG segment, however often it is repeated.
 pub(super) fn without_name(mut block: &[u8]) -> &[u8] {
     while let Some([_, rest @ ..]) = block.strip_prefix(SEGMENT_NAME) {
         block = rest;
@@ -134,15 +134,15 @@ pub(super) fn without_name(mut block: &[u8]) -> &[u8] {
     block
 }
 
-/// Bytes of a value of a type of whole numbers.
+/// The bytes of a value of a whole-number type; `None` for other types.
 pub(super) fn whole_number_size(kind: u16) -> Option<usize> {
     let kinds = [BYTE, SHORT, LONG, SIGNED_BYTE, SIGNED_SHORT, SIGNED_LONG];
     type_size(kind).map(|(size, _)| size).filter(|_| kinds.contains(&kind))
 }
 
 impl<'a> Reader<'a> {
-    /// A reader and the place of the first directory; `None` if this is no such block. The name that a block
-    /// has in JPEG does not count, however often it stands there.
+    /// A reader, and the offset of the first directory; `None` without a TIFF header. The name that a block
+    /// has in JPEG is skipped.
     pub(super) fn new(block: &'a [u8]) -> Option<(Reader<'a>, usize)> {
         let block = without_name(block);
         let big_endian = match block.get(..4)? {
@@ -175,21 +175,21 @@ impl<'a> Reader<'a> {
         entries
     }
 
-    /// Where the entries of a tag stand in the block, of the directory at `at`.
+    /// The offsets of the entries of a tag in the directory at `at`.
     pub(super) fn places_of(&self, at: usize, tag: u16) -> Vec<usize> {
         let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
         let places = (0..count).map(|index| at + 2 + index * ENTRY_BYTES);
         places.filter(|place| self.number(*place, 2) == Some(tag.into())).collect()
     }
 
-    /// Where the types of texts of Exif 3.0 stand in the directory at `at`.
+    /// The offsets of the type fields that say UTF-8, in the directory at `at`.
     pub(super) fn types_of_utf8(&self, at: usize) -> Vec<usize> {
         let count = self.number(at, 2).unwrap_or(0).min(MOST_ENTRIES);
         let types = (0..count).map(|index| at + 2 + index * ENTRY_BYTES + 2);
         types.filter(|place| self.number(*place, 2) == Some(UTF8.into())).collect()
     }
 
-    /// Where the first value of the entry at `place` stands, if that is a whole number, and its type.
+    /// The offset of the first value of the entry at `place`, and its type, if that is a whole number.
     pub(super) fn whole_number_of(&self, place: usize) -> Option<(usize, u16)> {
         let kind = u16::try_from(self.number(place + 2, 2)?).ok()?;
         let size = whole_number_size(kind)?;
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         pointer.map_or_else(Vec::new, |at| self.entries(at as usize))
     }
 
-    /// The low bytes of a number in the order of the block.
+    /// The low `length` bytes of a number, in the byte order of the block.
     pub(super) fn written(&self, value: u32, length: usize) -> Vec<u8> {
         let mut bytes = value.to_le_bytes()[..length].to_vec();
         if self.big_endian {

@@ -1,10 +1,10 @@
-//! What a file says beside its pixels, and what of it goes into another file.
+//! Metadata: what a file holds beside its pixels, and which of it goes into the result.
 //!
-//! - `announced`: what tells of other images in the file
+//! - `announced`: other images in the file, and what announces them
 //! - `ifd`: the directories of TIFF and Exif
-//! - `exif`: what they say, and what of that is safe
-//! - `resolution`: pixels to a length on paper
-//! - `viewed`: what they say of a picture that has been turned upright
+//! - `exif`: the tags of Exif, and which of them are safe to keep
+//! - `resolution`: pixels per length on paper
+//! - `viewed`: Exif and XMP for a picture that has been turned upright
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,21 +23,21 @@ use exif::Exif;
 pub(super) use resolution::Resolution;
 pub(super) use viewed::exif_block;
 
-/// What of an image's metadata its result keeps.
+/// Which of an image's metadata its result keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
-    /// The colour profile, copyright, artist, dates and resolution: no place, no thumbnail, no names
-    /// of devices.
+    /// The colour profile, copyright, artist, dates and resolution: no location, no thumbnail, no device
+    /// names.
     #[default]
     Safe,
-    /// Everything that is understood, the place and a thumbnail of the original included.
+    /// Everything that is understood, including the location and a thumbnail of the original.
     All,
     /// Nothing. Colours become sRGB, which needs no profile.
     None,
 }
 
-/// What a file says beside its pixels.
+/// What a file holds beside its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// The colour profile of its pixels.
@@ -51,8 +51,8 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Describes the image as viewed: upright, with its `size` and its resolution after the turn. What is no block
-    /// of Exif is left out.
+    /// Metadata of the image as viewed: upright, with `size` and the resolution after the turn. An invalid Exif
+    /// block is left out.
     #[must_use]
     pub(super) fn viewed(self, orientation: Orientation, size: Size) -> Metadata {
         let exif = self.exif.and_then(|block| viewed::exif(&block, orientation, size));
@@ -60,12 +60,12 @@ impl Metadata {
         Metadata { exif, xmp, ..self }
     }
 
-    /// The orientation that its Exif block tells, or none.
+    /// The orientation in its Exif block, or upright.
     pub(super) fn orientation(&self) -> Orientation {
         self.exif.as_deref().and_then(viewed::orientation_of).unwrap_or_default()
     }
 
-    /// What is kept of it.
+    /// The part of it that `policy` keeps.
     #[must_use]
     pub fn kept(&self, policy: Policy) -> Metadata {
         match policy {
@@ -86,7 +86,7 @@ impl Metadata {
         if self.icc.as_ref().is_none_or(fits) { self } else { self.without_profile() }
     }
 
-    /// The same with a resolution that the file told elsewhere, unless its Exif block tells one.
+    /// Adds a resolution that the file gives outside Exif, unless its Exif block has one or is of a camera.
     #[must_use]
     pub(super) fn with_resolution(mut self, resolution: Option<Resolution>) -> Metadata {
         let Some(resolution) = resolution else { return self };
@@ -98,12 +98,12 @@ impl Metadata {
         self
     }
 
-    /// The code points that no profile can express.
+    /// The code points, if there is no profile and none can express them.
     pub(super) fn unsaid(&self) -> Option<CodePoints> {
         self.cicp.filter(|points| self.icc.is_none() && !points.has_profile())
     }
 
-    /// The resolution, for formats that tell it elsewhere.
+    /// The resolution in its Exif block, for formats that store it elsewhere.
     pub(super) fn resolution(&self) -> Option<Resolution> {
         Resolution::of(&Exif::read(self.exif.as_deref()?))
     }

@@ -1,4 +1,4 @@
-//! How many pixels there are to a length on paper, which every format says in its own words.
+//! Resolution: pixels per length on paper, which every format stores in its own way.
 
 use super::exif::Exif;
 use super::ifd::{Entry, SHORT};
@@ -25,7 +25,8 @@ impl Resolution {
         positive.then_some(Resolution { across, down, unit })
     }
 
-    /// As PNG says it, whose writers mean inches nearly always: those are given back if they come out even.
+    /// From PNG, in pixels per metre. Writers nearly always mean inches: if both convert to whole numbers per
+    /// inch, those are used.
     pub(in crate::raster) fn per_metre(across: u32, down: u32) -> Option<Resolution> {
         let inch = |metre: u32| {
             let whole = (u64::from(metre) * 254 + 5000) / 10_000;
@@ -38,18 +39,18 @@ impl Resolution {
         }
     }
 
-    /// As JFIF says it.
+    /// From JFIF; `None` for a unit that is no length.
     pub(in crate::raster) fn of_jfif(unit: u8, across: u16, down: u16) -> Option<Resolution> {
         let unit = match unit {
             1 => INCH,
             2 => CENTIMETRE,
-            // The shape of a pixel, no length.
+            // The aspect ratio of a pixel, no length.
             _ => return None,
         };
         Resolution::new((across.into(), 1), (down.into(), 1), unit)
     }
 
-    /// What an Exif block says.
+    /// From an Exif block.
     pub(in crate::raster) fn of(exif: &Exif) -> Option<Resolution> {
         let entry = |tag: u16| exif.main.iter().find(|entry| entry.tag == tag);
         let fraction = |tag: u16| match *entry(tag)?.bytes.as_chunks::<4>().0 {
@@ -65,7 +66,7 @@ impl Resolution {
         Resolution::new(fraction(ACROSS)?, fraction(DOWN)?, unit).filter(|_| known)
     }
 
-    /// Puts it into a block that says nothing of it.
+    /// Puts it into a block, replacing what is there.
     pub(in crate::raster) fn put(self, exif: &mut Exif) {
         let fraction = |tag, (top, bottom): (u32, u32)| Entry {
             tag,
@@ -82,7 +83,7 @@ impl Resolution {
         exif.main.sort_by_key(|entry| entry.tag);
     }
 
-    /// For PNG: pixels in a metre, across and down.
+    /// For PNG: pixels per metre, across and down.
     pub(in crate::raster) fn in_metres(self) -> Option<[u32; 2]> {
         // A metre has 100 centimetres, or 10,000 / 254 inches.
         let (times, by) = if self.unit == INCH { (10_000, 254) } else { (100, 1) };
@@ -91,7 +92,7 @@ impl Resolution {
         Some([u32::try_from(metre(self.across)).ok()?, u32::try_from(metre(self.down)).ok()?])
     }
 
-    /// For JFIF: the number of its unit, then pixels across and down, if they are whole numbers that fit.
+    /// For JFIF: the number of its unit, then pixels across and down, rounded; `None` if they do not fit.
     pub(in crate::raster) fn in_jfif(self) -> Option<(u8, [u16; 2])> {
         let whole = |(top, bottom): (u32, u32)| {
             let whole = rounded(u64::from(top), u64::from(bottom));

@@ -1,5 +1,5 @@
-//! A block of Exif and a packet of XMP for the picture as it is viewed: upright, with the size and the
-//! resolution that it has then. They stay as they are otherwise, so that what points into them still does.
+//! Exif and XMP for the picture as viewed: upright, with the size and the resolution that it then has.
+//! All other bytes stay in place, so that offsets into a block remain valid.
 
 use memchr::memmem;
 
@@ -18,18 +18,18 @@ const PICTURE_SIDES: [u16; 2] = [0xA002, 0xA003];
 /// `FocalPlaneXResolution` and `FocalPlaneYResolution`, of the Exif directory.
 const FOCAL_PLANE: [u16; 2] = [0xA20E, 0xA20F];
 
-/// The block of an Exif segment or chunk without the name that it has in JPEG; `None` if no TIFF header follows.
+/// The block of an Exif segment or chunk without the name it has in JPEG; `None` if no TIFF header follows.
 pub(in crate::raster) fn exif_block(block: &[u8]) -> Option<Vec<u8>> {
     Reader::new(block).map(|_| without_name(block).to_vec())
 }
 
-/// The orientation that a block tells, if it is one of the eight.
+/// The orientation in a block, if it is one of the eight.
 pub(super) fn orientation_of(block: &[u8]) -> Option<Orientation> {
     let (reader, first) = Reader::new(block)?;
     Orientation::from_exif(u8::try_from(reader.whole_number(first, ORIENTATION)?).ok()?)
 }
 
-/// A block for an image that was turned by `orientation`, and then has `size`.
+/// The block for an image that was turned by `orientation` and then has `size`.
 pub(super) fn exif(block: &[u8], orientation: Orientation, size: Size) -> Option<Vec<u8>> {
     let mut block = exif_block(block)?;
     for (at, bytes) in edits(&block, orientation, size)? {
@@ -58,10 +58,10 @@ fn edits(block: &[u8], orientation: Orientation, size: Size) -> Option<Vec<Edit>
     Some(edits)
 }
 
-/// Bytes that stand at a place instead of others.
+/// An offset, and the bytes to write there.
 type Edit = (usize, Vec<u8>);
 
-/// The edits that replace a whole number, in its own type, or as LONG if it does not fit.
+/// The edits that replace a whole number in its own type, or as LONG if it does not fit.
 fn numbers(reader: &Reader<'_>, directory: usize, tag: u16, value: u32) -> Vec<Edit> {
     let edit = |entry: usize| {
         let (at, kind) = reader.whole_number_of(entry)?;
@@ -76,7 +76,7 @@ fn numbers(reader: &Reader<'_>, directory: usize, tag: u16, value: u32) -> Vec<E
     reader.places_of(directory, tag).into_iter().filter_map(edit).collect()
 }
 
-/// The edit that exchanges the values of two adjacent entries, or renames the only one of them.
+/// The edit that exchanges the values of two adjacent entries, or gives the only one of them the other tag.
 fn exchanged(
     reader: &Reader<'_>,
     block: &[u8],
@@ -98,7 +98,7 @@ fn exchanged(
     }
 }
 
-/// A packet of XMP for such an image. Values stand as text behind the names of their properties.
+/// The XMP packet for such an image. Values are text that follows the name of their property.
 pub(super) fn xmp(packet: &[u8], orientation: Orientation, size: Size) -> Vec<u8> {
     let mut packet = packet.to_vec();
     let numbers = [
@@ -122,7 +122,7 @@ pub(super) fn xmp(packet: &[u8], orientation: Orientation, size: Size) -> Vec<u8
     packet
 }
 
-/// The packet with `number` wherever a number stands behind `name`.
+/// The packet with `number` in place of every number that follows `name`.
 fn with_number(packet: &[u8], name: &[u8], number: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(packet.len());
     let mut rest = packet;
@@ -146,7 +146,7 @@ fn with_number(packet: &[u8], name: &[u8], number: u32) -> Vec<u8> {
     out
 }
 
-/// Calls each of two properties by the name of the other, which is as long.
+/// Exchanges the names of two properties, which have the same length.
 fn exchange_names(packet: &mut [u8], one: &[u8], other: &[u8]) {
     let mut at = 0;
     while at + one.len() <= packet.len() {

@@ -1,26 +1,26 @@
-//! What the components of a JPEG file mean, and how rows of them become pixels.
+//! The colours of the components of a JPEG file, and how rows of components become pixels.
 
 use super::frame::Frame;
 use crate::raster::pixels::{Channels, Depth, PixelFormat};
 
-/// What the components mean.
+/// The colours of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     Grey,
     YCbCr,
     Rgb,
-    /// Inks, as the light that they let through if Adobe wrote them.
+    /// Inks; `light` if they are stored as the light that they let through, as Adobe does.
     Cmyk {
         light: bool,
     },
-    /// The light that cyan, magenta and yellow let through as `YCbCr`, and that of black.
+    /// The light that cyan, magenta and yellow let through, as `YCbCr`, and the light that black lets through.
     Ycck,
 }
 
 impl Meaning {
-    /// As libjpeg decides it (`default_decompress_parms` of libjpeg-turbo 3.1), and with it Pillow, `OpenCV`,
-    /// libvips and browsers: of three components a marker of JFIF says `YCbCr` whatever else is said; without it
-    /// Adobe's transform counts, and without that the letters R, G and B.
+    /// The colours, decided as in libjpeg (`default_decompress_parms` of libjpeg-turbo 3.1), and so in Pillow,
+    /// `OpenCV`, libvips and browsers: three components are `YCbCr` if there is a JFIF marker, whatever else is said;
+    /// without it, Adobe's transform counts, and without that, ids that are the letters R, G and B.
     pub(super) fn of(frame: &Frame, jfif: bool, adobe: Option<u8>) -> Meaning {
         let ids: Vec<u8> = frame.components.iter().map(|part| part.id).collect();
         match (ids.len(), adobe) {
@@ -69,7 +69,7 @@ impl Meaning {
     fn inks(self, [c, m, y, k]: [u8; 4]) -> [u8; 4] {
         match self {
             Meaning::Ycck => {
-                // Light of the three, turned round twice.
+                // libjpeg inverts these three, and Adobe's CMYK is inverted once more: that cancels out.
                 let [c, m, y] = converted(c, m, y);
                 [c, m, y, 255 - k]
             }
@@ -86,7 +86,7 @@ fn interleave(r: &[u8], g: &[u8], b: &[u8], out: &mut [u8]) {
     }
 }
 
-/// Pixels that are converted at a time, in vectors.
+/// Pixels that are converted at a time, with vector instructions.
 const AT_ONCE: usize = 64;
 
 fn ycc_to_rgb(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
@@ -102,8 +102,8 @@ fn ycc_to_rgb(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
     }
 }
 
-/// JFIF's colours in RGB, in 65,536ths, rounded half up: 1.402, 0.34414, 0.71414 and 1.772 as what is beyond whole
-/// numbers, so that products fit what every vector unit has.
+/// The RGB of a `YCbCr` colour of JFIF, in 65,536ths, rounded half up. 1.402, 0.34414, 0.71414 and 1.772 are split
+/// into a whole number and a rest that fits in 16 bits, which every vector unit multiplies.
 #[inline]
 #[expect(clippy::cast_sign_loss, reason = "clamped")]
 fn converted(y: u8, cb: u8, cr: u8) -> [u8; 3] {

@@ -1,11 +1,11 @@
-//! Rows of a component that has fewer samples than the image has pixels, enlarged as libjpeg does it.
+//! Enlarges rows of a component that has fewer samples than the image has pixels, as libjpeg does.
 //!
 //! Where a sample covers two pixels in a direction, each pixel is three parts of the sample that covers it and one
 //! part of the nearest other one ("fancy upsampling", `jdsample.c` of libjpeg-turbo 2.1 and 3.1, whose rounding
-//! alternates); in all other cases each pixel is the sample that covers it. Beyond the last sample that belongs to
-//! the image there is none: what fills the last blocks of a file is never mixed in.
+//! alternates). In all other cases each pixel is the sample that covers it. The padding that fills the last blocks of
+//! a file is never mixed in.
 
-/// How many pixels a sample covers, across and down.
+/// The number of pixels that a sample covers, across and down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Covers {
     pub(super) across: usize,
@@ -21,9 +21,9 @@ impl Covers {
         self.down == 2 && (self.across == 1 || (self.across == 2 && width >= NARROWEST))
     }
 
-    /// The samples of one row of pixels, from the row of samples that covers it and, if rows are blended, the
-    /// nearest other row. `upper` is whether it is the upper one of the two rows that are covered. `out` has room
-    /// for `across` pixels for each sample.
+    /// Writes one row of pixels to `out`, from the row of samples that covers it and, if rows are blended, the
+    /// nearest other row. `upper` is whether it is the upper of the two rows that the samples cover. `out` has room
+    /// for `across` pixels per sample.
     pub(super) fn enlarge(self, this: &[u8], other: &[u8], upper: bool, out: &mut [u8]) {
         let blends = self.blends_rows(this.len());
         match (self.across, blends) {
@@ -67,7 +67,7 @@ fn double(row: &[u8], out: &mut [u8]) {
     pairs[last] = [end(row[last], row[last - 1], 1), row[last]];
 }
 
-/// The same from two rows of samples.
+/// Like [`double`], from two rows of samples.
 fn double_blended(this: &[u8], other: &[u8], out: &mut [u8]) {
     let pairs = out.as_chunks_mut::<2>().0;
     let last = this.len() - 1;

@@ -1,4 +1,4 @@
-//! What the frame header of a JPEG file says (ITU-T T.81, B.2.2), and which of that is read.
+//! The frame header of a JPEG file (ITU-T T.81, B.2.2), and which kinds of frames are read.
 
 use crate::raster::decode::container::Container;
 use crate::raster::decode::error::{DecodeError, RESAVE};
@@ -10,20 +10,20 @@ const PROGRESSIVE: u8 = 0xC2;
 const PROGRESSIVE_ARITHMETIC: u8 = 0xCA;
 const LOSSLESS: [u8; 2] = [0xC3, 0xCB];
 
-/// Samples, enlarged chroma and what is interpolated between, each about as large as a row of MCUs.
+/// Buffers of samples, of enlarged chroma and of intermediate values, each about as large as a row of MCUs.
 const ROWS_ON_THEIR_WAY: u64 = 8;
 
-/// What helps where only the order of the compressed data is not read.
+/// The remedy if only the order of the compressed data is not supported.
 const INTERLEAVE: &str = "put its data in order without loss, as `jpegtran -copy all` does";
 
 /// Bytes of a DCT coefficient.
 const COEFFICIENT: u64 = 2;
 
-/// The frame header, and what the first scan says.
+/// The frame header, and how the components are spread over scans.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) size: Size,
-    /// The code of the marker that opens it, which names the kind of coding.
+    /// The code of its marker, which identifies the kind of coding.
     pub(super) coding: u8,
     /// Bits of a sample.
     pub(super) precision: u8,
@@ -36,7 +36,7 @@ pub(super) struct Frame {
 pub(super) struct Scans {
     /// Whether a scan lacks some of the components.
     pub(super) in_parts: bool,
-    /// Whether such a scan has more than one of them.
+    /// Whether such a scan has more than one component.
     pub(super) grouped: bool,
     /// Whether there are restart markers.
     pub(super) restarts: bool,
@@ -46,12 +46,12 @@ pub(super) struct Scans {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Component {
     pub(super) id: u8,
-    /// Samples in an MCU, in blocks, across and down: 1 to 4.
+    /// Blocks in an MCU, across and down: 1 to 4.
     pub(super) sampling: [u8; 2],
 }
 
 impl Frame {
-    /// Reads the body of the segment; `None` if it contradicts itself.
+    /// Parses the body of the segment; `None` if it contradicts itself.
     pub(super) fn read(coding: u8, body: &[u8]) -> Option<Frame> {
         let [precision, h1, h0, w1, w0, count, parts @ ..] = body else { return None };
         let [width, height] = [[*w1, *w0], [*h1, *h0]].map(u16::from_be_bytes);
@@ -63,7 +63,7 @@ impl Frame {
         Some(Frame { size, coding, precision: *precision, components, scans })
     }
 
-    /// Refuses what is not read, by its name.
+    /// Refuses unsupported frames by name.
     pub(super) fn check(&self) -> Result<(), DecodeError> {
         match self.coding {
             coding if LOSSLESS.contains(&coding) => return refused("lossless coding", RESAVE),
@@ -82,7 +82,7 @@ impl Frame {
         self.check_sampling()
     }
 
-    /// Refuses scans that the decoder confuses in silence.
+    /// Refuses scans that the decoder silently confuses.
     fn check_scans(&self) -> Result<(), DecodeError> {
         let Scans { in_parts, grouped, restarts } = self.scans;
         if self.is_progressive() || !in_parts {
@@ -101,7 +101,7 @@ impl Frame {
             if ![across, down].iter().all(|factor| (1..=4).contains(*factor)) {
                 return Err(DecodeError::damaged(Container::Jpeg, "a sampling factor beyond 4"));
             }
-            // The decoder knows no 3 across; where factors do not divide, libjpeg knows no way either.
+            // The decoder does not support 3 across; factors that do not divide are unsupported in libjpeg, too.
             let known =
                 *across != 3 && most[0].is_multiple_of(*across) && most[1].is_multiple_of(*down);
             if !known {
@@ -119,8 +119,8 @@ impl Frame {
         [most(0).unwrap_or(1).max(1), most(1).unwrap_or(1).max(1)]
     }
 
-    /// Whether the decoder gives luma as a whole without a look at the rest: of grey, and of 4:4:4, 4:2:2 and 4:2:0,
-    /// if it does not take the components for others than `YCbCr` by their ids.
+    /// Whether the decoder can give luma as a whole without the rest: for grey, and for 4:4:4, 4:2:2 and 4:2:0 unless
+    /// it takes the components, by their ids, for other colours than `YCbCr`.
     pub(super) fn gives_luma(&self) -> bool {
         let in_one_go = self.is_progressive() || !self.scans.in_parts;
         let ids: Vec<u8> = self.components.iter().map(|part| part.id).collect();
@@ -133,9 +133,9 @@ impl Frame {
         [PROGRESSIVE, PROGRESSIVE_ARITHMETIC].contains(&self.coding)
     }
 
-    /// Bytes that decoding keeps beside the rows that it has given away: some rows on their way to pixels; of
-    /// an image in several scans a coefficient for every sample in whole blocks, and once more those of the
-    /// scan that is being read.
+    /// Bytes that decoding keeps beside the rows that it has passed on: some rows on their way to pixels; for an
+    /// image in several scans also a coefficient for every sample in whole blocks, twice, since those of the
+    /// scan being read are kept separately.
     pub(super) fn kept_bytes(&self) -> u64 {
         let most = self.most();
         let columns = u64::from(self.size.width).div_ceil(8 * u64::from(most[0]));

@@ -1,11 +1,11 @@
 //! JPEG: rows as they are decoded, in all their colours or in luma alone.
 //!
-//! - `segments`: what stands in the file, and where its image ends
-//! - `said`: what it says beside its image
+//! - `segments`: the segments of the file, and the end of its image
+//! - `said`: the metadata
 //! - `frame`: the kinds of coding and sampling, and which of them are read
 //! - `planes`: samples of the components, a row of MCUs at a time
 //! - `enlarge`: components that have fewer samples than the image has pixels
-//! - `colours`: what the components mean
+//! - `colours`: the colours of the components
 
 use std::io::{Read, SeekFrom};
 use std::ops::Range;
@@ -37,17 +37,17 @@ use colours::Meaning;
 use frame::Frame;
 use planes::Planes;
 
-/// Bytes of luma that are decoded as a whole: as many as the decoded image may have that stays in memory by default.
+/// The most bytes of luma that are decoded as a whole: the default limit for a decoded image that stays in memory.
 const WHOLE_LUMA: u64 = 128 << 20;
 
 struct Jpeg<'r> {
     file: Input<'r>,
     frame: Frame,
-    /// Where the height has to be put, if the frame does not know it.
+    /// Offset at which the height has to be written, if the frame lacks it.
     height_at: Option<u64>,
     /// Bytes up to the end of the image.
     length: u64,
-    /// Segments that decoding does without, in order.
+    /// Segments that decoding does not need, in order.
     beside: Vec<Range<u64>>,
     stored: Stored,
     meaning: Meaning,
@@ -55,7 +55,7 @@ struct Jpeg<'r> {
     notes: Vec<String>,
 }
 
-/// The decoder, which reads the segments and takes in nothing of the image yet.
+/// The decoder. Only the segments are read, not yet the compressed data.
 pub(super) fn open<'r>(
     mut file: Input<'r>,
     limits: &Limits,
@@ -78,7 +78,7 @@ pub(super) fn open<'r>(
     Ok(Box::new(Jpeg { file, frame, height_at, length, beside, stored, meaning, metadata, notes }))
 }
 
-/// Damaged data are shown as far as they go, as everybody does; the limits were checked before.
+/// Damaged data are shown as far as they go, as in other decoders; limits have been checked before.
 fn options() -> DecoderOptions {
     DecoderOptions::default()
         .set_strict_mode(false)
@@ -129,7 +129,7 @@ impl Decoder for Jpeg<'_> {
         let layout = session.layout().filter(|_| session.num_components() == Some(count));
         let planes = layout.and_then(|layout| Planes::new(&layout[..count], &self.frame));
         let mut planes = planes.ok_or_else(|| {
-            DecodeError::damaged(Container::Jpeg, "another frame than its header says")
+            DecodeError::damaged(Container::Jpeg, "its frame is not the one in its header")
         })?;
         let needed = if meaning == Meaning::Grey { 1 } else { count };
         for (top, mut band) in bands(self.stored.size, meaning.format()) {
@@ -146,7 +146,7 @@ impl Decoder for Jpeg<'_> {
     }
 }
 
-/// The bands of an image, black, each with the number of its first row.
+/// The bands of an image, filled with zeros, each with the number of its first row.
 fn bands(size: Size, format: PixelFormat) -> impl Iterator<Item = (usize, Pixels)> {
     let step = band_rows(size, format);
     (0..size.height).step_by(step as usize).map(move |top| {
@@ -173,7 +173,8 @@ impl Jpeg<'_> {
         rows.push(pixels).map_err(DecodeError::keep)
     }
 
-    /// The file up to the end of its image, without what decoding does without, with its height in its place.
+    /// The file up to the end of its image, without the segments that decoding does not need, and with the height in
+    /// its place.
     fn take_in(&mut self) -> Result<Vec<u8>, DecodeError> {
         let length = usize::try_from(self.length).unwrap_or(0);
         let (mut file, mut from, mut place) = (Vec::with_capacity(length), 0, None);

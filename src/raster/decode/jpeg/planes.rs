@@ -1,4 +1,4 @@
-//! The components of a JPEG file, a row of MCUs at a time, and the rows of pixels that can be made of them.
+//! The components of a JPEG file, a row of MCUs at a time, and the rows of pixels made of them.
 
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZByteReaderTrait;
@@ -10,21 +10,21 @@ use super::frame::{Component, Frame};
 /// Rows in a block.
 const BLOCK: usize = 8;
 
-/// What stands where a damaged file has nothing: grey, or no colour.
+/// The value of samples that a damaged file lacks: grey, or no colour.
 const MIDDLE: u8 = 128;
 
-/// The samples of one component, as many rows of them as are needed at a time.
+/// The samples of one component: as many rows as are needed at a time.
 struct Plane {
     /// Samples in a row.
     width: usize,
     /// Rows that belong to the image.
     height: usize,
     covers: Covers,
-    /// The row before those of the last MCUs, then these.
+    /// The row before those of the last MCUs, then the rows of the last MCUs.
     rows: Vec<u8>,
-    /// Which row of the component the second one of `rows` is.
+    /// The number, in the component, of the second of `rows`.
     first: usize,
-    /// How many rows the last MCUs have.
+    /// The number of rows in the last MCUs.
     given: usize,
 }
 
@@ -42,13 +42,14 @@ impl Plane {
         self.given = 0;
     }
 
-    /// One row of the component: of the last MCUs, or the one before.
+    /// One row of the component, from the last MCUs or the one before them.
     fn row(&self, row: usize) -> &[u8] {
         let start = (row + 1 - self.first) * self.width;
         &self.rows[start..start + self.width]
     }
 
-    /// The rows of samples that a row of pixels is made of: the one that covers it, and the nearest other one.
+    /// The rows of samples that a row of pixels is made of: the one that covers it, and the nearest other one. The
+    /// flag is whether it is the upper of the rows that the samples cover.
     fn sources(&self, y: usize) -> (usize, usize, bool) {
         let this = y / self.covers.down;
         let upper = y.is_multiple_of(self.covers.down);
@@ -80,14 +81,14 @@ impl Plane {
 /// All components of an image.
 pub(super) struct Planes {
     all: Vec<Plane>,
-    /// For each component as many samples as an enlarged row has.
+    /// For each component, room for an enlarged row.
     scratch: Vec<Vec<u8>>,
-    /// Whether the file has no more rows than came.
+    /// Whether the file has no more rows.
     ended: bool,
 }
 
 impl Planes {
-    /// Those that a decoder with this layout gives; `None` if it is the layout of another frame.
+    /// The components that a decoder with this layout gives; `None` if the layout does not match `frame`.
     pub(super) fn new(layout: &[PlaneInfo], frame: &Frame) -> Option<Planes> {
         let most = frame.most().map(usize::from);
         let sides = [frame.size.width, frame.size.height].map(|side| side as usize);
@@ -104,7 +105,7 @@ impl Planes {
         Some(Planes { scratch: scratch.collect(), all, ended: false })
     }
 
-    /// Takes in the next row of MCUs. What a damaged file lacks is grey.
+    /// Takes in the next row of MCUs. Rows that a damaged file lacks are grey.
     pub(super) fn pull<T: ZByteReaderTrait>(
         &mut self,
         session: &mut RawDecodeSession<'_, T>,
@@ -132,12 +133,12 @@ impl Planes {
         Ok(())
     }
 
-    /// Whether the samples for a row of pixels are there, of the first `count` components.
+    /// Whether the first `count` components have the samples for a row of pixels.
     pub(super) fn has(&self, y: usize, count: usize) -> bool {
         self.all.iter().take(count).all(|plane| plane.has(y))
     }
 
-    /// The samples of one row of pixels, of the first `count` components.
+    /// The samples of the first `count` components for one row of pixels.
     pub(super) fn row(&mut self, y: usize, count: usize) -> Vec<&[u8]> {
         let planes = self.all.iter().take(count).zip(&mut self.scratch);
         planes.map(|(plane, scratch)| plane.enlarged(y, scratch)).collect()

@@ -1,4 +1,4 @@
-//! What a JPEG file says beside its image, before its first scan.
+//! The metadata of a JPEG file, up to its first scan.
 
 use crate::raster::decode::limits::MOST_METADATA;
 use crate::raster::metadata::announced::{alone, announces_gain_map, other_images};
@@ -17,26 +17,28 @@ const MULTI_PICTURE: &[u8] = b"MPF\0";
 const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 const ADOBE: &[u8] = b"Adobe";
 
-/// What stands before the first scan beside the image.
+/// The metadata before the first scan.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) jfif: bool,
-    /// Adobe's transform.
+    /// The transform in Adobe's segment.
     pub(super) adobe: Option<u8>,
     pub(super) resolution: Option<Resolution>,
     exif: Option<Vec<u8>>,
     xmp: Option<Vec<u8>>,
-    /// Parts of a profile with their numbers, from 1, and how many there are to be.
+    /// Parts of a profile with their numbers, from 1.
     profile: Vec<(u8, Vec<u8>)>,
+    /// How many parts the profile should have.
     parts: u8,
-    /// How the other images of the file are announced.
+    /// The MPF list of other images in the file.
     pictures: Option<Vec<u8>>,
     gain_map: bool,
+    /// Bytes of segments taken in so far.
     taken: usize,
 }
 
 impl Said {
-    /// The metadata; the profile only if all of its parts are there.
+    /// The metadata, with the profile only if all of its parts are there.
     pub(super) fn metadata(&mut self) -> Metadata {
         self.profile.sort_by_key(|(number, _)| *number);
         let whole = self.profile.len() == usize::from(self.parts)
@@ -47,7 +49,7 @@ impl Said {
         Metadata { icc, exif: self.exif.take(), xmp, ..Metadata::default() }
     }
 
-    /// What of the file is no part of its image, in words.
+    /// Other images of the file that are left out, in words.
     pub(super) fn notes(&self) -> Vec<String> {
         let others = self.pictures.as_deref().map_or(0, other_images);
         let gain_map = self.gain_map || self.xmp.as_deref().is_some_and(announces_gain_map);

@@ -1,5 +1,5 @@
-//! The segments of a JPEG file, up to its end: the decoder reads whatever it is given into memory, fills what is
-//! missing with grey, and looks for metadata in its own way.
+//! The segments of a JPEG file, up to its end. They are read here because the decoder reads whatever it is given into
+//! memory, fills missing parts with grey, and looks for metadata in its own way.
 
 use std::io::{self, BufRead, ErrorKind, Seek, SeekFrom};
 use std::ops::Range;
@@ -14,32 +14,32 @@ use crate::raster::decode::error::DecodeError;
 /// Markers without a length: a stuffed zero in compressed data, restarts, start of image.
 const LONE_MARKERS: [std::ops::RangeInclusive<u8>; 2] = [0x00..=0x01, 0xD0..=0xD8];
 const START_OF_FRAME: std::ops::RangeInclusive<u8> = 0xC0..=0xCF;
-/// Huffman tables, a reserved marker, and conditions of arithmetic coding stand among the frames.
+/// Codes in the range of frames for Huffman tables, a reserved marker, and conditions of arithmetic coding.
 const NO_FRAME: [u8; 3] = [0xC4, 0xC8, 0xCC];
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
 const LINES: u8 = 0xDC;
 const RESTART_INTERVAL: u8 = 0xDD;
 const COMMENT: u8 = 0xFE;
-/// What applications say, but for the first one: by that one a frame of a video tells that it has no tables.
+/// Application segments but the first kind, by which a frame of a video says that it has no tables.
 const BESIDE: std::ops::RangeInclusive<u8> = 0xE1..=0xEF;
-/// A file of nothing but segments costs little more than this many.
+/// The most gaps that are noted, so that a file of nothing but segments costs little.
 const MOST_GAPS: usize = 4096;
 
-/// What the segments say.
+/// The content of the segments.
 #[derive(Debug)]
 pub(super) struct Segments {
     pub(super) frame: Frame,
-    /// Where the height stands, in bytes from the start, if it has to be put there: it came behind the first scan.
+    /// Offset in the file at which the height has to be written, if it came behind the first scan.
     pub(super) height_at: Option<u64>,
-    /// The end marker of the image is below this; what follows it is no part of the image.
+    /// The offset behind the end marker; later bytes are no part of the image.
     pub(super) image: u64,
-    /// Segments that decoding does without, in order.
+    /// Segments that decoding does not need, in order.
     pub(super) beside: Vec<Range<u64>>,
     pub(super) said: Said,
 }
 
-/// Walks from segment to segment; fails when the file ends before its image does.
+/// Walks from segment to segment; fails if the file ends before its image does.
 pub(super) fn walk<R: BufRead + Seek>(reader: &mut R) -> Result<Segments, DecodeError> {
     Walk::default().run(reader).map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof => {
@@ -52,13 +52,13 @@ pub(super) fn walk<R: BufRead + Seek>(reader: &mut R) -> Result<Segments, Decode
 #[derive(Default)]
 struct Walk {
     frame: Option<Frame>,
-    /// Where the frame says its height.
+    /// Offset of the height in the frame.
     frame_height_at: u64,
     height_at: Option<u64>,
     beside: Vec<Range<u64>>,
     /// Whether a scan has begun.
     scan: bool,
-    /// Whether there are restart markers in scans to come.
+    /// Whether the following scans have restart markers.
     restarts: bool,
     said: Said,
 }
@@ -86,7 +86,7 @@ impl Walk {
         }
     }
 
-    /// Looks at the segment whose length stands at `start`.
+    /// Looks at the segment whose length field is at `start`.
     fn segment<R: BufRead>(
         &mut self,
         reader: &mut R,
@@ -119,7 +119,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Notes a segment that decoding does without: the decoder stumbles over some of them.
+    /// Notes a segment that decoding does not need: the decoder fails on some of them.
     fn leave_out(&mut self, segment: Range<u64>) {
         let has_room = self.beside.len() < MOST_GAPS;
         match self.beside.last_mut() {
@@ -129,7 +129,7 @@ impl Walk {
         }
     }
 
-    /// The number of lines, which comes behind the first scan where the frame does not know it.
+    /// Takes in the number of lines, which comes behind the first scan if the frame lacks it.
     fn lines(&mut self, body: &[u8]) {
         if let (Some(frame), [high, low]) = (&mut self.frame, body)
             && frame.size.height == 0
@@ -156,7 +156,7 @@ fn body<R: BufRead>(reader: &mut R, length: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// The code of the next marker; compressed data and stray bytes are stepped over.
+/// The code of the next marker; compressed data and stray bytes are skipped.
 fn next_marker<R: BufRead>(reader: &mut R) -> io::Result<u8> {
     skip_past_ff(reader)?;
     let mut byte = [0xFF];
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::raster::grid::Size;
 
-    /// Start of image, a table that holds an end marker, a frame of 2 × 1 pixels in 4:2:0, a scan with
+    /// Start of image, a table that contains an end marker, a frame of 2 × 1 pixels in 4:2:0, a scan with
     /// a stuffed 0xFF, and the end.
     const FILE: [u8; 41] = [
         0xFF, 0xD8, 0xFF, 0xC4, 0, 4, 0xFF, 0xD9, 0xFF, 0xC0, 0, 17, 8, 0, 1, 0, 2, 3, 1, 0x22, 0,

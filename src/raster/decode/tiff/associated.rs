@@ -1,4 +1,4 @@
-//! Alpha that the file has multiplied into its colours, taken out of them again.
+//! Associated alpha: divides colours by the alpha that the file has multiplied into them.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::raster::pixels::{Channels, Pixels, SamplesMut};
 use crate::raster::sample::Sample;
 use crate::raster::source::Rows;
 
-/// A decoder whose pixels are alpha and colours multiplied by it.
+/// A decoder over one whose colours are multiplied by alpha.
 pub(super) struct Associated<'r>(pub(super) Box<dyn Decoder + 'r>);
 
 impl Decoder for Associated<'_> {
@@ -31,7 +31,7 @@ impl Decoder for Associated<'_> {
     }
 }
 
-/// Gives rows on with their colours divided by alpha.
+/// Passes rows on with their colours divided by alpha.
 struct Divided<'a>(&'a mut dyn Rows);
 
 impl Rows for Divided<'_> {
@@ -54,8 +54,8 @@ fn divide<S: Sample>(samples: &mut [S], channels: Channels) {
     }
 }
 
-/// `colour` / `alpha` of full intensity, rounded half up. No colour is brighter than its alpha allows;
-/// what is clear has none.
+/// `colour` / `alpha` × full intensity, rounded half up. A colour above its alpha becomes full intensity;
+/// with alpha 0 it becomes 0.
 fn quotient<S: Sample>(colour: S, alpha: S) -> S {
     let (max, colour, alpha) = (S::MAX.to_u64(), colour.to_u64(), alpha.to_u64());
     let scaled = (colour * max + alpha / 2).checked_div(alpha).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A TIFF file to bands of pixels: a row of tiles, a compressed strip, or some rows of uncompressed strips.
+//! The decoder of TIFF. A band is a row of tiles, a compressed strip, or some rows of uncompressed strips.
 
 use std::io;
 use std::ops::Range;
@@ -21,7 +21,7 @@ use crate::raster::orientation::Orientation;
 use crate::raster::pixels::{Pixels, SamplesMut};
 use crate::raster::source::Rows;
 
-/// The value of `FillOrder` for bits that lie the other way round in their bytes.
+/// The value of `FillOrder` for bytes whose bits are in reverse order.
 const LOW_BIT_FIRST: u64 = 2;
 
 /// The decoder for a picture.
@@ -32,14 +32,14 @@ pub(super) struct Bands<'r> {
     memory: u64,
 }
 
-/// Where the samples of a picture come from.
+/// The source of a picture's samples.
 struct Samples<'r> {
     chunks: Chunks<'r>,
     layout: Layout,
     order: Order,
 }
 
-/// A decoder for a picture of a kind that is read.
+/// A decoder for a picture of a supported kind.
 pub(super) fn open<'r>(
     mut tiff: Tiff<'r>,
     directory: &Directory,
@@ -69,7 +69,7 @@ pub(super) fn open<'r>(
 }
 
 impl Bands<'_> {
-    /// The same with what the file says beside its pixels.
+    /// Adds the metadata and the orientation of the file.
     pub(super) fn with(self, metadata: Metadata, orientation: Orientation) -> Self {
         Bands { metadata, orientation, ..self }
     }
@@ -128,7 +128,7 @@ impl Samples<'_> {
         Ok(band)
     }
 
-    /// Fills `samples` with the chunk of a spot that begins at `rows.start`, or with those of `rows`.
+    /// Fills `samples` with the chunk of a spot that begins at `rows.start`, or with `rows` of its strips.
     fn fill(
         &mut self,
         samples: &mut SamplesMut<'_>,

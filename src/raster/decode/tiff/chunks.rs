@@ -1,5 +1,5 @@
-//! The raw samples of a TIFF file: those of a compressed strip or a tile, or some rows of uncompressed strips, of which
-//! one may be the whole image.
+//! The raw samples of a TIFF file: a compressed strip, a tile, or some rows of uncompressed strips. A single strip may
+//! be the whole image.
 
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -8,7 +8,7 @@ use super::super::Input;
 use super::codec::Codec;
 use super::places::{Place, Places};
 
-/// Where samples come from, and whether they are those of the file or stand for what it leaves out.
+/// Whether samples come from the file, or stand for a chunk that it leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filled {
     Stored,
@@ -20,9 +20,9 @@ pub(super) struct Chunks<'r> {
     pub(super) file: Input<'r>,
     pub(super) places: Places,
     pub(super) codec: Codec,
-    /// Whether the bits of each byte lie the other way round (`FillOrder` 2).
+    /// Whether the bits of each byte are in reverse order (`FillOrder` 2).
     pub(super) turned: bool,
-    /// Two bytes that are repeated where a chunk is left out.
+    /// Two bytes that are repeated in place of a chunk that is left out.
     pub(super) missing: [u8; 2],
 }
 
@@ -42,8 +42,8 @@ impl Chunks<'_> {
         Ok(Filled::Stored)
     }
 
-    /// Fills `bytes` with rows of uncompressed strips: those of a plane whose strips begin with `first`, each of so
-    /// many rows in a strip and bytes in a row.
+    /// Fills `bytes` with rows of uncompressed strips, of a plane whose first strip is `first`. Each strip has
+    /// `in_strip` rows, each row `row_bytes` bytes.
     pub(super) fn read_rows(
         &mut self,
         first: u64,
@@ -63,7 +63,7 @@ impl Chunks<'_> {
         Ok(())
     }
 
-    /// Fills `part` with what an uncompressed strip has behind its first `skipped` bytes.
+    /// Fills `part` with the bytes of an uncompressed strip behind its first `skipped` ones.
     fn read_part(&mut self, strip: u64, skipped: u64, part: &mut [u8]) -> io::Result<()> {
         let Place::At(offset, length) = self.places.get(strip)? else {
             self.leave_out(part);
@@ -89,17 +89,17 @@ impl Chunks<'_> {
     }
 }
 
-/// Turns the bits of each byte round.
+/// Reverses the bits of each byte.
 fn turn(bytes: &mut [u8]) {
     for byte in bytes {
         *byte = byte.reverse_bits();
     }
 }
 
-/// Bytes that are turned round at a time.
+/// Bytes that are reversed at a time.
 const BLOCK: usize = 1 << 13;
 
-/// Gives the bytes of a reader with their bits turned round.
+/// A reader of another reader's bytes, the bits of each reversed.
 struct Turned<R> {
     packed: R,
     block: Vec<u8>,

@@ -1,7 +1,7 @@
 //! The compressions of strips and tiles: bytes of the file in, bytes of samples out.
 //!
-//! The library's own reader takes some tiles by LZW that reach over the edge of the image for cut off
-//! (image-rs/image-tiff, issue 395), so they are read here.
+//! They are read here because the library's own reader takes some LZW tiles that reach over the edge of the image
+//! for truncated (image-rs/image-tiff, issue 395).
 
 use std::io::{self, BufRead, Cursor, ErrorKind, Read};
 
@@ -21,14 +21,14 @@ pub(super) enum Codec {
     PackBits,
     Lzw,
     Deflate,
-    /// CCITT group 4, in chunks of this full width.
+    /// CCITT group 4, in chunks of this width.
     Group4 {
         width: u32,
     },
 }
 
 impl Codec {
-    /// The codec of a compression that has passed the checks, in chunks of a `width`.
+    /// The codec of a compression that has passed the checks, for chunks of this `width`.
     pub(super) fn of(compression: u64, width: u32) -> Codec {
         match compression {
             UNCOMPRESSED => Codec::None,
@@ -39,17 +39,17 @@ impl Codec {
         }
     }
 
-    /// The most memory that a chunk of so many `bytes` takes beside them, whose data in the file are at most `packed`.
+    /// The most memory that unpacking a chunk takes beside its `bytes`, if its data in the file are at most `packed`.
     pub(super) fn memory(self, bytes: u64, packed: u64) -> u64 {
         match self {
-            // They are gathered in a list that grows.
+            // The data are gathered in a list that grows.
             Codec::Group4 { .. } => group4_bytes(bytes).min(packed).saturating_mul(2),
             _ => 0,
         }
     }
 
-    /// Fills `bytes` from a reader of a chunk. What comes behind that is of no interest, as end codes, which some
-    /// writers leave out.
+    /// Fills `bytes` from a reader of a chunk. Later data are ignored, and so are end codes, which some writers leave
+    /// out.
     pub(super) fn unpack(self, mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
         match self {
             Codec::None => packed.read_exact(bytes),
@@ -65,7 +65,7 @@ fn too_short() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "a chunk is too short")
 }
 
-/// Runs of one byte, and bytes as they are (TIFF 6.0, section 9). What a run has beyond the end is left out.
+/// `PackBits`: runs of one byte, and bytes as they are (TIFF 6.0, section 9). A run is cut off at the end of `bytes`.
 fn unpack_bits(mut packed: impl BufRead, mut bytes: &mut [u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let head = byte(&mut packed)?;
@@ -91,8 +91,8 @@ fn byte(packed: &mut impl BufRead) -> io::Result<u8> {
     Ok(byte)
 }
 
-/// By codes whose high bits come first, or as libtiff wrote them before TIFF 6.0: the low bits first, and each width
-/// of codes for one code more. Those begin with the code that clears, 256 in nine bits.
+/// LZW: codes whose high bits come first, or the form that libtiff wrote before TIFF 6.0, with the low bits first and
+/// each width of codes used for one code more. The old form is known by its first code, clear: 256 in nine bits.
 fn unpack_lzw(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
     let mut start = [0; 2];
     packed.read_exact(&mut start)?;
@@ -107,7 +107,7 @@ fn unpack_lzw(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
     while written < bytes.len() {
         let block = packed.fill_buf()?;
         let step = decoder.decode_bytes(block, &mut bytes[written..]);
-        // A code that is none may come behind the last byte that counts.
+        // An invalid code may follow the last byte that counts.
         written += step.consumed_out;
         let is_stuck = step.consumed_in == 0 && step.consumed_out == 0;
         if written < bytes.len() && (is_stuck || step.status.is_err()) {
@@ -118,7 +118,7 @@ fn unpack_lzw(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// By deflate with the header of zlib. Its checksum is not looked at, as libtiff does not.
+/// Deflate with a zlib header. Its checksum is ignored, as in libtiff.
 fn inflate(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
     let mut decoder = Decompress::new(true);
     let mut written = 0;
@@ -140,12 +140,13 @@ fn inflate(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Honest data take no more than a byte for each pixel, of which there are eight in one of `bytes`.
+/// The most data of a chunk: honest data take no more than a byte for each pixel, and `bytes` have eight pixels each.
 fn group4_bytes(bytes: u64) -> u64 {
     bytes.saturating_mul(8).saturating_add(1 << 16)
 }
 
-/// The library reads files, and so gets one of this chunk alone, whose zeros are white.
+/// CCITT group 4. The library reads only files, so it gets one of this chunk alone. Its zeros are white: declared as
+/// `BlackIsZero`, the file is not inverted.
 fn unpack_group4(packed: impl BufRead, width: u32, bytes: &mut [u8]) -> io::Result<()> {
     let row = width.div_ceil(8) as usize;
     let height = u32::try_from(bytes.len() / row.max(1)).map_err(io::Error::other)?;
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn runs_and_bytes_are_unpacked() {
-        // TIFF 6.0, section 9, with a byte that says nothing before it.
+        // The example of TIFF 6.0, section 9, behind a byte without effect.
         let packed = [
             0x80, 0xFE, 0xAA, 0x02, 0x80, 0x00, 0x2A, 0xFD, 0xAA, 0x03, 0x80, 0x00, 0x2A, 0x22,
             0xF7, 0xAA,

@@ -5,13 +5,13 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use super::super::Input;
 use crate::raster::metadata::ifd::{Entry, UTF8, Width, type_size};
 
-/// More entries libtiff takes for a sign that there is no directory.
+/// The most entries: libtiff takes more for a sign that there is no directory.
 const MOST_ENTRIES: u64 = 4096;
 
 /// Numbers that are read at a time.
 const BLOCK: usize = 512;
 
-/// Which byte of a number comes first.
+/// The byte order of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Little,
@@ -19,7 +19,7 @@ pub(super) enum Order {
 }
 
 impl Order {
-    /// The number that `bytes`, at most eight, are.
+    /// The number in `bytes`, at most eight of them.
     fn number(self, bytes: &[u8]) -> u64 {
         let join = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
         match self {
@@ -36,9 +36,9 @@ pub(super) struct Tiff<'r> {
     /// Bytes of the file.
     pub(super) length: u64,
     width: Width,
-    /// Where the first directory lies.
+    /// Offset of the first directory.
     pub(super) first: u64,
-    /// Whether it is a raw file of Canon, CR2, which says so behind its header.
+    /// Whether it is a raw file of Canon, CR2, which has a mark behind its header.
     pub(super) is_cr2: bool,
 }
 
@@ -46,17 +46,17 @@ pub(super) struct Tiff<'r> {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     fields: Vec<Field>,
-    /// Where the next one lies, or 0.
+    /// Offset of the next directory, or 0.
     pub(super) next: u64,
 }
 
-/// What a directory says of one value.
+/// One entry of a directory.
 #[derive(Clone, Copy, Debug)]
 struct Field {
     tag: u16,
     kind: u16,
     count: u64,
-    /// Where its bytes lie in the file.
+    /// Offset of its bytes in the file.
     place: u64,
 }
 
@@ -68,7 +68,7 @@ impl Field {
 }
 
 impl Directory {
-    /// The first field of a tag counts, as with libtiff.
+    /// The first field of a tag, which is the one that counts in libtiff.
     fn field(&self, tag: u16) -> Option<Field> {
         self.fields.iter().find(|field| field.tag == tag && field.count > 0).copied()
     }
@@ -122,7 +122,7 @@ impl<'r> Tiff<'r> {
         let mut bytes = vec![0; usize::try_from(count).unwrap_or(0) * each];
         self.file.read_exact(&mut bytes)?;
         let end = at.saturating_add((counter + bytes.len()) as u64);
-        // A file may end here, as libtiff has it.
+        // A file may end here, as in libtiff.
         let is_whole = self.length >= end.saturating_add(field as u64);
         if is_whole {
             self.file.read_exact(&mut number[..field])?;
@@ -135,7 +135,7 @@ impl<'r> Tiff<'r> {
         Ok(Directory { fields, next })
     }
 
-    /// The field whose `bytes` lie at `at`.
+    /// The field in `bytes`, which lie at offset `at`.
     fn field(&self, bytes: &[u8], at: u64) -> Option<Field> {
         let (tag, kind) = (self.order.number(&bytes[..2]), self.order.number(&bytes[2..4]));
         let (count, value) = bytes[4..].split_at((bytes.len() - 4) / 2);
@@ -188,7 +188,7 @@ impl<'r> Tiff<'r> {
         Ok(self.numbers(directory, tag, 1)?.and_then(|values| values.first().copied()))
     }
 
-    /// What a tag says in letters, up to its end or `most` of them.
+    /// The text of a tag, up to its end or `most` bytes.
     pub(super) fn text(
         &mut self,
         directory: &Directory,
@@ -205,7 +205,7 @@ impl<'r> Tiff<'r> {
         Ok(Some(String::from_utf8_lossy(&bytes[..end]).into_owned()))
     }
 
-    /// A tag as Exif has it, if it takes no more than the bytes that are `left`.
+    /// A tag as an entry of Exif, if it takes no more than the bytes `left`, from which its length is subtracted.
     pub(super) fn entry(
         &mut self,
         directory: &Directory,
@@ -213,7 +213,7 @@ impl<'r> Tiff<'r> {
         left: &mut u64,
     ) -> Option<Entry> {
         let field = directory.field(tag)?;
-        // Offsets mean another place in another file, and types of BigTIFF nothing to Exif.
+        // Offsets are wrong in another file, and Exif does not have the types of BigTIFF.
         if field.kind > DOUBLE && field.kind != UTF8 {
             return None;
         }
@@ -237,7 +237,7 @@ impl<'r> Tiff<'r> {
 /// The last type of TIFF 6.0.
 const DOUBLE: u16 = 12;
 
-/// Bytes of a type of whole numbers, and whether they may be negative.
+/// The bytes of a whole-number type, and whether its numbers may be negative; `None` for other types.
 fn whole_number(kind: u16) -> Option<(usize, bool)> {
     match kind {
         1 => Some((1, false)),

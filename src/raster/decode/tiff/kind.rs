@@ -1,4 +1,4 @@
-//! What the samples of a TIFF file mean, and which of them are not read: each by its own name, with advice that fits.
+//! The kind of the samples of a TIFF file. Kinds that are not read are refused by name, with advice that fits.
 
 use super::super::container::Container;
 use super::super::error::DecodeError;
@@ -16,7 +16,7 @@ const EXPAND: &str = "save it as RGB, as `gdal_translate -expand rgb` does";
 const TO_RGB: &str = "save it as RGB, as `tiff2rgba` does";
 const CHOOSE_INKS: &str = "save it as CMYK or RGB";
 const FLATTEN: &str = "save it as CMYK without alpha, or as RGB";
-const ONE_PART: &str = "save one part of its numbers, in 8 or 16 bit";
+const ONE_PART: &str = "save the real or the imaginary part, in 8 or 16 bit";
 
 const PALETTE: u64 = 3;
 const MASK: u64 = 4;
@@ -34,29 +34,29 @@ const UNASSOCIATED: u64 = 2;
 const HORIZONTAL: u64 = 2;
 const FLOATING_POINT: u64 = 3;
 
-/// What follows the colours of a pixel.
+/// The alpha that follows the colours of a pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alpha {
-    /// Nothing.
+    /// No alpha.
     None,
-    /// Alpha, by which the colours are multiplied.
+    /// Alpha by which the colours are multiplied.
     Associated,
-    /// Alpha.
+    /// Alpha by which the colours are not multiplied.
     Separate,
 }
 
-/// What the samples of a picture mean.
+/// The kind of a picture's samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) format: PixelFormat,
     /// Bits of a sample in the file: 1, 2, 4, 8 or 16.
     pub(super) bits: u8,
-    /// Whether they are four inks.
+    /// Whether the samples are four inks.
     pub(super) inks: bool,
     /// Whether 0 is white.
     pub(super) inverted: bool,
     pub(super) alpha: Alpha,
-    /// Whether each sample is the difference from the one of its colour before it.
+    /// Whether each sample is the difference from the previous one of its colour.
     pub(super) predicted: bool,
 }
 
@@ -64,7 +64,7 @@ fn refused(what: &str, remedy: &str) -> DecodeError {
     DecodeError::unsupported(Container::Tiff, what, remedy)
 }
 
-/// What the samples mean; refuses those that would be read wrongly.
+/// The kind of the samples; fails for kinds that would be read wrongly.
 pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     check_compression(picture)?;
     let colours = colours(picture)?;
@@ -108,7 +108,7 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     Err(refused(name, RECOMPRESS))
 }
 
-/// How many samples of a pixel are colours.
+/// The number of samples of a pixel that are colours.
 fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
         WHITE_IS_ZERO | BLACK_IS_ZERO => return Ok(1),
@@ -135,7 +135,7 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     Err(refused(&what, remedy))
 }
 
-/// Refuses numbers of other kinds than unsigned ones, and those of more than 16 bits.
+/// Refuses samples that are not unsigned integers, or have more than 16 bits.
 fn check_numbers(picture: &Picture) -> Result<(), DecodeError> {
     let odd = picture.formats.iter().find(|format| ![UNSIGNED, UNKNOWN].contains(*format));
     let bits = picture.bits[0];
@@ -149,8 +149,8 @@ fn check_numbers(picture: &Picture) -> Result<(), DecodeError> {
     }
 }
 
-/// Bands beside the colours may be anything, near infrared or a spot colour; only what is said to be alpha
-/// is that.
+/// The alpha of the samples. Bands beside the colours may be anything, such as near infrared or a spot colour; only a
+/// band that is declared as alpha counts as alpha.
 fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
     let bands = picture.samples;
     let alpha = match picture.extra[..] {
@@ -172,7 +172,7 @@ fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
     if colours == 4 { Err(refused("CMYK colours and alpha", FLATTEN)) } else { Ok(alpha) }
 }
 
-/// Bits of a sample, if they can be read.
+/// Bits of a sample; fails if they cannot be read.
 fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     let Some(bits) = picture.bits() else {
         let list: Vec<String> = picture.bits.iter().map(u64::to_string).collect();
@@ -193,7 +193,7 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     }
 }
 
-/// Only LZW and deflate have differences, in libtiff and in the programs that read by it.
+/// Whether samples are differences. Only LZW and deflate have them, in libtiff and in the programs that use it.
 fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
     if ![5, 8, 32_946].contains(&picture.compression) {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! How the samples of a band of pixels lie in a TIFF file, and where in the band they go.
+//! The layout of a band's samples in a TIFF file, and where in the band they go.
 
 use super::super::limits::{band_rows, raster_bytes};
 use super::codec::Codec;
@@ -9,22 +9,22 @@ use super::samples;
 use crate::raster::grid::Size;
 use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
-/// How the samples of a band lie in the file.
+/// The layout of a band's samples in the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// Of the picture.
+    /// The size of the picture.
     pub(super) size: Size,
     pub(super) kind: Kind,
     pub(super) grid: Grid,
-    /// Planes that the samples of a pixel are parted in.
+    /// Number of planes into which the samples of a pixel are separated.
     pub(super) planes: u32,
-    /// Whether a band is some rows of uncompressed strips, and not a row of chunks.
+    /// Whether a band is some rows of uncompressed strips instead of a row of chunks.
     pub(super) by_rows: bool,
     /// Rows of a band.
     pub(super) height: u32,
 }
 
-/// Where in a band the samples of a chunk go.
+/// The column and the plane in a band that the samples of a chunk go to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spot {
     pub(super) column: u32,
@@ -41,7 +41,7 @@ impl Layout {
         Layout { size, kind, grid, planes, by_rows, height }
     }
 
-    /// Samples of a pixel in a chunk.
+    /// Number of samples of a pixel in a chunk.
     pub(super) fn channels(&self) -> usize {
         if self.planes > 1 { 1 } else { self.kind.format.channel_count() }
     }
@@ -52,13 +52,13 @@ impl Layout {
         (u64::from(self.grid.chunk.width) * bits).div_ceil(8)
     }
 
-    /// Whether chunks lie in the file as in a band.
+    /// Whether the samples of a chunk lie in the file as in a band.
     pub(super) fn is_direct(&self) -> bool {
         self.planes == 1 && self.kind.bits >= 8 && !self.grid.tiled
     }
 
-    /// What holds the part of a chunk that a band takes, where that does not lie as in the band: each sample of it is
-    /// one of 16 bits, or a byte.
+    /// Size and format of the scratch for the part of a chunk that a band takes, needed if its samples do not lie as in
+    /// the band. A sample of the scratch has 16 bits, or is a byte.
     pub(super) fn scratch(&self) -> (Size, PixelFormat) {
         let depth = if self.kind.bits == 16 { Depth::Sixteen } else { Depth::Eight };
         let bytes = u64::from(depth.bits() / 8);
@@ -74,7 +74,7 @@ impl Layout {
         self.scratch().0.width as usize * rows as usize
     }
 
-    /// Bytes of a band, and of what holds a part of a chunk beside it.
+    /// Bytes of a band and of the scratch.
     pub(super) fn memory(&self) -> u64 {
         let height = self.height.min(self.size.height);
         let band = raster_bytes(Size { height, ..self.size }, self.kind.format);
@@ -92,7 +92,7 @@ impl Layout {
         }
     }
 
-    /// Puts the samples of a chunk into a band, without what a tile has beyond the edges of the picture.
+    /// Puts the samples of a chunk into a band, without the part of a tile beyond the edges of the picture.
     pub(super) fn place(&self, from: SamplesMut<'_>, band: &mut Pixels, spot: Spot) {
         match (from, band.samples_mut()) {
             (SamplesMut::U8(from), SamplesMut::U8(band)) if self.kind.bits < 8 => {

@@ -1,17 +1,17 @@
 //! TIFF: one picture, read as libtiff 4.7 reads it, some rows or a row of tiles at a time.
 //!
 //! - `directory`: the directories of a file, with their numbers and texts
-//! - `pages`: which of them holds the picture
-//! - `picture`: what that says, and what it leaves out
-//! - `kind`: what the samples mean, and which are not read
-//! - `places`: where strips and tiles lie
+//! - `pages`: which directory holds the picture
+//! - `picture`: the tags of the picture, and their defaults
+//! - `kind`: the kind of the samples, and which kinds are not read
+//! - `places`: the offsets and lengths of strips and tiles
 //! - `codec`: the compressions
 //! - `chunks`: strips and tiles to bytes of samples
-//! - `samples`: those bytes to samples as ours
-//! - `layout`: where in a band of pixels they go
+//! - `samples`: those bytes to samples as in [`crate::raster::pixels`]
+//! - `layout`: where in a band of pixels the samples go
 //! - `bands`: the decoder
 //! - `associated`: colours that are multiplied by alpha
-//! - `tags`: what a file says beside its pixels
+//! - `tags`: the metadata
 
 use std::io;
 

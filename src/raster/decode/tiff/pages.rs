@@ -1,4 +1,4 @@
-//! Which directory of a TIFF file holds its picture: there are pages, smaller copies of them, masks, and the previews
+//! Finds the directory of a TIFF file that holds its picture, among pages, smaller copies of them, masks, and previews
 //! of raw files, which point to their picture.
 
 use super::super::container::Container;
@@ -7,7 +7,7 @@ use super::broken;
 use super::directory::{Directory, Tiff};
 use super::picture;
 
-/// Counting ends here, so that a file of nothing but directories costs little.
+/// The most directories that are counted, so that a file of nothing but directories costs little.
 const MOST_DIRECTORIES: usize = 100;
 
 const NEW_SUBFILE_TYPE: u16 = 254;
@@ -22,20 +22,20 @@ const MASK: u64 = 4;
 /// The value of `SubfileType` for a smaller copy.
 const OLD_REDUCED: u64 = 2;
 
-/// Photometric interpretations of raw files (DNG 1.7): a colour filter array, and what was made of one.
+/// Photometric interpretations of raw files (DNG 1.7): a colour filter array, and an image made from one.
 const RAW: [u64; 2] = [32_803, 34_892];
 
-/// Letters of a description that are looked at; that of `ImageJ` counts images in its first lines.
+/// Bytes of a description that are looked at; that of `ImageJ` has the number of images in its first lines.
 const LONGEST_DESCRIPTION: u64 = 1024;
 
-/// The directory of the picture, and the first one, which may say more of it.
+/// The directory of the picture, and the first one of the file, which may have more tags for it.
 pub(super) struct Found {
     pub(super) picture: Directory,
     first: Option<Directory>,
 }
 
 impl Found {
-    /// The directory that tells the value of a tag: the first one where that of the picture does not.
+    /// The directory that holds a tag: the first one of the file if that of the picture lacks it.
     pub(super) fn holder(&self, tag: u16) -> &Directory {
         match &self.first {
             Some(first) if !self.picture.has(tag) => first,
@@ -44,7 +44,7 @@ impl Found {
     }
 }
 
-/// What a directory holds.
+/// The role of a directory's image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Picture,
@@ -59,7 +59,7 @@ struct Page {
     is_raw: bool,
 }
 
-/// The one picture of a file; more are refused with their number.
+/// The only picture of a file; fails with the number of pages if there are more.
 pub(super) fn find(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
     if tiff.is_cr2 {
         return Err(raw());
@@ -78,7 +78,7 @@ pub(super) fn find(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
         let remedy = "save it with the mask as its alpha, or without a mask, as `gdal_translate -mask none` does";
         return Err(DecodeError::unsupported(Container::Tiff, "a mask", remedy));
     }
-    // A file of a smaller copy alone shows that.
+    // In a file of nothing but smaller copies, the first one is the picture.
     let place = pages.first().map_or(first, |page| page.at);
     let picture = tiff.directory(place).map_err(broken)?;
     let planes = planes_of_imagej(tiff, &picture).map_err(broken)?;
@@ -89,7 +89,7 @@ pub(super) fn find(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
     Ok(Found { picture, first })
 }
 
-/// What is said of a raw file.
+/// The refusal of a raw file.
 pub(super) fn raw() -> DecodeError {
     let remedy = "develop it and save it as TIFF or JPEG";
     DecodeError::unsupported(Container::Tiff, "a raw picture of a camera", remedy)
@@ -97,11 +97,11 @@ pub(super) fn raw() -> DecodeError {
 
 fn several(pages: u64, is_cut: bool) -> DecodeError {
     let more = if is_cut { " or more" } else { "" };
-    let remedy = "save the page that is wanted as a file of its own";
+    let remedy = "save the page you want as a separate file";
     DecodeError::unsupported(Container::Tiff, &format!("{pages}{more} pages"), remedy)
 }
 
-/// The images that `ImageJ` says to have written one behind the other, of which one has a directory.
+/// The number of images that `ImageJ` declares to have written one after another; only the first has a directory.
 fn planes_of_imagej(tiff: &mut Tiff<'_>, picture: &Directory) -> std::io::Result<u64> {
     let text = tiff.text(picture, IMAGE_DESCRIPTION, LONGEST_DESCRIPTION)?.unwrap_or_default();
     if !text.starts_with("ImageJ=") {
@@ -111,7 +111,7 @@ fn planes_of_imagej(tiff: &mut Tiff<'_>, picture: &Directory) -> std::io::Result
     Ok(told.and_then(|told| told.trim().parse().ok()).unwrap_or(1))
 }
 
-/// Goes from directory to directory, to none twice.
+/// A walk from directory to directory that visits none twice.
 struct Walk<'a, 'r> {
     tiff: &'a mut Tiff<'r>,
     seen: Vec<u64>,
@@ -119,8 +119,8 @@ struct Walk<'a, 'r> {
 }
 
 impl Walk<'_, '_> {
-    /// The pages of a chain that begins at `at`. All of it comes before what it points to, so that no page counts as
-    /// a part of another.
+    /// The pages of a chain that begins at `at`. The whole chain is visited before the directories that it points to,
+    /// so that no page counts as a part of another.
     fn chain(&mut self, mut at: u64) -> std::io::Result<Vec<Page>> {
         let mut directories = Vec::new();
         while at != 0 && self.seen.len() < MOST_DIRECTORIES && !self.seen.contains(&at) {
@@ -137,8 +137,8 @@ impl Walk<'_, '_> {
         Ok(pages)
     }
 
-    /// Adds what the directory at `at` holds. Those that it points to are parts or copies of it if it is a picture,
-    /// unless one of them is larger: then it is a copy of that.
+    /// Adds the pages of the directory at `at`. If it is a picture, the directories that it points to are parts or
+    /// copies of it, unless one of them is larger: then it is itself a copy of that one.
     fn pages(
         &mut self,
         at: u64,

@@ -1,4 +1,4 @@
-//! What a directory says of its picture, with the values that libtiff 4.7 takes where it says nothing.
+//! The tags of a directory that describe its picture, with the defaults of libtiff 4.7.
 
 use std::io;
 
@@ -24,7 +24,7 @@ const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 const GDAL_NODATA: u16 = 42_113;
 
-/// More samples of a pixel have no meaning here, and are only counted.
+/// The most samples of a pixel whose tags are read; more are only counted.
 const MOST_SAMPLES: u64 = 64;
 
 const SEPARATE_PLANES: u64 = 2;
@@ -37,14 +37,14 @@ pub(super) const WHITE_IS_ZERO: u64 = 0;
 pub(super) const BLACK_IS_ZERO: u64 = 1;
 pub(super) const RGB: u64 = 2;
 
-/// What a directory says of its picture.
+/// The description of a picture by its directory.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Picture {
     pub(super) size: Size,
-    /// Bits of each sample, one number if it holds for all.
+    /// Bits of each sample; a single number if all are equal.
     pub(super) bits: Vec<u64>,
     pub(super) samples: u64,
-    /// What kind of numbers the samples are.
+    /// The sample formats (unsigned, signed, …); a single one if all are equal.
     pub(super) formats: Vec<u64>,
     pub(super) extra: Vec<u64>,
     pub(super) photometric: u64,
@@ -53,26 +53,26 @@ pub(super) struct Picture {
     pub(super) fill_order: u64,
     pub(super) ink_set: u64,
     pub(super) inks: u64,
-    /// Whether the samples of a pixel lie apart from one another.
+    /// Whether the samples of a pixel lie in separate planes.
     pub(super) planar: bool,
     pub(super) grid: Grid,
-    /// The number that stands for what is missing.
+    /// The value of missing samples.
     pub(super) missing: Option<f64>,
 }
 
-/// How a picture is cut into strips or tiles.
+/// The strips or tiles that a picture is cut into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Grid {
     /// Full size of a chunk; strips are as wide as the picture.
     pub(super) chunk: Size,
-    /// Whether a chunk at an edge is as large as all others.
+    /// Whether chunks are tiles: a tile at an edge is as large as all others.
     pub(super) tiled: bool,
     pub(super) across: u32,
     pub(super) down: u32,
 }
 
 impl Grid {
-    /// Chunks of a plane.
+    /// Number of chunks of a plane.
     pub(super) fn count(&self) -> u64 {
         u64::from(self.across) * u64::from(self.down)
     }
@@ -90,7 +90,7 @@ impl Picture {
         let fill_order = number(FILL_ORDER, 1)?;
         let ink_set = number(INK_SET, INKS_ARE_CMYK)?;
         let inks = number(NUMBER_OF_INKS, 4)?;
-        // One plane is all there is.
+        // A single sample makes a single plane.
         let planar = number(PLANAR_CONFIGURATION, 1)? == SEPARATE_PLANES && samples > 1;
         let grid = Grid::read(tiff, directory, size)?;
         let most = samples.clamp(1, MOST_SAMPLES);
@@ -127,13 +127,13 @@ impl Picture {
         Codec::of(self.compression, self.grid.chunk.width)
     }
 
-    /// Bits of a sample, if all have as many.
+    /// Bits of a sample, if all samples have equally many.
     pub(super) fn bits(&self) -> Option<u64> {
         if let [bits] = self.bits[..] { Some(bits) } else { None }
     }
 }
 
-/// One value if all are that.
+/// The values, reduced to one if all are equal.
 fn merged(mut values: Vec<u64>) -> Vec<u64> {
     if values.iter().all(|value| *value == values[0]) {
         values.truncate(1);
@@ -141,7 +141,7 @@ fn merged(mut values: Vec<u64>) -> Vec<u64> {
     values
 }
 
-/// What libtiff's `TIFFRGBAImageBegin` guesses of a file that does not tell its colours.
+/// The photometric interpretation that libtiff's `TIFFRGBAImageBegin` guesses if the file has none.
 fn likely(colours: u64, compression: u64) -> u64 {
     match (colours, compression) {
         (3, _) => RGB,
@@ -170,7 +170,7 @@ impl Grid {
         }
     }
 
-    /// Where no number of rows is told, or none at all, all are in one strip.
+    /// The strips of a picture. If `RowsPerStrip` is missing or 0, all rows are in one strip.
     fn of_strips(tiff: &mut Tiff<'_>, directory: &Directory, size: Size) -> io::Result<Grid> {
         let rows = tiff.number(directory, ROWS_PER_STRIP)?.filter(|rows| *rows > 0);
         let rows = rows.and_then(|rows| u32::try_from(rows).ok()).unwrap_or(u32::MAX);

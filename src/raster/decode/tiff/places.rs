@@ -1,4 +1,4 @@
-//! Where the strips and tiles of a TIFF file lie, with what libtiff 4.7 and GDAL make of places that are not told.
+//! The offsets and lengths of strips and tiles in a TIFF file. Missing ones are treated as in libtiff 4.7 and GDAL.
 
 use std::io;
 
@@ -10,22 +10,22 @@ const STRIP_BYTE_COUNTS: u16 = 279;
 const TILE_OFFSETS: u16 = 324;
 const TILE_BYTE_COUNTS: u16 = 325;
 
-/// No data lie over the header of a file.
+/// Bytes of the file header, with which no data may overlap.
 const HEADER: u64 = 8;
 
-/// Bytes of memory for the place of a chunk: offset, length, and offset once more in its order.
+/// Bytes of memory for the place of a chunk: offset, length, and the offset once more in the sorted list.
 pub(super) const PLACE_BYTES: u64 = 24;
 
-/// Where a chunk lies.
+/// The place of a chunk in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// At an offset, in so many bytes.
+    /// Its offset and its length in bytes.
     At(u64, u64),
-    /// Nowhere: the file leaves it out, as one of nothing.
+    /// Nowhere: the file leaves out a chunk without data.
     Nowhere,
 }
 
-/// Where the chunks lie, those of the first plane first.
+/// The places of all chunks, those of the first plane first.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     offsets: Vec<u64>,
@@ -49,7 +49,7 @@ impl Places {
     }
 }
 
-/// How long chunks are if they are not compressed.
+/// The layout that gives the lengths of chunks before compression.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plain {
     pub(super) compression: u64,
@@ -78,7 +78,7 @@ impl Plain {
         self.row.saturating_mul(rows)
     }
 
-    /// Whether lengths are as wrong as those that libtiff does not believe.
+    /// Whether lengths are so wrong that libtiff ignores them.
     fn contradicts(&self, offsets: &[u64], lengths: &[u64]) -> bool {
         let is_plain = self.compression == UNCOMPRESSED;
         match (offsets, lengths) {
@@ -94,7 +94,7 @@ impl Plain {
     }
 }
 
-/// Reads the lists of places. Strips and tiles may stand under either pair of tags.
+/// Reads the lists of places. Strips and tiles may be listed under either pair of tags.
 pub(super) fn read(tiff: &mut Tiff<'_>, directory: &Directory, plain: Plain) -> io::Result<Places> {
     let count = plain.count();
     let tiled = plain.grid.tiled;
@@ -117,8 +117,8 @@ pub(super) fn read(tiff: &mut Tiff<'_>, directory: &Directory, plain: Plain) -> 
     Ok(Places { offsets, lengths })
 }
 
-/// Adds the lengths that are not told: what an uncompressed chunk takes, or else all up to the next chunk or the
-/// end of the file.
+/// Adds missing lengths: the length of an uncompressed chunk, or for a compressed one everything up to the next chunk
+/// or the end of the file.
 fn estimate(offsets: &[u64], lengths: &mut Vec<u64>, plain: Plain, end: u64) {
     let mut sorted = offsets.to_vec();
     sorted.sort_unstable();
@@ -129,7 +129,7 @@ fn estimate(offsets: &[u64], lengths: &mut Vec<u64>, plain: Plain, end: u64) {
         lengths.push(match plain.compression {
             _ if *offset == 0 => 0,
             UNCOMPRESSED => plain.bytes(chunk as u64),
-            // Where nothing is, the codec says that it is too little.
+            // If nothing is there, the codec reports a chunk that is too short.
             _ => room.max(1),
         });
     }

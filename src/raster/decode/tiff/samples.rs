@@ -1,4 +1,4 @@
-//! Bytes of a TIFF file to samples as ours: byte order, differences, planes, bits, and white that is zero.
+//! Bytes of a TIFF file to our samples: byte order, differences, planes, bits, and white that is zero.
 
 use super::directory::Order;
 use crate::raster::pixels::{Channels, Pixels, SamplesMut};
@@ -11,7 +11,7 @@ pub(super) fn bytes<'a>(samples: &'a mut SamplesMut<'_>) -> &'a mut [u8] {
     }
 }
 
-/// Turns the bytes of samples round, if this machine has them otherwise.
+/// Converts samples from the byte order of the file to that of this machine.
 pub(super) fn to_native(samples: &mut SamplesMut<'_>, order: Order) {
     let SamplesMut::U16(samples) = samples else { return };
     let native = match order {
@@ -23,7 +23,7 @@ pub(super) fn to_native(samples: &mut SamplesMut<'_>, order: Order) {
     }
 }
 
-/// Adds up the differences of rows of `width` pixels of so many `channels`.
+/// Adds up the differences in rows of `width` pixels of `channels` samples.
 pub(super) fn undo_prediction(samples: &mut SamplesMut<'_>, width: usize, channels: usize) {
     match samples {
         SamplesMut::U8(samples) => add_up_rows(samples, width, channels, u8::wrapping_add),
@@ -47,7 +47,7 @@ fn add_up_rows<S: Copy + Default>(
     }
 }
 
-/// Adds to each sample of a row the one of its colour before it.
+/// Adds to each sample of a row the previous one of its colour.
 fn add_up<S: Copy + Default, const N: usize>(row: &mut [S], sum: impl Fn(S, S) -> S) {
     let mut before = [S::default(); N];
     for pixel in row.as_chunks_mut::<N>().0 {
@@ -75,7 +75,7 @@ pub(super) fn to_light(pixels: &mut Pixels) {
     }
 }
 
-/// Bits that are samples of grey, the high ones first, to levels of 8 bits.
+/// Expands grey samples of 1, 2 or 4 bits, the high bits first, to 8 bits.
 pub(super) fn expand(packed: &[u8], bits: u8, grey: &mut [u8]) {
     let (each, top) = (8 / bits, (1 << bits) - 1);
     for (samples, byte) in grey.chunks_mut(each.into()).zip(packed) {
@@ -86,14 +86,14 @@ pub(super) fn expand(packed: &[u8], bits: u8, grey: &mut [u8]) {
     }
 }
 
-/// Puts samples of one plane into their places in pixels of so many `channels`.
+/// Puts the samples of one plane into pixels of `channels` samples, at `index` of each.
 pub(super) fn interleave<S: Copy>(plane: &[S], pixels: &mut [S], channels: usize, index: usize) {
     for (pixel, sample) in pixels.chunks_exact_mut(channels).zip(plane) {
         pixel[index] = *sample;
     }
 }
 
-/// The bytes of a sample that stands for what is missing, as the file would have them: two of them, over and over.
+/// Two bytes that, repeated, are samples of the missing value as the file would store them.
 pub(super) fn missing(value: Option<f64>, bits: u8, order: Order) -> [u8; 2] {
     let top = f64::from((1_u32 << bits) - 1);
     let fits = |value: &f64| value.fract() == 0.0 && (0.0..=top).contains(value);

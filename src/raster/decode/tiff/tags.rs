@@ -1,4 +1,4 @@
-//! What the tags of a TIFF file say beside its pixels.
+//! The metadata of a TIFF file.
 
 use super::super::limits::MOST_METADATA;
 use super::directory::{Directory, Tiff};
@@ -11,7 +11,7 @@ use crate::raster::orientation::Orientation;
 /// Document, description, maker, model, software, date, artist, computer, copyright.
 const DESCRIPTIVE: [u16; 9] = [269, 270, 271, 272, 305, 306, 315, 316, 33_432];
 
-/// Pixels to a length, across and down, and its unit: the unit alone means nothing.
+/// Pixels per length, across and down, and the unit; the unit alone means nothing.
 const RESOLUTION: [u16; 3] = [282, 283, 296];
 
 const ORIENTATION: u16 = 274;
@@ -20,7 +20,7 @@ const ICC: u16 = 34_675;
 const EXIF_POINTER: u16 = 34_665;
 const GPS_POINTER: u16 = 34_853;
 
-/// What can be read of it; the rest is no part of the image.
+/// The metadata that can be read; the rest is ignored.
 pub(super) fn metadata(tiff: &mut Tiff<'_>, found: &Found) -> Metadata {
     let mut left = MOST_METADATA as u64;
     let mut entry = |tag| tiff.entry(found.holder(tag), tag, &mut left);
@@ -36,7 +36,7 @@ pub(super) fn metadata(tiff: &mut Tiff<'_>, found: &Found) -> Metadata {
     Metadata { icc, exif, xmp, ..Metadata::default() }
 }
 
-/// How the picture is turned; any number but 1 to 8 is none.
+/// The orientation of the picture; any number but 1 to 8 means upright.
 pub(super) fn orientation(tiff: &mut Tiff<'_>, found: &Found) -> Orientation {
     let told = tiff.number(found.holder(ORIENTATION), ORIENTATION).ok().flatten();
     let told = told.and_then(|told| u8::try_from(told).ok());
