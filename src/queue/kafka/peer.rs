@@ -106,7 +106,7 @@ mod tests {
         // In 100 s: some while the pause grows, then one in two seconds.
         assert!((45..60).contains(&tries), "{tries}");
         let error = peer.is_worth_trying().unwrap_err();
-        assert!(error.to_string().contains("cannot be connected to"), "{error}");
+        assert!(error.to_string().contains("cannot connect to"), "{error}");
         sleep(LONGEST_PAUSE).await;
         assert!(peer.is_worth_trying().is_ok());
         peer.failed(refused());
