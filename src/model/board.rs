@@ -68,7 +68,7 @@ impl Board {
         Some(Self::of(tiles, done, bits))
     }
 
-    /// Whether its parts agree, which a board that was decoded does not ensure.
+    /// Whether its parts agree: those of a board that was decoded may not.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let same = |board: Self| board.done == self.done && board.tiles == self.tiles;

@@ -70,7 +70,7 @@ pub struct TileFailure {
 pub enum Retry {
     /// It may be the worker's fault.
     Useful,
-    /// The same input will fail everywhere.
+    /// This input fails on every worker.
     Futile,
     /// This worker cannot filter it, another may: not an attempt, sent again after a while.
     Elsewhere,

@@ -25,15 +25,15 @@ pub mod admin;
 pub mod embedded;
 pub mod kafka;
 
-/// A queue operation that did not happen.
+/// Why a queue operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The topic has no such partition.
     #[error("the topic has {partitions} partitions and no partition {partition}")]
     NoSuchPartition {
-        /// The partition asked for.
+        /// The requested partition.
         partition: u32,
-        /// How many there are.
+        /// How many the topic has.
         partitions: u32,
     },
     /// The queue refused permanently: trying again does not help.

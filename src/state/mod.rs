@@ -41,7 +41,7 @@ pub const DEAD_WORKER_TTL: Duration = Duration::from_mins(5);
 /// How often an entry is published again by its owner: often enough for every time above.
 pub const REPUBLISH_EVERY: Duration = Duration::from_secs(2);
 
-/// A state operation that did not happen.
+/// Why a state operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The store cannot be reached; trying again later may help.

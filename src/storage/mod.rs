@@ -41,13 +41,13 @@ pub mod lock;
 pub mod remote;
 mod staged;
 
-/// A storage operation that did not happen.
+/// Why a storage operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// There is no such job, or it has no such file.
     #[error("job {0} has no {1}")]
     NotFound(JobId, &'static str),
-    /// The file is there already.
+    /// The file already exists.
     #[error("job {0} already has its {1}")]
     Conflict(JobId, &'static str),
     /// A record does not parse.

@@ -42,7 +42,7 @@ pub(super) enum Pace {
     Busy,
 }
 
-/// Which of the connections to a broker.
+/// One of the connections to a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Way {
     Idle,

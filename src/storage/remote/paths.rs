@@ -36,7 +36,7 @@ pub fn final_image(job: JobId) -> String {
     of(job, "final")
 }
 
-/// The small picture of its result: PUT.
+/// The thumbnail of its result: PUT.
 #[must_use]
 pub fn thumbnail(job: JobId) -> String {
     of(job, "thumbnail")

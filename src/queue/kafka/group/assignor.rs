@@ -70,7 +70,7 @@ fn round_robin(members: &Members, counts: &Counts, shares: &mut BTreeMap<String,
         }
         for partition in 0..*count {
             let taker = turns.find(|(_, topics)| topics.contains(topic));
-            let (id, _) = taker.expect("somebody wants the topic");
+            let (id, _) = taker.expect("a member wants the topic");
             give(shares, id, topic, iter::once(partition));
         }
     }
@@ -103,7 +103,7 @@ mod tests {
         counts.iter().map(|(topic, count)| ((*topic).to_owned(), *count)).collect()
     }
 
-    /// `a: t 0 1, b: t 2`.
+    /// The shares as text, such as `a{t:[0,1]}b{t:[2]}`.
     fn shares(assignor: Assignor, wants: &[(&str, &[&str])], topics: &[(&str, u32)]) -> String {
         let shares = assignor.assign(&members(wants), &counts(topics));
         let texts = shares.iter().map(|(id, share)| format!("{id}{share:?}"));

@@ -207,7 +207,7 @@ impl Member {
         self.ownership.lose();
     }
 
-    /// Joins, learns the assignment and where to begin.
+    /// Joins, and gets the assignment and the offsets to begin at.
     async fn join(&mut self) -> Result<(), KafkaError> {
         // The next owner begins at the committed offsets. Acks that are not committed now are lost: those messages are
         // delivered again.
@@ -293,7 +293,7 @@ impl Member {
         }
     }
 
-    /// Where to begin in each assigned partition.
+    /// The committed position of each assigned partition.
     async fn positions(&mut self, assignment: Bytes) -> Result<Vec<Position>, KafkaError> {
         let share = read_assignment(assignment).unwrap_or_else(|error| {
             warn!(

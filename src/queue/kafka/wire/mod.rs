@@ -9,7 +9,7 @@
 //!       28..32  results partition ┘
 //! version 1:
 //!       32..36  length of the header
-//!       36..    header (bincode), then pixels to the end
+//!       36..    header (bincode), then pixels or a report to the end
 //! ```
 //!
 //! Numbers outside the header are big-endian. Since the prefix never changes, any version can answer a tile of any
