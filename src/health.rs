@@ -1,7 +1,7 @@
-//! What keeps this process from its work, as its parts notice it, and what they have counted.
+//! The obstacles that the parts of this process have met, and what those parts have counted.
 //!
-//! A part that meets an obstacle names it under a key of its own, and takes it back when it is over.
-//! The roles tell others of it: a worker by its heartbeats, the others by the state.
+//! A part that meets an obstacle reports it under a key of its own, and clears it when it is over.
+//! The roles publish it: a worker in its heartbeats, the others in the state.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::model::report::{PutAside, Report};
 
-/// The health of one process; copies are the same.
+/// The health of one process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Inner>);
 
@@ -26,11 +26,11 @@ struct Inner {
 struct Obstacle {
     text: String,
     since: Instant,
-    /// When it counts as over, if nobody names it again.
+    /// When it counts as over, unless it is reported again.
     until: Option<Instant>,
 }
 
-/// One more connection, as long as this lives.
+/// Counts one connection until it is dropped.
 #[derive(Debug)]
 pub struct Connected(Health);
 
@@ -46,12 +46,12 @@ impl Health {
         self.0.obstacles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names an obstacle, which stands until it is cleared.
+    /// Reports an obstacle, which stands until it is cleared.
     pub fn hinder(&self, key: impl Into<String>, text: impl Into<String>) {
         self.note(key.into(), text.into(), None);
     }
 
-    /// Names an obstacle of which nobody will learn that it is over: it stands for `time`.
+    /// Reports an obstacle whose end cannot be noticed: it stands for `time`.
     pub fn hinder_for(&self, key: impl Into<String>, text: impl Into<String>, time: Duration) {
         self.note(key.into(), text.into(), Some(Instant::now() + time));
     }
@@ -64,12 +64,12 @@ impl Health {
         obstacles.insert(key, Obstacle { text, since, until });
     }
 
-    /// Takes an obstacle back.
+    /// Clears an obstacle, if there is one under `key`.
     pub fn clear(&self, key: &str) {
         self.obstacles().remove(key);
     }
 
-    /// The obstacle that stands for longest.
+    /// The oldest obstacle.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         let now = Instant::now();
@@ -79,7 +79,7 @@ impl Health {
         oldest.map(|obstacle| obstacle.text.clone())
     }
 
-    /// Counts records of a topic that were put aside; says how many there are by now.
+    /// Counts a record of a topic that was put aside. Returns how many there are so far.
     pub fn put_aside(&self, topic: &str, reason: &'static str) -> u64 {
         let mut counts = self.0.put_aside.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry((topic.to_owned(), reason)).or_default();
@@ -87,19 +87,19 @@ impl Health {
         *count
     }
 
-    /// Counts a request that was refused for good.
+    /// Counts a request that was refused permanently.
     pub fn refused(&self) {
         self.0.refusals.fetch_add(1, Relaxed);
     }
 
-    /// Counts a connection, until what this returns is dropped.
+    /// Counts a connection until the returned value is dropped.
     #[must_use]
     pub fn connected(&self) -> Connected {
         self.0.connections.fetch_add(1, Relaxed);
         Connected(self.clone())
     }
 
-    /// Everything, to tell others.
+    /// All of it, to be published.
     #[must_use]
     pub fn report(&self) -> Report {
         let counts = self.0.put_aside.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! What a server counts of its jobs and their tiles, from its start on. A job belongs to one server, which counts
-//! it whichever process works on it: the sum over all servers has each job once.
+//! What a server has counted of its jobs and their tiles since its start. A job belongs to one server, which counts
+//! it whichever process works on it: the sum over all servers counts each job once.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ type Label = [(&'static str, &'static str); 1];
 type Counters = Family<Label, Counter>;
 type Histograms = Family<Label, Histogram, fn() -> Histogram>;
 
-/// Upper bounds in seconds: tiles take milliseconds, jobs of large images minutes.
+/// Upper bounds of the buckets, in seconds: tiles take milliseconds, jobs of large images minutes.
 const SECONDS: [f64; 14] =
     [0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 const ENDS: [Status; 3] = [Status::Complete, Status::Failed, Status::Cancelled];
@@ -25,11 +25,11 @@ const ENDS: [Status; 3] = [Status::Complete, Status::Failed, Status::Cancelled];
 /// Why a tile is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resent {
-    /// The attempt before failed.
+    /// The previous attempt failed.
     Failed,
     /// The queue no longer holds it.
     Lost,
-    /// The worker that had it could not take it on.
+    /// The worker that got it could not take it on.
     PutOff,
 }
 
@@ -46,7 +46,7 @@ impl Resent {
     }
 }
 
-/// The meters of one server; copies are the same.
+/// The meters of one server. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Meters {
     accepted: Counter,
@@ -78,7 +78,7 @@ impl Default for Meters {
 }
 
 impl Meters {
-    /// A series that appears with its first event has no increase by that event.
+    /// Creates every series: in one that appears with its first event, that event is no increase.
     fn begin_at_zero(&self) {
         for status in ENDS {
             let _ = self.ended.get_or_create(&outcome(status));
@@ -102,7 +102,7 @@ impl Meters {
         self.waits.observe(Duration::try_from(waited).unwrap_or_default().as_secs_f64());
     }
 
-    /// Counts a job that ended, and where the time of a complete one went.
+    /// Counts a job that ended; of a complete one also the time spent in each phase.
     pub fn ended(&self, outcome: &Outcome) {
         self.ended.get_or_create(&self::outcome(outcome.status())).inc();
         let Outcome::Complete { timings, .. } = outcome else { return };
@@ -113,7 +113,7 @@ impl Meters {
         self.durations.observe(phases.iter().map(|(_, seconds)| seconds).sum());
     }
 
-    /// Notes how long the tiles of a job took that has ended.
+    /// Notes the filter times of the tiles of a job that has ended.
     pub fn filtered(&self, mosaic: &Mosaic) {
         for time in mosaic.times() {
             self.tiles.observe(time.as_secs_f64());
@@ -130,23 +130,23 @@ impl Meters {
         self.resent.get_or_create(&reason.label()).inc_by(tiles as u64);
     }
 
-    /// Adds the meters to what is told.
+    /// Adds the meters to `registry`.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("jobs_accepted", "Jobs that were accepted", self.accepted.clone());
         registry.register("jobs_ended", "Jobs that have ended, by outcome", self.ended.clone());
-        registry.register("tiles_sent", "Tiles that were sent, again too", self.sent.clone());
+        registry.register("tiles_sent", "Tiles sent, retries included", self.sent.clone());
         let help = "Tiles that had to be sent again, by reason";
         registry.register("tile_retries", help, self.resent.clone());
         let mut seconds = |name: &str, help: &str, histogram: &Histogram| {
             registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
         };
-        let help = "From acceptance to the moment at which a job is begun";
+        let help = "Time from acceptance of a job to its start";
         seconds("job_wait", help, &self.waits);
-        let help = "From acceptance to the outcome, of complete jobs";
+        let help = "Time from acceptance to the outcome, of complete jobs";
         seconds("job_duration", help, &self.durations);
         seconds(
             "tile_filter",
-            "The filter chain on one tile, of jobs that have ended",
+            "Time of the filter chain on a tile, of jobs that have ended",
             &self.tiles,
         );
         let help = "Time of complete jobs in each phase";
@@ -158,7 +158,7 @@ fn outcome(status: Status) -> Label {
     [("outcome", status.as_str())]
 }
 
-/// The phases by the names that they have in the API. Together they are the time from acceptance to the outcome.
+/// The phases under their names in the API. Together they are the time from acceptance to the outcome.
 fn phases(Timings { split, filter, stitch }: &Timings) -> [(&'static str, f64); 3] {
     [("split", *split), ("filter", *filter), ("stitch", *stitch)]
 }

@@ -271,7 +271,7 @@ pub async fn queue_and_lag(
     let mut missing = missing_of(app, fleet);
     missing.extend(partial_obstacles(app, fleet));
     let silence = lag.as_ref().err();
-    missing.extend(silence.map(|why| format!("{why}; `tilemill check` looks what is wrong")));
+    missing.extend(silence.map(|why| format!("{why}; `tilemill check` finds out what is wrong")));
     let lag = lag.ok();
     let queue = QueueView {
         tiles_waiting,

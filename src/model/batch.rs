@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::id;
 use crate::as_text::as_text;
 
-/// Names a batch: 32 lower-case hexadecimal digits, chosen by the client that submits its jobs.
+/// The id of a batch: 32 lower-case hexadecimal digits, chosen by the client that submits its jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BatchId(Uuid);

@@ -1,4 +1,4 @@
-//! The board: which tiles of a job are in its canvas, published whole so that no event can be missed.
+//! The board: which tiles of a job are in its canvas. It is published whole, so that a missed update costs nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use super::worker::WorkerId;
 /// The last failed attempt at a tile that is not in the canvas yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedAttempt {
-    /// Which attempt failed.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// On which worker.
+    /// The worker that it failed on.
     pub worker: WorkerId,
-    /// Why.
+    /// Why it failed.
     pub cause: String,
 }
 
-/// A tile that its workers could not take on.
+/// A tile that workers could not take on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PutOff {
-    /// How often.
+    /// How often it was put off.
     pub times: u32,
-    /// Why the last one could not.
+    /// Why the last worker could not take it on.
     pub cause: String,
 }
 
@@ -36,7 +36,7 @@ pub struct Board {
     attempts: u32,
     failed: BTreeMap<u32, FailedAttempt>,
     put_off: BTreeMap<u32, PutOff>,
-    /// When the first tile was done; unknown of a canvas that another process had begun.
+    /// When the first tile was done; unknown for a canvas that another process began.
     began: Option<Timestamp>,
 }
 
@@ -55,7 +55,7 @@ impl Board {
 
     /// A board from its bits, tile 0 in the lowest bit of the first byte.
     ///
-    /// Returns `None` unless `bits` has exactly one bit a tile and no stray bit behind the last.
+    /// Returns `None` unless `bits` has exactly one bit per tile and no stray bit after the last.
     #[must_use]
     pub fn from_bits(tiles: u32, bits: Vec<u8>) -> Option<Self> {
         let right_length = bits.len() == tiles.div_ceil(8) as usize;
@@ -68,7 +68,7 @@ impl Board {
         Some(Self::of(tiles, done, bits))
     }
 
-    /// Whether it is one that could be made here: one that came from elsewhere may not be.
+    /// Whether its parts agree: those of a board that was decoded may not.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let same = |board: Self| board.done == self.done && board.tiles == self.tiles;
@@ -114,7 +114,7 @@ impl Board {
         true
     }
 
-    /// The byte of the bitmap that holds `tile`'s bit, and where it stands.
+    /// The byte of the bitmap that holds `tile`'s bit: its offset and its value.
     #[must_use]
     pub fn byte_of(&self, tile: u32) -> (u64, u8) {
         (u64::from(tile / 8), self.bits[(tile / 8) as usize])
@@ -143,7 +143,7 @@ impl Board {
         self.put_off.get(&tile).map_or(0, |put_off| put_off.times)
     }
 
-    /// What tiles wait for that no worker could take on so far.
+    /// Why tiles wait that no worker could take on so far.
     #[must_use]
     pub fn obstacle(&self) -> Option<&str> {
         self.put_off.values().next().map(|put_off| put_off.cause.as_str())
@@ -155,7 +155,7 @@ impl Board {
         self.began
     }
 
-    /// The most attempts that any one tile has needed so far, at least 1.
+    /// The most attempts that any tile has needed so far, at least 1.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
         self.attempts

@@ -1,8 +1,8 @@
-//! Signals between roles: they say where to look, never what is to be seen.
+//! Signals between roles: they say where to look, never what changed there.
 
 use super::job::JobId;
 
-/// Something changed. A lost signal costs time, never correctness: everybody also looks by the clock.
+/// A signal that something changed. A lost one costs time, never correctness: every receiver also polls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
     /// A job was admitted, became active, or ended.

@@ -1,8 +1,8 @@
-//! What names a job or a batch: 32 lower-case hexadecimal digits.
+//! The text form of job and batch ids: 32 lower-case hexadecimal digits.
 
 use uuid::Uuid;
 
-/// Reads the one spelling of an id: two texts never name one thing, and a job's is also the name of a directory.
+/// Parses an id, in its only spelling: two texts never name one job, and a job's id is also a directory name.
 pub(super) fn parse(text: &str) -> Option<Uuid> {
     Uuid::try_parse(text).ok().filter(|id| id.simple().to_string() == text)
 }

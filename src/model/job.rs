@@ -22,13 +22,13 @@ use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::metadata::Metadata;
 use crate::raster::pixels::PixelFormat;
 
-/// A job's name for ever: 32 hexadecimal digits that sort by creation time.
+/// The id of a job, which never changes: 32 hexadecimal digits that sort by creation time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(Uuid);
 
 impl JobId {
-    /// A new id, later in sort order than those made before it.
+    /// A new id, which sorts after those made before it.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
@@ -40,13 +40,13 @@ impl JobId {
         self.0.into_bytes()
     }
 
-    /// The id that [`JobId::to_bytes`] gave.
+    /// The id from the bytes of [`JobId::to_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
 
-    /// A number spread evenly over the ids, to share jobs out by.
+    /// An evenly distributed number that follows from the id, to share jobs out by.
     #[must_use]
     pub fn spread(&self) -> u64 {
         // The low half of a version 7 UUID is random, the high half is the time.
@@ -75,11 +75,11 @@ impl FromStr for JobId {
 
 as_text!(JobId);
 
-/// Names one storage, so that a server adopts only jobs whose files it can see.
+/// The id of a storage, by which a server adopts only jobs whose files it can see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct StorageId(pub String);
 
-/// All that a result depends on, and where it travels. Written once, before the job is accepted.
+/// All that a result depends on, and the way of its tiles. Written once, before the job is accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Plan {
     /// Version of this record's layout.
@@ -96,7 +96,7 @@ pub struct Plan {
     pub container: Container,
     /// Bytes of the original.
     pub original_bytes: u64,
-    /// Width and height in pixels, upright.
+    /// Width and height in pixels, in upright orientation.
     pub size: Size,
     /// Pixel format of the decoded original.
     pub format: PixelFormat,
@@ -113,9 +113,9 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// The partition of the results topic that carries this job's tiles.
     pub results_partition: u32,
-    /// Revision of the raster core whose bytes are promised.
+    /// Revision whose bytes are promised: [`crate::raster::REVISION`] at admission.
     pub revision: u32,
-    /// The batch that the job belongs to. Programs that know of no batches ignore it.
+    /// The batch that the job belongs to. Versions without batches ignore it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
 }
@@ -130,7 +130,7 @@ impl Plan {
         Grid::new(self.size, self.tile_size)
     }
 
-    /// Which pixels of the original are filtered.
+    /// The form in which the original's pixels are filtered.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
         Wanted { colours: self.filters.reads(), space: self.space }
@@ -148,14 +148,14 @@ impl Plan {
         self.filters.output_format(self.format)
     }
 
-    /// What a worker needs of the image to make tile `index`: the tile and its halo.
+    /// The part of the image that a worker needs for tile `index`: the tile and its halo.
     #[must_use]
     pub fn window(&self, index: u32) -> Region {
         self.grid().region(index).grow(self.filters.radius(), self.size)
     }
 
-    /// What the result says beside its pixels, as far as its format and `output.metadata` let it, of an original that
-    /// says `original`.
+    /// The metadata of the result for an original with the metadata `original`, before its format and
+    /// `output.metadata` are applied.
     #[must_use]
     pub fn result_metadata(&self, original: Metadata) -> Metadata {
         match self.space {
@@ -164,7 +164,7 @@ impl Plan {
         }
     }
 
-    /// SHA-256 over the plan without its batch, on which no pixel depends: two canvases belong together only if this
+    /// SHA-256 over the plan without its batch, which affects no pixel: two canvases belong together only if it
     /// agrees.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
@@ -179,7 +179,7 @@ impl Plan {
 pub struct Timings {
     /// From acceptance to the first tile in the canvas: waiting and decoding.
     pub split: f64,
-    /// From then to the last tile.
+    /// From the first tile to the last.
     pub filter: f64,
     /// Encoding and storing the final image.
     pub stitch: f64,
@@ -188,25 +188,25 @@ pub struct Timings {
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
-    /// The cause, in words that are fit for its owner.
+    /// The cause, worded for the job's owner.
     pub cause: String,
-    /// The tile it happened to, if one.
+    /// The tile that failed, if it was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tile: Option<u32>,
-    /// Who reported it, if a worker.
+    /// The worker that reported it, if one did.
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub worker: Option<WorkerId>,
-    /// How many times it was tried.
+    /// The number of attempts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempts: Option<u32>,
-    /// Whether the same image fails the same way each time, so that a retry cannot help.
+    /// Whether the image fails this way each time, so that a retry cannot help.
     #[serde(default)]
     pub futile: bool,
 }
 
 impl Failure {
-    /// A failure that is no single tile's, and that may not happen again.
+    /// A failure of no single tile, which may not happen again.
     pub fn of_job(cause: impl Into<String>) -> Self {
         Self { cause: cause.into(), tile: None, worker: None, attempts: None, futile: false }
     }
@@ -230,7 +230,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How a job ended. Written once: the first to be written stands.
+/// How a job ended. Written once: the first one written stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
 pub enum Outcome {
@@ -252,7 +252,7 @@ pub enum Outcome {
         /// Why.
         error: Failure,
     },
-    /// Its owner did not want it any more.
+    /// Its owner cancelled it.
     Cancelled {
         /// When.
         finished_at: Timestamp,
@@ -282,13 +282,13 @@ impl Outcome {
         }
     }
 
-    /// How long ago that was; no time at all if the clock was set back.
+    /// How long ago the job ended; zero if the clock was set back.
     #[must_use]
     pub fn age(&self) -> Duration {
         Timestamp::now().duration_since(self.finished_at()).try_into().unwrap_or_default()
     }
 
-    /// The status that goes with it.
+    /// The status of a job with this outcome.
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
@@ -307,7 +307,7 @@ pub enum Status {
     Queued,
     /// Its tiles are being filtered.
     Processing,
-    /// All tiles are there; the final image is being written.
+    /// All tiles are in the canvas; the final image is being written.
     Stitching,
     /// The final image can be fetched.
     Complete,
@@ -332,7 +332,7 @@ impl Status {
     }
 }
 
-/// A step of a job that can kill its process and is therefore counted before it starts.
+/// A step of a job that can kill its process. Its starts are counted, each before it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -343,7 +343,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// How often a step may be started; a start beyond it ends the job instead of the server.
+    /// How often a step may start; after that the job fails instead of killing its server again.
     pub const MAX_STARTS: u32 = 3;
 
     /// The step's name in file names and messages.

@@ -1,14 +1,15 @@
-//! The domain: jobs, tiles, workers, and what is said about them between roles.
+//! The domain: jobs, tiles, workers, and what roles tell each other about them.
 //!
 //! * [`job`]: a job's identity, its plan and its outcome.
 //! * [`batch`]: jobs that a client counts as one.
 //! * [`tile`]: a tile on its way to a worker and back.
 //! * [`board`]: which tiles of a job are in its canvas.
-//! * [`mosaic`]: a small picture of a job, and who made its tiles.
-//! * [`worker`]: who works, and how it is.
-//! * [`process`]: who else runs.
-//! * [`event`]: the signals that make somebody look.
-//! * `id`: how ids are written.
+//! * [`mosaic`]: a small picture of a job, and the workers that made its tiles.
+//! * [`worker`]: a worker, its heartbeat and its liveness.
+//! * [`process`]: the other processes of a mill.
+//! * [`report`]: what a process reports beside its work.
+//! * [`event`]: signals that something changed.
+//! * `id`: the text form of ids.
 
 pub mod batch;
 pub mod board;

@@ -1,4 +1,4 @@
-//! The mosaic: a small picture of a job's result, filled in tile by tile, and who made each tile.
+//! The mosaic: a small picture of a job's result, painted tile by tile, and the worker that made each tile.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::raster::preview::Rgba;
 const SIDE: u32 = 512;
 /// The longer side of a thumbnail, in pixels.
 pub const THUMBNAIL: u32 = 256;
-/// A slot is never larger than this, in pixels a side.
+/// The longest side of a slot, in pixels.
 const MAX_SLOT: u32 = 128;
 
-/// Who made a tile, and how.
+/// The worker that made a tile, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maker {
     /// The worker.
@@ -25,7 +25,7 @@ pub struct Maker {
     pub attempt: u32,
     /// How long its filters took, in milliseconds.
     pub millis: u32,
-    /// Whether a worker that died was to make it before.
+    /// Whether a worker that died had it before.
     pub taken_over: bool,
 }
 
@@ -39,7 +39,7 @@ impl Maker {
         attempt | if self.taken_over { Self::TAKEN_OVER } else { 0 }
     }
 
-    /// Who made a tile, from its [`Maker::history`].
+    /// A maker from its [`Maker::history`].
     #[must_use]
     pub fn of(worker: WorkerId, history: u16, millis: u32) -> Self {
         let taken_over = history & Self::TAKEN_OVER != 0;
@@ -54,7 +54,7 @@ pub struct Slot {
     pub tile: u32,
     /// Its pixels: a square of the mosaic's slot size, row by row.
     pub pixels: Vec<Rgba>,
-    /// Who made it; unknown for tiles that were found in a canvas after a restart.
+    /// The worker that made it; unknown for tiles that were found in a canvas after a restart.
     pub maker: Option<Maker>,
 }
 
@@ -66,7 +66,7 @@ pub struct Mosaic {
     /// Slot by slot.
     pixels: Vec<Rgba>,
     marks: Vec<Mark>,
-    /// Those that marks point to.
+    /// The workers that marks refer to.
     workers: Vec<WorkerId>,
 }
 
@@ -75,14 +75,14 @@ pub struct Mosaic {
 enum Mark {
     /// The tile is not back.
     Clear,
-    /// It is; nobody knows who made it.
+    /// The tile is back, made by an unknown worker.
     Found,
-    /// It is, made by this worker of the list.
+    /// The tile is back, made by the worker of this index in the list.
     Made { worker: u16, history: u16, millis: u32 },
 }
 
 impl Mosaic {
-    /// The mosaic of an image of `image` pixels in tiles of `tile_size`, with no tile in it.
+    /// An empty mosaic for an image of `image` pixels in tiles of `tile_size`.
     #[must_use]
     pub fn new(image: Size, tile_size: u32) -> Self {
         let tiles = usize::try_from(Grid::new(image, tile_size).len()).unwrap_or(usize::MAX);
@@ -98,7 +98,7 @@ impl Mosaic {
         Grid::new(self.image, self.tile_size)
     }
 
-    /// The side of a slot in pixels, from 1 to 128: the whole is about 512 pixels long.
+    /// The side of a slot in pixels, from 1 to 128: the mosaic is about 512 pixels long.
     #[must_use]
     pub fn slot_side(&self) -> u32 {
         let grid = self.grid();
@@ -121,7 +121,7 @@ impl Mosaic {
         self.tile_size
     }
 
-    /// A tile that is in its slot.
+    /// The slot of a tile, if it has been painted.
     #[must_use]
     pub fn slot(&self, tile: u32) -> Option<Slot> {
         let length = self.slot_pixels();
@@ -129,13 +129,13 @@ impl Mosaic {
         self.has(tile).then(|| Slot { tile, pixels: pixels(), maker: self.maker(tile) })
     }
 
-    /// Whether a tile is in its slot.
+    /// Whether the slot of a tile has been painted.
     #[must_use]
     pub fn has(&self, tile: u32) -> bool {
         self.marks.get(tile as usize).is_some_and(|mark| *mark != Mark::Clear)
     }
 
-    /// The tiles that are not as they were in an earlier state of this mosaic.
+    /// The tiles that differ from an earlier state of this mosaic.
     pub fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = u32> + 'a {
         let numbers = self.numbers_in(before);
         let same = move |mark: Mark| match mark {
@@ -152,8 +152,8 @@ impl Mosaic {
             .map(|(tile, _)| tile)
     }
 
-    /// The number that each worker has in another list: where a mosaic was written down meanwhile, the
-    /// order may be another.
+    /// The index of each worker in another mosaic's list: a mosaic that was stored and read back may have
+    /// another order.
     fn numbers_in(&self, other: &Self) -> Vec<Option<u16>> {
         let number = |worker: &WorkerId| {
             let position = other.workers.iter().position(|known| known == worker);
@@ -162,7 +162,7 @@ impl Mosaic {
         self.workers.iter().map(number).collect()
     }
 
-    /// Puts a tile in its slot. One that does not fit this mosaic is left out.
+    /// Paints a slot. One that does not fit this mosaic is ignored.
     pub fn paint(&mut self, slot: Slot) {
         let (tile, length) = (slot.tile as usize, self.slot_pixels());
         if tile < self.marks.len() && slot.pixels.len() == length {
@@ -177,7 +177,7 @@ impl Mosaic {
             self.workers.push(maker.worker.clone());
             self.workers.len() - 1
         });
-        // A fleet of more workers than this number can tell is shown without some of their names.
+        // In a fleet of more workers than fit into `u16`, the rest are shown without names.
         u16::try_from(index).map_or(Mark::Found, |worker| Mark::Made {
             worker,
             history: maker.history(),
@@ -185,7 +185,7 @@ impl Mosaic {
         })
     }
 
-    /// Who made a tile, if it is back and that is known.
+    /// The maker of a tile, if the tile is back and its maker is known.
     #[must_use]
     pub fn maker(&self, tile: u32) -> Option<Maker> {
         match *self.marks.get(tile as usize)? {
@@ -197,7 +197,7 @@ impl Mosaic {
         }
     }
 
-    /// How long the filters took for each tile of which that is known.
+    /// How long the filters took, for each tile where it is known.
     pub fn times(&self) -> impl Iterator<Item = Duration> {
         self.marks.iter().filter_map(|mark| match mark {
             Mark::Made { millis, .. } => Some(Duration::from_millis((*millis).into())),
@@ -205,8 +205,8 @@ impl Mosaic {
         })
     }
 
-    /// The slots side by side: columns × rows of the grid, each of the slot's size, clear where there
-    /// is no tile yet.
+    /// The slots side by side: columns × rows of the grid, each of the slot's size, clear where no tile is
+    /// back yet.
     #[must_use]
     pub fn picture(&self) -> Pixels {
         let (grid, side) = (self.grid(), self.slot_side());
@@ -214,7 +214,7 @@ impl Mosaic {
         draw(size, |x, y| self.pixel(y / side * grid.columns() + x / side, (x % side, y % side)))
     }
 
-    /// The whole image in its own proportions, its longer side `side` pixels or less.
+    /// The whole image in its own proportions, its longer side at most `side` pixels.
     #[must_use]
     pub fn thumbnail(&self, side: u32) -> Pixels {
         let (grid, slot, image) = (self.grid(), self.slot_side(), self.image);

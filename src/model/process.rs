@@ -1,4 +1,4 @@
-//! The processes of a mill beside its workers.
+//! The processes of a mill other than its workers.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::job::StorageId;
 use super::report::Report;
 
-/// What a process does. Embedded, one does all of it.
+/// What a process does. Without a cluster, one process plays all roles.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
@@ -25,19 +25,19 @@ pub enum Role {
 pub struct Process {
     /// What it does.
     pub role: Role,
-    /// Another for each start.
+    /// Its id, new at each start.
     pub id: String,
     /// The host it runs on.
     pub host: String,
     /// Version of the program.
     pub version: String,
-    /// Whose files it can see.
+    /// The storage whose files it can see.
     #[schema(value_type = Option<String>)]
     pub storage: Option<StorageId>,
-    /// Partitions of the results that it collects.
+    /// The partitions of the results topic that it collects.
     #[serde(default)]
     pub collects: Vec<u32>,
-    /// What it tells beside its work.
+    /// Its obstacle and its counts.
     #[serde(default)]
     pub report: Report,
 }

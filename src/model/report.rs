@@ -1,21 +1,21 @@
-//! What a process tells of itself beside its work: what keeps it from that, and what it has counted.
+//! What a process reports beside its work: its oldest obstacle, and its counts.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What a process of a mill tells of itself. All counts are since its start.
+/// What a process of a mill reports about itself. All counts are since its start.
 #[derive(
     Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
 )]
 #[serde(default)]
 pub struct Report {
-    /// What keeps it from its work, and what helps, in words.
+    /// What keeps it from its work, and the remedy, in words.
     pub obstacle: Option<String>,
     /// Records that it could not read and left in their topics.
     pub put_aside: Vec<PutAside>,
-    /// Requests that brokers have refused in a way that trying again does not change.
+    /// Requests that brokers have refused permanently: a retry would not help.
     pub refusals: u64,
-    /// Connections to brokers that it has open.
+    /// Open connections to brokers.
     pub connections: u64,
 }
 
@@ -24,8 +24,8 @@ pub struct Report {
 pub struct PutAside {
     /// The topic.
     pub topic: String,
-    /// Why they could not be read: `batch` for one that Kafka's format does not allow, or whose codec is
-    /// unknown, `record` for one that is no message.
+    /// Why they could not be read: `batch` if the batch violates Kafka's format or its codec is unknown,
+    /// `record` if the record is not a message.
     pub reason: String,
     /// How many.
     pub records: u64,

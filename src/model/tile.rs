@@ -18,19 +18,19 @@ pub struct TileTask {
     pub job: JobId,
     /// The tile's index in the job's grid, row by row.
     pub tile: u32,
-    /// 1 for the first attempt; a failed result makes it one more, a re-send does not.
+    /// The number of the attempt, from 1: a failed result raises it, a re-send does not.
     pub attempt: u32,
-    /// The partition of the results topic that wants the answer.
+    /// The partition of the results topic that the answer goes to.
     pub results_partition: u32,
-    /// Revision of the raster core that the job was promised.
+    /// The revision in the job's plan.
     pub revision: u32,
     /// The filters, in order.
     pub filters: Arc<Chain>,
     /// Size of the whole image.
     pub image: Size,
-    /// What the pixels show: the tile and its halo.
+    /// The part of the image that the pixels show: the tile and its halo.
     pub window: Region,
-    /// The tile itself: what the worker sends back.
+    /// The tile itself: the part that the worker sends back.
     pub keep: Region,
     /// The pixels of `window`.
     pub pixels: Pixels,
@@ -45,11 +45,11 @@ pub struct TileResult {
     pub tile: u32,
     /// The attempt that this answers.
     pub attempt: u32,
-    /// Who answers.
+    /// The worker that answers.
     pub worker: WorkerId,
     /// How long the filters took.
     pub elapsed: Duration,
-    /// Whether a worker that died was to filter it before.
+    /// Whether a worker that died had it before.
     pub taken_over: bool,
     /// The filtered tile, or why there is none.
     pub pixels: Result<Pixels, TileFailure>,
@@ -70,8 +70,8 @@ pub struct TileFailure {
 pub enum Retry {
     /// It may be the worker's fault.
     Useful,
-    /// The same input will fail everywhere.
+    /// This input fails on every worker.
     Futile,
-    /// This worker cannot do it, another may: not an attempt, and to be sent again after a while.
+    /// This worker cannot filter it, another may: not an attempt, sent again after a while.
     Elsewhere,
 }

@@ -1,4 +1,4 @@
-//! Who works: a worker's name, what it says of itself, and how it is.
+//! A worker: its name, its heartbeats and its liveness.
 
 use std::fmt;
 
@@ -31,10 +31,10 @@ impl fmt::Display for WorkerId {
     }
 }
 
-/// What a worker says of itself, every few seconds and when it comes or goes.
+/// What a worker says of itself: every few seconds, at its start and at its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Heartbeat {
-    /// Who.
+    /// Its name.
     #[schema(value_type = String)]
     pub id: WorkerId,
     /// The host it runs on.
@@ -47,50 +47,50 @@ pub struct Heartbeat {
     pub done: u64,
     /// Tiles it has answered with a failure.
     pub failed: u64,
-    /// Tiles a second, over the time since its last heartbeat.
+    /// Tiles per second since its last heartbeat.
     pub rate: f64,
     /// Version of the program.
     pub version: String,
-    /// Whether it stays.
+    /// Whether it takes tiles.
     pub phase: Phase,
-    /// What it tells beside its work.
+    /// Its obstacle and its counts.
     #[serde(default)]
     pub report: Report,
 }
 
-/// Whether a worker stays.
+/// Whether a worker takes tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// It takes tiles.
     Working,
-    /// It finishes the tiles in hand and takes no more.
+    /// It finishes the tiles that it holds and takes no more.
     Leaving,
     /// It is gone, and said so.
     Gone,
 }
 
-/// How a worker is, judged by when its heartbeats arrive.
+/// The liveness of a worker, judged by when its heartbeats arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Liveness {
-    /// Heard of within two heartbeats.
+    /// Its last heartbeat is at most two intervals old.
     Live,
-    /// Missing since more than two heartbeats, but not long enough to be called dead.
+    /// Silent for more than two intervals, but not long enough to be called dead.
     Late,
-    /// Not heard of for the time that makes it dead.
+    /// Silent for so long that it counts as dead.
     Dead,
-    /// Finishing its tiles.
+    /// Finishing the tiles that it holds.
     Leaving,
 }
 
 /// A worker as the page and the API show it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct WorkerView {
-    /// What it said last.
+    /// Its last heartbeat.
     #[serde(flatten)]
     pub heartbeat: Heartbeat,
-    /// How it is.
+    /// Its liveness.
     pub state: Liveness,
     /// Whole seconds since its last heartbeat arrived.
     pub last_seen: u64,

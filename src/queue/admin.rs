@@ -1,4 +1,4 @@
-//! Setting up topics, where they are not made by themselves.
+//! Sets up topics in a queue that does not create them by itself.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +14,13 @@ pub struct TopicPlan {
     pub name: String,
     /// How many partitions it should have.
     pub partitions: u32,
-    /// On how many brokers each partition should be; `None` leaves it to them.
+    /// How many replicas each partition should have; `None` leaves it to the brokers.
     pub replication: Option<u16>,
     /// Its settings, by the broker's names for them.
     pub settings: BTreeMap<String, String>,
 }
 
-/// Settings that are looked at, and are for others to choose.
+/// Settings that are read, but left to the operator.
 pub const LOOKED_AT: [&str; 1] = ["min.insync.replicas"];
 
 /// A topic as it is.
@@ -28,61 +28,61 @@ pub const LOOKED_AT: [&str; 1] = ["min.insync.replicas"];
 pub struct TopicState {
     /// How many partitions it has.
     pub partitions: u32,
-    /// On how many brokers each partition is, at least.
+    /// The lowest number of replicas of any partition.
     pub replication: u16,
-    /// On how many of these it is as its leader has it, at least.
+    /// The lowest number of in-sync replicas of any partition.
     pub in_sync: u16,
     /// Its settings, by the broker's names for them: those asked for and those of [`LOOKED_AT`], as far as the
     /// broker has them.
     pub settings: BTreeMap<String, String>,
-    /// What whoever asks may not do with it, as the broker calls it; empty where it does not tell.
+    /// The operations that this client may not use on it, by the broker's names; empty if the broker does not tell.
     pub forbidden: Vec<&'static str>,
 }
 
-/// What brokers allow, as far as they tell.
+/// The limits of brokers, as far as they tell them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BrokerLimits {
     /// The shortest and the longest session of a group's member.
     pub sessions: Option<[Duration; 2]>,
-    /// Bytes of a note beside a committed offset.
+    /// The most bytes of the metadata beside a committed offset.
     pub note: Option<u64>,
 }
 
-/// A consumer group that would not take a member.
+/// Why a consumer group would not take a member.
 #[derive(Debug)]
 pub struct GroupTrouble {
-    /// Why.
+    /// The cause.
     pub cause: QueueError,
-    /// What helps.
+    /// The remedy.
     pub remedy: String,
 }
 
-/// A broker as the others name it to clients.
+/// A broker of the cluster, and whether this host can use it.
 #[derive(Debug)]
 pub struct BrokerState {
-    /// The address that clients are told.
+    /// The address that it advertises to clients.
     pub advertised: String,
     /// Why this host cannot use it.
     pub trouble: Option<QueueError>,
 }
 
-/// What sets topics up.
+/// Sets topics up.
 #[async_trait]
 pub trait TopicAdmin: Send + Sync {
     /// The brokers, each tried from this host.
     async fn brokers(&self) -> Result<Vec<BrokerState>, QueueError>;
 
-    /// What the brokers allow.
+    /// The limits of the brokers.
     async fn limits(&self) -> Result<BrokerLimits, QueueError>;
 
-    /// Whether a group whose name is configured by `key` would take a member that reads `topic`. It has none when
-    /// this returns.
+    /// Tests whether the group `name`, which the setting `key` names, would take a member that reads `topic`. Leaves no
+    /// member behind.
     async fn try_group(&self, name: &str, key: &'static str, topic: &str) -> Option<GroupTrouble>;
 
-    /// The topic, if it is there, with the settings that `plan` names.
+    /// The topic, if it exists, with the settings that `plan` names.
     async fn look(&self, plan: &TopicPlan) -> Result<Option<TopicState>, QueueError>;
 
-    /// Makes a topic that is not there.
+    /// Creates a topic.
     async fn create(&self, plan: &TopicPlan) -> Result<(), QueueError>;
 
     /// Changes these settings of a topic, and no others.

@@ -24,24 +24,24 @@ struct Log<M> {
     joined: u64,
 }
 
-/// Members share the partitions out in the order of their names; the number tells namesakes apart.
+/// Members get their partitions in the order of their names; the number tells members of one name apart.
 type MemberKey = (String, u64);
 
 struct Member {
     partitions: Vec<u32>,
     /// Whether the member still has to be told of `partitions`.
     news: bool,
-    /// The partition to look at first, so that none of them is starved.
+    /// The index of the partition to look at first, so that none is starved.
     turn: usize,
 }
 
 struct Partition<M> {
-    /// The committed offset: `records[0]` has this one.
+    /// The committed offset, which is that of `records[0]`.
     base: u64,
     records: VecDeque<Record<M>>,
     /// The lowest offset that was not delivered in this term.
     cursor: u64,
-    /// Delivered in this term and given back.
+    /// Offsets that were delivered in this term and given back.
     returned: BTreeSet<u64>,
     /// Rises with every change of owner: receipts of earlier terms are void.
     term: u64,
@@ -98,7 +98,7 @@ impl<M> Partition<M> {
         while self.cursor < self.end() {
             let offset = self.cursor;
             self.cursor += 1;
-            // Acked in an earlier term, behind something that was not.
+            // A record may have been acked in an earlier term, while one before it was not.
             if let Some(record) = self.record(offset).filter(|record| !record.acked) {
                 return Some((offset, Arc::clone(&record.message)));
             }
@@ -127,7 +127,7 @@ impl<M> Partition<M> {
 }
 
 impl<M> Log<M> {
-    /// Shares the partitions out: contiguous ranges, the first members get one more.
+    /// Shares the partitions out as contiguous ranges. If they do not divide evenly, the first members get one more.
     fn rebalance(&mut self) {
         let count = self.partitions.len();
         let members = self.members.len();
@@ -220,7 +220,7 @@ impl<M: Send + Sync + 'static> Consumer<M> for EmbeddedConsumer<M> {
     async fn next(&mut self) -> Result<Event<M>, QueueError> {
         loop {
             let mut changed = std::pin::pin!(self.shared.changed.notified());
-            // Listening begins before the look, so that nothing falls between the two.
+            // Listening begins before the look, so that no change in between is missed.
             changed.as_mut().enable();
             match self.shared.lock().take(&self.key) {
                 Some(Taken::Assigned(partitions)) => return Ok(Event::Assigned(partitions)),
@@ -257,7 +257,7 @@ struct EmbeddedReceipt<M> {
 }
 
 impl<M> EmbeddedReceipt<M> {
-    /// Runs `effect` on the partition, unless it has changed hands since the delivery.
+    /// Runs `effect` on the partition, unless its owner has changed since the delivery.
     fn settle(&self, effect: impl FnOnce(&mut Partition<M>)) {
         let mut log = self.shared.lock();
         let partition = &mut log.partitions[self.partition as usize];

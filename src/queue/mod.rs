@@ -1,8 +1,8 @@
-//! The queue port: topics of partitioned, at-least-once delivered messages.
+//! The queue port: topics of partitioned messages, delivered at least once.
 //!
 //! * [`embedded`]: topics in the memory of this process.
 //! * [`kafka`]: topics in Apache Kafka.
-//! * [`admin`]: setting topics up.
+//! * [`admin`]: sets topics up.
 //!
 //! # Contract
 //!
@@ -12,9 +12,9 @@
 //! partitions in offset order as [`Delivery`]s, as many as it asks for.
 //!
 //! A delivery is **acked**, in any order, or **dropped**, which gives it back: it is delivered again.
-//! What a member held when it left, or when it lost a partition, is delivered again to the
-//! partition's next owner; an ack that comes after that changes nothing. A partition's **committed**
-//! offset is the lowest offset that is not acked, so that everything below it has been dealt with.
+//! When a member leaves or loses a partition, the deliveries that it holds are delivered again to the
+//! partition's next owner; an ack after that has no effect. A partition's **committed** offset is the
+//! lowest offset that is not acked: every message below it has been dealt with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,18 +25,18 @@ pub mod admin;
 pub mod embedded;
 pub mod kafka;
 
-/// A queue operation that did not happen.
+/// Why a queue operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The topic has no such partition.
     #[error("the topic has {partitions} partitions and no partition {partition}")]
     NoSuchPartition {
-        /// The partition asked for.
+        /// The requested partition.
         partition: u32,
-        /// How many there are.
+        /// How many the topic has.
         partitions: u32,
     },
-    /// The queue understood, and will not do it: trying again does not help.
+    /// The queue refused permanently: trying again does not help.
     #[error("the queue refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The queue cannot be reached; trying again later may help.
@@ -50,8 +50,8 @@ pub trait Topic<M: Send + Sync + 'static>: Send + Sync {
     /// How many partitions the topic has; it never shrinks.
     async fn partitions(&self) -> Result<u32, QueueError>;
 
-    /// Appends `message` durably to `partition` and returns its offset. Messages that are sent at once come in any
-    /// order. After an error, or when this is dropped, the message may be there all the same.
+    /// Appends `message` durably to `partition` and returns its offset. Messages that are sent concurrently may come in
+    /// any order. After an error, or when the future is dropped, the message may have been appended anyway.
     async fn send(&self, partition: u32, message: M) -> Result<u64, QueueError>;
 
     /// Joins the topic's consumer group under the name `member`.
@@ -69,45 +69,45 @@ pub trait Topic<M: Send + Sync + 'static>: Send + Sync {
 pub struct Progress {
     /// Every message below this offset is acked.
     pub committed: u64,
-    /// The offset that the next message will get, or more.
+    /// A lower bound of the offset that the next message will get.
     pub end: u64,
 }
 
 /// A member of a topic's consumer group.
 ///
-/// Dropped, it leaves the group by and by: what it holds is delivered again to others.
+/// When it is dropped, it leaves the group after a while: the messages that it holds are delivered again to others.
 #[async_trait]
 pub trait Consumer<M: Send + Sync + 'static>: Send {
-    /// Waits for what comes next. Cancel-safe: a call that is dropped has taken nothing.
+    /// Waits for the next event. Cancel-safe: a call that is dropped has taken nothing.
     ///
     /// The first event is the first assignment.
     async fn next(&mut self) -> Result<Event<M>, QueueError>;
 
-    /// Leaves the group in good order: when this returns, what was acked is committed, and what was
-    /// held is free for others, if the queue could be reached.
+    /// Leaves the group in an orderly way: when this returns, acked messages are committed, and held
+    /// ones are free for others, if the queue could be reached.
     async fn leave(self: Box<Self>);
 }
 
-/// What a consumer is told.
+/// An event of a consumer.
 #[derive(Debug)]
 pub enum Event<M: Send + Sync + 'static> {
-    /// These partitions, all of them and no others, belong to the member from now on.
+    /// From now on, exactly these partitions belong to the member.
     Assigned(Vec<u32>),
     /// A message.
     Delivery(Delivery<M>),
 }
 
-/// A message in the hands of a consumer.
+/// A message that a consumer holds.
 pub struct Delivery<M: Send + Sync + 'static> {
     message: Arc<M>,
     partition: u32,
     offset: u64,
     taken_over: bool,
-    /// Taken by the ack; a delivery dropped with its receipt goes back to the queue.
+    /// Taken by the ack; a delivery that is dropped with its receipt goes back to the queue.
     receipt: Option<Box<dyn Receipt>>,
 }
 
-/// How an adapter learns what became of a delivery; one of the two methods is called, once.
+/// Tells an adapter how a delivery ended. One of the two methods is called, once.
 pub trait Receipt: Send + Sync {
     /// The message has been dealt with.
     fn ack(self: Box<Self>);
@@ -116,19 +116,19 @@ pub trait Receipt: Send + Sync {
 }
 
 impl<M: Send + Sync + 'static> Delivery<M> {
-    /// A delivery whose fate is told to `receipt`.
+    /// A delivery whose end is told to `receipt`.
     pub fn new(message: Arc<M>, partition: u32, offset: u64, receipt: Box<dyn Receipt>) -> Self {
         Self { message, partition, offset, taken_over: false, receipt: Some(receipt) }
     }
 
-    /// The same, of which it is known whether a member that died was to deal with it before.
+    /// Sets whether a member that died had the message before.
     #[must_use]
     pub fn taken_over(mut self, taken_over: bool) -> Self {
         self.taken_over = taken_over;
         self
     }
 
-    /// Whether a member that died was to deal with it before, as far as the adapter knows.
+    /// Whether a member that died had the message before, as far as the adapter knows.
     #[must_use]
     pub fn is_taken_over(&self) -> bool {
         self.taken_over
@@ -152,7 +152,7 @@ impl<M: Send + Sync + 'static> Delivery<M> {
         self.offset
     }
 
-    /// Says that the message has been dealt with: it need not be delivered again.
+    /// Acknowledges the message: it need not be delivered again.
     pub fn ack(mut self) {
         if let Some(receipt) = self.receipt.take() {
             receipt.ack();

@@ -21,7 +21,7 @@ use crate::model::mosaic::{Mosaic, Slot};
 use crate::model::process::{Process, Role};
 use crate::model::worker::{Heartbeat, Phase, WorkerId, WorkerView};
 
-/// Signals that a slow receiver may fall behind by before it has to look at everything.
+/// How many signals a receiver may fall behind before it has to look at everything.
 const SIGNAL_CAPACITY: usize = 1024;
 
 /// A map in memory whose entries expire by tokio's clock.
@@ -41,7 +41,7 @@ struct Maps {
     workers: BTreeMap<WorkerId, Worker>,
 }
 
-/// When a monitor listened.
+/// The last span of time in which a monitor listened without a break.
 #[derive(Clone, Copy)]
 struct Monitored {
     since: Instant,
@@ -54,7 +54,7 @@ struct Worker {
     dead_after: Duration,
 }
 
-/// Entries that are gone once their time is over.
+/// Entries that expire.
 struct Expiring<K, V>(HashMap<K, (Instant, V)>);
 
 impl<K, V> Default for Expiring<K, V> {
@@ -75,7 +75,7 @@ impl<K: Eq + Hash, V: Clone> Expiring<K, V> {
         live.map(|(_, value)| value.clone())
     }
 
-    /// Changes an entry that is there, and keeps it for `ttl` from now. Returns whether it was there.
+    /// Changes an entry if there is one, and keeps it for `ttl` from now. Returns whether there was one.
     fn change(&mut self, key: &K, ttl: Duration, change: impl FnOnce(&mut V)) -> bool {
         let now = Instant::now();
         let live = self.0.get_mut(key).filter(|(end, _)| *end > now);
@@ -221,7 +221,7 @@ impl State for EmbeddedState {
     }
 
     async fn signal(&self, look: Look) -> Result<(), StateError> {
-        // Nobody listening is nobody to tell.
+        // It fails only if there is no receiver.
         let _ = self.looks.send(look);
         Ok(())
     }

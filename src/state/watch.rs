@@ -1,29 +1,29 @@
-//! How a worker is, judged by its silence while somebody listened.
+//! The liveness of a worker, judged by its silence while a monitor listened.
 
 use std::time::Duration;
 
 use super::SERVER_TTL;
 use crate::model::worker::{Heartbeat, Liveness, Phase, WorkerView};
 
-/// When a monitor listened, each time as it lies back from now.
+/// When a monitor listened; each time is an age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Watch {
-    /// Since when one has listened without a break; `None` is longer than anybody asks for.
+    /// For how long one has listened without a break; `None` is longer than any worker is shown.
     pub(super) since: Option<Duration>,
     /// Its last sign of life.
     pub(super) last: Duration,
 }
 
 impl Watch {
-    /// How long somebody listened in vain, of the time that has passed since a heartbeat came: a monitor
-    /// that is away makes nobody silent.
+    /// How much of the time since a heartbeat a monitor listened in vain: while none listens, no worker
+    /// counts as silent.
     fn heard_nothing(self, arrived: Duration) -> Duration {
         let unheard = if self.last < SERVER_TTL { Duration::ZERO } else { self.last };
         arrived.min(self.since.unwrap_or(arrived)).saturating_sub(unheard)
     }
 }
 
-/// What is shown of a worker whose heartbeat came so long ago, if a monitor has ever listened.
+/// The view of a worker whose last heartbeat came `arrived` ago. Without a `watch`, no monitor has listened.
 pub(super) fn view(
     heartbeat: Heartbeat,
     arrived: Duration,
@@ -56,9 +56,9 @@ mod tests {
             Watch { since, last: seconds(last) }.heard_nothing(seconds(arrived)).as_secs()
         };
         assert_eq!(heard(None, 1, 20), 20);
-        // It came a moment ago, after a long time away.
+        // The monitor came back a moment ago, after a long break.
         assert_eq!(heard(Some(seconds(2)), 1, 60), 2);
-        // It went away half a minute ago, five seconds after the heartbeat.
+        // The monitor went away half a minute ago, five seconds after the heartbeat.
         assert_eq!(heard(None, 30, 35), 5);
         assert_eq!(heard(Some(seconds(31)), 30, 60), 1);
     }

@@ -22,7 +22,7 @@ pub struct LocalStorage {
     id: StorageId,
     overwrite: Overwrite,
     jobs: Mutex<BTreeMap<JobId, Entry>>,
-    /// What is being written under a name of its own, since the file system has no files without one.
+    /// Staged files that have names, since the file system has no unnamed files.
     written: Mutex<Vec<PathBuf>>,
 }
 
@@ -52,11 +52,11 @@ impl LocalStorage {
         Self { id: StorageId("local".into()), overwrite, jobs, written }
     }
 
-    /// Removes what is only half written, for a process that ends before those who write it notice.
+    /// Removes staged files that have names, for a process that ends before their writers notice.
     pub fn abandon(&self) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         for path in written.drain(..) {
-            // It is whole by now, and has another name; or the disk is gone.
+            // It fails if the file has been finished and moved, or the disk is gone.
             let _ = fs::remove_file(path);
         }
     }
@@ -74,7 +74,7 @@ impl LocalStorage {
         written.push(path.to_owned());
     }
 
-    /// Says where the files of a job are, before anything else is done with it.
+    /// Sets where the files of a job are. Must precede every other call for the job.
     pub fn assign(&self, job: JobId, paths: Paths) {
         let entry = Entry { paths, plan: None, outcome: None, thumbnail: None, starts: [0; 2] };
         self.lock().insert(job, entry);
@@ -137,7 +137,7 @@ impl ResultStorage for LocalStorage {
     }
 
     async fn remove_final(&self, _job: JobId) -> Result<()> {
-        // A run cancels nothing: what is at the output's place is the output.
+        // A run cancels no job: a file at the output's path is the output.
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl Storage for LocalStorage {
     }
 
     async fn remove_original(&self, _job: JobId) -> Result<()> {
-        // It is not ours.
+        // The input is the user's.
         Ok(())
     }
 

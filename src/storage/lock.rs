@@ -1,4 +1,4 @@
-//! A directory that only one running process uses.
+//! A lock by which only one running process uses a directory.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -6,50 +6,50 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// The file in a directory that stands for it.
+/// The name of the lock file.
 const NAME: &str = "lock";
-/// How often it is tried to take it, and the time between: [`who_has`] takes it for a moment.
+/// How often taking the lock is retried, and after which pause: [`who_has`] holds it for a moment.
 const LOOKS: u32 = 4;
 const LOOK: Duration = Duration::from_millis(25);
 
-/// Holds a directory as long as this lives. The system lets go of it however the process ends.
+/// Holds a directory until it is dropped. The system releases it however the process ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
     _file: File,
 }
 
-/// The directory could not be had.
+/// The directory could not be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another process has it.
     #[error(
-        "{} is in use by a server that runs{holder}; stop that one, or choose another directory \
+        "{} is in use by a server that runs{holder}; stop it, or choose another directory \
          with `{setting}`",
         directory.display()
     )]
     Taken {
         /// The directory.
         directory: PathBuf,
-        /// Which process, if it said so.
+        /// ` as process 123`, or empty if the process is unknown.
         holder: String,
-        /// What names the directory.
+        /// The setting that names the directory.
         setting: &'static str,
     },
-    /// The disk, or what stands for it, failed.
+    /// The lock file could not be used.
     #[error("cannot lock {} (`{setting}`)", directory.display())]
     Io {
         /// The directory.
         directory: PathBuf,
-        /// What names the directory.
+        /// The setting that names the directory.
         setting: &'static str,
-        /// The system's word on it.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
 }
 
 impl DirectoryLock {
-    /// Takes `directory`, which `setting` names, and makes it if it is not there.
+    /// Locks `directory`, which `setting` names. Creates it if it does not exist.
     pub fn take(directory: &Path, setting: &'static str) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { directory: directory.to_owned(), setting, source };
         let mut file = open(directory).map_err(failed)?;
@@ -65,7 +65,8 @@ impl DirectoryLock {
     }
 }
 
-/// Says which process has `directory`, as far as it can be known; `None` if none has it. Leaves no trace.
+/// The process that has locked `directory`, as ` as process 123`, or empty if it is unknown; `None` if none has it.
+/// Leaves no trace.
 #[must_use]
 pub fn who_has(directory: &Path) -> Option<String> {
     let mut file = File::open(directory.join(NAME)).ok()?;
@@ -75,7 +76,7 @@ pub fn who_has(directory: &Path) -> Option<String> {
     }
 }
 
-/// Waits out those who only look who has it.
+/// Locks the file, with retries, since a call of [`who_has`] holds it for a moment.
 fn lock(file: &File) -> Result<(), TryLockError> {
     for _ in 0..LOOKS {
         match file.try_lock() {
@@ -92,14 +93,14 @@ fn open(directory: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// Says who has the directory. A full disk keeps nobody from having it.
+/// Writes this process into the file. That fails on a full disk, which does not keep it from holding the lock.
 fn sign(file: &mut File) -> io::Result<()> {
     file.set_len(0)?;
     let _ = write!(file, "{}", std::process::id());
     Ok(())
 }
 
-/// " as process 123", if it said so.
+/// ` as process 123`, or empty if the file does not say.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.read_to_string(&mut text);

@@ -1,8 +1,8 @@
 //! The storage port: the write-once files of a job, which are the truth about it.
 //!
-//! * [`files`]: a directory, shared by those who can see it.
+//! * [`files`]: a directory, shared by the processes that can see it.
 //! * [`remote`]: the files of a server on another machine, as far as a collector needs them.
-//! * [`local`]: the files that `tilemill run` was given, with plans and outcomes in memory.
+//! * [`local`]: the files of `tilemill run`'s command line, with plans and outcomes in memory.
 //! * `staged`: files that are being written.
 //! * [`lock`]: keeps two processes from using one directory.
 //!
@@ -10,16 +10,16 @@
 //!
 //! A job has four files: the **original**, the **plan**, the **final image** and the **outcome**.
 //! Each is written once and never changed; original and final image may be removed before the rest.
-//! They are written as [`Staged`] files, which nobody sees before they are whole, and which vanish when
-//! dropped. When a method that writes returns, what it wrote survives a crash of the machine (of the
-//! process, for `local`).
+//! They are written as [`Staged`] files, which become visible only when they are whole, and vanish when
+//! dropped before that. When a method that writes returns, its data survives a crash of the machine (of
+//! the process, for `local`).
 //!
 //! A plan exists only with its original; a job exists from the moment its plan does. The outcome is
-//! created exclusively: the first one stands, whoever writes it. A *complete* outcome is written
-//! only after the final image.
+//! created exclusively: the first one stands, whichever process writes it. A *complete* outcome is
+//! written only after the final image.
 //!
-//! There are two ports, since a collector needs no more than [`ResultStorage`], and is given no more: it
-//! reads plans and hands over final images and outcomes. A server needs [`Storage`], all of it.
+//! There are two ports. A collector needs only [`ResultStorage`], and is given no more: it reads plans,
+//! and hands over final images and outcomes. A server needs all of [`Storage`].
 
 use std::error::Error;
 use std::fs::File;
@@ -41,60 +41,60 @@ pub mod lock;
 pub mod remote;
 mod staged;
 
-/// A storage operation that did not happen.
+/// Why a storage operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// There is no such job, or it has no such file.
     #[error("job {0} has no {1}")]
     NotFound(JobId, &'static str),
-    /// The file is there already.
-    #[error("job {0} has its {1} already")]
+    /// The file already exists.
+    #[error("job {0} already has its {1}")]
     Conflict(JobId, &'static str),
     /// A record does not parse.
     #[error("the {1} of job {0} is damaged")]
     Damaged(JobId, &'static str, #[source] serde_json::Error),
-    /// The disk, or what stands for it, failed.
+    /// The disk, or the server of a remote storage, failed.
     #[error("cannot {action}")]
     Io {
         /// What was being done, with the file's name.
         action: String,
-        /// The system's word on it.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// The storage cannot be reached, or not for now; trying again later may help.
+    /// The storage cannot be used for now; trying again later may help.
     #[error("the storage is unavailable")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl StorageError {
-    /// Whether the same may work later.
+    /// Whether a retry may work later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 
-    /// Whether there was no room for it.
+    /// Whether it failed for lack of room.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if is_full(source))
     }
 
-    /// For `map_err`: an I/O error with what was being done to which file.
+    /// For `map_err`: adds the action and the file to an I/O error.
     pub(crate) fn io(verb: &str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let action = format!("{verb} {}", path.display());
         move |source| Self::Io { action, source }
     }
 }
 
-/// What an original says beside its pixels: nothing, if it is no image that is understood.
+/// The metadata of an original; empty if it is not a readable image.
 pub(crate) async fn metadata_of(original: File) -> Metadata {
     let read = move || decode::metadata(BufReader::new(original), &Limits::NONE);
     let read = blocking::caught(read).await;
     read.map_or_else(|_| Metadata::default(), Result::unwrap_or_default)
 }
 
-/// For what has to be gone, whoever removed it.
+/// Turns a removal's `NotFound` into success.
 pub(crate) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -117,7 +117,7 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
-/// What there is of a job that takes room, in bytes.
+/// The sizes of a job's images on disk, in bytes; `None` for one that is not there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {
     /// The original.
@@ -137,10 +137,10 @@ impl Kept {
 /// What a collector needs of the files of jobs.
 #[async_trait]
 pub trait ResultStorage: Send + Sync {
-    /// Names this storage: the same for everybody who sees the same files.
+    /// The id of this storage. All processes that see the same files get the same id.
     fn id(&self) -> &StorageId;
 
-    /// Whether these are still the files that `id` names. Those of another machine may become others.
+    /// Whether these are still the files that `id` names. A server on another machine may have got others.
     async fn is_same(&self) -> Result<bool, StorageError> {
         Ok(true)
     }
@@ -148,23 +148,23 @@ pub trait ResultStorage: Send + Sync {
     /// The plan of a job.
     async fn plan(&self, job: JobId) -> Result<Plan, StorageError>;
 
-    /// What the original of a job says beside its pixels, which goes into the final image.
+    /// The metadata of a job's original, which goes into the final image.
     async fn metadata(&self, job: JobId) -> Result<Metadata, StorageError>;
 
-    /// A place for the final image of a job.
+    /// A staged file for the final image of a job.
     async fn stage_final(&self, plan: &Plan) -> Result<Staged, StorageError>;
 
-    /// Stores the final image. Another's of the same job, which has the same bytes, is replaced.
+    /// Stores the final image. It replaces one of this job from another collector, which has the same bytes.
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<(), StorageError>;
 
-    /// Removes the final image of a job that ended otherwise, or long ago, or is gone. One that is not
-    /// there is no error.
+    /// Removes the final image of a job that did not complete, that ended long ago, or that is gone. It is not an
+    /// error if there is none.
     async fn remove_final(&self, job: JobId) -> Result<(), StorageError>;
 
-    /// Keeps a small PNG of the result of a job, for people. It may be lost, and is not synced.
+    /// Stores a small PNG of the result of a job, for display. It may be lost, and is not synced.
     async fn keep_thumbnail(&self, job: JobId, png: Vec<u8>) -> Result<(), StorageError>;
 
-    /// Ends a job. Returns the outcome that stands, which is another if one was there already.
+    /// Ends a job. Returns the outcome that stands: an earlier one, if there was one.
     async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome, StorageError>;
 
     /// The outcome of a job, if it has ended.
@@ -173,14 +173,14 @@ pub trait ResultStorage: Send + Sync {
     /// Counts a start of `step` durably, before the step begins. Returns which start this is, from 1.
     async fn count_start(&self, job: JobId, step: Step) -> Result<u32, StorageError>;
 
-    /// Forgets the starts of `step`: it came to its end, well or not.
+    /// Forgets the starts of `step`, which has ended, with success or not.
     async fn clear_starts(&self, job: JobId, step: Step) -> Result<(), StorageError>;
 }
 
 /// Where the files of jobs are kept.
 #[async_trait]
 pub trait Storage: ResultStorage {
-    /// A place for the original of a job that is about to be admitted.
+    /// A staged file for the original of a job that is about to be admitted.
     async fn stage_original(&self, job: JobId) -> Result<Staged, StorageError>;
 
     /// Stores the original, then the plan: from now on the job exists.
@@ -198,15 +198,15 @@ pub trait Storage: ResultStorage {
     /// The final image of a job, open for reading.
     async fn open_final(&self, plan: &Plan) -> Result<File, StorageError>;
 
-    /// The small PNG of the result of a job, if one was kept.
+    /// The small PNG of the result of a job, if there is one.
     async fn thumbnail(&self, job: JobId) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// What there is of a job that takes room.
+    /// The sizes of a job's images.
     async fn kept(&self, plan: &Plan) -> Result<Kept, StorageError>;
 
-    /// Removes the original of a job that has ended. One that is not there is no error.
+    /// Removes the original of a job that has ended. It is not an error if there is none.
     async fn remove_original(&self, job: JobId) -> Result<(), StorageError>;
 
-    /// Removes everything of a job. A job that is not there is no error.
+    /// Removes everything of a job. It is not an error if there is no such job.
     async fn remove(&self, job: JobId) -> Result<(), StorageError>;
 }

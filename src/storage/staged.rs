@@ -1,4 +1,4 @@
-//! Files that are being written, which nobody sees before they are whole.
+//! Files that are being written, and become visible only when they are whole.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Seek};
@@ -8,38 +8,38 @@ use tempfile::NamedTempFile;
 
 use super::{Overwrite, absent_is_fine};
 
-/// How the names of staged files begin: what is found under such a name was never whole.
+/// The prefix of staged files' names: a file with such a name was never whole.
 pub(crate) const STAGED_PREFIX: &str = ".staged-";
 
-/// A file that is being written. Dropped before it is handed back, it leaves nothing behind.
+/// A file that is being written. It leaves nothing behind if it is dropped before it is persisted.
 #[derive(Debug)]
 pub struct Staged(Stage);
 
 #[derive(Debug)]
 enum Stage {
-    /// Locked, so that whoever looks for what dead processes left tells it from that.
+    /// Locked, so that a sweep tells it from the leftovers of dead processes.
     Named(NamedTempFile),
-    /// It has no name yet: nothing of it is left however its process ends.
+    /// It has no name yet: nothing is left of it however its process ends.
     Unnamed { file: File, directory: PathBuf },
 }
 
 impl Staged {
-    /// A new staged file in `directory`, which is where it will stay.
+    /// A new staged file in `directory`, which has to be the directory of its final path.
     pub(crate) fn in_directory(directory: &Path) -> io::Result<Self> {
         loop {
             let named = named(directory)?;
             match named.as_file().try_lock() {
-                // A file system without locks: nobody sweeps it while others write.
+                // A file system without locks: no process sweeps it while others write.
                 Err(TryLockError::Error(_)) => return Ok(named.into()),
                 Ok(()) if named.path().try_exists()? => return Ok(named.into()),
-                // Somebody swept before the lock was there.
+                // A sweep removed the file, or is about to, before it was locked.
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
             }
         }
     }
 
-    /// A new staged file beside the one that it will become, in a directory that is made if need be. Nobody sweeps there,
-    /// so it has no name as long as the file system allows that.
+    /// A new staged file in the directory of `path`, its final path. Creates the directory if needed. No process sweeps
+    /// there, so the file has no name, if the file system allows that.
     pub(crate) fn beside(path: &Path) -> io::Result<Self> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = parent.unwrap_or(Path::new(".")).to_owned();
@@ -50,7 +50,7 @@ impl Staged {
         }
     }
 
-    /// Removes what dead processes staged in `directory`. Returns how many files that were.
+    /// Removes the files that dead processes staged in `directory`. Returns their number.
     pub(crate) fn sweep(directory: &Path) -> io::Result<u32> {
         let mut removed = 0;
         for entry in fs::read_dir(directory)? {
@@ -74,7 +74,7 @@ impl Staged {
         }
     }
 
-    /// Where it is seen meanwhile, if it has a name.
+    /// Its path until it is persisted, if it has a name.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.0 {
             Stage::Named(named) => Some(named.path()),
@@ -82,7 +82,7 @@ impl Staged {
         }
     }
 
-    /// Makes it the file at `path`, whole or not at all.
+    /// Makes it the file at `path`, atomically.
     pub(crate) fn persist(self, path: &Path, overwrite: Overwrite) -> io::Result<()> {
         match self.0 {
             Stage::Unnamed { file, directory } => publish(file, &directory, path, overwrite),
@@ -106,16 +106,16 @@ impl From<NamedTempFile> for Staged {
 fn named(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(STAGED_PREFIX);
-    // A temporary file is its owner's alone by default; these are to be read by others.
+    // By default only the owner may read a temporary file; others have to read these.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(directory)
 }
 
-/// Makes a file that has no name the one at `path`.
+/// Makes an unnamed file the file at `path`.
 fn publish(mut file: File, directory: &Path, path: &Path, overwrite: Overwrite) -> io::Result<()> {
     let linked = match link(&file, path) {
-        // A link replaces nothing, and a new name does.
+        // A link does not replace a file, but a rename does.
         Err(error) if is_there(&error) && overwrite == Overwrite::Allowed => {
             let mut builder = tempfile::Builder::new();
             let linked = builder.prefix(STAGED_PREFIX).make_in(directory, |name| link(&file, name));
@@ -124,7 +124,7 @@ fn publish(mut file: File, directory: &Path, path: &Path, overwrite: Overwrite) 
         linked => linked,
     };
     match linked {
-        // A file system that has such files, and does not let them have a name later.
+        // A file system that has unnamed files but cannot name them later.
         Err(error) if !is_there(&error) && error.kind() != ErrorKind::NotFound => {
             let mut copy = named(directory)?;
             file.rewind()?;
@@ -139,12 +139,12 @@ fn is_there(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AlreadyExists
 }
 
-/// A file in `directory` that has no name, if the file system has such files.
+/// An unnamed file in `directory`, if the file system has such files.
 #[cfg(target_os = "linux")]
 fn unnamed(directory: &Path) -> Option<File> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
 
-    // Without it, the file could get no name.
+    // Without it, the file could not be named later.
     if !Path::new(OWN_FILES).is_dir() {
         return None;
     }
@@ -155,7 +155,7 @@ fn unnamed(directory: &Path) -> Option<File> {
 #[cfg(target_os = "linux")]
 const OWN_FILES: &str = "/proc/self/fd";
 
-/// As open(2) has it under `O_TMPFILE`.
+/// Names a file, in the way that open(2) describes under `O_TMPFILE`.
 #[cfg(target_os = "linux")]
 fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -179,7 +179,7 @@ fn link(_file: &File, _path: &Path) -> io::Result<()> {
 /// Whether a living process holds the file, or may.
 fn is_held(path: &Path) -> bool {
     match File::open(path) {
-        // Shared: NFS locks no file exclusively that is open for reading only.
+        // Shared: NFS does not lock a file exclusively that is open for reading only.
         Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
         Err(error) => error.kind() != ErrorKind::NotFound,
     }
@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// Linux's usual file systems have such files; where these tests run, the disk is one of them.
+    /// The usual file systems of Linux have unnamed files; these tests need such a disk.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_result_has_no_name_before_it_is_whole() {
@@ -238,7 +238,7 @@ mod tests {
         assert!(names(&directory.path().join("made")).is_empty());
     }
 
-    /// As where a file system has files without names, and gives them none later: no file gets one on another disk.
+    /// Stands for a file system that cannot name unnamed files later: a link to another disk fails, too.
     #[cfg(target_os = "linux")]
     #[test]
     fn what_can_get_no_name_is_copied() {

@@ -1,4 +1,4 @@
-//! Topics made, described, changed and deleted.
+//! Creates, describes, changes and deletes topics in Kafka.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,22 +29,21 @@ use crate::queue::admin::{
     BrokerLimits, BrokerState, GroupTrouble, LOOKED_AT, TopicAdmin, TopicPlan, TopicState,
 };
 
-/// How the protocol calls a topic among the things that have settings.
+/// The protocol's types of resources that have settings: a topic and a broker.
 const TOPIC: i8 = 2;
-/// How it calls a broker there.
 const BROKER: i8 = 4;
-/// Which sessions a broker allows, and how long a note beside an offset may be.
+/// The settings of a broker that limit sessions, and the metadata beside a committed offset.
 const LEAST_SESSION: &str = "group.min.session.timeout.ms";
 const MOST_SESSION: &str = "group.max.session.timeout.ms";
 const NOTES: &str = "offset.metadata.max.bytes";
-/// How often a topic that is there and not to be seen is looked for.
+/// How often a topic that exists but is not visible yet is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The numbers of two rights.
+/// The protocol's numbers of two operations in access rules.
 const READ: i32 = 3;
 const WRITE: i32 = 4;
-/// How it calls giving a setting a value.
+/// The protocol's number for setting a value.
 const SET: i8 = 0;
-/// What it takes for "as the broker is configured".
+/// The replication factor that stands for the broker's default.
 const BROKERS_DEFAULT: i16 = -1;
 
 /// Sets up the topics of one cluster.
@@ -54,13 +53,13 @@ pub struct KafkaAdmin {
 }
 
 impl KafkaAdmin {
-    /// Over the brokers of `cluster`.
+    /// An admin of `cluster`.
     #[must_use]
     pub fn new(cluster: Cluster) -> Self {
         Self { cluster, session: Duration::from_secs(6) }
     }
 
-    /// The same, where members of groups have sessions of this length.
+    /// Sets the session that [`TopicAdmin::try_group`] asks for.
     #[must_use]
     pub fn with_session(self, session: Duration) -> Self {
         Self { session, ..self }
@@ -100,7 +99,7 @@ impl KafkaAdmin {
         };
         let Some(topic) = topic? else { return Ok(None) };
         let settings = match self.settings(plan).await {
-            // Deleted a moment ago: the broker's answers need not agree yet.
+            // The topic was deleted a moment ago: the broker's answers need not agree yet.
             Err(error) if error.code() == Some(ResponseError::UnknownTopicOrPartition) => {
                 return Ok(None);
             }
@@ -158,8 +157,8 @@ impl KafkaAdmin {
             });
             match refused {
                 Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => {
-                    // Somebody else was quicker, or the answer to the same request was lost. With ZooKeeper, a topic that
-                    // is being deleted is there for those who create it, and for nobody else.
+                    // Another process was faster, or the answer to an earlier try was lost. With ZooKeeper, a topic
+                    // that is being deleted still exists for requests that create it, and for no others.
                     if self.try_look(plan).await?.is_some() {
                         return Ok(());
                     }
@@ -168,7 +167,7 @@ impl KafkaAdmin {
                     }
                     sleep(LOOK_EVERY).await;
                 }
-                // A broker that has just started answers before it knows of any, itself included.
+                // A broker that has just started answers before it knows any broker, itself included.
                 Err(error)
                     if error.code() == Some(ResponseError::InvalidReplicationFactor)
                         && !had_brokers
@@ -233,7 +232,7 @@ impl KafkaAdmin {
     }
 }
 
-/// What asks a broker what it allows; it has to be asked itself.
+/// The request for a broker's limits, which only that broker itself answers.
 pub(super) fn limits_request(broker: i32) -> DescribeConfigsRequest {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(BROKER)
@@ -247,7 +246,7 @@ pub(super) fn read_limits(answer: DescribeConfigsResponse) -> Result<BrokerLimit
         return Ok(BrokerLimits::default());
     };
     accepted(result.error_code, result.error_message.as_deref(), || {
-        "what a broker allows cannot be read".to_owned()
+        "the limits of a broker cannot be read".to_owned()
     })?;
     let number = |name: &str| -> Option<u64> {
         let config = result.configs.iter().find(|config| config.name.as_str() == name)?;
@@ -258,9 +257,9 @@ pub(super) fn read_limits(answer: DescribeConfigsResponse) -> Result<BrokerLimit
     Ok(BrokerLimits { sessions: sessions.map(|(least, most)| [least, most]), note: number(NOTES) })
 }
 
-/// Which of the rights that tilemill needs are not among those that a broker tells of a topic.
+/// The needed operations that are not among the `operations` that a broker allows on a topic.
 fn forbidden(operations: i32) -> Vec<&'static str> {
-    // What it says where it was not asked, or is too old.
+    // The value if the broker was not asked, or is too old.
     const UNKNOWN: i32 = i32::MIN;
     let needed = [(READ, "READ"), (WRITE, "WRITE")].into_iter();
     let lacks = |(bit, _): &(i32, &str)| operations != UNKNOWN && operations & (1 << bit) == 0;
@@ -271,7 +270,7 @@ fn string(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-/// The topic, unless the broker says that there is none.
+/// The topic; `None` if the broker says that there is none.
 fn existing<'a>(
     topic: &'a MetadataResponseTopic,
     name: &str,
@@ -310,7 +309,7 @@ impl TopicAdmin for KafkaAdmin {
         let group = Group { name: name.to_owned(), key, session: self.session };
         let observer = Observer::new(self.cluster.clone(), Settings::new(&group, topic));
         let error = observer.try_join().await.err()?;
-        // That is no trouble: a member asks for another.
+        // A member then asks for another session.
         if error.code() == Some(ResponseError::InvalidSessionTimeout) {
             return None;
         }

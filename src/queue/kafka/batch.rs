@@ -1,5 +1,5 @@
-//! Record batches: as they are sent to a broker, and as it sends them. There, records are slices of its answer,
-//! and nothing is allocated by a length that was read.
+//! Record batches: packed to be sent to a broker, and read from its answers. Records that are read are slices of the
+//! answer, and no memory is allocated by a length that was read, except for compressed batches (see `codec`).
 //!
 //! ```text
 //! bytes  0..8   offset of the first record
@@ -26,14 +26,14 @@ use kafka_protocol::records::{
 
 use super::codec::Codec;
 
-/// What the length does not count.
+/// The bytes before the length field's end, which the length does not count.
 const UNCOUNTED: usize = 12;
 const HEADER: usize = 61;
-/// What a record has beside its value, at most.
+/// The most bytes that a record has beside its value.
 const ENVELOPE: usize = 28;
 const FORMAT: u8 = 2;
 const COMPRESSION: u16 = 0b111;
-/// The batch holds marks of the broker and no records.
+/// The flag of a batch that holds control records of the broker.
 const CONTROL: u16 = 1 << 5;
 
 /// A record that was fetched.
@@ -44,36 +44,36 @@ pub(super) struct Fetched {
     pub(super) value: Option<Bytes>,
 }
 
-/// The records of a batch; or the offset of the last of them, and why they cannot be had.
+/// The records of a batch, or the offset of its last record and why they cannot be read.
 pub(super) type Opened = Result<Vec<Fetched>, (u64, BatchError)>;
 
-/// Records that were written together.
+/// A batch of records, as it was fetched.
 pub(super) struct Batch {
     bytes: Bytes,
 }
 
-/// A batch whose records cannot be had.
+/// Why the records of a batch cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BatchError {
-    #[error("it has version {0} of the format, and only {FORMAT} is read")]
+    #[error("its format has version {0}, and only {FORMAT} can be read")]
     Format(u8),
     #[error(
-        "its codec has the number {0}, which is unknown here: set `compression.type` of the topic to \
+        "its codec has the unknown number {0}: set `compression.type` of the topic to \
          `producer`, as `tilemill topics create` does"
     )]
     UnknownCodec(u16),
     #[error("it cannot be inflated ({codec:?}): {cause}")]
     Inflating { codec: Codec, cause: String },
-    #[error("its checksum is {expected:#x}, and that of its bytes is {found:#x}")]
+    #[error("its checksum is {expected:#x}, but that of its bytes is {found:#x}")]
     Checksum { expected: u32, found: u32 },
-    #[error("a record does not lie in the batch")]
+    #[error("a record does not fit into the batch")]
     Torn,
 }
 
-/// A batch of new records with these values, whose offsets are for the broker to give.
+/// Packs new records with these values into a batch. The broker assigns their offsets.
 pub(super) fn pack(values: impl Iterator<Item = Bytes>) -> Bytes {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // For those who look; the topic's own time is when the broker appended a record.
+    // Only informative: the time that counts in the topic is when the broker appended a record.
     let timestamp = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     let record = |(offset, value): (i32, Bytes)| Record {
         transactional: false,
@@ -84,7 +84,7 @@ pub(super) fn pack(values: impl Iterator<Item = Bytes>) -> Bytes {
         producer_epoch: NO_PRODUCER_EPOCH,
         timestamp_type: TimestampType::Creation,
         offset: offset.into(),
-        // That of the first stands in the batch, and the encoder begins another where they do not follow.
+        // The batch holds the first one, and the encoder begins a new batch where sequences do not follow offsets.
         sequence: offset + NO_SEQUENCE,
         timestamp,
         key: None,
@@ -101,7 +101,7 @@ pub(super) fn pack(values: impl Iterator<Item = Bytes>) -> Bytes {
     batch.freeze()
 }
 
-/// The whole batches of an answer. A broker may cut the last one off.
+/// The whole batches of an answer. A broker may truncate the last one.
 pub(super) fn batches(mut answer: Bytes) -> impl Iterator<Item = Batch> {
     std::iter::from_fn(move || {
         let length = (&mut answer.get(8..UNCOUNTED)?).get_u32();
@@ -126,17 +126,17 @@ impl Batch {
 
     /// The offset of its last record, which may have been removed.
     pub(super) fn last(&self) -> u64 {
-        // In the formats before, it is what stands in the first field.
+        // In earlier formats, the first field holds it.
         let further = if self.bytes[16] == FORMAT { self.field(23).get_u32() } else { 0 };
         self.first().saturating_add(u64::from(further))
     }
 
-    /// Whether reading its records takes as long as inflating them.
+    /// Whether its records have to be inflated, which takes time.
     pub(super) fn is_compressed(&self) -> bool {
         self.attributes() & COMPRESSION != 0
     }
 
-    /// The bytes of its records.
+    /// The bytes of its records, inflated.
     fn content(&self) -> Result<Bytes, BatchError> {
         let packed = self.bytes.slice(HEADER..);
         let number = self.attributes() & COMPRESSION;
@@ -149,7 +149,7 @@ impl Batch {
         Ok(inflated.map_err(failed)?.into())
     }
 
-    /// Its records, in the order of their offsets; where they cannot be had, the last of these and why.
+    /// Its records, in the order of their offsets; or its last offset and why they cannot be read.
     pub(super) fn records(&self) -> Opened {
         self.read().map_err(|error| (self.last(), error))
     }
@@ -175,7 +175,7 @@ impl Batch {
     }
 }
 
-/// What follows the value, its headers, is of no interest.
+/// Reads the next record. Its headers, which follow the value, are ignored.
 fn read_record(rest: &mut Bytes, first: u64) -> Option<Fetched> {
     let mut record = read_bytes(rest)?;
     let _attributes = record.try_get_u8().ok()?;
@@ -186,13 +186,13 @@ fn read_record(rest: &mut Bytes, first: u64) -> Option<Fetched> {
     Some(Fetched { offset, value: Some(value) })
 }
 
-/// Bytes behind their length, which is -1 where there are none at all.
+/// Reads bytes that follow their length, which is -1 for null.
 fn read_bytes(from: &mut Bytes) -> Option<Bytes> {
     let length = usize::try_from(read_number(from)?.max(0)).ok()?;
     (length <= from.len()).then(|| from.split_to(length))
 }
 
-/// A number in seven bits a byte, the lowest first, with its sign in the lowest bit of all.
+/// Reads a zigzag varint: seven bits per byte, the lowest first, with the sign in the lowest bit.
 fn read_number(from: &mut Bytes) -> Option<i64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
@@ -232,7 +232,7 @@ pub(super) mod tests {
             producer_epoch: -1,
             timestamp_type: TimestampType::Creation,
             offset,
-            // The encoder begins another batch where sequences do not follow offsets.
+            // The encoder begins a new batch where sequences do not follow offsets.
             sequence: i32::try_from(offset).unwrap(),
             timestamp: 1_790_000_000_000 + offset,
             key,
@@ -241,7 +241,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Records as the library for the protocol writes them.
+    /// Records as the protocol's library writes them.
     pub(in crate::queue::kafka) fn written(records: &[Record]) -> Bytes {
         let options = RecordEncodeOptions { version: 2, compression: Compression::None };
         let mut bytes = BytesMut::new();
@@ -271,7 +271,7 @@ pub(super) mod tests {
                 value: Some(record.value.clone().unwrap_or_default()),
             }).collect();
             let all = written(&records);
-            // An answer ends anywhere.
+            // An answer may end anywhere.
             let cut = Bytes::from([&all[..], &all[..all.len() - 1]].concat());
             let read: Vec<_> = batches(cut).collect();
             prop_assert_eq!(read.len(), 1);
@@ -322,7 +322,7 @@ pub(super) mod tests {
         assert!(matches!(read(batch.into())[..], [Err(BatchError::Checksum { .. })]));
     }
 
-    /// A number of records, or of bytes, that is a lie is noticed before memory is taken for it.
+    /// A false number of records or bytes is noticed before memory is allocated for it.
     #[test]
     fn a_count_beyond_the_batch_is_refused() {
         let mut batch = written(&[record(5, None, None)]).to_vec();
@@ -332,7 +332,7 @@ pub(super) mod tests {
         assert_eq!(read(batch.into()), [Err(BatchError::Torn)]);
     }
 
-    /// The same batch, as a broker or a producer compresses it.
+    /// A batch compressed as by a broker or a producer.
     fn compressed(batch: &[u8], codec: Codec, number: u8) -> Bytes {
         let (head, records) = batch.split_at(super::HEADER);
         let mut batch = [head, &deflate(codec, records)].concat();

@@ -1,18 +1,18 @@
-//! The memory of large answers, for the next ones: fresh memory comes from the system page by page, each of them cleared,
-//! which takes as long as reading the answer.
+//! Reuses the memory of large answers for the next ones: fresh memory comes from the system page by page, each of them
+//! cleared, which takes as long as reading the answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-/// A smaller answer is not worth keeping.
+/// The memory of smaller answers is not kept.
 const LEAST: usize = 256 << 10;
-/// Capacities are multiples of this, so that answers of about the same length can follow each other.
+/// Capacities are multiples of this, so that answers of about the same length can reuse each other's memory.
 const STEP: usize = 1 << 20;
-/// As many answers are followed at most.
+/// The most answers that are tracked.
 const MOST: usize = 32;
 
-/// The answers that one consumer's readers got. Their memory is free again when nothing of them is in use.
+/// The answers that one consumer's readers got. The memory of an answer is free again when no part of it is in use.
 #[derive(Default)]
 pub(super) struct Buffers {
     lent: Mutex<Vec<Bytes>>,
@@ -24,14 +24,14 @@ impl Buffers {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Room for an answer of this length.
+    /// A buffer for an answer of this length.
     pub(super) fn take(&self, length: usize) -> BytesMut {
         if length < LEAST {
             return BytesMut::with_capacity(length);
         }
         let mut lent = self.lock();
         while let Some(at) = lent.iter().position(Bytes::is_unique) {
-            // Nobody else has it, so nobody can have taken a part of it meanwhile.
+            // It is unique, so no part of it can have been cloned meanwhile.
             let Ok(mut free) = lent.swap_remove(at).try_into_mut() else { continue };
             if free.capacity() >= length {
                 free.clear();
@@ -42,7 +42,7 @@ impl Buffers {
         BytesMut::with_capacity(length.next_multiple_of(STEP))
     }
 
-    /// Follows an answer, whose memory can be taken when nobody uses it any more.
+    /// Tracks an answer, so that its memory can be reused once no part of it is in use.
     pub(super) fn lend(&self, answer: &Bytes) {
         let mut lent = self.lock();
         if answer.len() >= LEAST && lent.len() < MOST {
@@ -50,7 +50,7 @@ impl Buffers {
         }
     }
 
-    /// Gives all that is free back, and follows no answer any more.
+    /// Frees unused memory, and stops tracking all answers.
     pub(super) fn clear(&self) {
         self.lock().clear();
     }

@@ -12,11 +12,11 @@ use kafka_protocol::protocol::Request;
 
 /// A request in the version in which it is sent.
 pub(super) trait Call: Request {
-    /// What errors call it.
+    /// Its name in errors.
     const NAME: &'static str;
     /// The version.
     const VERSION: i16;
-    /// More bytes than an answer has.
+    /// The most bytes of an answer; larger ones are refused.
     const MAX_ANSWER: usize = 8 << 20;
 }
 
@@ -32,18 +32,18 @@ macro_rules! calls {
 impl Call for FetchRequest {
     const NAME: &'static str = "Fetch";
     const VERSION: i16 = 12;
-    /// A record that a broker accepted comes, whatever the configuration has become since.
+    /// Large, since a broker sends every record that it once accepted, whatever its configuration is now.
     const MAX_ANSWER: usize = 128 << 20;
 }
 
-/// A request by its key, its version and its name.
+/// The key, the version and the name of a request.
 pub(super) type Needed = (i16, i16, &'static str);
 
 const fn needed<C: Call>() -> Needed {
     (C::KEY, C::VERSION, C::NAME)
 }
 
-/// What no role can do without: a broker that does not know one of these is of no use.
+/// The requests that every role needs: a broker that does not know one of them cannot be used.
 pub(super) const NEEDED: [Needed; 3] =
     [needed::<MetadataRequest>(), needed::<ProduceRequest>(), needed::<FetchRequest>()];
 

@@ -1,8 +1,8 @@
-//! The brokers of a cluster: how they are reached, and what they say of themselves.
+//! The brokers of a cluster: how to reach them, and the metadata that they report.
 //!
 //! A process holds few connections to each broker, whatever the number of partitions: one for requests that are
-//! answered at once, two for records that it sends (`producer`), one for each group that it is a member of (`group`), and
-//! up to nine for what it reads there (`fetches`).
+//! answered at once, two for records that it sends (`producer`), and for each group one as its member (`group`) and up
+//! to five for what it reads there (`fetches`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -30,20 +30,20 @@ use super::peer::Peer;
 use super::producer::Producer;
 use crate::health::Health;
 
-/// When nobody answers, all known addresses have been tried after so long, one beside the other.
+/// If no broker answers, a connection to each known address has been started after this time.
 const ALL_TRIED: Duration = Duration::from_secs(2);
 
-/// How a cluster is reached. The one place that opens connections.
+/// How to reach a cluster. The one place that opens connections.
 #[derive(Clone)]
 pub struct Cluster {
     brokers: Vec<String>,
     client: StrBytes,
     timeout: Duration,
-    /// For all copies.
+    /// Shared by all clones.
     shared: Arc<Shared>,
 }
 
-/// The same, which does not keep its connections open.
+/// Like [`Cluster`], but does not keep its connections open.
 #[derive(Clone)]
 pub(super) struct WeakCluster {
     brokers: Vec<String>,
@@ -54,37 +54,37 @@ pub(super) struct WeakCluster {
 
 #[derive(Default)]
 struct Shared {
-    /// Which of the brokers answered last: one that is silent costs a moment once.
+    /// The index of the broker that answered last: a silent one costs time only once.
     answered: AtomicUsize,
     peers: Mutex<HashMap<String, Arc<Peer>>>,
     leaders: Leaders,
     health: Health,
 }
 
-/// What the brokers say of their cluster and of some topics.
+/// What the brokers report about their cluster and some topics.
 pub(super) struct Metadata {
-    /// The addresses they advertise, by their numbers.
+    /// The addresses that brokers advertise, by their numbers.
     pub(super) brokers: BTreeMap<i32, String>,
     pub(super) controller: i32,
     pub(super) topics: Vec<MetadataResponseTopic>,
 }
 
 impl Cluster {
-    /// A cluster known by the addresses of some of its brokers. `client` is what it calls this
-    /// process; no answer that should come at once is waited for longer than `timeout`.
+    /// A cluster that has brokers at these addresses. `client` is the client id of this process;
+    /// `timeout` is the deadline of requests that should be answered at once.
     #[must_use]
     pub fn new(brokers: Vec<String>, client: &str, timeout: Duration) -> Self {
         let client = StrBytes::from_string(client.to_owned());
         Self { brokers, client, timeout, shared: Arc::default() }
     }
 
-    /// The same cluster, whose obstacles and connections this is told.
+    /// Sets where obstacles are reported and connections counted.
     #[must_use]
     pub fn telling(self, health: Health) -> Self {
         Self { shared: Arc::new(Shared { health, ..Shared::default() }), ..self }
     }
 
-    /// The same cluster, to which this process has another name.
+    /// The same cluster with another client id; connections are shared.
     pub(super) fn called(&self, client: &str) -> Self {
         Self { client: StrBytes::from_string(client.to_owned()), ..self.clone() }
     }
@@ -94,27 +94,27 @@ impl Cluster {
         WeakCluster { brokers, client, timeout, shared: Arc::downgrade(&shared) }
     }
 
-    /// Where obstacles are named.
+    /// Where obstacles are reported.
     pub(super) fn health(&self) -> &Health {
         &self.shared.health
     }
 
-    /// The addresses the cluster is known by.
+    /// The configured addresses.
     pub(super) fn brokers(&self) -> &[String] {
         &self.brokers
     }
 
-    /// What it calls this process.
+    /// The client id of this process.
     pub(super) fn client(&self) -> &str {
         &self.client
     }
 
-    /// How long an answer that should come at once is waited for.
+    /// The deadline of requests that should be answered at once.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// How many milliseconds a broker may take for what it does, a little less than its answer is waited for.
+    /// How many milliseconds a broker may take for a request: a little less than the deadline of its answer.
     pub(super) fn brokers_timeout(&self) -> i32 {
         i32::try_from(self.timeout.mul_f32(0.8).as_millis()).unwrap_or(i32::MAX)
     }
@@ -131,8 +131,8 @@ impl Cluster {
         peer
     }
 
-    /// A connection of its own to the broker at an address. One that could not be used a moment ago is not tried:
-    /// the error is that of the last attempt.
+    /// Opens a connection to the broker at an address. If the last attempt failed a moment ago, none is made: the
+    /// error is that of the last attempt.
     pub(super) async fn connect(&self, address: &str) -> Result<Connection, KafkaError> {
         let peer = self.peer(address);
         peer.is_worth_trying()?;
@@ -154,14 +154,14 @@ impl Cluster {
         Connection::open(stream, address.to_owned(), self.client.clone(), self.timeout).await
     }
 
-    /// Asks a broker what it answers at once, over the connection that is there for that.
+    /// Sends a broker a request that it answers at once, over the connection for such requests.
     pub(super) async fn ask<C: Call + Clone>(
         &self,
         peer: &Peer,
         request: C,
     ) -> Result<C::Response, KafkaError> {
         let mut place = peer.prompt.lock().await;
-        // A broker closes a connection over which nothing was asked for long.
+        // A broker closes a connection that was idle for long: then another one is opened.
         if let Some(mut connection) = place.take() {
             match connection.call(request.clone(), self.timeout).await {
                 Err(KafkaError::Broken { .. }) => {}
@@ -184,7 +184,8 @@ impl Cluster {
         }
     }
 
-    /// Why a broker greets and then hangs up: it may want its clients to sign in, which it says when that is tried.
+    /// Why a broker answers the greeting and then closes the connection: it may require SASL, which it says when that
+    /// is tried.
     async fn explain(&self, peer: &Peer, error: KafkaError) -> KafkaError {
         let Ok(mut connection) = self.open(peer.address()).await else { return error };
         let request = SaslHandshakeRequest::default();
@@ -198,8 +199,8 @@ impl Cluster {
         peer.failed(KafkaError::Sasl { address, mechanisms })
     }
 
-    /// Asks the known broker that answered last. Where it is silent, each of the others is asked a little later than
-    /// the one before it, and whichever answers first counts.
+    /// Asks the known broker that answered last. If it is silent, the others are asked as well, each a little later
+    /// than the one before; the first answer counts.
     pub(super) async fn ask_any<C: Call + Clone>(
         &self,
         request: C,
@@ -220,7 +221,7 @@ impl Cluster {
             };
             match answer {
                 Some(Ok(answer)) => return Ok(answer),
-                // What may pass says more than what one of them can never do.
+                // A passing error is preferred to a permanent one: the broker that has it may come back.
                 Some(Err(error)) if failure.as_ref().is_none_or(KafkaError::is_final) => {
                     failure = Some(error);
                 }
@@ -241,7 +242,7 @@ impl Cluster {
         Ok((peer, answer))
     }
 
-    /// How long an address is waited for before the next is tried beside it.
+    /// How long an address may be silent before the next is tried as well.
     fn head_start(&self) -> Duration {
         let count = u32::try_from(self.brokers.len()).unwrap_or(u32::MAX).max(1);
         ALL_TRIED.min(self.timeout / 2) / count
@@ -259,7 +260,7 @@ impl Cluster {
         self.ask(&controller, request).await
     }
 
-    /// What some broker says of the cluster and these topics now.
+    /// The current metadata of the cluster and these topics, from any broker.
     pub(super) async fn metadata(&self, topics: &[&str]) -> Result<Metadata, KafkaError> {
         let (_, answer) = self.ask_any(metadata_request(topics)).await?;
         Ok(answer.into())
@@ -269,7 +270,7 @@ impl Cluster {
         &self.shared.leaders
     }
 
-    /// What sends the records of a partition to its broker, and those of many others.
+    /// The producer that sends the records of a partition to `peer`, as well as those of other partitions.
     pub(super) fn producer<'a>(&self, peer: &'a Peer, partition: u32) -> &'a Producer {
         let producer = &peer.producers[partition as usize % peer.producers.len()];
         producer.get_or_init(|| Producer::start(self.downgrade(), peer.address()))
@@ -277,19 +278,19 @@ impl Cluster {
 }
 
 impl WeakCluster {
-    /// The cluster, if anybody has it still.
+    /// The cluster, if a strong clone still exists.
     pub(super) fn upgrade(&self) -> Option<Cluster> {
         let Self { brokers, client, timeout, shared } = self.clone();
         Some(Cluster { brokers, client, timeout, shared: shared.upgrade()? })
     }
 }
 
-/// A partition's number as the protocol's messages want it.
+/// A partition's number in the type of the protocol's messages.
 pub(super) fn signed(partition: u32) -> i32 {
     i32::try_from(partition).unwrap_or(i32::MAX)
 }
 
-/// What asks a broker about the cluster and these topics.
+/// The request for the metadata of the cluster and these topics.
 pub(super) fn metadata_request(topics: &[&str]) -> MetadataRequest {
     let topics =
         topics.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
@@ -313,7 +314,7 @@ impl From<MetadataResponse> for Metadata {
 }
 
 impl Metadata {
-    /// How many partitions each of the topics has that can be seen.
+    /// The number of partitions of each visible topic.
     pub(super) fn counts(self) -> BTreeMap<String, u32> {
         let seen = self.topics.into_iter().filter(|topic| topic.error_code == 0);
         let count = |partitions: usize| u32::try_from(partitions).unwrap_or(u32::MAX);
@@ -322,7 +323,7 @@ impl Metadata {
     }
 }
 
-/// A topic's name as the protocol's messages want it.
+/// A topic's name in the type of the protocol's messages.
 pub(super) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
 }
@@ -337,7 +338,7 @@ mod tests {
     use super::{Cluster, metadata_request};
     use crate::queue::kafka::pretend::Pretender;
 
-    /// What a test waits for at most, and what waits for longer than any test.
+    /// The longest wait of a test, and a wait that is longer than any test.
     const PATIENCE: Duration = Duration::from_mins(1);
     const LONGER: Duration = Duration::from_hours(1);
     const SHORT: Duration = Duration::from_millis(500);
@@ -353,7 +354,7 @@ mod tests {
         let (answered, _) = asked.expect("the silent one is waited for").unwrap();
         assert_eq!(answered.address(), known);
         let _first = silent.accept().await.unwrap();
-        // Whoever has the cluster knows.
+        // Clones of the cluster know it, too.
         let (answered, _) = cluster.called("another").ask_any(metadata_request(&[])).await.unwrap();
         assert_eq!(answered.address(), known);
         let second = silent.accept();
@@ -377,7 +378,7 @@ mod tests {
         };
         for order in [addresses.clone(), [addresses[1].clone(), addresses[0].clone()]] {
             let error = connect(&order).await;
-            assert!(error.to_string().contains("cannot be connected to"), "{error}");
+            assert!(error.to_string().contains("cannot connect to"), "{error}");
         }
         let error = connect(&addresses[..1]).await;
         assert!(error.to_string().contains("does not know version"), "{error}");

@@ -1,21 +1,21 @@
-//! The codecs that Kafka compresses batches with: a topic's `compression.type`, or a producer's.
+//! The codecs of compressed batches, set by a topic's `compression.type` or by a producer.
 //!
-//! tilemill sends batches as they are, since tiles are compressed already. A broker may be told to compress
-//! them all the same. Inflated bytes are bounded, whatever a batch says of itself.
+//! tilemill sends batches uncompressed, since tiles are compressed already. A broker may be configured to compress
+//! them anyway. Inflated bytes are bounded, whatever size a batch claims.
 
 use std::io::{self, Read};
 
 use ruzstd::decoding::StreamingDecoder;
 
-/// The most bytes that a batch is inflated to: as many as an answer of a broker may have.
+/// The most bytes that a batch may inflate to: as many as an answer of a broker may have.
 pub(super) const LIMIT: usize = 128 << 20;
 
-/// How the snappy library for Java begins what it writes, which is no format of snappy's own: the mark, two
-/// versions of four bytes, then blocks, each behind its length in four bytes.
+/// The mark of the format of the snappy library for Java, which is not one of snappy's own: the mark, two versions of
+/// four bytes, then blocks, each preceded by its length in four bytes.
 const JAVA_SNAPPY: &[u8; 8] = b"\x82SNAPPY\0";
 const JAVA_SNAPPY_HEADER: usize = 16;
 
-/// How a batch is compressed, by the number that its attributes carry.
+/// The codec of a batch, which the batch's attributes hold as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Codec {
     Gzip,
@@ -35,7 +35,7 @@ impl Codec {
         })
     }
 
-    /// The records of a batch, at most [`LIMIT`] bytes of them.
+    /// Inflates the records of a batch; fails if they have more than [`LIMIT`] bytes.
     pub(super) fn inflate(self, packed: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip => read_all(flate2::read::MultiGzDecoder::new(packed)),
@@ -55,7 +55,7 @@ fn too_large() -> io::Error {
 
 fn read_all(from: impl Read) -> io::Result<Vec<u8>> {
     let mut inflated = Vec::new();
-    // One byte more than is allowed, to see that there is one.
+    // One byte more than allowed, to notice an excess.
     from.take(LIMIT as u64 + 1).read_to_end(&mut inflated)?;
     if inflated.len() > LIMIT { Err(too_large()) } else { Ok(inflated) }
 }
@@ -74,7 +74,7 @@ fn inflate_java_snappy(packed: &[u8]) -> io::Result<Vec<u8>> {
     Ok(inflated)
 }
 
-/// A block says itself how long it is, and memory is taken for that.
+/// Inflates a block. The length that it claims is checked first, since memory is allocated for it.
 fn inflate_snappy(block: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     if snap::raw::decompress_len(block)? > limit {
         return Err(too_large());
@@ -154,7 +154,7 @@ pub(super) mod tests {
         }
     }
 
-    /// A batch of a few bytes must not take all memory.
+    /// A batch of a few bytes must not exhaust the memory.
     #[test]
     fn what_inflates_to_too_much_is_refused() {
         let zeros = vec![0; LIMIT + 1];

@@ -1,4 +1,4 @@
-//! One connection to one broker: a request, its answer, the next request, each with a deadline.
+//! One connection to one broker: one request at a time, each with a deadline.
 
 use std::collections::HashMap;
 use std::io;
@@ -22,29 +22,30 @@ use super::guard::Guarded;
 use super::peer::Peer;
 use crate::health::Connected;
 
-/// An answer up to here gets its memory in one piece, and a larger one as it comes.
+/// Up to this length, the memory of an answer is allocated at once; that of a larger one as it arrives.
 const AT_ONCE: usize = 8 << 20;
 
-/// What a connection runs over: TCP, or a layer above it.
+/// The transport of a connection: TCP, or a layer above it.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 
-/// A connection to one broker. After an error that is no [`KafkaError::Refused`] it is of no use.
+/// A connection to one broker. It cannot be used after an error other than [`KafkaError::Refused`] or
+/// [`KafkaError::TooOld`].
 pub struct Connection {
     stream: Box<dyn Stream>,
     address: String,
     client: StrBytes,
-    /// What the broker knows, by key.
+    /// The versions of requests that the broker knows, by key.
     versions: HashMap<i16, VersionRange>,
     correlation: i32,
-    /// Whether more than a greeting was answered.
+    /// Whether a request after the greeting was answered.
     proven: bool,
-    /// Who is told how it goes; it may hold this connection.
+    /// The peer that learns whether requests are answered. Weak, since it may hold this connection.
     peer: Weak<Peer>,
-    /// Counts it as long as it lives.
+    /// Held only for its `Drop`.
     connected: Option<Connected>,
-    /// Where large answers get their memory.
+    /// The source of memory for large answers.
     buffers: Option<Arc<Buffers>>,
 }
 
@@ -63,7 +64,7 @@ impl From<io::Error> for Trouble {
 }
 
 impl Connection {
-    /// Greets the broker behind a stream; `address` is what errors call it.
+    /// Greets the broker at the other end of a stream. Errors name it by `address`.
     pub async fn open(
         stream: impl Stream + 'static,
         address: String,
@@ -88,7 +89,7 @@ impl Connection {
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         let answer = connection.exchange(greeting, deadline).await?;
         accepted(answer.error_code, None, || {
-            format!("the broker {} does not tell its versions", connection.address)
+            format!("the broker {} does not report its versions", connection.address)
         })?;
         connection.versions = answer
             .api_keys
@@ -104,19 +105,20 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Tells this peer how the connection does; it counts as `connected`.
+    /// Sets the peer that learns whether requests are answered, and what counts the connection.
     pub(super) fn watched(mut self, peer: &Arc<Peer>, connected: Connected) -> Self {
         (self.peer, self.connected) = (Arc::downgrade(peer), Some(connected));
         self
     }
 
-    /// Large answers get their memory there.
+    /// Sets the source of memory for large answers.
     pub(super) fn with_buffers(mut self, buffers: &Arc<Buffers>) -> Self {
         self.buffers = Some(Arc::clone(buffers));
         self
     }
 
-    /// Controllers elect each other, and keep no records. A node that is both has a port for each.
+    /// Whether this is the port of a controller: controllers vote, and keep no records. A node that is both has a port
+    /// for each.
     fn is_controller(&self) -> bool {
         let knows = |key| self.versions.contains_key(&key);
         knows(VoteRequest::KEY) && !knows(ProduceRequest::KEY)
@@ -136,7 +138,7 @@ impl Connection {
                 self.proven = true;
                 Ok(answer)
             }
-            // A port that lets everybody in and nobody say anything is one that is away; so is a broker that is
+            // A port that accepts connections and answers no request counts as unavailable, as does a broker that falls
             // silent.
             (Some(peer), Err(error))
                 if !self.proven || matches!(error, KafkaError::Silent { .. }) =>
@@ -147,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// Whether the broker knows a request.
+    /// Fails unless the broker knows a request in this version.
     fn check(&self, key: i16, version: i16, request: &'static str) -> Result<(), KafkaError> {
         let known = self.versions.get(&key);
         if known.is_some_and(|range| (range.min..=range.max).contains(&version)) {
@@ -206,7 +208,7 @@ impl Connection {
             None => BytesMut::with_capacity(at_once),
         };
         let mut limited = (&mut self.stream).take(length as u64);
-        // Never asked for nothing: that would make room for more, and copy all of it there.
+        // Never read into a full buffer: that would enlarge it, and copy all of it.
         while answer.len() < length {
             if limited.read_buf(&mut answer).await? == 0 {
                 return Err(Trouble::Broken(io::ErrorKind::UnexpectedEof.into()));
@@ -220,10 +222,10 @@ impl Connection {
     }
 }
 
-/// What the first bytes of an answer give away, as no answer of a broker is so long.
+/// Recognises another protocol by the first bytes: as a length, they are larger than any answer of a broker.
 fn strange(bytes: [u8; 4]) -> Option<Trouble> {
     Some(match &bytes {
-        // An alert, or whatever else TLS 1.x says.
+        // An alert, or any other record of TLS 1.x.
         [0x14..=0x17, 3, 0..=4, _] => Trouble::Tls,
         b"HTTP" => Trouble::Stranger("a web server"),
         b"-ERR" => Trouble::Stranger("a Redis"),
@@ -239,7 +241,7 @@ fn build_frame<C: Call>(request: &C, correlation: i32, client: &StrBytes) -> Byt
         .with_correlation_id(correlation)
         .with_client_id(Some(client.clone()));
     let header_version = C::header_version(C::VERSION);
-    // Where a size cannot be told, the encoding below fails, too.
+    // If a size cannot be computed, the encoding below fails, too.
     let header_size = header.compute_size(header_version).unwrap_or_default();
     let size = request.compute_size(C::VERSION).unwrap_or_default();
     let mut frame = BytesMut::with_capacity(4 + header_size + size);
@@ -377,7 +379,7 @@ mod tests {
         answer::<MetadataRequest>(&response)
     }
 
-    /// What matters is that this returns, and takes no more memory than there is.
+    /// It only has to return, without exhausting the memory.
     fn read_as_anything(bytes: &[u8]) {
         let bytes = Bytes::copy_from_slice(bytes);
         let _ = read_answer::<JoinGroupRequest>(bytes.clone(), 1);
@@ -438,7 +440,7 @@ mod tests {
     #[test]
     fn a_count_beyond_what_follows_is_refused_before_it_takes_memory() {
         let mut bytes = answer::<OffsetFetchRequest>(&OffsetFetchResponse::default());
-        // Behind the header and the throttle time: the number of topics, as the largest there is.
+        // After the header and the throttle time: the number of topics, replaced by the largest number.
         bytes.splice(9..10, [0xFF, 0xFF, 0xFF, 0xFF, 0x0F]);
         assert!(read_answer::<OffsetFetchRequest>(bytes.into(), 1).is_err());
     }
@@ -447,7 +449,7 @@ mod tests {
     fn a_byte_before_a_count_that_looks_like_a_part_of_it_hides_nothing() {
         let described = described();
         let name = described.windows(5).position(|bytes| bytes == b"topic").unwrap();
-        // Behind the name: whether the topic is internal, and the number of its partitions.
+        // After the name: whether the topic is internal, and the number of its partitions.
         let counts =
             [&[0x80, 0x80, 0x80, 0x80, 0x80, 0x0F][..], &[0xFF, 0x8A, 0x80, 0x80, 0x80, 0x8F]];
         for count in counts {

@@ -23,16 +23,16 @@ use crate::blocking;
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Delivery, Event, QueueError, Receipt, Topic};
 
-/// How long to wait before an answer is sent again, at first and at last.
+/// The first and the longest pause before an answer is sent again.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// Where a group begins in a partition of which nothing was ever committed.
+/// Where a group begins in a partition for which nothing was ever committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
-    /// With the first message that is still there.
+    /// At the first message that is still there.
     Earliest,
-    /// With the next message.
+    /// At the next message.
     Latest,
 }
 
@@ -40,11 +40,11 @@ pub enum Beginning {
 pub(super) struct Source {
     pub(super) cluster: Cluster,
     pub(super) topic: String,
-    /// What the group calls this member.
+    /// The name of this member.
     pub(super) member: String,
     pub(super) records: Records,
     pub(super) beginning: Beginning,
-    /// Where tiles of another version are answered, and those that kill their workers.
+    /// The topic for answers to tiles of another version, and to tiles that kill their workers.
     pub(super) answers: Option<Arc<dyn Topic<TileResult>>>,
     pub(super) fetches: Arc<Fetches>,
 }
@@ -56,11 +56,11 @@ pub(super) struct KafkaConsumer<M: Message> {
     inbox: Arc<Inbox<M>>,
     /// One for each partition, with its term.
     fetchers: BTreeMap<u32, (u64, AbortOnDropHandle<()>)>,
-    /// The partition to look at first, so that none of them is starved.
+    /// The partition to look at first, so that none is starved.
     turn: u32,
-    /// A record that is in hand and no message yet. It stays here while nobody waits for it.
+    /// A record in hand that is being decoded. It stays here when the call that waits for it is dropped.
     opening: Option<(Place, Opening<M>)>,
-    /// Answers to messages that nobody here may have in hand.
+    /// Answers to messages that are not handed out.
     answering: JoinSet<()>,
     membership: Membership,
 }
@@ -86,7 +86,7 @@ impl<M: Message> KafkaConsumer<M> {
         }
     }
 
-    /// Fetches for what is held now and no longer for anything else.
+    /// Fetches the partitions that are held now, and stops fetching others. Returns the partitions.
     fn follow(&mut self, owned: Vec<Owned>) -> Vec<u32> {
         let mut before = std::mem::take(&mut self.fetchers);
         self.inbox.keep(&owned);
@@ -124,7 +124,7 @@ impl<M: Message> KafkaConsumer<M> {
         }
     }
 
-    /// Takes a record into hand; a message that was in hand before is one already.
+    /// Notes that a record is in hand, and begins to decode it. A message that was in hand before is decoded already.
     fn begin(&mut self, place: Place, taken: Taken<M>) -> Option<Delivery<M>> {
         if !self.ownership.deliver(place) {
             return None;
@@ -157,9 +157,9 @@ impl<M: Message> KafkaConsumer<M> {
             .taken_over(self.ownership.is_inherited(place))
     }
 
-    /// Deals with a record that nobody can read. It stays in the topic.
+    /// Puts aside a record that cannot be read. It stays in the topic.
     fn put_aside<T>(&self, place: Place, error: &WireError) -> Option<T> {
-        // Counted whether or not anything is logged.
+        // Not within `warn!`, which evaluates nothing if the log level is off.
         let put_aside = self.source.cluster.health().put_aside(&self.source.topic, "record");
         warn!(
             topic = self.source.topic,
@@ -173,7 +173,7 @@ impl<M: Message> KafkaConsumer<M> {
         None
     }
 
-    /// Deals with a message of another version, which is no loss: its sender hears of it.
+    /// Deals with a message of another version. It is not lost: its sender gets an answer.
     fn meet_stranger(&mut self, place: Place, prefix: &Prefix) -> Option<M> {
         debug!(
             topic = self.source.topic,
@@ -190,14 +190,14 @@ impl<M: Message> KafkaConsumer<M> {
         None
     }
 
-    /// Answers a message in place of those that died of it.
+    /// Answers a message in place of the processes that died of it.
     fn condemn(&mut self, place: Place, record: &[u8], tries: u32) {
         error!(
             topic = self.source.topic,
             partition = place.partition,
             offset = place.offset,
             tries,
-            "processes died of a message, one after the other: it is given up"
+            "gave up on a message that killed one process after another"
         );
         let prefix = Prefix::read(record).map(|(prefix, _)| prefix);
         match prefix.map(|prefix| (prefix, M::deadly(&prefix, tries, &self.source.member))) {
@@ -206,7 +206,7 @@ impl<M: Message> KafkaConsumer<M> {
         }
     }
 
-    /// The message is dealt with when its answer is there: nobody else will give one.
+    /// Sends an answer, and acks the message only then: no other process will answer it.
     fn answer(&mut self, place: Place, prefix: &Prefix, answer: TileResult) {
         let (source, ownership) = (Arc::clone(&self.source), Arc::clone(&self.ownership));
         let partition = prefix.results_partition;
@@ -217,8 +217,8 @@ impl<M: Message> KafkaConsumer<M> {
     }
 }
 
-/// Returns when the answer is stored, or nobody can wait for it: what is refused today may be allowed
-/// tomorrow, and a tile that is not answered must stay in its topic.
+/// Sends an answer until it is stored, or cannot be expected any more. A refusal is retried, too: it may be
+/// lifted, and a tile that is not answered must stay in its topic.
 async fn send_answer(source: &Source, partition: u32, answer: TileResult) {
     let Some(answers) = &source.answers else { return };
     let mut pause = FIRST_PAUSE;
@@ -230,7 +230,7 @@ async fn send_answer(source: &Source, partition: u32, answer: TileResult) {
             error = &error as &dyn Error,
             "could not answer a tile"
         );
-        // Whoever sent the tile knew another topic.
+        // The tile's sender knew another topic.
         if matches!(error, QueueError::NoSuchPartition { .. }) {
             return;
         }
@@ -245,7 +245,7 @@ impl<M: Message> Consumer<M> for KafkaConsumer<M> {
         let changed = Arc::clone(&self.ownership.news);
         loop {
             let mut changed = std::pin::pin!(changed.notified());
-            // Listening begins before the look, so that nothing falls between the two.
+            // Listening begins before the look, so that no change in between is missed.
             changed.as_mut().enable();
             if let Some(owned) = self.ownership.take_news()? {
                 return Ok(Event::Assigned(self.follow(owned)));
@@ -258,7 +258,7 @@ impl<M: Message> Consumer<M> for KafkaConsumer<M> {
     }
 
     async fn leave(self: Box<Self>) {
-        // What is fetched and not handed out is nobody's, and what was acked is committed.
+        // Records that were fetched and not handed out are dropped; acked messages are committed.
         let Self { membership, .. } = *self;
         membership.leave().await;
     }

@@ -1,14 +1,14 @@
-//! How many partitions a topic has, as far as is known.
+//! The number of partitions of a topic, remembered for a while.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::KafkaError;
 
-/// How long a count is taken for true; it only grows, and not often.
+/// How long a count is used without asking again: it only grows, and rarely.
 const HOLDS: Duration = Duration::from_secs(5);
 
-/// The count of one topic, asked for by one at a time.
+/// The count of one topic. Only one request for it is in flight at a time.
 #[derive(Default)]
 pub(super) struct Count {
     known: Mutex<Option<Known>>,
@@ -18,7 +18,7 @@ pub(super) struct Count {
 #[derive(Clone, Copy)]
 struct Known {
     count: u32,
-    /// When it was asked for.
+    /// When the request for it began.
     at: Instant,
 }
 
@@ -28,7 +28,7 @@ impl Count {
         self.known().map(|known| known.count)
     }
 
-    /// The count as it was a moment ago, or for longer while no broker can be asked.
+    /// A recent count, or an older one while no broker can be asked.
     pub(super) async fn recent(
         &self,
         ask: impl AsyncFnOnce() -> Result<u32, KafkaError>,
@@ -39,7 +39,7 @@ impl Count {
         };
         let _asking = match (self.asking.try_lock(), old) {
             (Ok(asking), _) => asking,
-            // Somebody asks already, and what is known will do.
+            // Another task asks already, and the old count will do.
             (Err(_), Some(known)) => return Ok(known.count),
             (Err(_), None) => {
                 let asking = self.asking.lock().await;
@@ -51,7 +51,7 @@ impl Count {
         };
         match (self.learn(ask).await, old) {
             (Err(error), Some(Known { count, .. })) if error.code().is_none() => {
-                // Asked for again after as long as if that were an answer.
+                // Retried after as long as after an answer.
                 self.set(Known { count, at: Instant::now() });
                 Ok(count)
             }
@@ -59,14 +59,14 @@ impl Count {
         }
     }
 
-    /// The count as it is now.
+    /// The current count.
     pub(super) async fn now(
         &self,
         ask: impl AsyncFnOnce() -> Result<u32, KafkaError>,
     ) -> Result<u32, KafkaError> {
         let came = Instant::now();
         let _asking = self.asking.lock().await;
-        // Whoever asked since has asked for all who wait here.
+        // A request that began after this call serves all callers that wait here.
         if let Some(known) = self.known().filter(|known| known.at > came) {
             return Ok(known.count);
         }

@@ -1,4 +1,4 @@
-//! What can go wrong between this process and a broker.
+//! The errors of requests to brokers.
 
 use std::io;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use kafka_protocol::ResponseError;
 use super::call::Call;
 use crate::queue::QueueError;
 
-/// Whatever went wrong.
+/// Any error.
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A request that was not fulfilled.
+/// Why a request to a broker failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaError {
-    /// Nobody is there.
-    #[error("the broker {address} cannot be connected to")]
+    /// No connection could be made.
+    #[error("cannot connect to the broker {address}")]
     Connect {
-        /// Where.
+        /// The broker.
         address: String,
         /// Why.
         #[source]
@@ -27,7 +27,7 @@ pub enum KafkaError {
     /// The connection broke.
     #[error("the connection to the broker {address} broke")]
     Broken {
-        /// Which broker.
+        /// The broker.
         address: String,
         /// How.
         #[source]
@@ -36,96 +36,96 @@ pub enum KafkaError {
     /// No answer came.
     #[error("the broker {address} did not answer {request} within {} s", .after.as_secs_f32())]
     Silent {
-        /// Which broker.
+        /// The broker.
         address: String,
-        /// What it was asked.
+        /// The request.
         request: &'static str,
-        /// How long was waited.
+        /// The deadline.
         after: Duration,
     },
     /// The answer makes no sense.
     #[error("the answer of the broker {address} to {request} cannot be read")]
     Garbled {
-        /// Which broker.
+        /// The broker.
         address: String,
-        /// What it was asked.
+        /// The request.
         request: &'static str,
         /// What is wrong with it.
         #[source]
         source: BoxError,
     },
-    /// The broker does not know the request as it is sent.
+    /// The broker does not know the request in the version that is sent.
     #[error(
         "the broker {address} does not know version {version} of {request}: Apache Kafka 2.8 or \
          later is needed, or something compatible"
     )]
     TooOld {
-        /// Which broker.
+        /// The broker.
         address: String,
-        /// What it would be asked.
+        /// The request.
         request: &'static str,
-        /// In which version.
+        /// The version.
         version: i16,
     },
-    /// The port wants encrypted connections.
+    /// The port requires TLS.
     #[error(
-        "{address} wants TLS, which is not spoken here: `kafka.brokers` has to name a listener without \
-         (PLAINTEXT in the broker's `listeners`)"
+        "{address} wants TLS, which tilemill does not use for Kafka: set `kafka.brokers` to a listener \
+         without TLS (PLAINTEXT in the broker's `listeners`)"
     )]
     Tls {
-        /// Where.
+        /// The address.
         address: String,
     },
-    /// The port wants its clients to sign in.
+    /// The port requires its clients to sign in.
     #[error(
         "{address} wants its clients to sign in (SASL, by {mechanisms}), which tilemill does not do: \
-         `kafka.brokers` has to name a listener without (PLAINTEXT in the broker's `listeners`)"
+         set `kafka.brokers` to a listener without SASL (PLAINTEXT in the broker's `listeners`)"
     )]
     Sasl {
-        /// Where.
+        /// The address.
         address: String,
         /// The mechanisms that it offers.
         mechanisms: String,
     },
     /// The port is that of a controller, which keeps no records.
     #[error(
-        "{address} is the port of a controller: `kafka.brokers` has to name a broker, in many set-ups port \
+        "{address} is the port of a controller: set `kafka.brokers` to a broker, in many set-ups port \
          9092 on the same host"
     )]
     Controller {
-        /// Where.
+        /// The address.
         address: String,
     },
-    /// Something else than Kafka is there.
-    #[error("{address} is no Kafka: it answers like {what}; correct `kafka.brokers`")]
+    /// Another service than Kafka listens there.
+    #[error("{address} is not a Kafka broker: it answers like {what}; correct `kafka.brokers`")]
     Stranger {
-        /// Where.
+        /// The address.
         address: String,
-        /// What seems to be there.
+        /// What it seems to be.
         what: &'static str,
     },
-    /// What was tried a moment ago, and is not tried again yet.
+    /// The error of an attempt a moment ago; it is not tried again yet.
     #[error(transparent)]
     Again(Arc<KafkaError>),
     /// The broker refused.
     #[error("{what}: {code}{}", .message.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Refused {
-        /// What was asked for, in words.
+        /// What was refused, in words.
         what: String,
         /// The protocol's error.
         code: ResponseError,
-        /// What the broker says about it.
+        /// The broker's message.
         message: Option<String>,
     },
 }
 
 impl KafkaError {
-    /// A refusal of which nothing more is known.
+    /// A refusal without a message.
     pub(super) fn refused(what: String, code: ResponseError) -> Self {
         Self::Refused { what, code, message: None }
     }
 
-    /// Whether the same would come of trying again.
+    /// Whether the error is permanent: a retry would get it again.
     pub(super) fn is_final(&self) -> bool {
         match self {
             Self::TooOld { .. } => true,
@@ -139,7 +139,7 @@ impl KafkaError {
         }
     }
 
-    /// The protocol's error, where a broker answered with one.
+    /// The protocol's error, if a broker answered with one.
     pub(super) fn code(&self) -> Option<ResponseError> {
         match self {
             Self::Refused { code, .. } => Some(*code),
@@ -148,7 +148,7 @@ impl KafkaError {
         }
     }
 
-    /// Why an answer of the broker at `address` makes no sense.
+    /// The error for an answer of the broker at `address` that makes no sense.
     pub(super) fn garbled<C: Call>(address: &str, source: impl Into<BoxError>) -> Self {
         Self::Garbled { address: address.to_owned(), request: C::NAME, source: source.into() }
     }
@@ -162,7 +162,7 @@ impl KafkaError {
         }
     }
 
-    /// Whether the connection that brought it is of no use any more.
+    /// Whether the connection that it came from cannot be used any more.
     pub(super) fn ends_connection(&self) -> bool {
         !matches!(self, Self::Refused { .. } | Self::TooOld { .. })
     }

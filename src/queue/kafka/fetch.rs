@@ -16,22 +16,22 @@ use super::ownership::{Owned, Ownership};
 use super::reader::{Read, Reader};
 use super::remedy;
 
-/// How long a partition is left alone after its broker failed, at first.
+/// The first pause of a partition after its broker failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// And at last: work is to go on soon after the broker does.
+/// The longest pause: fetching has to go on soon after the broker is back.
 const LONGEST_PAUSE: Duration = Duration::from_millis(1600);
-/// A leader that moves, or a broker that starts again, is no news.
+/// Shorter failures are only logged as debug messages: a leader moved, or a broker restarted.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
 
-/// What one fetch of all partitions of a member asks for together. Three of each are in memory at most:
-/// one that is read, one that comes, and one that waits for room.
+/// The bytes that one fetch of each partition of a member asks for in all. At most three fetches of each are in
+/// memory: one that is being read, one that arrives, and one that waits for room.
 const MEMBER_BYTES: i32 = 32 << 20;
-/// What the fetch of one partition asks for at least: a tile of the usual size.
+/// The least bytes that the fetch of one partition asks for: a tile of the usual size.
 const LEAST_BYTES: i32 = 1 << 20;
-/// And at most: more brings nothing.
+/// The most bytes: more is not faster.
 const MOST_BYTES: i32 = 8 << 20;
 
-/// What each fetch asks for when so many partitions are fetched.
+/// The bytes that each fetch asks for when so many partitions are fetched.
 fn share(partitions: usize) -> i32 {
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
     (MEMBER_BYTES / partitions).clamp(LEAST_BYTES, MOST_BYTES)
@@ -59,9 +59,9 @@ pub(super) async fn fetch<M>(
                     partition = owned.partition,
                     from = start,
                     to = offset,
-                    "the partition ends before what was read of it: it was made anew, or has lost its end"
+                    "the partition ends before the offset read: it was recreated, or has lost its end"
                 );
-                // The consumer fetches for the new term.
+                // The consumer starts another fetcher for the new term.
                 return ownership.begin_again(&owned, offset);
             }
             Err(error) => {
@@ -75,14 +75,14 @@ pub(super) async fn fetch<M>(
         }
         let before = start.replace(batch.next);
         if batch.records.is_empty() {
-            // Deleted or outlived by retention: it has to be committed, or it would be waited for.
+            // Retention or a deletion left a gap: it has to be committed, or a dispatcher would wait for it.
             let gap = before.is_some_and(|before| before < batch.next);
             if gap && inbox.skip(&owned, batch.next).is_none() {
                 return;
             }
             continue;
         }
-        // The batch before this one is taken: memory holds two at most.
+        // Wait until the batch before is taken: the inbox holds two at most.
         if let Some(room) = room.take() {
             room.notified().await;
         }
@@ -93,10 +93,10 @@ pub(super) async fn fetch<M>(
     }
 }
 
-/// What one step brought.
+/// The result of one step.
 enum Step {
     Read(Read),
-    /// The partition has less than was read of it: what it has is to be read from here.
+    /// The partition ends before the offset that was read. It has to be read again from here.
     BeginAgain(u64),
 }
 
@@ -117,20 +117,20 @@ async fn step(
         read => return Ok(Step::Read(read?)),
     };
     let earliest = source.records.earliest(partition).await?;
-    // Retention removed it, delivered or not.
+    // Retention removed the record, delivered or not.
     if earliest > offset {
         return nothing(earliest);
     }
-    // It lies beyond the end. In a topic that was made anew nothing was delivered; in one that has lost its
-    // end something is delivered again, which does no harm.
+    // The offset is beyond the end. Of a topic that was recreated nothing was delivered; of one that has lost
+    // its end some messages are delivered again, which does no harm.
     match beginning(source, partition).await? {
         begin if begin < offset => Ok(Step::BeginAgain(begin)),
-        // Brokers do not agree yet.
+        // The brokers do not agree yet.
         _ => Err(error.into()),
     }
 }
 
-/// Where to read a partition of which nothing was read.
+/// Where to begin in a partition of which nothing was read.
 async fn beginning(source: &Source, partition: u32) -> Result<u64, BoxError> {
     Ok(match source.beginning {
         Beginning::Earliest => source.records.earliest(partition).await?,
@@ -153,7 +153,7 @@ impl<'a> Trouble<'a> {
         Self { source, partition, began, pause: FIRST_PAUSE, told: false }
     }
 
-    /// Leaves it alone, for longer from time to time, and says so once if it lasts.
+    /// Sleeps, for longer each time. If the trouble lasts, reports an obstacle, and logs it once.
     async fn pause(&mut self, error: &(dyn Error + Send + Sync + 'static)) {
         let (topic, partition) = (&self.source.topic, self.partition);
         let lasts = self.began.elapsed() >= WORTH_TELLING;
@@ -184,7 +184,7 @@ impl<'a> Trouble<'a> {
 }
 
 impl Drop for Trouble<'_> {
-    /// It is over, or the partition is somebody else's.
+    /// The trouble is over, or the partition belongs to another member.
     fn drop(&mut self) {
         self.source.cluster.health().clear(&self.obstacle());
     }

@@ -1,7 +1,7 @@
-//! What the readers of one consumer want from the brokers: all that wait for the same broker ask in one request,
-//! over one of a few connections. A broker answers a connection's requests one after the other. So those whose partitions
-//! have brought something not long ago ask over some whose requests come back soon, and the others over one whose
-//! requests wait for records.
+//! Combines the fetch requests of one consumer's readers: all readers of one broker ask together, over a few
+//! connections. A broker answers a connection's requests one after the other. So busy readers, whose partitions have
+//! brought records recently, use connections whose requests return soon, and idle readers use one whose requests wait
+//! for records.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -21,34 +21,33 @@ use super::connection::Connection;
 use super::error::{KafkaError, accepted};
 use super::peer::Peer;
 
-/// How long a broker may wait for records before it says that there are none.
+/// How long a broker may wait for records before it answers that there are none.
 const WAIT: Duration = Duration::from_millis(500);
-/// The same while some readers are busy, or about to ask, which would wait for the others: at first, and at last where
-/// that stays so.
+/// The wait of idle readers while some readers are busy or about to ask, since those can ask here only after this
+/// request: the first one, and the longest if that goes on.
 const SHORT_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_SHORT_WAIT: Duration = Duration::from_millis(100);
-/// The same for busy readers where all ask, so that nobody waits for the others; and where some still take apart what
-/// they got.
+/// The wait of busy readers when all of them ask, and when some are still reading their last answer.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 const SHORT_BUSY_WAIT: Duration = Duration::from_millis(5);
-/// How long a request waits for readers that were answered just now and ask again.
+/// How long a request is held back for readers that were answered just now and ask again.
 const GRACE: Duration = Duration::from_millis(2);
-/// What one request asks for at most, so that the answer gets its memory in one piece.
+/// The most bytes that one request asks for, so that the memory of the answer is allocated at once.
 const REQUEST_BYTES: i32 = 7 << 20;
 
-/// Whether a partition has brought something not long ago.
+/// Whether a partition has brought records recently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Pace {
     Idle,
     Busy,
 }
 
-/// Which of the connections to a broker.
+/// One of the connections to a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Way {
     Idle,
-    /// One of so many, of which those are open that have something to do: a broker sends over several at a time, and one
-    /// answer comes while another is taken apart.
+    /// One of [`BUSY_WAYS`], opened on use: a broker sends over several at a time, and one answer arrives while another
+    /// is being read.
     Busy(u32),
 }
 
@@ -73,16 +72,16 @@ pub(super) struct Fetches {
     buffers: Arc<Buffers>,
 }
 
-/// What a broker says of one partition.
+/// A broker's answer for one partition.
 pub(super) type Fetched = Result<PartitionData, Arc<KafkaError>>;
 
 enum Ask {
     For(Wanted),
-    /// Nobody reads the partition any more, or elsewhere.
+    /// The partition is no longer read over this connection.
     Gone(u32),
 }
 
-/// What a reader wants: as many records from `offset` on as have `bytes`, or a larger one alone.
+/// What a reader asks for: up to `bytes` of records from `offset` on, or a larger record alone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Range {
     pub(super) partition: u32,
@@ -115,7 +114,7 @@ impl Fetches {
         lane
     }
 
-    /// Asks a broker for records; none come if there are none for a while.
+    /// Asks a broker for records. The answer is empty if none arrive for a while.
     pub(super) async fn fetch(&self, peer: &Peer, pace: Pace, range: Range) -> Fetched {
         let (fetched, answer) = oneshot::channel();
         let ended = || {
@@ -128,7 +127,7 @@ impl Fetches {
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Notes that a reader's pace has changed: nobody waits for it where it was before.
+    /// Notes that a reader's pace has changed: requests of its former connection no longer wait for it.
     pub(super) fn change(&self, peer: &Peer, partition: u32, to: Pace) {
         let before = match to {
             Pace::Idle => {
@@ -143,7 +142,7 @@ impl Fetches {
         self.leave(peer, partition, before);
     }
 
-    /// Says that a partition is not read from this broker at this pace any more: nobody waits for its reader.
+    /// Notes that a partition is no longer read from this broker at this pace: requests no longer wait for its reader.
     pub(super) fn leave(&self, peer: &Peer, partition: u32, pace: Pace) {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = lanes.get(&(peer.address().to_owned(), Way::of(partition, pace))) {
@@ -161,15 +160,15 @@ struct Lane {
     busy: Arc<AtomicUsize>,
     buffers: Arc<Buffers>,
     connection: Option<Connection>,
-    /// The partitions that are read here, whether or not their readers wait just now.
+    /// The partitions that are read here, whether or not their readers are waiting.
     readers: BTreeSet<u32>,
-    /// Whether some came since the last request: others may come with them.
+    /// Whether readers were added since the last request: more may follow them.
     has_grown: bool,
-    /// How long the next request waits while some are busy.
+    /// How long the next request waits while some readers are busy.
     short_wait: Duration,
     waiting: BTreeMap<u32, Wanted>,
     /// Partitions in the order in which they are asked for: a broker fills its answer from the front, so those that
-    /// brought something go to the back.
+    /// brought records go to the back.
     turns: Vec<u32>,
 }
 
@@ -191,7 +190,7 @@ impl Lane {
         }
     }
 
-    /// Ends with the consumer.
+    /// Serves readers until the consumer ends.
     async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
         loop {
             while self.waiting.is_empty() {
@@ -201,12 +200,12 @@ impl Lane {
             while let Ok(ask) = asks.try_recv() {
                 self.note(ask);
             }
-            // Others that were answered with the first are about to ask, too.
+            // Readers that were answered together with the first are about to ask, too.
             tokio::task::yield_now().await;
             while let Ok(ask) = asks.try_recv() {
                 self.note(ask);
             }
-            // Whoever is idle and was answered asks again at once.
+            // Idle readers that were answered ask again at once.
             let deadline = Instant::now() + GRACE;
             while self.way == Way::Idle && !self.all_wait() {
                 match timeout_at(deadline, asks.recv()).await {
@@ -232,7 +231,7 @@ impl Lane {
                     self.turns.push(partition);
                     self.has_grown = true;
                 }
-                // A reader that was given up may have asked before.
+                // Replaces a request of a reader that was dropped.
                 self.waiting.insert(partition, wanted);
             }
             Ask::Gone(partition) => {
@@ -288,7 +287,7 @@ impl Lane {
             if self.readers.contains(&number) {
                 self.turns.push(number);
             }
-            // A few records of a partition that is read slowly must not keep those of all others in memory.
+            // A few records of a slow partition must not keep the whole answer in memory.
             if bytes(data) < all / 16 {
                 data.records = data.records.take().map(|records| Bytes::copy_from_slice(&records));
             }
@@ -300,7 +299,7 @@ impl Lane {
             }
         }
         for wanted in wanted.into_values() {
-            let text = "it says nothing of a partition";
+            let text = "it lacks a partition";
             let error = KafkaError::garbled::<FetchRequest>(&self.address, text);
             let _ = wanted.fetched.send(Err(Arc::new(error)));
         }
@@ -323,7 +322,7 @@ impl Lane {
 
     fn request(&self, wanted: &BTreeMap<u32, Wanted>, wait: Duration) -> FetchRequest {
         let in_turn = self.turns.iter().filter_map(|partition| wanted.get(partition));
-        // Those whose reader has just gone elsewhere have no turn any more.
+        // Partitions whose reader has just left have no turn any more.
         let late = wanted.values().filter(|wanted| !self.turns.contains(&wanted.range.partition));
         let partition = |Wanted { range, .. }: &Wanted| {
             FetchPartition::default()

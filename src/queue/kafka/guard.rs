@@ -1,24 +1,25 @@
-//! A buffer for the decoder of `kafka-protocol`, which allocates by whatever lengths it reads.
+//! A buffer that protects the decoder of `kafka-protocol`, which allocates by the lengths that it reads.
 //!
-//! It reserves room for as many elements as it is told of. Each takes a byte of the answer at least, and up
-//! to a few hundred in memory: an answer that lies may take so many times its length, and no more.
+//! The decoder reserves room for as many elements as an answer claims. An element takes at least one byte of the
+//! answer, and up to a few hundred in memory: with this buffer, a false answer takes a few hundred times its length in
+//! memory, and no more.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::protocol::buf::ByteBuf;
 
-/// A tag of a field has the same form as a length, and may exceed what follows it.
+/// A field's tag is encoded like a length, and may exceed the number of bytes that follow.
 const SLACK: u64 = 64;
 /// The most bytes of a variable-length number.
 const VARINT: u32 = 5;
 
 /// The bytes of an answer in one of the newer encodings, where each variable-length number is a
-/// length, and everything counted takes a byte at least: one beyond what is left is an error.
+/// length, and each counted element takes at least one byte: a number beyond the remaining bytes is an error.
 ///
-/// Where a number begins is not known here: a single byte before it is read in the same way. So the number is
-/// taken that ends where it ends and has as many digits as it can, which is never the smaller one.
+/// This buffer cannot see where a number begins: a single byte before it is read in the same way. So it takes the
+/// longest number that ends at the same byte, which is never smaller than the real one.
 pub(super) struct Guarded {
     bytes: Bytes,
-    /// Of the digits behind each other that are not the last of a number, as many as one can have.
+    /// The value of the consecutive digits so far, at most as many as a number has.
     number: u64,
     digits: u32,
 }

@@ -1,5 +1,5 @@
-//! Records on their way from the fetchers to a consumer, as they were fetched: packed, and two batches
-//! of a partition at most.
+//! Holds records on their way from the fetchers to a consumer: packed as they were fetched, and at most two
+//! batches of a partition.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use super::ownership::{Owned, Ownership, Place, Verdict};
 /// The partitions of one consumer.
 pub(super) struct Inbox<M> {
     slots: Mutex<BTreeMap<u32, Slot<M>>>,
-    /// Told when there is more.
+    /// Notified when there is more.
     filled: Arc<Notify>,
 }
 
@@ -21,24 +21,24 @@ struct Slot<M> {
     term: u64,
     /// In the order of their offsets.
     waiting: VecDeque<Item>,
-    /// Delivered and given back.
+    /// Messages that were delivered and given back.
     returned: BTreeMap<u64, Arc<M>>,
-    /// Told when `waiting` has become empty.
+    /// Notified when `waiting` has become empty.
     emptied: Arc<Notify>,
 }
 
-/// What was fetched.
+/// A fetched record, or a gap.
 enum Item {
     Record(u64, Bytes),
-    /// Up to here there is nothing any more, or nothing for members.
+    /// There is no record before this offset any more, or none for members.
     Gap(u64),
 }
 
-/// What comes next.
+/// What a consumer takes next.
 pub(super) enum Taken<M> {
     /// A record.
     Record(Bytes),
-    /// A record of which so many processes died.
+    /// A record that so many processes died of.
     Deadly(Bytes, u32),
     /// A message that was delivered and given back.
     Again(Arc<M>),
@@ -54,7 +54,7 @@ impl<M> Inbox<M> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what belongs to partitions or terms that are over, and makes room for new ones.
+    /// Drops the records of partitions and terms that are over, and adds slots for new ones.
     pub(super) fn keep(&self, owned: &[Owned]) {
         let mut slots = self.lock();
         let mut before = std::mem::take(&mut *slots);
@@ -69,7 +69,7 @@ impl<M> Inbox<M> {
         self.lock().len()
     }
 
-    /// Takes what may be handed out next, from partition `turn` on.
+    /// Takes the next item that may be handed out, from partition `turn` on.
     pub(super) fn take(&self, turn: u32, ownership: &Ownership) -> Option<(Place, Taken<M>)> {
         let mut slots = self.lock();
         let from = slots.range(turn..).map(|(partition, _)| *partition);
@@ -85,8 +85,8 @@ impl<M> Inbox<M> {
         })
     }
 
-    /// Adds what was fetched; says what to wait on before the next fetch, and nothing if the
-    /// partition is no longer held.
+    /// Adds fetched records. Returns what to wait on before the next batch is added, or `None` if the partition
+    /// is no longer held in that term.
     pub(super) fn put(&self, owned: &Owned, records: Vec<Fetched>) -> Option<Arc<Notify>> {
         let item = |Fetched { offset, value }| match value {
             Some(value) => Item::Record(offset, value),
@@ -95,8 +95,8 @@ impl<M> Inbox<M> {
         self.add(owned, records.into_iter().map(item))
     }
 
-    /// Notes that there is nothing before `offset`; it counts when what was fetched before is handed out.
-    /// Says nothing if the partition is no longer held.
+    /// Notes that there is no record before `offset`. This takes effect once earlier records are handed out.
+    /// Returns `None` if the partition is no longer held in that term.
     pub(super) fn skip(&self, owned: &Owned, offset: u64) -> Option<()> {
         self.add(owned, [Item::Gap(offset)].into_iter()).map(drop)
     }
@@ -138,7 +138,7 @@ impl<M> Slot<M> {
     }
 
     fn take(&mut self, judge: impl FnOnce(u64) -> Option<Verdict>) -> Option<(u64, Taken<M>)> {
-        // It was judged before, and is still in hand.
+        // A message that was given back was judged before, and still counts as in hand.
         if let Some((offset, message)) = self.returned.pop_first() {
             return Some((offset, Taken::Again(message)));
         }

@@ -1,4 +1,4 @@
-//! Which broker has a partition's records, and where these begin and end.
+//! Finds the brokers that lead partitions, and the offsets where partitions begin and end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use super::error::{KafkaError, accepted};
 use super::peer::Peer;
 use super::records::unsigned;
 
-/// What is known of each topic, asked for by one at a time.
+/// The metadata of each topic. Only one request per topic is in flight at a time.
 #[derive(Default)]
 pub(super) struct Leaders(Mutex<HashMap<String, Asked>>);
 
@@ -30,14 +30,14 @@ impl Leaders {
     }
 }
 
-/// What the brokers said of a topic.
+/// The metadata of a topic.
 struct Known {
-    /// When they were asked.
+    /// When the brokers were asked for it.
     at: Instant,
     metadata: Arc<Metadata>,
 }
 
-/// Where in a partition.
+/// A place in a partition, by the protocol's number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum At {
     /// The first record that is still there.
@@ -47,8 +47,8 @@ pub(super) enum At {
 }
 
 impl Cluster {
-    /// The broker that has a partition's records, as was known after `doubted`, when the one known before turned out
-    /// to be another or could not be reached. All partitions of a topic are asked for at once.
+    /// The broker that leads a partition, by metadata newer than `doubted`: the time when the known leader turned out
+    /// to be wrong or could not be reached. All partitions of a topic are asked for at once.
     pub(super) async fn leader(
         &self,
         topic: &str,
@@ -68,7 +68,7 @@ impl Cluster {
         Ok(self.peer(address))
     }
 
-    /// What is known of a topic, asked for anew where that does not do.
+    /// The metadata of a topic, asked for again if the known one is too old or lacks the partition.
     async fn topic(
         &self,
         topic: &str,
@@ -79,7 +79,7 @@ impl Cluster {
         let came = Instant::now();
         let mut known = known.lock().await;
         if let Some(known) = &*known {
-            // Whoever asked while this one waited has asked for both.
+            // A request that began while this call waited serves both.
             let is_new = doubted.is_none_or(|doubted| known.at > doubted) || known.at > came;
             let topic = known.metadata.topics.first();
             let partition = topic.and_then(|topic| find(topic, partition));
@@ -94,7 +94,7 @@ impl Cluster {
         Ok(metadata)
     }
 
-    /// Where partitions of a topic begin or end, in the order in which they are asked for.
+    /// The offsets where partitions of a topic begin or end, in the order of `partitions`.
     pub(super) async fn offsets(
         &self,
         topic: &str,
@@ -102,7 +102,7 @@ impl Cluster {
         at: At,
     ) -> Result<Vec<u64>, KafkaError> {
         match self.try_offsets(topic, partitions, at, None).await {
-            // What is known of the leaders was not new; after this it is.
+            // The known leaders may have been outdated: once more with new metadata.
             Err(error) if !error.is_final() => {
                 self.try_offsets(topic, partitions, at, Some(Instant::now())).await
             }
@@ -154,7 +154,7 @@ fn find(topic: &MetadataResponseTopic, partition: u32) -> Option<&MetadataRespon
 }
 
 fn list_request(topic: &str, partitions: &[u32], at: At) -> ListOffsetsRequest {
-    // A consumer, and no replica, asks.
+    // The client is not a replica.
     const NO_REPLICA: i32 = -1;
     let partition = |number: &u32| {
         ListOffsetsPartition::default()

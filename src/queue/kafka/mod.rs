@@ -1,30 +1,31 @@
 //! Topics in Apache Kafka, for a cluster.
 //!
 //! * [`topic`]: a topic of the queue port.
-//! * [`admin`]: topics made, changed and deleted.
-//! * [`wire`]: what a record holds.
-//! * [`cluster`]: the brokers, and how they are reached.
-//! * [`connection`]: one connection to one of them.
-//! * [`error`]: what can go wrong between this process and a broker.
-//! * `batch`: records as they are sent.
+//! * [`admin`]: creates, changes and deletes topics.
+//! * [`wire`]: the content of a record.
+//! * [`cluster`]: the brokers, and how to reach them.
+//! * [`connection`]: one connection to a broker.
+//! * [`error`]: the errors of requests to brokers.
+//! * `batch`: record batches, as they are sent and fetched.
+//! * `buffers`: reuses the memory of large answers.
 //! * `call`: the requests that are sent, each in one version.
-//! * `codec`: how brokers and other producers compress batches.
+//! * `codec`: the codecs of compressed batches.
 //! * `consumer`: a member that gets messages.
-//! * `count`: how many partitions a topic has.
-//! * `fetch`: one partition, fetched ahead.
-//! * `fetches`: requests of all partitions to one broker, together.
+//! * `count`: the number of partitions of a topic.
+//! * `fetch`: fetches one partition ahead of the consumer.
+//! * `fetches`: the fetch requests of all partitions to one broker, combined.
 //! * `group`: membership in a consumer group.
 //! * `guard`: keeps answers from naming more elements than they have bytes for.
 //! * `inbox`: records between fetchers and consumer.
-//! * `leaders`: which broker has a partition's records.
-//! * `ownership`: which partitions are a member's, how far each has been dealt with, and what may be handed out.
+//! * `leaders`: which broker leads a partition.
+//! * `ownership`: which partitions a member owns, how far each has been dealt with, and what may be handed out.
 //! * `peer`: one broker, as this process uses it.
-//! * `pretend`: brokers that only pretend to be some, for tests.
+//! * `pretend`: fake brokers for tests.
 //! * `producer`: batches on their way to one broker.
-//! * `reader`: one partition, read from its leader.
-//! * `records`: the records of a topic: how they are appended, and where partitions begin and end.
-//! * `remedy`: what helps where a broker refuses.
-//! * `writer`: one partition, written at its leader.
+//! * `reader`: reads one partition from its leader.
+//! * `records`: appends records to a topic, and finds where partitions begin and end.
+//! * `remedy`: the remedies when a broker refuses.
+//! * `writer`: writes one partition to its leader.
 
 pub mod admin;
 mod batch;

@@ -1,5 +1,4 @@
-//! One broker, as this process uses it: what it shares of the connections there, and whether it is worth
-//! trying.
+//! One broker, as this process uses it: the connections that its parts share, and whether it is worth trying.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,17 +9,17 @@ use super::connection::Connection;
 use super::error::KafkaError;
 use super::producer::Producer;
 
-/// How long a broker is left alone that could not be used, at first and at last: work is to go on soon after
-/// the broker does, and one that is away for long must not be knocked at all the time.
+/// The first and the longest pause before a broker that failed is tried again: work has to go on soon after the
+/// broker is back, and one that is away for long must not be tried all the time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A broker at one address.
 pub(super) struct Peer {
     address: String,
-    /// For requests that are answered at once; one at a time. None while there is no connection.
+    /// The connection for requests that are answered at once, one at a time. `None` while there is none.
     pub(super) prompt: tokio::sync::Mutex<Option<Connection>>,
-    /// For records, which may take longer: one request is on its way while the next is made.
+    /// For records, which may take longer: one request is in flight while the next is built.
     pub(super) producers: [OnceLock<Producer>; 2],
     trouble: Mutex<Option<Trouble>>,
 }
@@ -48,7 +47,7 @@ impl Peer {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it may be tried; if not, why it could not be used before.
+    /// Whether it may be tried. If not, returns the last error.
     pub(super) fn is_worth_trying(&self) -> Result<(), KafkaError> {
         match &*self.trouble() {
             Some(trouble) if trouble.at.elapsed() < trouble.pause => {
@@ -58,7 +57,7 @@ impl Peer {
         }
     }
 
-    /// Notes that it could not be used, and gives the error back. Of several attempts at a time, one counts.
+    /// Notes a failure, and returns its error. Of several failures within a pause, only the first lengthens it.
     pub(super) fn failed(&self, error: KafkaError) -> KafkaError {
         let mut known = self.trouble();
         let (error, at) = (Arc::new(error), Instant::now());
@@ -71,7 +70,7 @@ impl Peer {
         KafkaError::Again(error)
     }
 
-    /// Notes that it does what it is asked.
+    /// Notes that it answered.
     pub(super) fn answered(&self) {
         *self.trouble() = None;
     }
@@ -103,10 +102,10 @@ mod tests {
             }
             advance(Duration::from_millis(10)).await;
         }
-        // In 100 s: some while the pause grows, then one in two seconds.
+        // In 100 s: a few while the pause grows, then one every two seconds.
         assert!((45..60).contains(&tries), "{tries}");
         let error = peer.is_worth_trying().unwrap_err();
-        assert!(error.to_string().contains("cannot be connected to"), "{error}");
+        assert!(error.to_string().contains("cannot connect to"), "{error}");
         sleep(LONGEST_PAUSE).await;
         assert!(peer.is_worth_trying().is_ok());
         peer.failed(refused());

@@ -1,4 +1,4 @@
-//! What pretends to be a broker in tests, and does what real ones do too seldom.
+//! A fake broker for tests, which does what real ones do too rarely.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -23,10 +23,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::call::{Call, NEEDED, Needed};
 use super::connection::Stream;
 
-/// Where a batch says how many records it has.
+/// The place of the number of records in a batch.
 const RECORD_COUNT: std::ops::Range<usize> = 57..61;
 
-/// The bytes of an answer to the first request over a connection; to another one by [`serve`].
+/// The bytes of an answer to the first request over a connection; [`serve`] adapts it to others.
 pub(super) fn answer<C: Call>(response: &C::Response) -> Vec<u8> {
     let mut bytes = BytesMut::new();
     let version = <C as Request>::Response::header_version(C::VERSION);
@@ -42,7 +42,7 @@ pub(super) fn greeting(keys: impl IntoIterator<Item = i16>) -> Vec<u8> {
     answer::<ApiVersionsRequest>(&ApiVersionsResponse::default().with_api_keys(known))
 }
 
-/// Answers until nobody asks any more; where `answer_to` has nothing, not at all.
+/// Answers requests until the client closes the connection. Those for which `answer_to` returns `None` get no answer.
 pub(super) async fn serve(
     mut stream: impl Stream,
     mut answer_to: impl FnMut(ApiKey, Bytes) -> Option<Vec<u8>>,
@@ -55,7 +55,7 @@ pub(super) async fn serve(
         let request = Bytes::from(request);
         let key = ApiKey::try_from((&request[..2]).get_i16()).unwrap();
         let Some(mut answer) = answer_to(key, request.clone()) else { continue };
-        // It belongs to the request, or the rest is not looked at.
+        // The correlation id of the request: without it, the client does not read the rest.
         answer[..4].copy_from_slice(&request[4..8]);
         if stream.write_u32(answer.len().try_into().unwrap()).await.is_err()
             || stream.write_all(&answer).await.is_err()
@@ -65,9 +65,9 @@ pub(super) async fn serve(
     }
 }
 
-/// What a broker answers when it is to append so many records and was asked so often before; or nothing.
+/// The answer to an append, given the number of records and of requests before; `None` for no answer.
 type Append = dyn Fn(usize, usize) -> Option<PartitionProduceResponse> + Send + Sync;
-/// What it has in each partition, when it was asked so often before.
+/// The records of each partition, given the number of requests before.
 type Have = dyn Fn(usize) -> PartitionData + Send + Sync;
 
 /// A broker that leads the partitions 0 and 1 of all topics.
@@ -79,7 +79,7 @@ pub(super) struct Pretender {
 }
 
 impl Pretender {
-    /// One that answers as `append` says, given how many records come, and how often it was asked before.
+    /// A broker that answers appends by `append`, given the number of records and of requests before.
     pub(super) async fn start(
         append: impl Fn(usize, usize) -> PartitionProduceResponse + Send + Sync + 'static,
     ) -> Self {
@@ -87,19 +87,19 @@ impl Pretender {
         Self::listen(&NEEDED, Arc::new(append), Arc::new(|_| PartitionData::default())).await
     }
 
-    /// One that has these records in each of its partitions, given how often it was asked before.
+    /// A broker that has these records in each of its partitions, given the number of requests before.
     pub(super) async fn with_records(
         have: impl Fn(usize) -> PartitionData + Send + Sync + 'static,
     ) -> Self {
         Self::listen(&NEEDED, Arc::new(|_, _| None), Arc::new(have)).await
     }
 
-    /// One that says nothing when it is to append.
+    /// A broker that does not answer appends.
     pub(super) async fn silent() -> Self {
         Self::listen(&NEEDED, Arc::new(|_, _| None), Arc::new(|_| PartitionData::default())).await
     }
 
-    /// One that knows no request of today.
+    /// A broker that knows none of the needed requests.
     pub(super) async fn old() -> Self {
         Self::listen(&[], Arc::new(|_, _| None), Arc::new(|_| PartitionData::default())).await
     }
@@ -133,18 +133,18 @@ impl Pretender {
         Self { address: address.to_string(), connections, asked, task }
     }
 
-    /// Lets nobody in any more.
+    /// Stops accepting connections.
     pub(super) async fn stop(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 
-    /// How often it was asked to append, or for records.
+    /// The number of appends and fetches that it was asked for.
     pub(super) fn asked(&self) -> usize {
         self.asked.load(SeqCst)
     }
 
-    /// How many have come so far.
+    /// The number of connections that it has accepted.
     pub(super) fn connections(&self) -> usize {
         self.connections.load(SeqCst)
     }

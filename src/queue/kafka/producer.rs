@@ -1,5 +1,5 @@
-//! Batches on their way to one broker, for many partitions over one connection. What comes while a request is
-//! on its way goes together with the next.
+//! Sends batches to one broker, for many partitions over one connection. Batches that arrive while a request is in
+//! flight go together with the next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use super::cluster::{Cluster, WeakCluster, topic_name};
 use super::connection::Connection;
 use super::error::KafkaError;
 
-/// Batches that go together have about so many bytes at most: more would make all of them wait for the last.
+/// The most bytes of batches that go together: with more, all of them would wait for the last.
 const TOGETHER: usize = 4 << 20;
-/// All replicas in sync have to have stored what counts as stored.
+/// The `acks` of a request that is answered when all in-sync replicas have stored the records.
 const ALL: i16 = -1;
 
-/// Where batches for one broker are handed in.
+/// The queue of batches for one broker.
 pub(super) struct Producer {
     address: String,
     queue: mpsc::UnboundedSender<Append>,
 }
 
-/// What a broker says of one batch.
+/// A broker's answer for one batch.
 pub(super) type Appended = Result<PartitionProduceResponse, Arc<KafkaError>>;
 
-/// A batch for one partition, of which the one that hands it in has no other on its way.
+/// A batch for one partition. Its writer sends the next batch only after the answer.
 struct Append {
     topic: Arc<str>,
     partition: u32,
@@ -37,7 +37,7 @@ struct Append {
 }
 
 impl Producer {
-    /// A producer whose task ends with it, or with the last copy of the cluster.
+    /// Starts a producer, whose task ends when it or the last clone of the cluster is dropped.
     pub(super) fn start(cluster: WeakCluster, address: &str) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
         let sender = Sender { cluster, address: address.to_owned(), connection: None };
@@ -45,11 +45,11 @@ impl Producer {
         Self { address: address.to_owned(), queue }
     }
 
-    /// Hands a batch in and waits for what the broker says of it.
+    /// Sends a batch and waits for the broker's answer.
     pub(super) async fn append(&self, topic: &Arc<str>, partition: u32, batch: Bytes) -> Appended {
         let (appended, answer) = oneshot::channel();
         let append = Append { topic: Arc::clone(topic), partition, batch, appended };
-        // The task may have panicked, or end with its process.
+        // The task may have panicked, or be ending with its process.
         let ended = || {
             let source = std::io::ErrorKind::NotConnected.into();
             Arc::new(KafkaError::Broken { address: self.address.clone(), source })
@@ -79,7 +79,7 @@ impl Sender {
             together.insert(first.place(), first);
             while let Ok(more) = waiting.try_recv() {
                 bytes += more.batch.len();
-                // A writer that gave up and began again has two.
+                // A writer that was restarted may have two batches here.
                 if bytes > TOGETHER || together.contains_key(&more.place()) {
                     next = Some(more);
                     break;
@@ -92,14 +92,14 @@ impl Sender {
                 continue;
             }
             if let Err(error) = self.send(&cluster, together).await {
-                // They would wait as long again for the same connection.
+                // The batches behind would wait as long again for the same broker.
                 let behind = std::iter::from_fn(|| waiting.try_recv().ok());
                 next.take().into_iter().chain(behind).for_each(|append| append.fail(&error));
             }
         }
     }
 
-    /// Sends batches, and tells each one's sender what came of it. It is an error if nobody answered.
+    /// Sends batches, and passes the answers to their writers. Fails if no answer came.
     async fn send(
         &mut self,
         cluster: &Cluster,
@@ -125,7 +125,7 @@ impl Sender {
             }
         }
         for append in together.into_values() {
-            let text = "it says nothing of a partition";
+            let text = "it lacks a partition";
             append.fail(&Arc::new(KafkaError::garbled::<ProduceRequest>(&self.address, text)));
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Sender {
     ) -> Result<kafka_protocol::messages::ProduceResponse, KafkaError> {
         let request = request(cluster.brokers_timeout(), together);
         let timeout = cluster.timeout();
-        // A broker closes a connection over which nothing was sent for long.
+        // A broker closes a connection that was idle for long: then another one is opened.
         if let Some(mut connection) = self.connection.take() {
             match connection.call(request.clone(), timeout).await {
                 Err(KafkaError::Broken { .. }) => {}
@@ -168,7 +168,7 @@ fn request(timeout: i32, together: &BTreeMap<(Arc<str>, u32), Append>) -> Produc
         let partition = PartitionProduceData::default()
             .with_index(i32::try_from(append.partition).unwrap_or(i32::MAX))
             .with_records(Some(append.batch.clone()));
-        // They are in the order of their topics.
+        // The batches are sorted by topic.
         match topics.last_mut().filter(|topic| topic.name.as_str() == &*append.topic) {
             Some(topic) => topic.partition_data.push(partition),
             None => topics.push(
@@ -187,7 +187,7 @@ impl Append {
     }
 
     fn fail(self, error: &Arc<KafkaError>) {
-        // Who has given up does not hear of it.
+        // It fails if the writer has given up.
         let _ = self.appended.send(Err(Arc::clone(error)));
     }
 }

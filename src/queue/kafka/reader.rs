@@ -1,4 +1,4 @@
-//! One partition, read from its leader.
+//! Reads one partition from its leader.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use super::peer::Peer;
 use super::records::unsigned;
 use crate::blocking;
 
-/// How long a batch that cannot be read counts as an obstacle, unless another follows.
+/// How long an unreadable batch counts as an obstacle, unless another follows.
 const UNREADABLE: Duration = Duration::from_secs(15);
 
-/// How long a partition that has brought something is asked for over a busy connection. Work comes with pauses of some
-/// milliseconds, and after each of them it would wait for the requests of the idle ones.
+/// How long a partition that has brought records is asked for over a busy connection. Work comes with pauses of a few
+/// milliseconds, and after each of them it would have to wait for an idle request.
 const BUSY: Duration = Duration::from_millis(100);
 
 /// Reads a partition, and finds its leader again when that moves or fails.
@@ -33,29 +33,29 @@ pub(super) struct Reader {
     partition: u32,
     leader: Option<Arc<Peer>>,
     pace: Pace,
-    /// When it last brought something.
+    /// When it last brought records.
     brought: Option<Instant>,
-    /// When what was known of the leader turned out to be wrong, or useless.
+    /// When the known leader last turned out to be wrong or unusable.
     doubted: Option<Instant>,
 }
 
-/// What one request brought.
+/// The records of one answer.
 pub(super) struct Read {
     /// In the order of their offsets.
     pub(super) records: Vec<Fetched>,
-    /// Where to read on.
+    /// The offset at which to read on.
     pub(super) next: u64,
-    /// The last offset of a batch that was left out, as it reaches beyond the partition's end.
+    /// The last offset of a batch that was left out because it reaches beyond the partition's end.
     beyond: Option<u64>,
 }
 
 impl Read {
-    /// Nothing before `next`.
+    /// No records; reading goes on at `next`.
     pub(super) fn from(next: u64) -> Self {
         Self { records: Vec::new(), next, beyond: None }
     }
 
-    /// What was left out, if there was nothing else from `asked` on.
+    /// The last offset of the batch that was left out, if there was no other from `asked` on.
     fn only_beyond(&self, asked: u64) -> Option<u64> {
         self.beyond.filter(|_| self.next == asked)
     }
@@ -77,8 +77,8 @@ impl Reader {
         self.partition
     }
 
-    /// The records from `offset` on: as many as have `bytes`, or a larger one alone, or none if there
-    /// are none for a while. After any error, the leader is looked for anew.
+    /// Reads the records from `offset` on: up to `bytes` of them, or a larger one alone, or none if none
+    /// arrive for a while. After any error, the leader is looked for again.
     pub(super) async fn read(&mut self, offset: u64, bytes: i32) -> Result<Read, KafkaError> {
         let read = self.try_read(offset, bytes).await;
         if read.is_err() {
@@ -88,7 +88,7 @@ impl Reader {
         read
     }
 
-    /// No request waits for this reader any more.
+    /// Leaves the broker: its requests no longer wait for this reader.
     fn leave(&mut self) {
         if let Some(leader) = self.leader.take() {
             self.change_pace(&leader, Pace::Idle);
@@ -104,7 +104,7 @@ impl Reader {
 
     async fn try_read(&mut self, offset: u64, bytes: i32) -> Result<Read, KafkaError> {
         let mut read = self.ask(offset, bytes).await?;
-        // A broker notes the end first and reads then, and the end may have moved in between.
+        // A broker notes the partition's end before it reads the records, and the end may have moved in between.
         if read.only_beyond(offset).is_some() {
             read = self.ask(offset, bytes).await?;
         }
@@ -112,7 +112,7 @@ impl Reader {
             let text = format!("the batch at {offset} ends at {last}, beyond the partition's end");
             return Err(self.garbled(text));
         }
-        // A batch comes whole, though some of it may be asked for no more.
+        // A batch comes whole, so it may begin before `offset`.
         read.records.retain(|record| record.offset >= offset);
         Ok(read)
     }
@@ -150,8 +150,8 @@ impl Reader {
         Ok(read)
     }
 
-    /// What follows in the partition. No checksum covers where a batch lies, and commits go by it: it
-    /// has to be behind what came before, and what reaches beyond the partition's end is left out.
+    /// Splits an answer into batches. No checksum covers a batch's offsets, and commits depend on them: a batch
+    /// has to follow the one before, and one that reaches beyond the partition's end is left out.
     fn split(partition: PartitionData, next: u64) -> Result<(Vec<Batch>, Read), String> {
         let end = unsigned(partition.high_watermark);
         let content = partition.records.unwrap_or_default();
@@ -170,7 +170,7 @@ impl Reader {
             found.push(batch);
         }
         if something && found.is_empty() {
-            return Err("it holds no batch, and not nothing".to_owned());
+            return Err("it has bytes, but no whole batch".to_owned());
         }
         Ok((found, read))
     }
@@ -179,7 +179,7 @@ impl Reader {
         opened.into_iter().flat_map(|opened| self.put_aside_unreadable(opened)).collect()
     }
 
-    /// The records of a batch. One that cannot be read must not stop those behind it.
+    /// The records of a batch. An unreadable one is put aside, so that it does not stop those behind it.
     fn put_aside_unreadable(&self, opened: Opened) -> Vec<Fetched> {
         let (offset, error) = match opened {
             Ok(records) => return records,
@@ -231,7 +231,8 @@ mod tests {
         firsts.iter().flat_map(|first| batch(*first)).collect()
     }
 
-    /// Which records are read where `next` was asked for, of a partition that ends at `end`, and what next.
+    /// The offsets that are read from `next` on of a partition that ends at `end`; where to read on; and whether a
+    /// batch was left out.
     fn unpacked(next: u64, end: i64, content: BytesMut) -> Result<(Vec<u64>, u64, bool), String> {
         let cluster = Cluster::new(vec!["there".into()], "test", Duration::from_secs(1));
         let reader = reader(&cluster);
@@ -249,7 +250,7 @@ mod tests {
         assert_eq!(unpacked(5, 12, BytesMut::new()), Ok((Vec::new(), 5, false)));
     }
 
-    /// As where the end has moved while the broker answered; and where a flipped bit would make all that lies
+    /// The end may have moved while the broker answered. And a flipped bit in an offset would make everything in
     /// between count as dealt with.
     #[test]
     fn what_reaches_beyond_the_end_is_left_out() {
@@ -272,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn what_may_only_seem_to_lie_beyond_the_end_is_asked_for_once_more() {
         for (ends, next) in [(vec![6], Some(6)), (vec![4, 6], Some(6)), (vec![4, 4], None)] {
-            // It says of each answer where the partition ends.
+            // The partition's end in each answer.
             let broker = Pretender::with_records(move |asked| {
                 PartitionData::default()
                     .with_high_watermark(ends[asked])

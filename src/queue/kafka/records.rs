@@ -1,8 +1,8 @@
-//! The records of one topic: they are appended by a `writer` for each partition, and where a partition begins or
-//! ends, of which a member knows nothing yet, is told by `rskafka`.
+//! The records of one topic. A `writer` for each partition appends them; `rskafka` finds where a partition begins or
+//! ends for which nothing was committed.
 //!
-//! Its clients hold a connection for each partition, retry for ever and can hang on a broker that has stalled. So
-//! each lives for one call, which has a deadline.
+//! The clients of `rskafka` hold a connection for each partition, retry for ever and can hang on a broker that has
+//! stalled. So each lives for one call, which has a deadline.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -19,14 +19,14 @@ use super::cluster::{Cluster, metadata_request};
 use super::error::KafkaError;
 use super::writer::Writer;
 
-/// How long a partition that a broker does not name is looked for: it may have been added just now, and
-/// brokers learn of that one after the other.
+/// How long to look for a partition that a broker does not know: it may have been added just now, and brokers
+/// learn of that one after the other.
 pub(super) const NEWNESS: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Each takes two connections for a moment.
+/// How many calls of `rskafka` run at a time: each opens two connections for a moment.
 const TURNS: usize = 2;
 
-/// A call that brought nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordsError {
     /// The broker refused the record for its size.
@@ -37,14 +37,14 @@ pub(super) enum RecordsError {
     /// It took too long.
     #[error("no answer for partition {partition} of {topic} within {} s", .after.as_secs_f32())]
     TimedOut { topic: String, partition: u32, after: Duration },
-    /// Nobody writes to the partition any more.
+    /// The writer's task has ended.
     #[error("the writer of a partition has ended")]
     Ended,
-    /// A broker or the way to it failed.
+    /// A request to a broker failed.
     #[error(transparent)]
     Broker(Arc<KafkaError>),
-    /// The same, as `rskafka` sees it.
-    #[error("a broker or the way to it failed")]
+    /// A request of `rskafka` failed.
+    #[error("a request to a broker failed")]
     Client(#[source] Box<Error>),
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Records {
     topic: String,
     timeout: Duration,
     writers: std::sync::Mutex<HashMap<u32, Writer>>,
-    /// So many ask where partitions begin and end at a time.
+    /// Limits the calls of `rskafka` that run at a time.
     turns: Semaphore,
 }
 
@@ -65,13 +65,14 @@ impl Records {
         Self { cluster, topic: topic.to_owned(), timeout, writers, turns }
     }
 
-    /// Appends a record; it is stored by all replicas in sync when this returns.
+    /// Appends a record. When this returns, all in-sync replicas have stored it.
     pub(super) async fn produce(
         &self,
         partition: u32,
         value: Vec<u8>,
     ) -> Result<u64, RecordsError> {
-        // Longer than the writer takes to say why, unless each step of the way to a leader takes all of its time.
+        // Longer than the writer needs to return its error, unless each step on the way to a leader takes its full
+        // time.
         let after = 4 * self.timeout;
         let stored = timeout(after, self.writer(partition).append(value.into())).await;
         stored.unwrap_or_else(|_| Err(self.timed_out(partition, after)))
@@ -97,14 +98,14 @@ impl Records {
         self.offset(partition, OffsetAt::Earliest).await
     }
 
-    /// The offset that the next record will get, or more.
+    /// A lower bound of the offset that the next record will get.
     pub(super) async fn latest(&self, partition: u32) -> Result<u64, RecordsError> {
         self.offset(partition, OffsetAt::Latest).await
     }
 
-    /// One client of its own, for as long as that takes: it keeps a connection for each partition.
+    /// Asks with a new client, which is dropped afterwards, since it holds a connection for each partition.
     async fn offset(&self, partition: u32, at: OffsetAt) -> Result<u64, RecordsError> {
-        // Who has no leader is not waited for by all others.
+        // A partition without a leader must not keep the others waiting for a turn.
         self.cluster
             .leader(&self.topic, partition, None)
             .await
@@ -118,7 +119,7 @@ impl Records {
         }
     }
 
-    /// The client for a partition that is there, though it may be new.
+    /// The client for a partition, which may have been added just now.
     async fn find(&self, partition: u32) -> Result<PartitionClient, Error> {
         let began = Instant::now();
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
@@ -141,7 +142,7 @@ impl Records {
             base: 2.0,
             deadline: Some(self.timeout),
         };
-        // The client tries addresses in any order, each for as long as it takes. It gets one that answers.
+        // The client tries addresses in any order, without a deadline for each. So it gets one that answers.
         let brokers = match self.cluster.ask_any(metadata_request(&[])).await {
             Ok((peer, _)) => vec![peer.address().to_owned()],
             Err(_) => self.cluster.brokers().to_vec(),
@@ -154,7 +155,7 @@ impl Records {
     }
 }
 
-/// Brokers give no negative offsets but for "none".
+/// An offset of the protocol, in which a negative one means "none".
 pub(super) fn unsigned(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! What a broker refuses, and what helps, in words for people who see no log.
+//! Explains what a broker refuses, with the remedy, for people who do not see the log.
 
 use kafka_protocol::ResponseError;
 
@@ -6,7 +6,7 @@ use super::error::KafkaError;
 use super::group::Group;
 use crate::causes;
 
-/// The note that a worker commits beside an offset has fewer bytes.
+/// An upper bound for the bytes of the note that a worker commits beside an offset.
 pub const NOTE: u64 = 128;
 
 /// Why a topic takes no records.
@@ -58,7 +58,7 @@ pub(super) fn of_group(group: &Group, topic: &str, error: &KafkaError) -> String
     format!("the group {} cannot be joined: {}; {remedy}", group.name, causes::all(error))
 }
 
-/// What helps where a group does not let this process take part; nothing if that is not known.
+/// The remedy if a group does not let this process take part; `None` if it is not known.
 pub(super) fn group_remedy(group: &Group, topic: &str, error: &KafkaError) -> Option<String> {
     let Group { name, key, .. } = group;
     Some(match error.code() {
@@ -82,7 +82,7 @@ pub(super) fn group_remedy(group: &Group, topic: &str, error: &KafkaError) -> Op
     })
 }
 
-/// What helps where the notes beside offsets do not fit.
+/// The remedy if the notes beside offsets do not fit.
 fn small_notes() -> String {
     format!(
         "set `offset.metadata.max.bytes` of the brokers to {NOTE} at least (4096 is its default): workers \
@@ -90,9 +90,9 @@ fn small_notes() -> String {
     )
 }
 
-const LOOK: &str = "`tilemill check` looks what is wrong";
+const LOOK: &str = "`tilemill check` finds out what is wrong";
 
-/// The command of Kafka's own that gives a right. A rule that denies it counts more, and has to go.
+/// The command of Kafka that allows an operation. A rule that denies it takes precedence, and has to go.
 fn allow(operation: &str, kind: &str, name: &str) -> String {
     format!(
         "allow it with: kafka-acls.sh --add --allow-principal User:<name> --operation {operation} --{kind} \

@@ -18,18 +18,18 @@ use crate::blocking;
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Progress, QueueError, Topic};
 
-/// What a topic is, beside its name.
+/// The options of a topic.
 #[derive(Clone)]
 pub struct TopicOptions {
     /// The consumer group.
     pub group: Group,
     /// Where the group begins.
     pub beginning: Beginning,
-    /// How pixels travel.
+    /// How pixels are compressed.
     pub compression: Compression,
-    /// Whether processes may die of a message: it is counted, then, how many did.
+    /// Whether processes may die of a message. If so, the deaths are counted.
     pub danger: Danger,
-    /// Where tiles of another version are answered, and those that kill their workers.
+    /// The topic for answers to tiles of another version, and to tiles that kill their workers.
     pub answers: Option<Arc<dyn Topic<TileResult>>>,
 }
 
@@ -44,7 +44,7 @@ pub struct KafkaTopic {
 }
 
 impl KafkaTopic {
-    /// The topic `name`, which is there already.
+    /// The topic `name`, which has to exist.
     #[must_use]
     pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
         let (records, name) = (Records::new(&cluster, name), name.to_owned());
@@ -59,7 +59,7 @@ impl KafkaTopic {
         &self.name
     }
 
-    /// How many records were put aside here because nobody could read them.
+    /// How many records of this topic were put aside as unreadable.
     #[must_use]
     pub fn put_aside(&self) -> u64 {
         let counts = self.cluster.health().report().put_aside.into_iter();
@@ -70,7 +70,7 @@ impl KafkaTopic {
         self.count.recent(async || self.ask_count().await).await
     }
 
-    /// Whether there is such a partition. What is known of one that was there is not asked for again.
+    /// Fails unless there is such a partition. A partition that existed once is not asked for again.
     async fn has(&self, partition: u32) -> Result<(), QueueError> {
         if self.count.last().is_some_and(|count| partition < count) {
             return Ok(());
@@ -119,7 +119,7 @@ impl<M: Message> Topic<M> for KafkaTopic {
             && let Ok(partitions) = self.count().await
             && partition >= partitions
         {
-            // The topic was made anew.
+            // The topic was recreated with fewer partitions.
             return Err(QueueError::NoSuchPartition { partition, partitions });
         }
         Ok(produced?)
@@ -127,7 +127,7 @@ impl<M: Message> Topic<M> for KafkaTopic {
 
     async fn join(&self, member: &str) -> Result<Box<dyn Consumer<M>>, QueueError> {
         self.count().await?;
-        // A member is called what its client is called.
+        // The name of a member is its client id.
         let cluster = self.cluster.called(member);
         let source = Arc::new(Source {
             topic: self.name.clone(),

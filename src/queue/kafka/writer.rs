@@ -1,5 +1,5 @@
-//! One partition, written at its leader. What comes while a request is on its way goes together with the
-//! next, so that small records do not cost a request each.
+//! Writes one partition to its leader. Records that arrive while a request is in flight go together with the next,
+//! so that small records do not cost a request each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,40 +17,40 @@ use super::peer::Peer;
 use super::records::{NEWNESS, RecordsError};
 use super::remedy;
 
-/// Records that go together have fewer bytes than a topic takes that nobody has configured (1 MiB).
+/// The most bytes of records that go together: fewer than a topic takes by default (1 MiB).
 const TOGETHER: usize = 512 << 10;
-/// How long to wait before a request is sent again, at first and at last.
+/// The first and the longest pause before a request is sent again.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long an obstacle stands of which nothing more is heard: whoever sends tries again sooner.
+/// How long an obstacle stands after it was last reported: senders try again sooner.
 const STANDS: Duration = Duration::from_mins(1);
 
-/// Where records for one partition are handed in.
+/// The queue of records for one partition.
 #[derive(Clone)]
 pub(super) struct Writer {
     queue: mpsc::UnboundedSender<Pending>,
 }
 
-/// A record that somebody waits to see stored.
+/// A record that its caller waits to see stored.
 struct Pending {
     value: Bytes,
     sender: oneshot::Sender<Result<u64, RecordsError>>,
 }
 
 impl Pending {
-    /// Who has given up will hand it in again.
+    /// Whether the caller still waits. One that has given up retries with the same record.
     fn is_awaited(&self) -> bool {
         !self.sender.is_closed()
     }
 
     fn tell(self, stored: Result<u64, RecordsError>) {
-        // Who has given up does not hear of it.
+        // It fails if the caller has given up.
         let _ = self.sender.send(stored);
     }
 }
 
 impl Writer {
-    /// A writer whose task ends with its last copy.
+    /// Starts a writer, whose task ends when its last clone is dropped.
     pub(super) fn start(cluster: &Cluster, topic: &str, partition: u32) -> Self {
         let (queue, pending) = mpsc::unbounded_channel();
         let (cluster, topic) = (cluster.clone(), topic.into());
@@ -59,17 +59,16 @@ impl Writer {
         Self { queue }
     }
 
-    /// Whether its task has ended before its time.
+    /// Whether its task has ended early.
     pub(super) fn has_ended(&self) -> bool {
         self.queue.is_closed()
     }
 
-    /// Appends a record and says at which offset; it is stored by all replicas in sync when this returns.
-    /// After an error it may be stored all the same.
+    /// Appends a record and returns its offset. When this returns, all in-sync replicas have stored it. After an
+    /// error, it may have been stored anyway.
     ///
-    /// A leader that cannot be had or does not answer is given up once the time that the cluster is given for an
-    /// answer is over, counted from when the record's turn has come: at the end of the request that is on its way
-    /// then. So are the records that wait behind it.
+    /// If the leader cannot be found or does not answer, the append fails once the cluster's timeout has passed since
+    /// the record's turn, at the end of the request that is in flight then. The records behind it fail with it.
     pub(super) async fn append(&self, value: Bytes) -> Result<u64, RecordsError> {
         let (sender, stored) = oneshot::channel();
         self.queue.send(Pending { value, sender }).map_err(|_| RecordsError::Ended)?;
@@ -77,7 +76,7 @@ impl Writer {
     }
 }
 
-/// Sends what waits until nobody can hand in anything more.
+/// Sends the records of the queue until it is closed.
 async fn write(mut leader: Leader, mut queue: mpsc::UnboundedReceiver<Pending>) {
     let mut next = None;
     loop {
@@ -112,13 +111,13 @@ struct Leader {
     topic: Arc<str>,
     partition: u32,
     peer: Option<Arc<Peer>>,
-    /// When what was known of the leader turned out to be wrong, or useless.
+    /// When the known leader last turned out to be wrong or unusable.
     doubted: Option<Instant>,
 }
 
 impl Leader {
-    /// Appends records, if possible together, and tells those who wait what has come of them. It is an error if
-    /// the leader was given up.
+    /// Appends records, together if possible, and passes the results to their callers. Fails if the leader was
+    /// given up.
     async fn store(&mut self, together: Vec<Pending>) -> Result<(), Arc<KafkaError>> {
         if together.is_empty() {
             return Ok(());
@@ -140,7 +139,7 @@ impl Leader {
         Ok(())
     }
 
-    /// Says what keeps records from being stored, until some are.
+    /// Reports what keeps records from being stored, as an obstacle that is cleared when some are.
     fn note(&self, stored: &Result<u64, KafkaError>) {
         let (health, topic) = (self.cluster.health(), &self.topic);
         let key = format!("write {topic}");
@@ -155,7 +154,7 @@ impl Leader {
         }
     }
 
-    /// Appends records together, and says at which offset the first is.
+    /// Appends records together, and returns the offset of the first.
     async fn append(&mut self, records: &[Pending]) -> Result<u64, KafkaError> {
         let batch = pack(records.iter().map(|record| record.value.clone()));
         let began = Instant::now();
@@ -172,7 +171,7 @@ impl Leader {
                         let since = unknown_since.get_or_insert_with(Instant::now);
                         since.elapsed() + pause < NEWNESS.min(timeout / 2)
                     }
-                    // It may be stored by now.
+                    // The records may be stored by now.
                     Some(ResponseError::RequestTimedOut) => false,
                     _ => !error.is_final(),
                 };
@@ -184,7 +183,7 @@ impl Leader {
         }
     }
 
-    /// Asks once. After an error that may have to do with the leader, it is looked for anew.
+    /// Sends one request. After an error that the leader may be the cause of, the leader is looked for again.
     async fn request(&mut self, batch: Bytes) -> Result<u64, KafkaError> {
         let stored = self.try_request(batch).await;
         if stored.as_ref().is_err_and(|error| !is_of_records(error)) {
@@ -216,13 +215,13 @@ impl Leader {
     }
 }
 
-/// The record has more bytes than the topic takes, or than a segment of its log may have.
+/// Whether the records have more bytes than the topic takes, or than a segment of its log may have.
 fn is_too_large(error: &KafkaError) -> bool {
     let code = error.code();
     code == Some(ResponseError::MessageTooLarge) || code == Some(ResponseError::RecordListTooLarge)
 }
 
-/// Whether an error leaves no doubt that who gave it is the leader.
+/// Whether an error proves that it came from the leader.
 fn is_of_records(error: &KafkaError) -> bool {
     let replicas = [
         ResponseError::NotEnoughReplicas,
@@ -232,8 +231,7 @@ fn is_of_records(error: &KafkaError) -> bool {
     is_too_large(error) || error.code().is_some_and(|code| replicas.contains(&code))
 }
 
-/// Tells those who wait what has come of records that were appended one behind the other. It is an error if that may
-/// be another the next time.
+/// Passes results to the callers of records that were appended together. Fails if the error is one that may pass.
 fn tell(records: Vec<Pending>, first: Result<u64, KafkaError>) -> Result<(), Arc<KafkaError>> {
     let first = first.map_err(Arc::new);
     for (place, record) in (0..).zip(records) {
@@ -252,7 +250,7 @@ fn tell(records: Vec<Pending>, first: Result<u64, KafkaError>) -> Result<(), Arc
     }
 }
 
-/// Tells those who wait behind a record whose leader was given up: they would wait as long again for the same one.
+/// Fails the records behind one whose leader was given up: they would wait as long again for that leader.
 fn give_up(behind: impl Iterator<Item = Pending>, error: &Arc<KafkaError>) {
     behind.for_each(|record| record.tell(Err(RecordsError::Broker(Arc::clone(error)))));
 }
@@ -267,7 +265,7 @@ mod tests {
     use super::*;
     use crate::queue::kafka::pretend::Pretender;
 
-    /// What a test waits for at most, and an answer that does not come.
+    /// The longest wait of a test, and a timeout for answers that do not come.
     const PATIENCE: Duration = Duration::from_mins(1);
     const SHORT: Duration = Duration::from_secs(1);
 
@@ -284,7 +282,7 @@ mod tests {
         Writer::start(&cluster, "tasks", 0)
     }
 
-    /// Appends so many small records at once.
+    /// Appends so many small records concurrently.
     async fn append(writer: &Writer, records: usize) -> Vec<Result<u64, RecordsError>> {
         join_all((0..records).map(|_| writer.append(Bytes::from_static(b"a tile")))).await
     }

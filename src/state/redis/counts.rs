@@ -17,7 +17,7 @@ pub(super) struct Counts(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     refused: u64,
-    /// As seen last.
+    /// As last seen.
     evicted: Option<u64>,
     refused_said: Said,
     evicted_said: Said,

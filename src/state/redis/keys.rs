@@ -1,8 +1,8 @@
-//! The names of the keys.
+//! The names of the keys in Redis.
 
 use crate::model::job::JobId;
 
-/// Names behind a prefix.
+/// Makes key names with a prefix.
 pub(super) struct Keys {
     prefix: String,
 }
@@ -13,7 +13,7 @@ macro_rules! names {
             $(pub(super) fn $plain(&self) -> String {
                 format!(concat!("{}", $text), self.prefix)
             })*
-            /* One of a kind; with an empty name, how all of them begin. */
+            /* The key of one entry; with an empty name, the prefix of all entries of its kind. */
             $(pub(super) fn $of(&self, name: &str) -> String {
                 format!(concat!("{}", $kind, ":{}"), self.prefix, name)
             })*
@@ -24,8 +24,8 @@ macro_rules! names {
     };
 }
 
-// The two of a probe are equally long. Their slots in a cluster therefore differ by the same bits whatever the prefix
-// is, unless that has a hash tag: a probe fails wherever keys can be spread over nodes.
+// The two keys of a probe are equally long. Their slots in a cluster therefore differ by the same bits for each prefix
+// without a hash tag: a probe fails wherever keys can be spread over nodes.
 names! {
     processes = "processes", active_jobs = "active", workers = "workers", monitored = "monitored",
     monitored_since = "monitored:since", channel = "look", probe_entry = "probe:entry",

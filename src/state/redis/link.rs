@@ -1,4 +1,4 @@
-//! The connections to Redis: one for commands, one for signals, both made again when they break.
+//! The connections to Redis: one for commands and one for signals. Both reconnect when they break.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,25 +15,25 @@ use super::refusal;
 use crate::model::event::Look;
 use crate::state::StateError;
 
-/// Signals that a slow receiver may fall behind by before it has to look at everything.
+/// How many signals a receiver may fall behind before it has to look at everything.
 const SIGNALS: usize = 1024;
 
-/// How a Redis is reached.
+/// How to reach a Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
     /// Its host.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Who to log in as; the default user has no name.
+    /// The user to log in as; `None` for the default user.
     pub username: Option<String>,
-    /// With which password, if it asks for one.
+    /// The password, if it requires one.
     pub password: Option<String>,
     /// The number of the database.
     pub database: u8,
-    /// How all keys begin.
+    /// The prefix of all keys.
     pub prefix: String,
-    /// How long an answer is waited for.
+    /// The deadline of a connection attempt and of each command.
     pub timeout: Duration,
 }
 
@@ -61,28 +61,28 @@ pub(super) struct Link {
     tasks: Vec<AbortOnDropHandle<()>>,
 }
 
-/// Why the connection for commands broke, or could not be made again.
+/// Why the connection for commands broke or could not be restored; `None` while it is up.
 type Broken = Arc<Mutex<Option<Error>>>;
 
 /// The connection for signals.
 struct Ears {
     subscriber: Client,
     channel: String,
-    /// Held while an answer is awaited, so that it belongs to one question.
+    /// Held while an answer is awaited, so that it belongs to one request.
     turn: tokio::sync::Mutex<()>,
 }
 
 impl Link {
-    /// Connects, and listens to the signals of `channel`.
+    /// Connects, and subscribes to the signals of `channel`.
     pub(super) async fn open(options: &RedisOptions, channel: String) -> Result<Self, Error> {
         let builder = builder(options);
         let (client, subscriber) = (builder.build()?, builder.build()?);
-        // From here on, not from when a task is first run: what comes before that would be lost.
+        // From here on, not from the first run of a task: signals before that would be lost.
         let messages = subscriber.message_rx();
         let looks = broadcast::channel(SIGNALS).0;
         let ears = Arc::new(Ears { subscriber, channel, turn: tokio::sync::Mutex::default() });
         let options = options.clone();
-        // Whole from the beginning, so that one that fails half-way leaves no connection behind.
+        // Built first, so that its `Drop` closes the connections if a step below fails.
         let mut link =
             Self { options, client, ears, looks, broken: Broken::default(), tasks: Vec::new() };
         link.client.init().await?;
@@ -109,13 +109,13 @@ impl Link {
         self.looks.subscribe()
     }
 
-    /// Makes sure that signals are heard.
+    /// Makes sure that signals are received.
     pub(super) async fn listen(&self) -> Result<(), Error> {
         self.ears.listen().await
     }
 
-    /// What the error of a command means. Without a connection that is a timeout, which says less than the reason why
-    /// there is no connection.
+    /// What the error of a command means. Without a connection, the error is a timeout, and the reason why there is
+    /// no connection says more.
     pub(super) fn meaning(&self, error: Error) -> StateError {
         let reason = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         let reason = reason.as_ref().filter(|_| !self.client.is_connected());
@@ -124,17 +124,17 @@ impl Link {
     }
 }
 
-/// What an error means: that Redis refuses, or that it is away.
+/// What an error means: that Redis refuses, or that it is unavailable.
 pub(super) fn meaning(options: &RedisOptions, error: Error) -> StateError {
     refusal::of(options, &error).unwrap_or_else(|| StateError::Unavailable(Box::new(error)))
 }
 
 impl Ears {
-    /// Subscribes, which may be repeated, and waits until Redis has done so.
+    /// Subscribes and waits until Redis has confirmed it. May be repeated.
     async fn listen(&self) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
-        // fred expects no answer to SUBSCRIBE: it drops a refusal, or takes it for the answer to a command that is
-        // already sent. In a pipeline the PING is, and its answer stands for both.
+        // fred expects no answer to SUBSCRIBE: it drops a refusal, or takes it for the answer to a command that was
+        // already sent. In a pipeline that command is the PING, whose answer stands for both.
         let pipeline = self.subscriber.pipeline();
         let _: () = pipeline.subscribe(self.channel.as_str()).await?;
         let _: () = pipeline.ping(None).await?;
@@ -142,7 +142,7 @@ impl Ears {
         Ok(())
     }
 
-    /// Subscribes whenever the connection was made again.
+    /// Subscribes again after each reconnect.
     async fn listen_again(self: Arc<Self>) {
         use broadcast::error::RecvError;
 
@@ -157,7 +157,7 @@ impl Ears {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // The clients are tasks that would go on. Without a runtime there are none left.
+        // The clients are tasks that would go on. Without a runtime, none is left.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (client, subscriber) = (self.client.clone(), self.ears.subscriber.clone());
             runtime.spawn(async move {
@@ -183,7 +183,7 @@ fn builder(options: &RedisOptions) -> Builder {
             connection.connection_timeout = timeout;
             connection.internal_command_timeout = timeout;
             connection.max_command_attempts = 2;
-            // A Redis that was stopped is left, so that another in its place is found.
+            // Drop the connection to a Redis that hangs, so that its replacement is found.
             connection.unresponsive =
                 UnresponsiveConfig { max_timeout: Some(timeout), interval: timeout / 4 };
             connection.tcp = TcpConfig { nodelay: Some(true), ..TcpConfig::default() };
@@ -196,13 +196,13 @@ fn builder(options: &RedisOptions) -> Builder {
     builder
 }
 
-/// Passes signals on. Those that come too fast are lost, as signals may be.
+/// Forwards signals. Those that come too fast are lost, as signals may be.
 async fn forward(mut messages: broadcast::Receiver<Message>, looks: broadcast::Sender<Look>) {
     loop {
         match messages.recv().await {
             Ok(message) => {
                 let text: Result<String, _> = message.value.convert();
-                // Nobody listening is nobody to tell.
+                // Sending fails only if there is no receiver.
                 text.ok().as_deref().and_then(read).map(|look| looks.send(look));
             }
             Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -211,7 +211,7 @@ async fn forward(mut messages: broadcast::Receiver<Message>, looks: broadcast::S
     }
 }
 
-/// Says when the connection breaks, and when it is there again.
+/// Logs when the connection breaks and when it is restored, and keeps the reason meanwhile.
 async fn tell(client: Client, broken: Broken) {
     let note = |error| *broken.lock().unwrap_or_else(PoisonError::into_inner) = error;
     let (mut errors, mut mended) = (client.error_rx(), client.reconnect_rx());
@@ -230,7 +230,7 @@ async fn tell(client: Client, broken: Broken) {
     }
 }
 
-/// A signal as it is sent.
+/// The text of a signal.
 pub(super) fn write(look: &Look) -> String {
     match look {
         Look::Job(job) => format!("job {job}"),
@@ -239,7 +239,7 @@ pub(super) fn write(look: &Look) -> String {
     }
 }
 
-/// A signal as it was sent, if it is one.
+/// Parses the text of a signal.
 fn read(text: &str) -> Option<Look> {
     match text.split_once(' ') {
         Some(("job", job)) => job.parse().ok().map(Look::Job),

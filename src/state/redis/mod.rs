@@ -4,27 +4,27 @@
 //! process:<role>:<id>   a process that runs                  6 s
 //! owner:<job>           the server that dispatches it       30 s
 //! active:<job>          a job whose tiles are on their way  30 s
-//! board:<job>           which of its tiles are there         1 min
-//! mosaic:<job>          those tiles, small                   1 min
+//! board:<job>           which tiles are in its canvas        1 min
+//! mosaic:<job>          a small picture of those tiles       1 min
 //! makers:<job>          the workers that made them           1 min
-//! worker:<id>           what a worker said last              until it is dead for 5 min
-//! monitored             a monitor listened                   1 h
-//! monitored:since       and did so without a break           1 h
-//! processes, active, workers                                 the names of those above
-//! probe:entry           what a probe writes                 10 s
-//! probe:index           and what it keeps in a set          10 s
+//! worker:<id>           a worker's last heartbeat            until it has been dead for 5 min
+//! monitored             set when a monitor listened          1 h
+//! monitored:since       set when it began to listen          1 h
+//! processes, active, workers                                 index sets of the entries above
+//! probe:entry           the value that a probe writes       10 s
+//! probe:index           the set that a probe writes         10 s
 //! look                  the channel of the signals
 //! ```
 //!
-//! Each behind the prefix. All times are those of the keys' expiry, so that no clock but Redis' counts.
+//! Each has the prefix. All ages follow from the keys' expiry, so that only the clock of Redis counts.
 //!
-//! * `counts`: how much Redis refused and evicted.
-//! * `keys`: their names.
+//! * `counts`: how many commands Redis refused and how many keys it evicted.
+//! * `keys`: the names of the keys.
 //! * `link`: the connections.
-//! * `mosaic`: mosaics as bytes, which are painted where they are.
-//! * `peer`: what listens there instead of Redis.
-//! * `refusal`: what the answers mean by which Redis refuses.
-//! * `scripts`: what has to happen at once.
+//! * `mosaic`: mosaics as bytes, which Redis paints in place.
+//! * `peer`: finds out what listens instead of Redis.
+//! * `refusal`: the meaning of answers by which Redis refuses.
+//! * `scripts`: what has to be atomic.
 
 use std::time::Duration;
 
@@ -61,12 +61,12 @@ mod scripts;
 
 pub use link::RedisOptions;
 
-/// How long it is remembered when a monitor listened: longer than any worker is silent and shown.
+/// How long the times of a monitor are kept: longer than any silent worker is shown.
 const MONITORED_TTL: Duration = Duration::from_hours(1);
-/// How long the keys of a probe stay.
+/// How long the keys of a probe are kept.
 const PROBE_TTL: Duration = Duration::from_secs(10);
 
-/// State in a Redis.
+/// Soft state in a Redis.
 pub struct RedisState {
     link: Link,
     keys: Keys,
@@ -89,7 +89,7 @@ impl Worker {
 }
 
 impl RedisState {
-    /// Connects, and probes whether this Redis can be used. From then on, connections that break are made again.
+    /// Connects, and probes whether this Redis can be used. From then on, broken connections are restored.
     pub async fn connect(options: &RedisOptions) -> Result<Self, StateError> {
         let keys = Keys::new(&options.prefix);
         let link = match Link::open(options, keys.channel()).await {
@@ -121,8 +121,8 @@ impl RedisState {
         }
     }
 
-    /// Runs a script, publishes and subscribes: a user can be denied each of these alone. The message is empty, so
-    /// that no listener takes it for a signal.
+    /// Runs a script, publishes and subscribes: each of these can be denied to a user by itself. The message is
+    /// empty, so that no receiver takes it for a signal.
     async fn use_everything(&self) -> Result<(), Error> {
         let keys = vec![self.keys.probe_entry(), self.keys.probe_index()];
         let ttl = vec![millis(PROBE_TTL)];
@@ -131,7 +131,7 @@ impl RedisState {
         self.link.listen().await
     }
 
-    /// How many keys the server has evicted since it started; none if the user may not ask.
+    /// How many keys the server has evicted since it started; `None` if the user may not ask.
     async fn evicted(&self) -> Option<u64> {
         let stats: String = self.client().info(Some(InfoKind::Stats)).await.ok()?;
         let count = stats.lines().find_map(|line| line.strip_prefix("evicted_keys:"))?;
@@ -142,7 +142,7 @@ impl RedisState {
         self.link.client()
     }
 
-    /// Keeps an entry, and its name in the index of its kind.
+    /// Writes an entry, and its name into the index of its kind.
     async fn keep(
         &self,
         [key, index]: [String; 2],
@@ -166,7 +166,7 @@ impl RedisState {
         .await
     }
 
-    /// The entries of an index, each with the time that it has left.
+    /// The entries of an index, each with its remaining time.
     async fn entries<T: DeserializeOwned>(
         &self,
         index: String,
@@ -176,7 +176,7 @@ impl RedisState {
         let found: Vec<Value> =
             self.ask(list.evalsha_with_reload(self.client(), vec![index], vec![keys])).await?;
         let pairs = found.chunks_exact(2).filter_map(|pair| {
-            // What another version wrote is as good as not there.
+            // An entry of another version that cannot be read is skipped.
             let entry = serde_json::from_slice(pair[0].as_bytes()?).ok()?;
             Some((entry, left(pair[1].as_i64()?)?))
         });
@@ -209,7 +209,7 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The time that a key has left; Redis says a negative number of one that is not there.
+/// The remaining time of a key; `None` if there is no such key, for which Redis gives a negative number.
 fn left(millis: i64) -> Option<Duration> {
     u64::try_from(millis).ok().map(Duration::from_millis)
 }
@@ -218,7 +218,7 @@ fn px(time: Duration) -> Expiration {
     Expiration::PX(millis(time))
 }
 
-/// Looks at the port if the error does not say what is wrong.
+/// Replaces an error that does not say what is wrong by what a look at the port finds.
 async fn explain(options: &RedisOptions, error: StateError) -> StateError {
     match error {
         StateError::Unavailable(_) => peer::look(options).await.unwrap_or(error),

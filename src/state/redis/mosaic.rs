@@ -1,11 +1,11 @@
-//! A mosaic as bytes in which each tile has its place, so that Redis can paint it there.
+//! A mosaic as bytes in which each tile has a fixed place, so that Redis can paint it there.
 //!
 //! ```text
 //! bytes 0..4    width of the image, all numbers big-endian
 //!       4..8    height
 //!       8..12   side of a tile
 //! then for each tile:
-//!       0..2    0 clear, 1 found, else the number of its maker + 2; 65535 for those beyond
+//!       0..2    0 clear, 1 found, else the number of its maker + 2, at most 65535
 //!       2..4    attempt, and in the highest bit whether the tile was taken over
 //!       4..8    milliseconds
 //!       8..     pixels of its slot, 4 bytes each
@@ -21,10 +21,10 @@ use crate::raster::grid::Size;
 const MARK: usize = 8;
 const FOUND: u16 = 1;
 const FIRST_MAKER: u16 = 2;
-/// More tiles than `limits.max_tiles` can be set to in earnest.
+/// More tiles than any sensible `limits.max_tiles`.
 const MAX_TILES: u64 = 1 << 26;
 
-/// The bytes, and the makers in the order of their numbers.
+/// Packs a mosaic. Returns the bytes, and the makers in the order of their numbers.
 pub(super) fn pack(mosaic: &Mosaic) -> (Vec<u8>, Vec<String>) {
     let mut makers: Vec<String> = Vec::new();
     let image = mosaic.image();
@@ -58,7 +58,7 @@ fn made(maker: Option<&Maker>) -> (u16, u32) {
     maker.map_or((0, 0), |maker| (maker.history(), maker.millis))
 }
 
-/// What the script `paint` wants to know of a tile.
+/// The arguments of the script `paint` for one tile.
 pub(super) fn painting(slot: Slot) -> [Value; 5] {
     let (history, millis) = made(slot.maker.as_ref());
     let maker = slot.maker.map_or_else(String::new, |maker| maker.worker.to_string());
@@ -73,7 +73,7 @@ pub(super) fn painting(slot: Slot) -> [Value; 5] {
     ]
 }
 
-/// A mosaic from its bytes, if they are those of one.
+/// A mosaic from its bytes; `None` if they are not a mosaic.
 pub(super) fn unpack(mut bytes: &[u8], makers: &[(String, u16)]) -> Option<Mosaic> {
     let [width, height, tile_size] = [0; 3].map(|_: u32| bytes.try_get_u32().unwrap_or(0));
     let size = Size::new(width, height);

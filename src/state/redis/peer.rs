@@ -10,11 +10,11 @@ use super::RedisOptions;
 use super::refusal::refused;
 use crate::state::StateError;
 
-/// The deadline of one question: short, as the failure before it has taken its time already.
+/// The deadline of one question: short, since the failure that led here has taken its time already.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How much of an answer is read.
+/// How many bytes of an answer are read.
 const ENOUGH: usize = 64;
-/// How much of it is shown.
+/// How many characters of it are shown.
 const SHOWN: usize = 40;
 
 /// The empty line ends an HTTP request, so that a server answers; Redis skips it.
@@ -26,7 +26,7 @@ const API_VERSIONS: &[u8] = &[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xFF, 0xFF];
 /// A truncated `ClientHello`, which a TLS server answers with an alert.
 const CLIENT_HELLO: &[u8] = &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0];
 
-/// Names what listens, if that is recognised and is not a Redis.
+/// Names the service that listens, if it is recognised and is not Redis.
 pub(super) async fn look(options: &RedisOptions) -> Option<StateError> {
     let address = options.address();
     let RedisOptions { host, port, .. } = options;
@@ -58,7 +58,7 @@ enum Peer {
     Tls,
     Http,
     Kafka,
-    /// With the beginning of what it says.
+    /// Anything else, with the beginning of its answer.
     Other(String),
 }
 
@@ -73,15 +73,15 @@ impl Peer {
         if !answer.is_empty() {
             return Some(Self::by(&answer));
         }
-        // Kafka and TLS servers hang up on what they do not understand. So does a proxy whose Redis is away, which is
-        // none of these.
+        // Kafka and TLS servers close the connection when they do not understand a request. So does a proxy whose Redis
+        // is away, which is neither.
         if ask(API_VERSIONS).await?.get(4..8) == API_VERSIONS.get(8..12) {
             return Some(Self::Kafka);
         }
         is_tls(&ask(CLIENT_HELLO).await?).then_some(Self::Tls)
     }
 
-    /// What gives an answer that is not RESP.
+    /// The peer that gives an answer that is not RESP.
     fn by(answer: &[u8]) -> Self {
         let start = answer.to_ascii_lowercase();
         if is_tls(answer) {
@@ -96,12 +96,12 @@ impl Peer {
     }
 }
 
-/// The beginning of the answer to a question; empty if the peer hangs up without one, none if it cannot be reached
-/// or stays silent.
+/// The beginning of the answer to a question; empty if the peer closes the connection without one, `None` if it cannot
+/// be reached or stays silent.
 async fn ask(host: &str, port: u16, question: &[u8]) -> Option<Vec<u8>> {
     let exchange = async {
         let mut stream = TcpStream::connect((host, port)).await.ok()?;
-        // A peer may answer and hang up before it has taken the whole question.
+        // A peer may answer and close the connection before it has read the whole question.
         let _ = stream.write_all(question).await;
         let mut answer = vec![0; ENOUGH];
         let length = stream.read(&mut answer).await.unwrap_or(0);

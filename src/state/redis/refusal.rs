@@ -1,32 +1,32 @@
-//! Turns an answer by which Redis refuses into words for a person: what is wrong, and what helps.
+//! Explains the answers by which Redis refuses: what is wrong, and the remedy.
 
 use fred::error::Error;
 
 use super::RedisOptions;
 use crate::state::StateError;
 
-/// What is wrong, in words for a person.
+/// What is wrong, in words.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Refusal(String);
 
-/// What is wrong with a Redis, and what helps.
+/// What is wrong with a Redis, and the remedy.
 type Finding = (String, String);
 
-/// The error for a service that answers and cannot be used.
+/// The error for a store that answers and cannot be used.
 pub(super) fn refused(what: String, remedy: String) -> StateError {
     StateError::Refused { cause: Box::new(Refusal(what)), remedy }
 }
 
-/// The refusal that an error from Redis means. Errors of the connection are none, and neither are answers such as
-/// LOADING or BUSY, which pass without anyone's help.
+/// The refusal that an error from Redis means. Connection errors are not refusals, nor are answers such as LOADING or
+/// BUSY, which pass by themselves.
 pub(super) fn of(options: &RedisOptions, error: &Error) -> Option<StateError> {
     let answer = plain(error.details());
     let (what, remedy) = found(options, answer)?;
     Some(refused(format!("Redis at {} {what}: {answer}", options.address()), remedy))
 }
 
-/// The first sentence of an answer, without the script and the arguments that led to it.
+/// The first sentence of an answer, without the script and the arguments that it quotes.
 fn plain(answer: &str) -> &str {
     // Before version 7, the answer to a script quotes the answer to the command that failed in it.
     let quoted = answer.strip_prefix("ERR Error running script");
@@ -50,7 +50,7 @@ fn found(options: &RedisOptions, answer: &str) -> Option<Finding> {
         "NOREPLICAS" => {
             ("takes no writes", "start its replicas, or lower its `min-replicas-to-write`")
         }
-        // The state is soft, so a mill loses nothing if Redis stops saving.
+        // The state is soft, so a mill loses nothing when Redis does not save.
         "MISCONF" if text.contains("AOF") => (
             "takes no writes",
             "free or mend its disk, or stop it from saving with `CONFIG SET appendonly no`",
@@ -80,7 +80,7 @@ fn found(options: &RedisOptions, answer: &str) -> Option<Finding> {
     Some((what.to_owned(), remedy.to_owned()))
 }
 
-/// The refusals that Redis gives no code of their own.
+/// The refusals whose code is only `ERR`.
 fn without_code(options: &RedisOptions, text: &str) -> Option<Finding> {
     if text.starts_with("unknown command") {
         let command = quoted(text).unwrap_or_default().to_uppercase();
@@ -89,7 +89,7 @@ fn without_code(options: &RedisOptions, text: &str) -> Option<Finding> {
             format!("remove `rename-command {command}` from its redis.conf and restart it");
         return is_script.then(|| ("runs no scripts".into(), remedy));
     }
-    // A command in a script: the words of version 7.0, and those of later ones.
+    // A command in a script: the wording of version 7.0, and that of later versions.
     let in_script = ["The user executing the script can't", "ACL failure in script"];
     if in_script.iter().any(|words| text.starts_with(words)) {
         return Some(forbidden(options, text));
@@ -114,7 +114,7 @@ fn without_code(options: &RedisOptions, text: &str) -> Option<Finding> {
     Some((what, remedy.to_owned()))
 }
 
-/// The cluster spreads the keys of a mill over its nodes, or keeps them all on another node.
+/// A cluster that spreads the keys of a mill over its nodes, or keeps them all on another node.
 fn elsewhere(options: &RedisOptions, text: &str) -> Finding {
     let (prefix, node) = (&options.prefix, text.split(' ').nth(1));
     match node {
@@ -133,13 +133,13 @@ fn elsewhere(options: &RedisOptions, text: &str) -> Finding {
     }
 }
 
-/// Whether a cluster places all keys with this prefix by the part in braces, and so on one node.
+/// Whether the prefix has a part in braces, by which a cluster places all its keys on one node.
 fn has_hash_tag(prefix: &str) -> bool {
     let tag = prefix.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     tag.is_some_and(|(tag, _)| !tag.is_empty())
 }
 
-/// Names the right that the user lacks.
+/// Names the permission that the user lacks.
 fn forbidden(options: &RedisOptions, text: &str) -> Finding {
     let user = options.username.as_deref().unwrap_or("default");
     let prefix = &options.prefix;
@@ -160,7 +160,7 @@ fn forbidden(options: &RedisOptions, text: &str) -> Finding {
     (format!("does not let user {user} {what}"), format!("`ACL SETUSER {user} {right}`"))
 }
 
-/// The first quoted words. Redis has used both kinds of quotes.
+/// The first quoted words. Versions of Redis use different quotes.
 fn quoted(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(['\'', '`'])?;
     rest.split_once(['\'', '`']).map(|(words, _)| words)
@@ -194,7 +194,7 @@ mod tests {
         assert!(text.contains(words) && !text.contains("f_1"), "{words:?} is not in {text:?}");
     }
 
-    /// The tests that start a Redis have one version.
+    /// The tests that start a Redis know one version only.
     #[test]
     fn the_words_of_other_versions_are_understood() {
         let in_script = |answer: &str, words: &str| {
@@ -216,7 +216,7 @@ mod tests {
         is_named("ERR unknown command `EVALSHA`, with args beginning with: `f_1`", "no scripts");
     }
 
-    /// What takes more than a Redis on a loopback address to see.
+    /// Refusals that a single Redis on a loopback address does not give.
     #[test]
     fn rarer_refusals_are_named() {
         is_named("DENIED Redis is running in protected mode because. In this", "`requirepass`");

@@ -1,4 +1,4 @@
-//! What has to happen at once, in Lua. Each says which keys and values it takes.
+//! What has to be atomic, as Lua scripts. The comment of each lists its keys; then its arguments.
 
 use fred::types::scripts::Script;
 
@@ -21,7 +21,7 @@ const KEEP: &str = "
     end
 ";
 
-/// index; how the names of its entries begin. Gives each entry and the time that it has left.
+/// index; the prefix of its entries' keys. Returns each entry and its remaining milliseconds.
 const LIST: &str = "
     local found = {}
     for _, name in ipairs(redis.call('SMEMBERS', KEYS[1])) do
@@ -36,7 +36,7 @@ const LIST: &str = "
     return found
 ";
 
-/// monitored, since; ttl of both, the longest break that is none.
+/// monitored, since; ttl of both, the shortest silence that counts as a break.
 const LISTEN: &str = "
     local left = redis.call('PTTL', KEYS[1])
     if left < 0 or ARGV[1] - left >= tonumber(ARGV[2]) then
@@ -45,7 +45,7 @@ const LISTEN: &str = "
     redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
 ";
 
-/// owner; server, ttl, how the names of servers begin. Gives whether the server is the owner now.
+/// owner; server, ttl, the prefix of servers' keys. Returns whether the server is the owner now.
 const CLAIM: &str = "
     local owner = redis.call('GET', KEYS[1])
     if owner and owner ~= ARGV[1] and redis.call('EXISTS', ARGV[3] .. owner) == 1 then
@@ -65,7 +65,7 @@ const PUBLISH_MOSAIC: &str = "
     redis.call('PEXPIRE', KEYS[2], ARGV[1])
 ";
 
-/// mosaic, makers; ttl, then for each tile: tile, pixels, maker or nothing, attempt, milliseconds. Gives
+/// mosaic, makers; ttl, then for each tile: tile, pixels, maker or nothing, history, milliseconds. Returns
 /// whether there is a mosaic.
 const PAINT: &str = "
     if redis.call('EXISTS', KEYS[1]) == 0 then

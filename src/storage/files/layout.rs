@@ -1,4 +1,4 @@
-//! Which file is where, and what is done with it. Everything here blocks on the disk.
+//! The paths of a job's files, and the operations on them. Everything here blocks on the disk.
 
 use std::fs::{self, DirEntry, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -71,7 +71,7 @@ impl Layout {
         })
     }
 
-    /// A place that is reserved for the outcome, which has to be written when the disk is full.
+    /// A file that reserves room for the outcome, which has to be written even when the disk is full.
     pub(super) fn room(&self, job: JobId) -> PathBuf {
         self.directory(job).join("outcome.room")
     }
@@ -79,13 +79,13 @@ impl Layout {
     /// Gives `job` the original of `source`.
     pub(super) fn share_original(&self, source: JobId, job: JobId) -> Result<()> {
         let (from, to) = (self.original(source), self.original(job));
-        // A second name costs nothing and keeps the bytes when the first job is removed.
+        // A hard link costs nothing, and keeps the bytes when the first job is removed.
         match fs::hard_link(&from, &to) {
             Ok(()) => record::sync_directory(&self.directory(job)),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Err(StorageError::NotFound(source, "original"))
             }
-            // Not every file system has second names, and none has any number of them.
+            // Not every file system has hard links, and each limits their number.
             Err(_) => record::copy(&from, &to),
         }
     }
@@ -110,28 +110,28 @@ impl Layout {
         }
     }
 
-    /// The outcome that stands where one could not be written, or why there is none.
+    /// The outcome that stands when one could not be written, or why there is none.
     fn stands_instead(&self, job: JobId, error: io::Error) -> Result<Outcome> {
-        // Somebody else may have been faster, and taken the room, or the job may have been removed.
+        // Another process may have been faster, and taken the room, or the job may have been removed.
         if let Some(stands) = self.read_outcome(job)? {
             return Ok(stands);
         }
-        // Only the plan tells: for a job that is called gone, the image is deleted.
+        // Only the plan decides: when a job is reported as gone, its image is deleted.
         if exists(&self.plan(job))? {
             return Err(StorageError::io("write", &self.outcome(job))(error));
         }
         Err(StorageError::NotFound(job, "plan"))
     }
 
-    /// A step of a job that has ended may still run, or may have ended with its process.
+    /// Removes the starts of a job that has ended: a step may still run, or may have died with its process.
     fn forget_starts(&self, job: JobId) {
         for step in [Step::Decode, Step::Encode] {
-            // What cannot be removed now is swept at the next start.
+            // If this fails, the file is swept at the next start.
             let _ = fs::remove_file(self.starts(job, step));
         }
     }
 
-    /// What there is of a job that takes room. A file with several names is shared out among them.
+    /// The sizes of a job's images. The size of a file with several hard links is divided among them.
     pub(super) fn kept(&self, plan: &Plan) -> Result<Kept> {
         let original = share(&self.original(plan.id))?;
         let result = share(&self.final_image(plan))?;
@@ -157,7 +157,7 @@ impl Layout {
         let entries = list(&self.uploads)?.into_iter();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let ids = names.filter_map(|name| name.parse().ok());
-        // One that cannot be looked at is listed: whoever reads it hears why.
+        // A job whose plan cannot be looked at is listed: reading it then returns the error.
         let may_exist = |job: &JobId| exists(&self.plan(*job)).unwrap_or(true);
         let mut jobs: Vec<JobId> = ids.filter(may_exist).collect();
         jobs.sort_unstable();
@@ -165,13 +165,13 @@ impl Layout {
     }
 
     pub(super) fn remove(&self, job: JobId) -> Result<()> {
-        // The plan goes first: from then on there is no job, however the rest ends.
+        // The plan goes first: from then on the job is gone, even if the rest fails.
         remove(&self.plan(job))?;
         self.remove_final(job)?;
         remove_directory(&self.directory(job))
     }
 
-    /// Removes the final image, whose format a plan that is gone would tell.
+    /// Removes the final image, in whatever format: the plan that names it may be gone.
     pub(super) fn remove_final(&self, job: JobId) -> Result<()> {
         let finals = OutputFormat::ALL.map(|format| self.final_of(job, format));
         finals.iter().try_for_each(|path| remove(path))?;
@@ -179,7 +179,7 @@ impl Layout {
     }
 }
 
-/// Bytes of a file, shared out evenly among its names; nothing if it is not there.
+/// Bytes of a file, divided by the number of its hard links; `None` if it is not there.
 fn share(path: &Path) -> Result<Option<u64>> {
     match fs::metadata(path) {
         Ok(found) => Ok(Some(found.len() / names(&found))),
@@ -198,12 +198,12 @@ fn names(_file: &fs::Metadata) -> u64 {
     1
 }
 
-/// Whether there is such a file. An error says neither: it is no reason to delete anything.
+/// Whether there is such a file. An error tells neither, so it is no reason to delete anything.
 pub(super) fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(StorageError::io("look at", path))
 }
 
-/// All that is in a directory.
+/// The entries of a directory.
 pub(super) fn list(directory: &Path) -> Result<Vec<DirEntry>> {
     let entries = fs::read_dir(directory).and_then(Iterator::collect);
     entries.map_err(StorageError::io("list", directory))
@@ -214,7 +214,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     absent_is_fine(fs::remove_file(path)).map_err(StorageError::io("remove", path))
 }
 
-/// Removes a directory, if it is there, that others may still be writing to for a moment.
+/// Removes a directory, if it is there. Retries, since other processes may still be writing to it for a moment.
 pub(super) fn remove_directory(path: &Path) -> Result<()> {
     const TRIES: u32 = 10;
     let mut removed = fs::remove_dir_all(path);

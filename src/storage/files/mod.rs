@@ -3,20 +3,20 @@
 //! ```text
 //! uploads/<job>/original        the image as it was uploaded
 //! uploads/<job>/job.json        the plan
-//! uploads/<job>/outcome.json    how it ended
-//! uploads/<job>/outcome.room    disk space for the outcome, as long as there is none
+//! uploads/<job>/outcome.json    the outcome
+//! uploads/<job>/outcome.room    disk space for the outcome, until there is one
 //! uploads/<job>/thumbnail.png   a small picture of the result
 //! uploads/<job>/<step>.starts   one byte for each start of a step that can kill its process
 //! final/<job>_complete.<ext>    the final image
-//! storage-id                    the name of this storage
+//! storage-id                    the id of this storage
 //! ```
 //!
-//! Others keep theirs in the same directory: `processed/` has the canvases, unless `scratch_dir` is elsewhere,
-//! `pyramids/` the smaller copies of images that were looked at, and `lock` is held by the server.
+//! Other parts use the same directory: `processed/` has the canvases, unless `scratch_dir` is elsewhere,
+//! `pyramids/` the pyramids of images that were viewed, and the server holds `lock`.
 //!
-//! * `layout`: which file is where, and what is done with it.
+//! * `layout`: the paths of a job's files, and the operations on them.
 //! * `record`: small files that are written whole, once.
-//! * `sweep`: what a process that was killed left behind.
+//! * `sweep`: removes what killed processes left behind.
 
 use std::fs::File;
 use std::path::Path;
@@ -44,21 +44,21 @@ pub struct FileStorage {
 }
 
 impl FileStorage {
-    /// Opens the storage in `directory`, and makes it if it is not there.
+    /// Opens the storage in `directory`. Creates it if it does not exist.
     pub fn open(directory: &Path) -> Result<Self> {
         let layout = Layout::make(directory)?;
         let id = record::read_or_create_id(&directory.join("storage-id"))?;
         Ok(Self { id, layout: Arc::new(layout) })
     }
 
-    /// Removes what processes that were killed left behind: what was never whole, and what belongs to
-    /// no job. Returns how much that was. No other server may be using the directory; what
-    /// collectors are writing meanwhile stays.
+    /// Removes what killed processes left behind: files that were never whole, and files that belong to
+    /// no job. Returns the number of files and directories. No other server may be using the directory;
+    /// files that collectors are writing meanwhile stay.
     pub async fn sweep(&self) -> Result<u32> {
         self.blocking(sweep::sweep).await
     }
 
-    /// Runs `work` where blocking is allowed.
+    /// Runs `work` on a thread that may block.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Layout) -> Result<T> + Send + 'static,

@@ -16,14 +16,14 @@ use crate::storage::{Overwrite, STAGED_PREFIX, Staged, StorageError};
 /// Bytes that are reserved for an outcome: a block of most file systems, several times what it needs.
 const ROOM: usize = 4096;
 
-/// Reads the name of the storage, or gives it one.
+/// Reads the id of the storage, or creates it.
 pub(super) fn read_or_create_id(path: &Path) -> Result<StorageId> {
     if let Some(id) = read_id(path)? {
         return Ok(id);
     }
     let fresh = Uuid::new_v4().simple().to_string();
     match create_new(path, fresh.as_bytes()) {
-        // Another process may have been faster; what is in the file counts.
+        // Another process may have been faster; the id in the file counts.
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             Err(StorageError::io("write", path)(error))
         }
@@ -43,24 +43,24 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
-/// Makes the names in `directory` as durable as the files they name.
+/// Makes the names in `directory` durable, as the files are.
 pub(super) fn sync_directory(directory: &Path) -> Result<()> {
     File::open(directory)
         .and_then(|opened| opened.sync_all())
         .map_err(StorageError::io("sync the directory", directory))
 }
 
-/// Creates `path` with `bytes`, whole or not at all, unless it exists; durable on return.
+/// Creates `path` with `bytes`, atomically; fails if it exists. Durable on return.
 fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fill(Staged::in_directory(directory_of(path))?, path, bytes)
 }
 
-/// Creates `path` with a record, whole or not at all, unless it exists; durable on return.
+/// Creates `path` with a record, atomically; fails if it exists. Durable on return.
 pub(super) fn create<T: Serialize>(path: &Path, record: &T) -> io::Result<()> {
     create_new(path, &serde_json::to_vec_pretty(record)?)
 }
 
-/// The same in the place that was reserved for it, where that is still there.
+/// Like [`create`], but in the file that was reserved for it, if that is still there.
 pub(super) fn create_in<T: Serialize>(room: &Path, path: &Path, record: &T) -> io::Result<()> {
     let bytes = serde_json::to_vec_pretty(record)?;
     match take(room)? {
@@ -69,25 +69,25 @@ pub(super) fn create_in<T: Serialize>(room: &Path, path: &Path, record: &T) -> i
     }
 }
 
-/// Takes room on the disk for a record that must not fail for want of it.
+/// Reserves room on the disk for a record that must not fail for lack of it.
 pub(super) fn reserve(room: &Path) -> io::Result<()> {
     let mut file = File::create(room)?;
-    // Not zeros, for which some file systems keep no room.
+    // Not zeros, for which some file systems allocate no room.
     file.write_all(&[b'.'; ROOM])?;
     file.sync_all()
 }
 
-/// Takes the room away under a name of its own: of two that write at once, only one has it.
+/// Takes the reserved file by renaming it: of two concurrent writers, only one gets it.
 fn take(room: &Path) -> io::Result<Option<Staged>> {
     let file = match OpenOptions::new().read(true).write(true).open(room) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    // Before it has the name of a staged file, under which a sweep would find it. A file system
-    // without locks: nobody sweeps it while others write.
+    // Locked before it gets the name of a staged file, which a sweep would remove. Other errors mean a
+    // file system without locks, which no process sweeps while others write.
     if let Err(TryLockError::WouldBlock) = file.try_lock() {
-        // Somebody else is just taking it.
+        // Another process is just taking it.
         return Ok(None);
     }
     let name = format!("{STAGED_PREFIX}{}", Uuid::new_v4().simple());
@@ -99,7 +99,7 @@ fn take(room: &Path) -> io::Result<Option<Staged>> {
     }
 }
 
-/// Makes a staged file hold `bytes` and nothing more, and gives it its name.
+/// Makes `bytes` the whole content of a staged file, and persists it at `path`.
 fn fill(staged: Staged, path: &Path, bytes: &[u8]) -> io::Result<()> {
     staged.file().write_all(bytes)?;
     staged.file().set_len(bytes.len() as u64)?;
@@ -118,7 +118,7 @@ pub(super) fn read<T: DeserializeOwned>(
     bytes(path)?.map(parse).transpose().map_err(|error| StorageError::Damaged(job, what, error))
 }
 
-/// Writes a file, whole or not at all, in place of the one before; it may be lost with the machine.
+/// Writes a file, atomically, in place of the one before. It may be lost if the machine crashes.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let replaced = || {
         let staged = Staged::in_directory(directory_of(path))?;
@@ -137,7 +137,7 @@ pub(super) fn bytes(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Copies a file, whole or not at all; durable on return.
+/// Copies a file, atomically. Durable on return.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     let copied = || {
         let staged = Staged::in_directory(directory_of(to))?;
@@ -155,7 +155,7 @@ pub(super) fn open(job: JobId, what: &'static str, path: &Path) -> Result<File> 
     })
 }
 
-/// Moves a staged file, synced, to its place.
+/// Syncs a staged file and moves it to its place. Durable on return.
 pub(super) fn persist(staged: Staged, path: &Path) -> Result<()> {
     let synced = staged.file().sync_all();
     let persisted = synced.and_then(|()| staged.persist(path, Overwrite::Allowed));

@@ -1,4 +1,4 @@
-//! What a process that was killed left behind: files that were never whole, or that belong to no job.
+//! Removes what killed processes left behind: files that were never whole, or that belong to no job.
 
 use std::fs::DirEntry;
 use std::path::Path;
@@ -10,8 +10,8 @@ use super::layout::{Layout, exists, list, remove, remove_directory};
 use crate::model::job::{JobId, Outcome, Step};
 use crate::storage::{Staged, StorageError};
 
-/// Removes it all. Returns how many files and directories that were. Where it cannot be told what
-/// belongs to a job, nothing is removed.
+/// Removes all leftovers. Returns the number of files and directories. When it cannot be told whether
+/// something belongs to a job, it stays.
 pub(super) fn sweep(layout: &Layout) -> Result<u32> {
     let mut removed = 0;
     for directory in [&layout.root, &layout.uploads, &layout.finals] {
@@ -30,7 +30,7 @@ pub(super) fn sweep(layout: &Layout) -> Result<u32> {
     Ok(removed)
 }
 
-/// One job whose files fail keeps no server from starting with the others.
+/// Logs an error: a job whose files fail must not keep a server from starting with the others.
 fn or_leave(job: JobId, swept: Result<u32>) -> u32 {
     swept.unwrap_or_else(|error| {
         warn!(
@@ -73,15 +73,15 @@ fn sweep_staged(directory: &Path) -> Result<u32> {
     Staged::sweep(directory).map_err(StorageError::io("sweep", directory))
 }
 
-/// Whether a final image belongs to a job: one that is complete, or is just being completed. An
-/// outcome that cannot be read may be that of a complete job.
+/// Whether a job may have a final image: it is complete, or has no outcome yet and may be about to
+/// complete. An outcome that cannot be read may be that of a complete job.
 fn may_have_result(layout: &Layout, job: JobId) -> Result<bool> {
     let outcome = layout.read_outcome(job);
     let may = matches!(outcome, Err(_) | Ok(None | Some(Outcome::Complete { .. })));
     Ok(exists(&layout.plan(job))? && may)
 }
 
-/// The job whose id the name is, up to `end`.
+/// The job whose id is the name up to `end`.
 fn job_named(entry: &DirEntry, end: &str) -> Option<JobId> {
     let name = entry.file_name().into_string().ok()?;
     let id = if end.is_empty() { name.as_str() } else { name.split_once(end)?.0 };
@@ -104,7 +104,7 @@ mod tests {
         fs::write(layout.original(job), "image").unwrap();
         let image = layout.finals.join(format!("{job}_complete.png"));
         fs::write(&image, "result").unwrap();
-        // A link to itself: looking at it is an error, as on a disk that fails.
+        // A link to itself: looking at it fails, as on a broken disk.
         symlink("job.json", layout.plan(job)).unwrap();
         assert_eq!(sweep(&layout).unwrap(), 0);
         assert!(layout.original(job).exists() && image.exists());

@@ -20,10 +20,10 @@ use crate::storage::{Staged, StorageError};
 
 /// How long the server may be silent: it syncs a final image before it answers.
 const SILENCE: Duration = Duration::from_mins(5);
-/// How long an answer may take where the server has little to do.
+/// How long an answer may take when the server has little to do.
 const PROMPT: Duration = Duration::from_secs(10);
 
-/// The way to one server.
+/// An HTTP client of one server.
 #[derive(Debug)]
 pub(super) struct Link {
     agent: Agent,
@@ -31,11 +31,11 @@ pub(super) struct Link {
     authorization: String,
 }
 
-/// What is sent along with a request.
+/// A request body.
 pub(super) trait Payload {
     /// The body from its beginning.
     fn body(&self) -> io::Result<impl AsSendBody>;
-    /// How long sending it and its answer may take, if there is a bound.
+    /// The deadline of the request, answer included, if there is one.
     const LIMIT: Option<Duration> = Some(PROMPT);
 }
 
@@ -45,8 +45,8 @@ impl Payload for () {
     }
 }
 
-/// Nothing is sent along, and the server syncs something before it answers. What it counts must not be asked
-/// for twice only because its disk is slow.
+/// An empty body, for a request that the server answers after a sync. It must not be sent, and counted, twice only
+/// because the server's disk is slow.
 struct Synced;
 
 impl Payload for Synced {
@@ -73,21 +73,21 @@ impl Payload for Staged {
     const LIMIT: Option<Duration> = None;
 }
 
-/// Why a request came to nothing.
+/// Why a request failed.
 enum Fault {
-    /// There is no such thing.
+    /// There is no such job or file.
     Missing,
     /// The server's disk is full.
     Full(String),
-    /// The server does not know the token.
+    /// The server does not accept the token.
     Stranger(String),
     /// It refuses, and will refuse again.
     Refused(String),
-    /// It may work later.
+    /// A retry may work later.
     Passing(Box<dyn Error + Send + Sync>),
 }
 
-/// The parts of a problem that are needed here.
+/// The needed parts of an `application/problem+json` answer.
 #[derive(Deserialize)]
 struct Problem {
     code: String,
@@ -99,12 +99,12 @@ impl Link {
         Self { agent: agent(SILENCE), url, authorization: format!("Bearer {token}") }
     }
 
-    /// The name of the server's storage. A wrong token is said once, here, and not waited for.
+    /// The id of the server's storage. Only here is a wrong token a permanent error; later it may be mended.
     pub(super) fn introduce(&self) -> Result<StorageId> {
         let asked = self.call(Method::GET, &paths::id(), None, &()).and_then(json);
         asked.map_err(|fault| match fault {
             Fault::Stranger(detail) => self.refused(detail),
-            Fault::Missing => self.refused("it is no server of this version of tilemill".into()),
+            Fault::Missing => self.refused("it is not a tilemill server of this version".into()),
             other => self.error(other, JobId::generate(), "name"),
         })
     }
@@ -120,7 +120,7 @@ impl Link {
         read.map_err(|fault| self.error(fault, job, what))
     }
 
-    /// Reads what an original says beside its pixels.
+    /// Reads the metadata of an original.
     pub(super) fn metadata(&self, job: JobId, path: &str) -> Result<Metadata> {
         let read = self.call(Method::GET, path, None, &()).and_then(|mut response| {
             let body = response.body_mut().with_config().limit(metadata::MAX_BYTES as u64);
@@ -130,7 +130,7 @@ impl Link {
         read.map_err(|fault| self.error(fault, job, "original"))
     }
 
-    /// Sends something of which no answer is needed but that it was done.
+    /// Makes a request whose answer says only whether it succeeded.
     pub(super) fn send(
         &self,
         job: JobId,
@@ -151,7 +151,7 @@ impl Link {
         stands.map_err(|fault| self.error(fault, job, "plan"))
     }
 
-    /// Counts one more start.
+    /// Counts one more start. Returns the number of starts.
     pub(super) fn count(&self, job: JobId, path: &str) -> Result<u32> {
         let counted = self.call(Method::POST, path, None, &Synced).and_then(json);
         counted.map_err(|fault| self.error(fault, job, "plan"))
@@ -190,24 +190,25 @@ impl Link {
                 StorageError::Io { action: format!("write to {}", self.url), source }
             }
             Fault::Refused(detail) => self.refused(detail),
-            // The server may be about to get the token that this process has.
+            // The server may be about to get the token of this process.
             Fault::Stranger(detail) => StorageError::Unavailable(detail.into()),
             Fault::Passing(source) => StorageError::Unavailable(source),
         }
     }
 }
 
-/// An answer that is what was asked for, or the fault that it tells of.
+/// Returns an answer of success, or the fault that another one reports.
 fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
     let status = response.status();
-    // Another outcome stands, which comes with the answer.
+    // 412: another outcome stands, and is the answer's body.
     if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
         return Ok(response);
     }
     let problem: Option<Problem> = response.body_mut().read_json().ok();
     let Some(Problem { code, detail }) = problem else {
-        // A proxy, or whatever has this address for now.
-        return Err(Fault::Passing(format!("what answers there says {status}").into()));
+        // From a proxy, or from another service that has this address for now.
+        let detail = format!("the answer is not from a tilemill server: {status}");
+        return Err(Fault::Passing(detail.into()));
     };
     Err(match status {
         StatusCode::NOT_FOUND if code == "not_found" => Fault::Missing,
@@ -224,9 +225,7 @@ fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
 fn json<T: DeserializeOwned>(mut response: Response<Body>) -> Result<T, Fault> {
     response.body_mut().read_json().map_err(|error| match error {
         // Another version wrote it, and will again.
-        ureq::Error::Json(error) => {
-            Fault::Refused(format!("its answer is not understood: {error}"))
-        }
+        ureq::Error::Json(error) => Fault::Refused(format!("its answer cannot be read: {error}")),
         error => Fault::Passing(error.into()),
     })
 }

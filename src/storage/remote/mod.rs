@@ -1,8 +1,8 @@
 //! The files of a server on another machine, as far as a collector needs them: over HTTP, from `http/files`.
 //!
 //! * `link`: one request, and what its answer means.
-//! * [`metadata`]: what an original says beside its pixels, as bytes.
-//! * [`paths`]: where the server has what.
+//! * [`metadata`]: the metadata of an original, as bytes.
+//! * [`paths`]: the paths of the requests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,21 +26,21 @@ pub mod paths;
 
 type Result<T, E = StorageError> = std::result::Result<T, E>;
 
-/// How long to wait before a final image is sent again.
+/// The pause before a final image is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How the files of a server are reached.
+/// How to reach the files of a server.
 #[derive(Debug)]
 pub struct RemoteOptions {
     /// The server.
     pub url: ServerUrl,
-    /// What server and collectors have in common, and nobody else.
+    /// The secret that the server and its collectors share.
     pub token: String,
     /// Where final images are staged before they are sent.
     pub staging: PathBuf,
 }
 
-/// The results of jobs, as the files of a server.
+/// The results' part of a server's storage.
 #[derive(Debug)]
 pub struct RemoteStorage {
     id: StorageId,
@@ -49,8 +49,8 @@ pub struct RemoteStorage {
 }
 
 impl RemoteStorage {
-    /// Asks the server for the name of its storage. One that does not know the token is an error that
-    /// waiting does not mend.
+    /// Asks the server for the id of its storage. If it does not accept the token, the error is permanent:
+    /// waiting does not help.
     pub async fn connect(options: RemoteOptions) -> Result<Self> {
         let RemoteOptions { url, token, staging } = options;
         let link = Arc::new(Link::new(url, &token));
@@ -59,14 +59,14 @@ impl RemoteStorage {
         Ok(Self { id, link, staging })
     }
 
-    /// Removes what dead processes left where final images are staged. Returns how much that was.
+    /// Removes the final images that dead processes staged. Returns their number.
     pub async fn sweep(&self) -> Result<u32> {
         let staging = self.staging.clone();
         blocking::run(move || Staged::sweep(&staging).map_err(StorageError::io("sweep", &staging)))
             .await
     }
 
-    /// Makes a request where blocking is allowed.
+    /// Makes a request on a thread that may block.
     async fn call<T: Send + 'static>(
         &self,
         request: impl FnOnce(&Link) -> Result<T> + Send + 'static,
@@ -102,8 +102,8 @@ impl ResultStorage for RemoteStorage {
         .await
     }
 
-    /// Sends the image until it has arrived: it costs much to make, and the server may only be
-    /// starting again.
+    /// Sends the image until it has arrived: it is expensive to make, and the server may only be
+    /// restarting.
     async fn publish_final(&self, plan: &Plan, image: Staged) -> Result<()> {
         let (job, image) = (plan.id, Arc::new(image));
         loop {

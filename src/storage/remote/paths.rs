@@ -1,11 +1,11 @@
-//! Where the server has what. Only processes of one mill speak this; it is no part of the API.
+//! The paths under which a server offers its files to collectors. They are internal, not part of the API.
 
 use crate::model::job::{JobId, Step};
 
-/// What all paths begin with.
+/// The prefix of all paths.
 pub const ROOT: &str = "/files";
 
-/// The name of the storage.
+/// The id of the storage: GET.
 #[must_use]
 pub fn id() -> String {
     format!("{ROOT}/id")
@@ -17,14 +17,14 @@ pub fn plan(job: JobId) -> String {
     of(job, "plan")
 }
 
-/// What its original says beside its pixels, as `metadata` writes it: GET.
+/// The metadata of its original, as `metadata` encodes it: GET.
 #[must_use]
 pub fn metadata(job: JobId) -> String {
     of(job, "metadata")
 }
 
-/// Its outcome: GET is `null` while there is none; PUT with `If-None-Match: *` answers with the one that
-/// stands, 201 if that is the one that was put, else 412.
+/// Its outcome: GET returns `null` while there is none; PUT with `If-None-Match: *` returns the one that
+/// stands, with 201 if that is the one that was put, else 412.
 #[must_use]
 pub fn outcome(job: JobId) -> String {
     of(job, "outcome")
@@ -36,13 +36,13 @@ pub fn final_image(job: JobId) -> String {
     of(job, "final")
 }
 
-/// The small picture of its result: PUT.
+/// The thumbnail of its result: PUT.
 #[must_use]
 pub fn thumbnail(job: JobId) -> String {
     of(job, "thumbnail")
 }
 
-/// How often a step was started: POST counts one more and answers with their number; DELETE.
+/// The starts of a step: POST counts one more and returns their number; DELETE forgets them.
 #[must_use]
 pub fn starts(job: JobId, step: Step) -> String {
     of(job, &format!("starts/{}", step.as_str()))

@@ -1,19 +1,19 @@
-//! Who gets which partitions: Kafka's `range` and `roundrobin`, as its own clients compute them.
+//! Assigns partitions to members: Kafka's `range` and `roundrobin`, as its own clients compute them.
 
 use std::collections::BTreeMap;
 use std::iter;
 
-/// The topics a member wants, by the member's id.
+/// The topics that each member wants, by the member's id.
 pub(super) type Members = BTreeMap<String, Vec<String>>;
-/// How many partitions each topic has.
+/// The number of partitions of each topic.
 pub(super) type Counts = BTreeMap<String, u32>;
-/// What one member gets.
+/// The partitions that one member gets, by topic.
 pub(super) type Share = BTreeMap<String, Vec<u32>>;
 
-/// A way to share partitions out.
+/// A strategy for sharing partitions out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Assignor {
-    /// Of each topic, each member gets neighbouring partitions.
+    /// Each member gets neighbouring partitions of each topic.
     Range,
     /// Partition by partition, in turn.
     RoundRobin,
@@ -23,7 +23,7 @@ impl Assignor {
     /// All, the preferred one first.
     pub(super) const ALL: [Self; 2] = [Self::Range, Self::RoundRobin];
 
-    /// What the protocol calls it.
+    /// Its name in the protocol.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Range => "range",
@@ -31,12 +31,12 @@ impl Assignor {
         }
     }
 
-    /// The one of this name.
+    /// The assignor of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|assignor| assignor.name() == name)
     }
 
-    /// Shares all partitions out among those who want their topic.
+    /// Shares all partitions out among the members that want their topic.
     pub(super) fn assign(self, members: &Members, counts: &Counts) -> BTreeMap<String, Share> {
         let mut shares = members.keys().map(|id| (id.clone(), Share::new())).collect();
         match self {
@@ -70,7 +70,7 @@ fn round_robin(members: &Members, counts: &Counts, shares: &mut BTreeMap<String,
         }
         for partition in 0..*count {
             let taker = turns.find(|(_, topics)| topics.contains(topic));
-            let (id, _) = taker.expect("somebody wants the topic");
+            let (id, _) = taker.expect("a member wants the topic");
             give(shares, id, topic, iter::once(partition));
         }
     }
@@ -103,7 +103,7 @@ mod tests {
         counts.iter().map(|(topic, count)| ((*topic).to_owned(), *count)).collect()
     }
 
-    /// `a: t 0 1, b: t 2`.
+    /// The shares as text, such as `a{t:[0,1]}b{t:[2]}`.
     fn shares(assignor: Assignor, wants: &[(&str, &[&str])], topics: &[(&str, u32)]) -> String {
         let shares = assignor.assign(&members(wants), &counts(topics));
         let texts = shares.iter().map(|(id, share)| format!("{id}{share:?}"));

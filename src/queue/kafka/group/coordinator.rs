@@ -28,23 +28,23 @@ use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::error::{KafkaError, accepted};
 use crate::queue::kafka::ownership::{Commit, Position};
 
-/// How the protocol says that a group, and no transaction, is coordinated.
+/// The protocol's number for the coordinator of a group, as opposed to a transaction.
 const GROUP: i8 = 0;
 
-/// Who a member is, as the coordinator knows it.
+/// The identity of a member towards the coordinator.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) id: StrBytes,
     pub(super) generation: i32,
 }
 
-/// The way to the coordinator of a group.
+/// A client of the coordinator of a group.
 pub(super) struct Coordinator {
     cluster: Cluster,
     settings: Settings,
-    /// None while a request is on its way: whoever gives that up gives up the connection.
+    /// `None` while a request is in flight: when that is dropped, the connection is, too.
     connection: Option<Connection>,
-    /// The number of the broker that coordinates, once it was found.
+    /// The number of the coordinating broker, once it was found.
     broker: Option<i32>,
 }
 
@@ -53,28 +53,28 @@ impl Coordinator {
         Self { cluster, settings, connection: None, broker: None }
     }
 
-    /// The same, over a connection that is there.
+    /// Like [`Self::new`], over an existing connection.
     #[cfg(test)]
     pub(super) fn over(connection: Connection, cluster: Cluster, settings: Settings) -> Self {
         Self { cluster, settings, connection: Some(connection), broker: None }
     }
 
-    /// The cluster that it is found in.
+    /// The cluster of the group.
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    /// From now on, members ask for sessions of this length.
+    /// Sets the session that later joins ask for.
     pub(super) fn set_session(&mut self, session: Duration) {
         self.settings.session = session;
     }
 
-    /// What is asked next goes to whoever is the coordinator then.
+    /// Drops the connection: the next request finds the coordinator again.
     pub(super) fn forget(&mut self) {
         self.connection = None;
     }
 
-    /// A member that waits for an answer for longer is taken for dead in the meantime.
+    /// The deadline of most requests: a member that waits longer would count as dead meanwhile.
     fn prompt(&self) -> Duration {
         self.cluster.timeout().min(self.settings.session / 2)
     }
@@ -118,14 +118,14 @@ impl Coordinator {
         GroupId(self.settings.group.clone())
     }
 
-    /// Joins, or joins again; the answer comes when all members have.
+    /// Joins, or joins again. The answer comes when all members have joined.
     pub(super) async fn join(&mut self, id: &StrBytes) -> Result<JoinGroupResponse, KafkaError> {
         let Settings { session, rebalance, .. } = self.settings;
         let request = join_request(&self.settings, id);
         self.call(request, session + rebalance + self.prompt()).await
     }
 
-    /// Gets the assignment, and gives those of all members if this one leads.
+    /// Gets the assignment. The leader sends those of all members.
     pub(super) async fn sync(
         &mut self,
         member: &Identity,
@@ -190,14 +190,14 @@ impl Coordinator {
         read_committed(&self.settings.group, answer)
     }
 
-    /// Which sessions the broker allows, from its configuration: the shortest and the longest.
+    /// The shortest and the longest session that the broker's configuration allows.
     pub(super) async fn session_limits(&mut self) -> Result<Option<[Duration; 2]>, KafkaError> {
         let Some(broker) = self.broker else { return Ok(None) };
         let answer = self.call(admin::limits_request(broker), self.prompt()).await?;
         Ok(admin::read_limits(answer)?.sessions)
     }
 
-    /// How many partitions these topics have, as far as they can be seen.
+    /// The numbers of partitions of these topics, as far as they are visible.
     pub(super) async fn counts(&mut self, topics: &[&str]) -> Result<Counts, KafkaError> {
         let answer = self.call(metadata_request(topics), self.prompt()).await?;
         Ok(Metadata::from(answer).counts())
@@ -227,7 +227,7 @@ pub(super) fn of_group(
     accepted(code, message, || format!("the group {}", group.as_str()))
 }
 
-/// What asks to join, as `id` or as somebody new.
+/// The request to join as `id`, or as a new member if that is empty.
 pub(super) fn join_request(settings: &Settings, id: &StrBytes) -> JoinGroupRequest {
     let metadata = write_subscription(&[settings.topic.as_str()]);
     let protocols = Assignor::ALL.map(|assignor| {
@@ -249,7 +249,7 @@ pub(super) fn leave_request(group: &StrBytes, member: &StrBytes) -> LeaveGroupRe
     LeaveGroupRequest::default().with_group_id(GroupId(group.clone())).with_members(vec![leaving])
 }
 
-/// What asks where a group stands.
+/// The request for a group's committed offsets.
 pub(super) fn fetch_request(settings: &Settings, partitions: &[u32]) -> OffsetFetchRequest {
     let topic = OffsetFetchRequestTopic::default()
         .with_name(topic_name(&settings.topic))
@@ -268,9 +268,9 @@ pub(super) fn read_committed(
     for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
         of_group(group, partition.error_code, None)?;
         let Ok(number) = u32::try_from(partition.partition_index) else { continue };
-        // Negative where there is none.
+        // Negative if nothing was committed.
         let offset = u64::try_from(partition.committed_offset).ok();
-        // Another program's note says nothing here.
+        // Another program's note is ignored.
         let note = partition.metadata.and_then(|note| note.parse().ok()).unwrap_or_default();
         positions.push(Position { partition: number, offset, note });
     }

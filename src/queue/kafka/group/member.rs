@@ -1,8 +1,8 @@
-//! The life of a member: it joins, beats, commits, joins again, and leaves.
+//! The life of a member: it joins, sends heartbeats, commits, joins again, and leaves.
 //!
 //! One task does one thing after the other over one connection, so that an answer always belongs to
-//! the generation in which it was asked for. Nothing that computes runs here: a busy machine must not
-//! look like a dead member.
+//! the generation of its request. No computation runs here: a busy machine must not look like a dead
+//! member.
 
 use std::error::Error;
 use std::pin::pin;
@@ -26,16 +26,17 @@ use crate::queue::kafka::error::{KafkaError, accepted};
 use crate::queue::kafka::ownership::{Continuity, Ownership, Position};
 use crate::queue::kafka::remedy;
 
-/// Acks are gathered for so long, so that commits are few.
+/// How long acks are collected before a commit, so that commits are few.
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// The same after a refusal that somebody has to mend.
+/// The longest wait after a refusal that an operator has to mend.
 const LONGEST_WAIT_REFUSED: Duration = Duration::from_secs(4);
-/// Trouble that is over by then is no news; an obstacle stands until it is older than a few attempts.
+/// Shorter trouble is not reported as an obstacle.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
+/// How long an obstacle stands after it was last reported: the time of a few attempts.
 const STANDS: Duration = Duration::from_secs(15);
-/// What is asked for, one after the other, of a broker that does not tell which sessions it allows.
+/// The sessions that are tried, one after the other, with a broker that does not tell which ones it allows.
 const SESSIONS: [Duration; 5] = [
     Duration::from_secs(10),
     Duration::from_secs(30),
@@ -43,9 +44,9 @@ const SESSIONS: [Duration; 5] = [
     Duration::from_mins(5),
     Duration::from_mins(30),
 ];
-/// A topic that is there may not be seen for so long, by a broker that has just learnt of it.
+/// How long an existing topic may be invisible at a broker that has just learnt of it.
 const UNSEEN: Duration = Duration::from_secs(2);
-/// What the protocol takes for "in no generation".
+/// The protocol's number for "in no generation".
 const NO_GENERATION: i32 = -1;
 
 /// A member of a group.
@@ -56,19 +57,19 @@ pub(super) struct Member {
     identity: Identity,
     /// The generation whose assignment is in force here.
     settled: Option<i32>,
-    /// Whether that is the group's current one, as far as is known.
+    /// Whether that is the group's current one, as far as known.
     joined: bool,
-    /// What this member has shared out, if it leads the group.
+    /// What this member has assigned, if it leads the group.
     led: Option<Led>,
     next_heartbeat: Instant,
     next_refresh: Instant,
 }
 
-/// What a leader has shared out.
+/// What a leader has assigned.
 struct Led {
-    /// All that the members want, whether or not it can be seen.
+    /// All topics that the members want, visible or not.
     topics: Vec<String>,
-    /// What could be seen of it.
+    /// The numbers of partitions of the visible ones.
     counts: Counts,
 }
 
@@ -91,7 +92,7 @@ impl Member {
         }
     }
 
-    /// Belongs to the group until `leave`, or until nothing helps any more.
+    /// Belongs to the group until `leave`, or until a fatal error.
     pub(super) async fn run(mut self, leave: CancellationToken) {
         let failed = tokio::select! {
             biased;
@@ -103,7 +104,7 @@ impl Member {
             Some(error) => self.ownership.fail(error),
             None => match timeout(self.settings.session, self.leave()).await {
                 Ok(Ok(())) => debug!(group = group.as_str(), "left"),
-                // The coordinator will notice by itself.
+                // The coordinator will notice after the session.
                 Ok(Err(error)) => {
                     debug!(group = group.as_str(), error = &error as &dyn Error, "could not leave");
                 }
@@ -153,7 +154,7 @@ impl Member {
         health.hinder_for(self.obstacle(), text, STANDS);
     }
 
-    /// Takes the session that the broker demands. Returns whether that is another than before.
+    /// Changes to a session that the broker allows. Returns whether it differs from the one before.
     async fn adapt_session(&mut self, error: &KafkaError) -> bool {
         let before = self.settings.session;
         let session = match self.coordinator.session_limits().await {
@@ -170,8 +171,8 @@ impl Member {
             wanted,
             seconds,
             "the broker allows other sessions than `kafka.session_timeout` asks for (its \
-             group.min.session.timeout.ms and group.max.session.timeout.ms): what a dead member had in hand \
-             is taken over after so many seconds"
+             group.min.session.timeout.ms and group.max.session.timeout.ms): messages of a dead member are \
+             taken over after so many seconds"
         );
         self.settings.session = session;
         self.coordinator.set_session(session);
@@ -206,9 +207,10 @@ impl Member {
         self.ownership.lose();
     }
 
-    /// Joins, learns the assignment and where to begin.
+    /// Joins, and gets the assignment and the offsets to begin at.
     async fn join(&mut self) -> Result<(), KafkaError> {
-        // The next owner begins there. What is not stored now is delivered again, to whomever.
+        // The next owner begins at the committed offsets. Acks that are not committed now are lost: those messages are
+        // delivered again.
         if self.settled == Some(self.identity.generation) {
             self.settle().await;
             self.ownership.hand_over();
@@ -240,17 +242,17 @@ impl Member {
         Ok(())
     }
 
-    /// Waits for what is in hand, and is alive meanwhile.
+    /// Waits for the messages in hand, and sends heartbeats meanwhile.
     async fn settle(&mut self) {
         let ownership = Arc::clone(&self.ownership);
         let mut settled = pin!(ownership.settle());
         while timeout(self.settings.heartbeat, settled.as_mut()).await.is_err() {
-            // The answer is known: the group decides anew. If it is another, joining gets it, too.
+            // The expected answer is that the group rebalances. Joining gets any other error, too.
             let _ = self.coordinator.heartbeat(&self.identity).await;
         }
     }
 
-    /// The assignments of all members, if this one leads them.
+    /// The assignments of all members, if this one leads the group; else none.
     async fn lead(
         &mut self,
         answer: JoinGroupResponse,
@@ -277,8 +279,8 @@ impl Member {
         Ok(assignments.collect())
     }
 
-    /// How many partitions these topics have. The own topic gets a moment to be seen: without it all
-    /// members would lose their partitions.
+    /// The numbers of partitions of these topics. Waits a moment until the own topic is visible: without it,
+    /// all members would lose their partitions.
     async fn look_for(&mut self, topics: &[String]) -> Result<Counts, KafkaError> {
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         let deadline = Instant::now() + UNSEEN;
@@ -291,7 +293,7 @@ impl Member {
         }
     }
 
-    /// Where to begin in each assigned partition.
+    /// The committed position of each assigned partition.
     async fn positions(&mut self, assignment: Bytes) -> Result<Vec<Position>, KafkaError> {
         let share = read_assignment(assignment).unwrap_or_else(|error| {
             warn!(
@@ -306,7 +308,7 @@ impl Member {
         Ok(positions)
     }
 
-    /// Does what comes next.
+    /// Waits for the next heartbeat or for acks, and does what is due.
     async fn stay(&mut self) -> Result<(), KafkaError> {
         let acked = async {
             self.ownership.acked().await;
@@ -320,7 +322,7 @@ impl Member {
             }
             () = acked => {}
         }
-        // First: nothing can be committed for a topic that is gone.
+        // Before the commit, which would fail for a topic that is gone.
         self.look_for_change().await?;
         self.commit().await
     }
@@ -341,7 +343,7 @@ impl Member {
         stored
     }
 
-    /// A leader whose topics have grown, gone or come joins again, which makes all others do so.
+    /// Makes a leader join again if its topics have grown, vanished or appeared. Then all other members do, too.
     async fn look_for_change(&mut self) -> Result<(), KafkaError> {
         if Instant::now() < self.next_refresh {
             return Ok(());
@@ -357,7 +359,7 @@ impl Member {
         Ok(())
     }
 
-    /// A topic that is missing is soon looked for again: nobody works meanwhile.
+    /// Plans the next look at the topics: soon if one is missing, since no member works on it meanwhile.
     fn plan_refresh(&mut self) {
         let Settings { heartbeat, refresh, .. } = self.settings;
         let is_whole = |led: &Led| led.topics.len() == led.counts.len();
@@ -366,13 +368,13 @@ impl Member {
     }
 
     async fn leave(&mut self) -> Result<(), KafkaError> {
-        // While the group prepares to decide anew, too, the coordinator stores what is dealt with.
+        // The coordinator takes commits even while a rebalance is being prepared.
         let current = self.settled == Some(self.identity.generation);
-        // A commit may just have been on its way.
+        // A commit may just have been in flight.
         self.ownership.doubt();
         self.ownership.give_up();
         let stored = if current { self.commit().await } else { Ok(()) };
-        // Acks that come from now on are void.
+        // Later acks are void.
         self.ownership.lose();
         if !self.identity.id.is_empty() {
             self.coordinator.leave(&self.identity).await?;
@@ -381,7 +383,7 @@ impl Member {
     }
 }
 
-/// The topics another member wants; none if that cannot be read.
+/// The topics that another member wants; none if its subscription cannot be read.
 fn wanted(subscription: Bytes) -> Vec<String> {
     read_subscription(subscription).unwrap_or_else(|error| {
         warn!(

@@ -1,10 +1,10 @@
 //! Membership in a consumer group, by Kafka's classic protocol.
 //!
-//! * `assignor`: who gets which partitions.
+//! * `assignor`: assigns partitions to members.
 //! * `coordinator`: the requests to the broker that coordinates the group.
 //! * `member`: the life of a member.
-//! * `protocol`: what members tell each other.
-//! * `reaction`: what is done about each error.
+//! * `protocol`: the data that members and their leader exchange.
+//! * `reaction`: what a member does about each error.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,10 +32,10 @@ mod tests;
 use coordinator::Coordinator;
 use member::Member;
 
-/// How long to wait before a coordinator that is not ready is asked again.
+/// The pause before a coordinator that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a member says that it lives, where a session has room for three of these.
+/// The interval of a member's heartbeats, if a session has room for three of them.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A consumer group, as it is configured.
@@ -43,10 +43,10 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 pub struct Group {
     /// Its name.
     pub name: String,
-    /// The key of the configuration that gives the name.
+    /// The setting that names the group.
     pub key: &'static str,
-    /// Silence after which the coordinator takes a member for dead. Where brokers do not allow that, the
-    /// nearest that they do.
+    /// Silence after which the coordinator considers a member dead. If the brokers do not allow this session, the
+    /// nearest one that they allow is used.
     pub session: Duration,
 }
 
@@ -57,12 +57,12 @@ pub(super) struct Settings {
     /// As it is configured.
     pub(super) configured: Group,
     pub(super) topic: String,
-    /// Silence after which the coordinator takes a member for dead.
+    /// Silence after which the coordinator considers a member dead.
     pub(super) session: Duration,
     /// How long a rebalance waits for members that have not joined again.
     pub(super) rebalance: Duration,
     pub(super) heartbeat: Duration,
-    /// How often the leader looks whether the topic has grown.
+    /// How often the leader checks whether the topic has grown.
     pub(super) refresh: Duration,
 }
 
@@ -80,17 +80,17 @@ impl Settings {
     }
 }
 
-/// A member at work in a task of its own. Dropped, it leaves the group as soon as it can.
+/// A member that runs in a task of its own. When dropped, it leaves the group as soon as it can.
 pub(super) struct Membership {
     leave: DropGuard,
     member: JoinHandle<()>,
 }
 
 impl Membership {
-    /// Leaves in good order; has tried for as long as a session when this returns.
+    /// Leaves in an orderly way. Gives up after the time of a session.
     pub(super) async fn leave(self) {
         drop(self.leave);
-        // A member that panicked is as good as gone.
+        // A member that panicked counts as gone.
         let _ = self.member.await;
     }
 }
@@ -103,7 +103,7 @@ pub(super) fn join(cluster: Cluster, settings: Settings, ownership: Arc<Ownershi
     Membership { leave: leave.drop_guard(), member }
 }
 
-/// Looks at a group from outside of it.
+/// Looks at a group without being a member.
 pub(super) struct Observer {
     cluster: Cluster,
     settings: Settings,
@@ -114,13 +114,13 @@ impl Observer {
         Self { cluster, settings }
     }
 
-    /// What the group has committed.
+    /// The group's committed offsets and notes.
     pub(super) async fn committed(&self, partitions: &[u32]) -> Result<Vec<Position>, KafkaError> {
         let group = &self.settings.group;
         let request = coordinator::fetch_request(&self.settings, partitions);
         let asked = self.ask(request, |answer| coordinator::read_committed(group, answer)).await;
         match asked {
-            // Nobody has ever been a member, or the group was deleted.
+            // The group has never had a member, or was deleted.
             Err(error) if is_unknown(&error) => Ok(Vec::new()),
             committed => committed,
         }
@@ -141,8 +141,8 @@ impl Observer {
         }
     }
 
-    /// Whether the group would take a member. Nobody has to decide anew for that: a coordinator lets somebody without
-    /// an id ask again with one, once everything else is right.
+    /// Tests whether the group would take a member, without a rebalance: a coordinator asks a client without an id to
+    /// ask again with one, once everything else is right.
     pub(super) async fn try_join(&self) -> Result<(), KafkaError> {
         self.patiently(|| self.try_join_now()).await
     }
@@ -155,7 +155,7 @@ impl Observer {
         let answer = self.cluster.ask(&peer, request).await?;
         let code = ResponseError::try_from_code(answer.error_code);
         if !answer.member_id.is_empty() {
-            // What was prepared for it is not needed.
+            // The id that was reserved is not needed.
             let leaving = coordinator::leave_request(group, &answer.member_id);
             let _ = self.cluster.ask(&peer, leaving).await;
         }
@@ -178,7 +178,7 @@ impl Observer {
         .await
     }
 
-    /// Asks the coordinator, and waits a little for one that is only just becoming it.
+    /// Asks the coordinator, and waits a little for one that is just starting.
     async fn patiently<T, A: Future<Output = Result<T, KafkaError>>>(
         &self,
         ask: impl Fn() -> A,
@@ -199,7 +199,7 @@ fn is_unknown(error: &KafkaError) -> bool {
     error.code() == Some(ResponseError::GroupIdNotFound)
 }
 
-/// Whether the coordinator is only just becoming one, which is worth a moment.
+/// Whether the coordinator is just starting, which is worth a moment's wait.
 fn is_coming(error: &KafkaError) -> bool {
     let codes = [
         ResponseError::CoordinatorNotAvailable,

@@ -1,7 +1,7 @@
-//! The bytes by which members tell the leader what they want, and the leader them what they get.
+//! The data by which members tell the leader which topics they want, and the leader tells them what they get.
 //!
-//! Kafka's "consumer" protocol, version 0: what any client of any version reads. From others any
-//! version is read, as far as 0 goes; later ones only add to it.
+//! This is Kafka's "consumer" protocol. Version 0 is written, which clients of all versions read. Of other clients'
+//! data, the fields of version 0 are read: later versions only add fields.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 
 use super::assignor::Share;
 
-/// What the protocol calls the kind of group.
+/// The protocol's name for the type of group.
 pub(super) const PROTOCOL_TYPE: &str = "consumer";
 const VERSION: i16 = 0;
 const NULL: i32 = -1;
 
-/// Another member's bytes make no sense.
+/// Why another member's data cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Malformed {
-    /// They end too soon.
+    /// It ends too soon.
     #[error("a member's data ends too soon")]
     Short(#[from] TryGetError),
-    /// A length is negative or larger than what follows, or a name is no text.
+    /// A length is negative or larger than the rest, or a name is not UTF-8.
     #[error("a member's data has an impossible {0}")]
     Impossible(&'static str),
 }
@@ -56,7 +56,7 @@ pub(super) fn write_assignment(share: &Share) -> Bytes {
     bytes.freeze()
 }
 
-/// No bytes at all are no partitions: so does a leader answer for a member it does not know.
+/// Reads an assignment. Empty data means no partitions: a member that its leader does not know gets that.
 pub(super) fn read_assignment(mut bytes: Bytes) -> Result<Share, Malformed> {
     let mut share = BTreeMap::new();
     if bytes.is_empty() {

@@ -4,7 +4,7 @@ use kafka_protocol::ResponseError;
 
 use crate::queue::kafka::error::KafkaError;
 
-/// What is to be done.
+/// What a member does about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reaction {
     /// Ask the same broker again, a little later.
@@ -13,15 +13,15 @@ pub(super) enum Reaction {
     Coordinator,
     /// Join again with the same id; the partitions are kept until the group has decided.
     Rejoin,
-    /// The partitions are somebody else's by now: join again with the same id.
+    /// The partitions belong to other members by now: join again with the same id.
     Lost,
-    /// The same, and the id is forgotten.
+    /// As [`Self::Lost`], but join with a new id.
     Forgotten,
-    /// Somebody has to mend something: try again now and then.
+    /// An operator has to mend it: retry now and then.
     Refused,
-    /// Join again with a session of the length that the broker allows.
+    /// Join again with a session that the broker allows.
     Session,
-    /// Nothing helps.
+    /// Give up.
     Fatal,
 }
 
@@ -49,7 +49,7 @@ fn to_code(code: ResponseError) -> Reaction {
         }
         ResponseError::RebalanceInProgress => Reaction::Rejoin,
         ResponseError::IllegalGeneration => Reaction::Lost,
-        // A group that was deleted, or was one of another kind, knows no member.
+        // A group that was deleted, or was of another type, knows no member.
         ResponseError::UnknownMemberId | ResponseError::GroupIdNotFound => Reaction::Forgotten,
         ResponseError::InvalidSessionTimeout => Reaction::Session,
         ResponseError::InconsistentGroupProtocol
@@ -58,7 +58,7 @@ fn to_code(code: ResponseError) -> Reaction {
         | ResponseError::OffsetMetadataTooLarge
         | ResponseError::GroupMaxSizeReached => Reaction::Refused,
         ResponseError::FencedInstanceId | ResponseError::InvalidGroupId => Reaction::Fatal,
-        // Among them 14, the coordinator loads the group: it will be ready.
+        // Among them 14: the coordinator is loading the group, and will be ready.
         _ => Reaction::Wait,
     }
 }

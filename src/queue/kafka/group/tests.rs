@@ -1,4 +1,4 @@
-//! A member, and a coordinator that says what real ones say too seldom.
+//! Tests of a member with a coordinator that gives answers which real ones give too rarely.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -39,10 +39,10 @@ use crate::queue::kafka::pretend::{answer, greeting, read, serve};
 
 const TOPIC: &str = "topic";
 const MEMBER: StrBytes = StrBytes::from_static_str("member");
-/// So many answers are given in the time that a member gets.
+/// The number of answers in the time that a member runs.
 const ANSWERS: usize = 20;
 
-/// What a coordinator answers to its only member.
+/// The answers of a coordinator to its only member.
 fn answer_to(key: ApiKey) -> Vec<u8> {
     match key {
         ApiKey::ApiVersions => greeting(0..20),
@@ -97,10 +97,10 @@ fn answer_to(key: ApiKey) -> Vec<u8> {
     }
 }
 
-/// A byte of one of the answers, and what it becomes.
+/// A changed byte: the number of the answer, the byte's place and its new value.
 type Change = (usize, prop::sample::Index, u8);
 
-/// Answers with these changes until nobody asks any more, or nobody can make sense of it.
+/// Answers with these changes until the member closes the connection.
 async fn coordinate(stream: DuplexStream, changes: Vec<Change>) {
     let mut turns = 0..;
     serve(stream, |key, _| {
@@ -114,11 +114,11 @@ async fn coordinate(stream: DuplexStream, changes: Vec<Change>) {
     .await;
 }
 
-/// A member that speaks with the other end of `near`, until `leave`.
+/// A member that uses the connection `near`, until `leave`.
 async fn member(near: DuplexStream, leave: CancellationToken) -> (Arc<Ownership>, JoinHandle<()>) {
     let deadline = Duration::from_secs(1);
     let connection = Connection::open(near, "there".into(), MEMBER, deadline).await.unwrap();
-    // Nobody is there when the connection is lost.
+    // No broker can be reached when the connection is lost.
     let cluster = Cluster::new(vec!["127.0.0.1:1".into()], "test", deadline);
     let session = Duration::from_secs(6);
     let group = Group { name: "group".into(), key: "topics.tasks_group", session };
@@ -129,7 +129,7 @@ async fn member(near: DuplexStream, leave: CancellationToken) -> (Arc<Ownership>
     (ownership, tokio::spawn(member.run(leave)))
 }
 
-/// Lets a member be for a while and leave; which partitions it had, if it had any.
+/// Lets a member run for a while and leave. Returns the partitions that it had, if it was assigned any.
 async fn live(changes: Vec<Change>) -> Option<Vec<u32>> {
     let (near, far) = tokio::io::duplex(1 << 16);
     tokio::spawn(coordinate(far, changes));
@@ -151,8 +151,8 @@ async fn live(changes: Vec<Change>) -> Option<Vec<u32>> {
     owned.map(|owned| owned.into_iter().map(|owned| owned.partition).collect())
 }
 
-/// What a member commits before it joins again, if it takes a message just then and has it in hand for `time`; how
-/// long after the group began to decide anew; and how often it said meanwhile that it is alive.
+/// What a member commits before it joins again, if a rebalance begins just after it took a message, which it has in
+/// hand for `time`; how long after the beginning of the rebalance; and how many heartbeats it sent meanwhile.
 async fn deciding(time: Duration) -> (String, Duration, usize) {
     let said = decide_anew(time).await;
     let joined = said.iter().position(|(what, _)| what == "join").expect("it joins again");
@@ -162,8 +162,8 @@ async fn deciding(time: Duration) -> (String, Duration, usize) {
     (stored.clone(), *at, beats.len())
 }
 
-/// What a member says, and how long after the group began to decide anew, if it takes a message just then
-/// and has it in hand for `time`.
+/// What a member says, and how long after the beginning of a rebalance, if that begins just after it took a
+/// message, which it has in hand for `time`.
 async fn decide_anew(time: Duration) -> Vec<(String, Duration)> {
     let (near, far) = tokio::io::duplex(1 << 16);
     let (deciding, said) = (Arc::new(AtomicBool::new(false)), Arc::default());
@@ -212,7 +212,7 @@ async fn decide_anew(time: Duration) -> Vec<(String, Duration)> {
     said.into_iter().map(|(what, at)| (what, at - began)).collect()
 }
 
-/// Of a clock that stands still while anybody has something to do.
+/// Runs a test with a paused clock, which advances only while all tasks are idle.
 fn paused<T>(test: impl Future<Output = T>) -> T {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().start_paused(true).build().unwrap().block_on(test)
@@ -223,7 +223,7 @@ fn the_only_member_of_a_group_gets_all() {
     assert_eq!(paused(live(Vec::new())), Some(vec![0, 1]));
 }
 
-/// If it is died of before, the count stands.
+/// The message has a count from before, which stands until the message is dealt with.
 #[test]
 fn a_member_deals_with_what_it_has_in_hand_before_it_joins_again() {
     let time = Duration::from_millis(7500);
@@ -236,7 +236,7 @@ fn a_member_deals_with_what_it_has_in_hand_before_it_joins_again() {
 fn a_member_joins_again_with_what_takes_long() {
     let (stored, at, beats) = paused(deciding(Duration::from_secs(20)));
     assert_eq!(stored, "7 try 7 1 9");
-    // Told by a heartbeat, it has waited, as somebody died with it before.
+    // After the heartbeat that told it of the rebalance, it has waited, as a process died with the message before.
     assert!((8..=9).contains(&at.as_secs()) && beats >= 8, "{at:?}, {beats}");
 }
 

@@ -1,33 +1,34 @@
-//! What the owner of a partition says beside each commit, so that a message that kills its process
-//! does so a few times only.
+//! The notes that the owner of a partition commits beside its offsets, so that a message that kills its
+//! process does so only a few times.
 //!
-//! A message is handed out only after a commit has said so. Whoever takes over a partition whose last
-//! owner died reads there which messages that one may have had, and hands them out one at a time, each
-//! after a commit that counts it. A process dies with all its partitions, so one that was counted before
-//! is a suspect: it goes alone in its process, and no other is blamed for it. An owner that
-//! is alive when it gives a partition away takes the count back: then nobody died. What it has in hand then
-//! is lent: it may yet die of it, and nobody would hear of that, so the next owner is as careful at once.
+//! A message is handed out only after a commit has said so. A member that takes over a partition whose
+//! last owner died reads in the note which messages that owner may have had, and hands them out one at a
+//! time, each after a commit that counts the try. A process dies with all its partitions, so a message
+//! that was tried before is a suspect: it is handed out alone in its process, and no other message is
+//! blamed for it. An owner that is alive when it gives a partition away takes the count back, since no
+//! process died. Messages that it still has in hand are then lent: it may yet die of one, which the next
+//! owner would not learn, so the next owner is careful with them at once.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How many processes may die of a message after the first has: the next with others in hand, the last two without.
+/// How many processes may die of a message after the first: one with others in hand, then two with it alone.
 const MAX_TRIES: u32 = 3;
-/// For so many messages one commit speaks, so that commits are fewer than messages.
+/// How many messages one commit covers, so that commits are fewer than messages.
 const AHEAD: u64 = 32;
 
-/// The text that is committed beside an offset.
+/// The note that is committed beside an offset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::queue::kafka) enum Note {
-    /// Nothing is in anybody's hands.
+    /// No message is in hand.
     #[default]
     Free,
-    /// Messages below `until` may be.
+    /// Messages below `until` may be in hand.
     Held { until: u64 },
-    /// Messages below `until` may be in those of an owner that is alive and has lost them.
+    /// Messages below `until` may be in the hands of a former owner that is alive.
     Lent { until: u64 },
-    /// One message is, alone in its partition and for the `tries`th time; those below `until` may have
-    /// been before.
+    /// The message at `offset` is in hand, alone in its partition and for the `tries`th time; those below
+    /// `until` may have been in hand before.
     Trying { offset: u64, tries: u32, until: u64 },
 }
 
@@ -36,36 +37,36 @@ pub(in crate::queue::kafka) enum Note {
 pub(in crate::queue::kafka) enum Verdict {
     /// It may.
     Deliver,
-    /// Not before a commit, or an ack of the one before it.
+    /// Only after a commit, or after an ack of the message before it.
     Wait,
-    /// Never: as many processes as this died of it.
+    /// Never: so many processes have died of it since the first.
     Deadly(u32),
 }
 
-/// What one owner of a partition may hand out.
+/// Decides which messages one owner of a partition may hand out.
 #[derive(Debug)]
 pub(super) struct Caution {
-    /// What the owner before left.
+    /// The note of the previous owner.
     found: Note,
-    /// What the next commit says.
+    /// The note of the next commit.
     said: Note,
-    /// What the last one said, where that is known.
+    /// The note of the last commit; `None` if it is unknown.
     stored: Option<Note>,
-    /// What was said before the partition was handed over, and what was said then.
+    /// The notes just before and just after the partition was handed over.
     handed_over: Option<(Note, Note)>,
 }
 
 impl Caution {
-    /// For a partition whose last commit said `found`.
+    /// For a partition with `found` as its last committed note.
     pub(super) fn new(found: Note) -> Self {
         Self { found, said: found, stored: Some(found), handed_over: None }
     }
 
-    /// Judges the message at `offset`, the next in its partition; `alone` says that no other is in hand.
+    /// Judges the message at `offset`, the next in its partition. `alone` means that no other is in hand.
     pub(super) fn judge(&mut self, offset: u64, alone: bool) -> Verdict {
         let careful_until = self.found.until();
         if offset >= careful_until {
-            // The last that is tried may be in hand yet: until it is dealt with, that stands.
+            // The last suspect may still be in hand: its note stands until it is dealt with.
             if !alone && matches!(self.said, Note::Trying { .. }) {
                 return Verdict::Wait;
             }
@@ -83,7 +84,7 @@ impl Caution {
     }
 
     fn judge_freely(&mut self, offset: u64) -> Verdict {
-        // Said again long before it is used up, so that nobody waits for it.
+        // Renewed long before it is used up, so that no message waits for a commit.
         let is_used_up = offset.saturating_add(AHEAD / 2) >= self.said.until();
         if is_used_up || !matches!(self.said, Note::Held { .. }) {
             self.said = Note::Held { until: offset.saturating_add(AHEAD) };
@@ -94,38 +95,38 @@ impl Caution {
         }
     }
 
-    /// Whether the owner before died with the message at `offset` in hand, or about to have it.
+    /// Whether the previous owner died with the message at `offset` in hand, or about to be.
     pub(super) fn is_inherited(&self, offset: u64) -> bool {
         offset < self.found.until() && !matches!(self.found, Note::Lent { .. })
     }
 
-    /// Whether what is in hand is a message that somebody had in hand before.
+    /// Whether a message is being tried that another owner had in hand before.
     pub(super) fn is_trying(&self) -> bool {
         matches!(self.said, Note::Trying { .. })
     }
 
-    /// Whether processes died with the message at `offset` in hand before, and one more may: alone.
+    /// Whether a process died while it tried the message at `offset`, and the message may be tried again, alone.
     pub(super) fn is_suspect(&self, offset: u64) -> bool {
         (1..MAX_TRIES).contains(&self.found.tries_of(offset))
     }
 
-    /// What the next commit is to say.
+    /// The note of the next commit.
     pub(super) fn said(&self) -> Note {
         self.said
     }
 
-    /// Whether the last commit said what the next one is to say.
+    /// Whether the last commit has the note of the next one.
     pub(super) fn is_stored(&self) -> bool {
         self.stored == Some(self.said)
     }
 
-    /// The last commit said this; nobody knows what, if `None`.
+    /// Sets the note of the last commit; `None` if it is unknown.
     pub(super) fn stored(&mut self, note: Option<Note>) {
         self.stored = note;
     }
 
-    /// This owner is alive and may be about to lose the partition; `offset` is what it commits, and what it has
-    /// in hand and goes on with ends at `in_hand_until`.
+    /// Takes the count back, as this owner is alive and may be about to lose the partition. `offset` is what it
+    /// commits; the messages in hand that it goes on with end at `in_hand_until`.
     pub(super) fn hand_over(&mut self, offset: Option<u64>, in_hand_until: Option<u64>) {
         let blameless = match (self.said, self.found) {
             (Note::Trying { offset, tries, until }, Note::Trying { .. })
@@ -139,11 +140,11 @@ impl Caution {
         let careful = offset.is_some_and(|offset| offset < self.found.until());
         let lent = in_hand_until.map_or(Note::Free, |until| Note::Lent { until });
         let before = std::mem::replace(&mut self.said, if careful { blameless } else { lent });
-        // Of several attempts to join again, the first had what is in hand.
+        // If joining again takes several attempts, the note before the first one counts.
         self.handed_over = self.handed_over.or(Some((before, self.said)));
     }
 
-    /// The partition stays with this owner. Of a message that it has in hand it can still die.
+    /// Restores the count, as the partition stays with this owner, which can still die of a message in hand.
     pub(super) fn keep(&mut self, in_hand: bool) {
         if let Some((before, then)) = self.handed_over.take()
             && in_hand
@@ -193,7 +194,7 @@ impl FromStr for Note {
             ["lent", until] => Ok(Self::Lent { until: number(until)? }),
             ["try", offset, tries, until] => Ok(Self::Trying {
                 offset: number(offset)?,
-                // No more than count, whoever wrote it.
+                // Larger numbers than fit count as the maximum.
                 tries: u32::try_from(number(tries)?).unwrap_or(MAX_TRIES),
                 until: number(until)?,
             }),
@@ -206,7 +207,7 @@ impl FromStr for Note {
 mod tests {
     use super::{Caution, MAX_TRIES, Note, Verdict};
 
-    /// Commits what is said, as the member does.
+    /// Commits the note, as the member does.
     fn commit(caution: &mut Caution) -> Note {
         caution.stored(Some(caution.said()));
         caution.said()
@@ -237,7 +238,7 @@ mod tests {
             assert_eq!(caution.judge(offset, false), Verdict::Deliver, "{offset}");
         }
         assert_eq!(caution.judge(42, false), Verdict::Wait);
-        // Said in time, nobody waits.
+        // If each note is committed in time, no message waits.
         let mut caution = Caution::new(Note::Free);
         assert_eq!(caution.judge(0, true), Verdict::Wait);
         for offset in 0..1000 {
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(caution.judge(11, true), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
         assert_eq!(caution.judge(11, true), Verdict::Deliver);
-        // From here on nobody has died of anything, but of the one before it somebody may yet.
+        // The rest is not suspect, but the message before it may still kill its process.
         assert_eq!(caution.judge(12, false), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Trying { offset: 11, tries: 1, until: 12 });
         assert_eq!(caution.judge(12, true), Verdict::Wait);
@@ -337,7 +338,7 @@ mod tests {
         assert_eq!(caution.judge(10, true), Verdict::Deliver);
         caution.hand_over(Some(10), Some(11));
         assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 2, until: 12 });
-        // Kept after all, it is said again.
+        // The partition is kept after all: the message is counted again.
         assert_eq!(caution.judge(10, true), Verdict::Wait);
         assert_eq!(commit(&mut caution), Note::Trying { offset: 10, tries: 3, until: 12 });
         caution.hand_over(Some(12), None);

@@ -1,11 +1,11 @@
-//! Which partitions are this member's, and how far each has been dealt with.
+//! The partitions that this member owns, and how far each has been dealt with.
 //!
 //! Written by the group's member (what is assigned, lost, stored) and by the consumer (what is
 //! delivered and acked), under one lock: an ack counts for the term in which its message was
 //! delivered, or not at all.
 //!
-//! * `caution`: which messages may be handed out after another process has died of one.
-//! * `tracker`: which offset may be committed.
+//! * `caution`: decides which messages may be handed out after a process has died of one.
+//! * `tracker`: tracks which offset may be committed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,28 +24,28 @@ mod caution;
 mod tests;
 mod tracker;
 
-/// How long a group waits for what its members have in hand before it decides anew: what kills its process
+/// How long a member waits for the messages in hand before it joins a rebalance: a message that kills its process
 /// nearly always does so in that time.
 const GRACE: Duration = Duration::from_secs(2);
-/// The same for what somebody died with: it is worth waiting for. With a heartbeat before it, less than a
-/// rebalance waits for its members.
+/// The wait if a process died with one of them before, which makes it worth waiting for. With a heartbeat before it,
+/// it is shorter than a rebalance waits for its members.
 const LONG_GRACE: Duration = Duration::from_secs(8);
 
-/// Where a group stands in a partition.
+/// What a group has committed for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) partition: u32,
-    /// None where nothing was ever committed.
+    /// `None` if nothing was ever committed.
     pub(super) offset: Option<u64>,
-    /// What is committed beside the offset.
+    /// The note that is committed beside the offset.
     pub(super) note: Note,
 }
 
-/// What a member has the coordinator store for a partition.
+/// What a member commits for a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) partition: u32,
-    /// In which it is held.
+    /// The term in which the partition is held.
     pub(super) term: u64,
     /// Everything below it has been dealt with.
     pub(super) offset: u64,
@@ -58,35 +58,35 @@ impl Commit {
     }
 }
 
-/// Whether this member owned partitions in the generation just before.
+/// Whether this member belonged to the group in the generation just before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Continuity {
-    /// It did: nobody else can have had what it keeps.
+    /// It did: no other member can have had the partitions that it keeps.
     Unbroken,
-    /// Somebody else may have had everything in the meantime.
+    /// It did not: other members may have had its partitions meanwhile.
     Broken,
 }
 
-/// A partition that is this member's.
+/// A partition that this member owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owned {
     pub(super) partition: u32,
-    /// Another for each time it is assigned anew.
+    /// The number of the assignment; each new assignment gets another.
     pub(super) term: u64,
-    /// Where to begin; `None` where nothing was ever committed.
+    /// Where to begin; `None` if nothing was ever committed.
     pub(super) start: Option<u64>,
 }
 
 /// Whether messages may kill the process that has them in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Danger {
-    /// They are worked on.
+    /// They may: they are worked on.
     Deadly,
-    /// They are read, no more.
+    /// They do not: they are only read.
     None,
 }
 
-/// Where a message stands, and in which term its partition was held when it was taken.
+/// The place of a message, and the term in which its partition was held when it was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) partition: u32,
@@ -98,9 +98,9 @@ pub(super) struct Place {
 pub(super) struct Ownership {
     danger: Danger,
     state: Mutex<State>,
-    /// There is news for the consumer, or a message.
+    /// Notified when there is news or a message for the consumer.
     pub(super) news: Arc<Notify>,
-    /// There may be something to be committed.
+    /// Notified when there may be something to commit.
     acked: Notify,
 }
 
@@ -109,11 +109,11 @@ struct State {
     holdings: BTreeMap<u32, Holding>,
     terms: u64,
     changed: bool,
-    /// Nothing new is handed out until the group has decided.
+    /// Whether handing out is paused until the rebalance is over.
     settling: bool,
     /// A message that is alone in this process, or waits to be.
     suspect: Option<Place>,
-    /// For ever.
+    /// The fatal error, if there was one.
     failure: Option<Arc<KafkaError>>,
 }
 
@@ -131,7 +131,7 @@ impl Holding {
         Self { term, start, tracker, stored: start, caution }
     }
 
-    /// What is committed is not known any more.
+    /// Forgets what is committed, as it is not certain any more.
     fn doubt(&mut self) {
         self.stored = None;
         self.caution.stored(None);
@@ -139,7 +139,7 @@ impl Holding {
 }
 
 impl State {
-    /// What is held there, in that term.
+    /// The holding of a place, if the partition is held in its term.
     fn holding(&mut self, place: Place) -> Option<&mut Holding> {
         self.holdings.get_mut(&place.partition).filter(|held| held.term == place.term)
     }
@@ -148,9 +148,9 @@ impl State {
         self.holdings.values().all(|holding| holding.tracker.is_idle())
     }
 
-    /// Whether it is the message's turn in this process. A suspect has the process to itself: nobody else is
-    /// blamed if that dies, and it is not blamed for another. What is in work yet of partitions that were lost is
-    /// not known here.
+    /// Whether it is the message's turn in this process. A suspect has the process to itself: no other message is
+    /// blamed for its death, and it is not blamed for another's. Messages of lost partitions that are still being
+    /// worked on are not known here.
     fn has_turn(&mut self, place: Place) -> bool {
         let suspect = self.suspect.filter(|suspect| self.holding(*suspect).is_some());
         let is_suspect = |holding: &mut Holding| holding.caution.is_suspect(place.offset);
@@ -171,7 +171,7 @@ impl Ownership {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The group has decided: these and no others.
+    /// Sets the partitions that the group has assigned, in place of those before.
     pub(super) fn assign(&self, positions: &[Position], continuity: Continuity) {
         let mut state = self.lock();
         let mut before = std::mem::take(&mut state.holdings);
@@ -188,18 +188,18 @@ impl Ownership {
         state.settling = false;
         drop(state);
         self.news.notify_waiters();
-        // What was taken back before the group decided may have to be said again.
+        // A count that was taken back before the rebalance may have to be committed again.
         self.acked.notify_one();
     }
 
-    /// The partition's records are others than before, and those to be dealt with begin at `start`: acks
-    /// of the former ones count no more. Nothing happens if it is no longer held in that term.
+    /// Begins a new term at `start`, as the partition's records have been replaced: acks of the former ones no
+    /// longer count. Has no effect if the partition is no longer held in that term.
     pub(super) fn begin_again(&self, owned: &Owned, start: u64) {
         let mut state = self.lock();
         let term = state.terms + 1;
         let holding = state.holdings.get_mut(&owned.partition);
         let Some(holding) = holding.filter(|held| held.term == owned.term) else { return };
-        // What is committed may lie anywhere.
+        // The committed offset may be anywhere.
         *holding = Holding::new(term, Some(start), Note::Free);
         holding.doubt();
         state.terms = term;
@@ -209,7 +209,7 @@ impl Ownership {
         self.acked.notify_one();
     }
 
-    /// The group goes on without this member.
+    /// Drops all partitions, as the group goes on without this member.
     pub(super) fn lose(&self) {
         let mut state = self.lock();
         state.changed |= !state.holdings.is_empty();
@@ -219,13 +219,13 @@ impl Ownership {
         self.news.notify_waiters();
     }
 
-    /// The member cannot go on at all, and has nothing any more.
+    /// Drops all partitions, as the member cannot go on at all.
     pub(super) fn fail(&self, error: KafkaError) {
         self.lock().failure = Some(Arc::new(error));
         self.lose();
     }
 
-    /// What the consumer has not been told yet; a failure each time it asks.
+    /// The partitions, if they have changed since the last call. After a fatal error, that error, at each call.
     pub(super) fn take_news(&self) -> Result<Option<Vec<Owned>>, Arc<KafkaError>> {
         let mut state = self.lock();
         if let Some(error) = &state.failure {
@@ -240,8 +240,8 @@ impl Ownership {
         Ok(std::mem::take(&mut state.changed).then_some(owned))
     }
 
-    /// Whether the message there, the next in its partition, may be handed out; `None` if the
-    /// partition is no longer held in that term.
+    /// Whether the message at a place, the next in its partition, may be handed out; `None` if the partition
+    /// is no longer held in that term.
     pub(super) fn judge(&self, place: Place) -> Option<Verdict> {
         if self.danger == Danger::None {
             return self.with(place, |_| Verdict::Deliver);
@@ -278,13 +278,13 @@ impl Ownership {
         state.suspect = state.suspect.filter(|suspect| *suspect != place);
         drop(state);
         self.acked.notify_one();
-        // Another message may have waited to be alone, or for this one that was.
+        // Another message may have waited until it is alone, or until this one is done.
         if idle && self.danger == Danger::Deadly {
             self.news.notify_waiters();
         }
     }
 
-    /// Notes that there is nothing before a place that is not in hand.
+    /// Notes that all messages before a place are in hand or dealt with, or never existed.
     pub(super) fn pass(&self, place: Place) {
         if self.with(place, |holding| holding.tracker.reach(place.offset)).is_some() {
             self.acked.notify_one();
@@ -296,7 +296,7 @@ impl Ownership {
         self.with(place, |_| {}).is_some()
     }
 
-    /// Whether the message there was with an owner that died, in its hands or soon to be.
+    /// Whether an owner died with the message at a place in hand, or about to be.
     pub(super) fn is_inherited(&self, place: Place) -> bool {
         self.with(place, |holding| holding.caution.is_inherited(place.offset)).unwrap_or(false)
     }
@@ -305,9 +305,8 @@ impl Ownership {
         self.lock().holding(place).map(effect)
     }
 
-    /// Hands out nothing new until the group has decided, and waits for what is in hand, if that may be
-    /// deadly, for [`GRACE`] or [`LONG_GRACE`] at most: whoever dies of it behind [`Self::hand_over`] seems to
-    /// have died of nothing.
+    /// Hands out nothing new until the rebalance is over, and waits for the messages in hand if they may be
+    /// deadly, for at most [`GRACE`] or [`LONG_GRACE`]: a death after [`Self::hand_over`] would not be counted.
     pub(super) async fn settle(&self) {
         if self.danger == Danger::None {
             return;
@@ -324,7 +323,7 @@ impl Ownership {
                 self.acked().await;
             }
         };
-        // What takes longer is slow, and the group cannot wait for it.
+        // A message that takes longer is slow, and the group cannot wait for it.
         let _ = timeout(grace, settled).await;
     }
 
@@ -332,21 +331,22 @@ impl Ownership {
         !self.lock().is_idle()
     }
 
-    /// This member is alive and may be about to lose its partitions. It goes on with what it has in hand.
+    /// Takes counts back, as this member is alive and may be about to lose its partitions. It goes on with the
+    /// messages in hand.
     pub(super) fn hand_over(&self) {
         for Holding { caution, tracker, .. } in self.lock().holdings.values_mut() {
             caution.hand_over(tracker.committable(), tracker.in_hand_until());
         }
     }
 
-    /// The same for one that leaves, and goes on with nothing.
+    /// As [`Self::hand_over`], for a member that leaves and goes on with no message.
     pub(super) fn give_up(&self) {
         for Holding { caution, tracker, .. } in self.lock().holdings.values_mut() {
             caution.hand_over(tracker.committable(), None);
         }
     }
 
-    /// What can be committed and is not stored yet.
+    /// What can be committed and is not yet.
     pub(super) fn due(&self) -> Vec<Commit> {
         let state = self.lock();
         let due = state.holdings.iter().filter_map(|(partition, holding)| {
@@ -358,7 +358,7 @@ impl Ownership {
         due.collect()
     }
 
-    /// The coordinator has stored these.
+    /// Notes that the coordinator has stored these commits.
     pub(super) fn stored(&self, commits: &[Commit]) {
         let mut state = self.lock();
         for commit in commits {
@@ -373,13 +373,13 @@ impl Ownership {
         }
     }
 
-    /// The coordinator may have stored the last commit or not: all of it is due again.
+    /// Makes everything due again, as the coordinator may have stored the last commit or not.
     pub(super) fn doubt(&self) {
         self.lock().holdings.values_mut().for_each(Holding::doubt);
         self.acked.notify_one();
     }
 
-    /// Waits for an ack. Cancel-safe: an ack during a wait that was given up ends the next.
+    /// Waits until there may be something to commit. Cancel-safe: an ack is kept for the next wait.
     pub(super) async fn acked(&self) {
         self.acked.notified().await;
     }

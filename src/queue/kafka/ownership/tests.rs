@@ -9,7 +9,7 @@ use super::{
 
 const PARTITION: u32 = 3;
 
-/// Assigned what begins at `offset`; the term.
+/// Assigns the partition from `offset` on.
 fn assigned(ownership: &Ownership, offset: u64, note: Note, continuity: Continuity) -> Owned {
     let position = Position { partition: PARTITION, offset: Some(offset), note };
     ownership.assign(&[position], continuity);
@@ -99,7 +99,7 @@ fn a_message_that_others_died_with_is_alone_in_its_process() {
     assert_eq!(ownership.judge(place(2, 0)), Some(Verdict::Wait));
     ownership.ack(place(1, 0));
     assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Deliver));
-    // One whose partition is lost holds up nobody.
+    // A suspect whose partition was lost holds up no other message.
     assert_eq!(ownership.judge(place(2, 0)), Some(Verdict::Wait));
     assert_eq!(ownership.judge(place(0, 1)), Some(Verdict::Wait));
     ownership.assign(&positions[..1], Continuity::Unbroken);

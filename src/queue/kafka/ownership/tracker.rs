@@ -1,22 +1,22 @@
-//! Which offset of a partition may be committed, while deliveries are acked in any order.
+//! Tracks which offset of a partition may be committed, while deliveries are acked in any order.
 
 use std::collections::BTreeSet;
 
 /// The deliveries of one partition, from the moment it was assigned.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    /// Behind the last delivery; offsets have gaps, so it need not be a message's.
+    /// The offset after the last delivery. Offsets have gaps, so there may be no message with it.
     position: Option<u64>,
     unacked: BTreeSet<u64>,
 }
 
 impl Tracker {
-    /// Everything below `position` has been dealt with.
+    /// A tracker for a partition in which everything below `position` has been dealt with.
     pub(super) fn new(position: Option<u64>) -> Self {
         Self { position, unacked: BTreeSet::new() }
     }
 
-    /// Everything below `offset` that is not in hand has been dealt with, or was never there.
+    /// Notes that everything below `offset` that is not in hand has been dealt with, or never existed.
     pub(super) fn reach(&mut self, offset: u64) {
         self.position = self.position.max(Some(offset));
     }
@@ -26,24 +26,24 @@ impl Tracker {
         self.unacked.is_empty()
     }
 
-    /// Behind the last message in hand.
+    /// The offset after the last message in hand.
     pub(super) fn in_hand_until(&self) -> Option<u64> {
         self.unacked.last().map(|offset| offset.saturating_add(1))
     }
 
-    /// A message is handed out, for the first time or again.
+    /// Notes that a message is handed out, for the first time or again.
     pub(super) fn deliver(&mut self, offset: u64) {
         self.unacked.insert(offset);
         self.position = self.position.max(Some(offset.saturating_add(1)));
     }
 
-    /// A message has been dealt with, and whatever else there is below it was dealt with or delivered.
+    /// Notes that a message has been dealt with. All messages below it have been dealt with or delivered.
     pub(super) fn ack(&mut self, offset: u64) {
         self.unacked.remove(&offset);
         self.position = self.position.max(Some(offset.saturating_add(1)));
     }
 
-    /// The highest offset below which all is acked, if any is known.
+    /// The highest offset below which everything is acked, if a position is known.
     pub(super) fn committable(&self) -> Option<u64> {
         self.unacked.first().copied().or(self.position)
     }

@@ -1,5 +1,5 @@
-//! Heartbeats as records: the header says how a worker does, and its report follows. Heartbeats from before there
-//! were reports have none.
+//! Heartbeats as records: the header has all but the report, which follows it. Heartbeats of older workers have no
+//! report.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,10 +8,10 @@ use crate::model::job::JobId;
 use crate::model::report::Report;
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
 
-/// More than a report has.
+/// The most bytes of a report that are read.
 const MAX_REPORT: usize = 1 << 16;
 
-/// A heartbeat without its report, in the order in which the header has it.
+/// A heartbeat without its report, in the order of the header.
 #[derive(Serialize, Deserialize)]
 struct Header {
     id: WorkerId,

@@ -1,4 +1,4 @@
-//! What a record holds: a prefix that no version changes, a header, and pixels beside it.
+//! The content of a record: a prefix that no version changes, a header, and then pixels or a report.
 //!
 //! ```text
 //! bytes  0..2   "tm"
@@ -9,14 +9,14 @@
 //!       28..32  results partition ┘
 //! version 1:
 //!       32..36  length of the header
-//!       36..    header (bincode), then pixels to the end
+//!       36..    header (bincode), then pixels or a report to the end
 //! ```
 //!
-//! Numbers outside the header are big-endian. Since the prefix stays, any version can answer a tile
-//! of any other.
+//! Numbers outside the header are big-endian. Since the prefix never changes, any version can answer a tile of any
+//! other.
 //!
-//! * `heartbeat`: what workers say of themselves.
-//! * `pixels`: samples as they are, or as an LZ4 block.
+//! * `heartbeat`: heartbeats of workers.
+//! * `pixels`: samples, plain or as an LZ4 block.
 //! * `tile`: tasks and results.
 
 use serde::Serialize;
@@ -36,19 +36,19 @@ pub const VERSION: u16 = 1;
 
 const MAGIC: [u8; 2] = *b"tm";
 const PREFIX: usize = 32;
-/// Far more than a chain of filters or the cause of a failure needs.
+/// The most bytes of a header: far more than a chain of filters or the cause of a failure needs.
 const MAX_HEADER: usize = 1 << 20;
 
-/// How pixels travel.
+/// How pixels are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// As LZ4 blocks, where that makes them smaller.
+    /// As LZ4 blocks, if that makes them smaller.
     Lz4,
-    /// As they are.
+    /// Not at all.
     None,
 }
 
-/// What every version says in the same place.
+/// The fields that every version has in the same place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
     /// The version of what follows.
@@ -59,18 +59,18 @@ pub struct Prefix {
     pub tile: u32,
     /// The attempt.
     pub attempt: u32,
-    /// The partition of the results topic that wants the answer.
+    /// The partition of the results topic that the answer goes to.
     pub results_partition: u32,
 }
 
-/// A record that is no message.
+/// Why a record cannot be read as a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// Another version wrote it: it can be answered, not read.
     #[error("the message has version {}, and only {VERSION} is read here", .0.version)]
     OtherVersion(Prefix),
-    /// Nobody can read it.
-    #[error("the record is no message: {0}")]
+    /// It is not a message.
+    #[error("the record is not a message: {0}")]
     Unreadable(String),
 }
 
@@ -78,18 +78,18 @@ fn unreadable(reason: impl Into<String>) -> WireError {
     WireError::Unreadable(reason.into())
 }
 
-/// What becomes of a message that another version wrote.
+/// How to deal with a message that another version wrote.
 #[derive(Debug)]
 pub enum Stranger<M> {
-    /// This is what it amounts to here.
+    /// Deliver this message in its place.
     Deliver(M),
-    /// Its sender gets this.
+    /// Send its sender this answer.
     Answer(TileResult),
-    /// Nobody misses it.
+    /// Drop it: it is not needed.
     Ignore,
 }
 
-/// What can travel in a record.
+/// A message that can be sent in a record.
 pub trait Message: Sized + Send + Sync + 'static {
     /// The record of a message.
     fn encode(&self, compression: Compression) -> Vec<u8>;
@@ -97,10 +97,10 @@ pub trait Message: Sized + Send + Sync + 'static {
     /// The message in a record, which may hold anything.
     fn decode(record: &[u8]) -> Result<Self, WireError>;
 
-    /// What becomes of a message of which only the prefix can be read.
+    /// How to deal with a message of which only the prefix can be read.
     fn stranger(prefix: &Prefix) -> Stranger<Self>;
 
-    /// What the sender of a message gets when `tries` processes have died of it, from `judge`.
+    /// The answer for the sender of a message, from the member `judge`, after `tries` processes have died of it.
     #[must_use]
     fn deadly(_prefix: &Prefix, _tries: u32, _judge: &str) -> Option<TileResult> {
         None
@@ -136,7 +136,7 @@ impl Prefix {
     }
 }
 
-/// A record up to its pixels.
+/// A record without its pixels or report.
 fn frame(prefix: &Prefix, header: &impl Serialize) -> Vec<u8> {
     let mut record = Vec::with_capacity(256);
     prefix.write(&mut record);

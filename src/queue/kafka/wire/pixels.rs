@@ -1,4 +1,4 @@
-//! Pixels behind a header: samples as they are, or as an LZ4 block, 16 bits in little-endian order.
+//! Pixels after a header: samples, plain or as an LZ4 block; 16-bit samples are little-endian.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use super::{Compression, WireError, unreadable};
 use crate::raster::grid::Size;
 use crate::raster::pixels::{PixelFormat, Pixels, SamplesMut};
 
-/// More than the largest tile with the largest halo.
+/// The most bytes of pixels: more than the largest tile with the largest halo has.
 const MAX_PIXELS: u128 = 1 << 30;
-/// No LZ4 block says more with a byte.
+/// The most bytes that one byte of an LZ4 block can stand for.
 const LZ4_MAX_RATIO: u128 = 255;
 
-/// What a header says of the pixels behind it.
+/// The header's description of the pixels that follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Shape {
     size: Size,
@@ -28,7 +28,7 @@ enum Packing {
     Lz4,
 }
 
-/// Puts pixels behind the header that `frame` writes for their shape.
+/// Appends pixels to the header that `frame` writes for their shape.
 pub(super) fn append(
     pixels: &Pixels,
     compression: Compression,
@@ -47,7 +47,7 @@ pub(super) fn append(
     })
 }
 
-/// `None` where it would not be smaller.
+/// Appends an LZ4 block; `None` if it would not be smaller.
 fn append_lz4(bytes: &[u8], mut record: Vec<u8>) -> Option<Vec<u8>> {
     let begin = record.len();
     record.resize(begin + block::get_maximum_output_size(bytes.len()), 0);
@@ -57,7 +57,7 @@ fn append_lz4(bytes: &[u8], mut record: Vec<u8>) -> Option<Vec<u8>> {
     (length < bytes.len()).then_some(record)
 }
 
-/// The pixels in `bytes`, which are copied or unpacked once, to where they stay.
+/// Reads the pixels in `bytes`, which are copied or unpacked only once.
 pub(super) fn read(shape: Shape, bytes: &[u8]) -> Result<Pixels, WireError> {
     check(shape, bytes.len() as u128)?;
     let Shape { size, format, packing } = shape;
@@ -74,7 +74,7 @@ pub(super) fn read(shape: Shape, bytes: &[u8]) -> Result<Pixels, WireError> {
     Ok(pixels)
 }
 
-/// Refuses what would take more memory than its bytes can stand for.
+/// Refuses a shape that needs more memory than its bytes can stand for.
 fn check(shape: Shape, given: u128) -> Result<(), WireError> {
     let needed = shape.format.bytes(shape.size);
     let most = match shape.packing {

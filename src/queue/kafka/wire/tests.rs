@@ -1,4 +1,4 @@
-//! Messages there and back, and records that hold anything.
+//! Tests that messages are read as they were written, and that any bytes are read or refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn pixels() -> impl Strategy<Value = Pixels> {
         Channels::Rgba,
     ]);
     let depth = prop::sample::select(vec![Depth::Eight, Depth::Sixteen]);
-    // Few values, so that LZ4 finds something, or all of them, so that it does not.
+    // Few different values, which LZ4 can compress, or all of them, which it cannot.
     (1..40_u32, 1..40_u32, channels, depth, prop::sample::select(vec![1_u8, 255]), any::<u64>())
         .prop_map(|(width, height, channels, depth, mask, seed)| {
             let (size, format) = (Size { width, height }, PixelFormat { channels, depth });
@@ -91,7 +91,7 @@ fn heartbeat() -> Heartbeat {
     }
 }
 
-/// Reads a record as each kind of message; what matters is that this returns.
+/// Reads a record as each kind of message. It only has to return.
 fn read_as_anything(record: &[u8]) {
     let _ = TileTask::decode(record);
     let _ = TileResult::decode(record);
@@ -129,7 +129,7 @@ proptest! {
     ) {
         let mut record = task.encode(compression);
         for (at, byte) in changes {
-            // Most of a record is pixels, which may be any; what is read is at its beginning.
+            // Most of a record is pixels, which may have any value; the rest is at the beginning.
             let at = at.index(record.len().min(PREFIX + 80));
             record[at] = byte;
         }
@@ -156,7 +156,7 @@ fn another_version_is_told_apart_and_says_which_tile_it_is() {
     let sent = result(Err(TileFailure { cause: "c".into(), retry: Retry::Useful }));
     let mut record = sent.encode(Compression::None);
     record[2..4].copy_from_slice(&(VERSION + 1).to_be_bytes());
-    // What follows the prefix is none of this version's business.
+    // The rest is not read by this version.
     record.truncate(PREFIX);
     let Err(WireError::OtherVersion(prefix)) = TileResult::decode(&record) else {
         panic!("not told apart");

@@ -12,10 +12,10 @@ use crate::model::worker::WorkerId;
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Region, Size};
 
-/// A longer cause is cut: a result that nobody can read would be worse.
+/// The most bytes of a cause. A longer one is truncated, since a result that cannot be read would be worse.
 const MAX_CAUSE: usize = 8 << 10;
 
-/// The header of a task; what the prefix says is not said twice.
+/// The header of a task, without the fields of the prefix.
 #[derive(Serialize, Deserialize)]
 struct Task {
     revision: u32,
@@ -59,7 +59,7 @@ impl Message for TileTask {
         let (prefix, task, bytes) = open::<Task>(record)?;
         if !(lies_in(task.window, Region::of(task.image)) && lies_in(task.keep, task.window)) {
             return Err(unreadable(
-                "its tile does not lie in its window, or that not in its image",
+                "its tile is not inside its window, or its window not inside its image",
             ));
         }
         Ok(Self {
@@ -82,7 +82,7 @@ impl Message for TileTask {
 
     fn deadly(prefix: &Prefix, tries: u32, judge: &str) -> Option<TileResult> {
         let cause =
-            format!("its worker died {tries} times with this tile in hand, at last with no other");
+            format!("workers died {tries} times with this tile in hand, at last with no other");
         let failure = TileFailure { cause, retry: Retry::Futile };
         let Prefix { job, tile, attempt, .. } = *prefix;
         let (worker, elapsed) = (WorkerId::new(judge), Duration::ZERO);
@@ -125,7 +125,7 @@ impl Message for TileResult {
     }
 }
 
-/// The result of a tile that is to be sent again: not an attempt.
+/// The result for a tile that has to be sent again, which does not count as an attempt.
 fn left_to_others(prefix: &Prefix, reader: &str) -> TileResult {
     let Prefix { version, job, tile, attempt, .. } = *prefix;
     let age = if version > VERSION { "old" } else { "new" };
@@ -145,7 +145,7 @@ fn shortened(failure: &TileFailure) -> TileFailure {
     failure
 }
 
-/// Whether a region that may hold any numbers is one, and lies inside another.
+/// Whether a region, whose numbers are not checked yet, is valid and inside another.
 fn lies_in(inner: Region, outer: Region) -> bool {
     let within = |start: u32, length: u32, from: u32, room: u32| {
         let [start, length, from, room] = [start, length, from, room].map(u64::from);
