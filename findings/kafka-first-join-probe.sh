@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Kafka 4.3.0 answers a JoinGroup without a member id with MEMBER_ID_REQUIRED (KIP-394), but only once it has found all
-# else right: the right to read the group, the length of the session, an assignor that the members share. So whether a
-# group would take a member can be asked from outside of it, and the group does not rebalance. But when it next does,
-# all members wait for the id that was given, until its session is over; a LeaveGroup with that id spares them that.
+# Kafka 4.3.0 answers a JoinGroup without a member id with MEMBER_ID_REQUIRED (KIP-394), but only after all other
+# checks: the right to read the group, the length of the session, an assignor that the members share. So a client
+# outside a group can ask whether the group would accept it, without a rebalance. But at the next rebalance, all members
+# wait for the id that was given, until its session ends. A LeaveGroup with that id prevents the wait.
 #
 # Seen on 2026-11-30 with Java 17 (a group of the classic protocol with one member, asked with a session of 10 s):
 #   denied: GROUP_AUTHORIZATION_FAILED, no id
