@@ -449,7 +449,7 @@ fn several_files(page: &Page) {
     page.click("#batch-delete");
     page.until_says("#confirm-text", "Delete 3 images, their originals and their results?");
     page.click("#confirm-delete");
-    page.until_says("#job-status", "These images are not there any more");
+    page.until_says("#job-status", "These images no longer exist");
     page.until_says("#jobs-said", "There are no jobs yet");
     assert_eq!(page.server.get("/api/jobs").1["total"], 0);
     page.leave_what_is_gone();
@@ -1225,7 +1225,7 @@ fn copies_go(page: &Page) {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
     assert_eq!(page.server.delete(&format!("/api/jobs/{job}")).0, 204);
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
-    page.until_says("#job-status", "not there any more");
+    page.until_says("#job-status", "no longer exists");
     page.leave_what_is_gone();
 }
 
@@ -1250,7 +1250,7 @@ fn cancel_retry_delete(page: &Page) {
     page.until_says("#job-status", "Cancelled");
     page.until("document.querySelector('#job-list [aria-current]')");
     assert_eq!(page.server.delete(&format!("/api/jobs/{job}")).0, 204);
-    page.until_says("#job-status", "not there any more");
+    page.until_says("#job-status", "no longer exists");
     page.leave_what_is_gone();
 }
 
@@ -1512,8 +1512,9 @@ fn trouble(page: &Page) {
             ["trouble", { "error": "redis at node1:6379 does not answer" }],
         ]),
     );
-    let away = "✕ Connected, but the mill cannot be looked at: redis at node1:6379 does not answer | \
-                The mill cannot be looked at: redis at node1:6379 does not answer";
+    let away = "✕ Connected, but the state of the mill cannot be read: \
+                redis at node1:6379 does not answer | \
+                The state of the mill cannot be read: redis at node1:6379 does not answer";
     assert_eq!(told, json!([away, away, "✓ Connected | ", away]));
     page.until("document.querySelector('#connection').innerText === '✓ Connected'");
     assert_eq!(page.text("#missing"), "");
@@ -1529,11 +1530,11 @@ const MUTE: &str = "
 fn questions(page: &Page) {
     page.before_each_page(MUTE);
     page.reload();
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     page.block(&["*/api/*"]);
     page.until_says("#connection", "Connection lost");
     page.block(&[]);
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     // The server answers that it has lost the mill.
     page.run(
         "window.ask = window.fetch;
@@ -1542,12 +1543,12 @@ fn questions(page: &Page) {
          window.fetch = async () => new Response(away, { status: 503, headers });",
         &json!([]),
     );
-    let cause = "the mill cannot be looked at: redis at node1:6379 does not answer";
+    let cause = "the state of the mill cannot be read: redis at node1:6379 does not answer";
     page.until_says("#connection", cause);
     assert_eq!(page.text("#missing").to_lowercase(), cause);
     keep_screenshots(page, "trouble");
     page.run("window.fetch = window.ask", &json!([]));
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     assert_eq!(page.text("#missing"), "");
     let console = page.console();
     assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
@@ -1580,7 +1581,7 @@ fn streams(page: &Page) {
     // From now on no stream comes through.
     page.block(&["*/api/events*"]);
     page.reload();
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     page.until_says("#job-status", "Processing");
     page.until_says("#legend", "tile");
     page.until("document.querySelector('#mosaic').checkVisibility()");
