@@ -112,7 +112,7 @@ def ask(key, version, body):
 
 
 def join(group, member="", session=30000, assignor="range"):
-    """The code, the generation and the id that the answer gives."""
+    """The code, the generation and the member id of the response."""
     body = text(group) + struct.pack(">2i", session, 30000) + text(member) + text("consumer")
     body += struct.pack(">i", 1) + text(assignor) + struct.pack(">i", 6) + bytes(6)
     answer = ask(JOIN_GROUP, 4, body)
@@ -131,7 +131,7 @@ def code_of(answer):
 
 
 def joined_again(expected):
-    """Makes the member, who leads, join and assign."""
+    """Makes the member, which is the leader, join and assign."""
     began = time.monotonic()
     code, generation, _ = join("group", member)
     waited = time.monotonic() - began
