@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Wall time of this build beside another one, for instance that of the commit before, as a Markdown table.
+# Wall time of this build beside another one, such as that of the previous commit, as a Markdown table.
 #
 #   benches/before.sh OTHER             OTHER is a `tilemill` that was built elsewhere; pictures of 24 and 100 megapixels
-#   RUNS=41 benches/before.sh OTHER     more runs (default 7): a few hundredths between builds take some 40 to be seen
+#   RUNS=41 benches/before.sh OTHER     more runs (default 7): a difference of a few hundredths shows after some 40
 #
 # Needs, from Debian: libvips-tools
 set -euo pipefail
@@ -26,7 +26,7 @@ seconds() { # wall time of a command
 
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { printf "%.3f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 
-echo "$(nproc) cores, median of $runs runs, one of each in turn, either one first."
+echo "$(nproc) cores, median of $runs runs of each build in turn; each goes first equally often."
 echo
 echo "| picture | chain | to | before s | now s | now ÷ before |"
 echo "|---|---|---|---|---|---|"
@@ -38,7 +38,7 @@ for sides in "6000 4000" "11585 8632"; do
     for build in "$other" "$ours"; do seconds "$build" run "$work/in.$format" -o "$work/out.$format" --filters "$chain" --overwrite >/dev/null; done
     : >"$work/before" >"$work/now"
     for ((run = 0; run < runs; run++)); do
-      # Whatever the first of two leaves behind, such as pages to be written, the other build meets next time.
+      # The first of two runs leaves work behind, such as dirty pages: the builds take turns at being first.
       order="before now"
       [ $((run % 2)) = 0 ] || order="now before"
       for build in $order; do

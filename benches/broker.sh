@@ -1,6 +1,6 @@
-# For scripts that need Apache Kafka: sets `broker` to the address of one that they share or, where
-# TILEMILL_TEST_KAFKA names none, to that of a fresh one that ends with the script. Sets `python` to an
-# interpreter that has librdkafka, and `work` to a directory that goes with the script.
+# For scripts that need Apache Kafka: sets `broker` to the address of a shared broker (TILEMILL_TEST_KAFKA) or else of
+# a fresh one that ends with the script. Sets `python` to an interpreter that has librdkafka, and `work` to a directory
+# that is deleted with the script.
 
 work=$(mktemp -d)
 leave() {
@@ -13,7 +13,7 @@ bash tests/cluster/broker/fetch.sh
 fetched=${CARGO_TARGET_DIR:-target}/kafka
 python=$fetched/client/bin/python
 jars=$fetched/$(cat tests/cluster/broker/version.txt)
-# With the flags that kafka-run-class.sh gives it. Takes the place of the shell that calls it.
+# Runs Java with the flags of kafka-run-class.sh. Replaces the calling shell.
 kafka_java() {
   exec java -Xms1g -Xmx1g -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 \
     -XX:+ExplicitGCInvokesConcurrent -XX:MaxInlineLevel=15 -Djava.awt.headless=true -cp "$jars/*" "$@"

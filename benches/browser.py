@@ -1,4 +1,4 @@
-"""A Chromium without a window, driven over the WebDriver protocol."""
+"""A headless Chromium, driven over the WebDriver protocol."""
 
 import json
 import re

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What a cluster costs beside a mill in one process, both on this machine: the time from the start of an upload to
-# the final image, the processor time of each part, and the bytes that go through Kafka.
+# The costs of a cluster and of a mill in one process, both on this machine: the time from the start of an upload to the
+# final image, the processor time of each process, and the bytes that go through Kafka.
 #
 #   benches/cluster.sh
-#   MILL=embedded benches/cluster.sh    the other side: `tilemill serve` alone
+#   MILL=embedded benches/cluster.sh    `tilemill serve` alone, to compare with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-5}
@@ -24,7 +24,7 @@ median() { sort -n | sed -n "$(((runs + 1) / 2))p"; }
 # User and system time of a process and its threads so far, in hundredths of a second.
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
-# Bytes that the broker has been sent for tasks and results.
+# Bytes of tasks and results that the broker has received.
 carried() { du -cb "$work"/kafka/{tasks,results}-* | tail -n 1 | cut -f1; }
 
 make_picture 12000 8334 "$work/large.jpg"
@@ -49,7 +49,7 @@ for index in "${!names[@]}"; do start[index]=$(ticks "${processes[index]}"); don
 times=$(for _ in $(seq "$runs"); do mills "$work/large.jpg"; done)
 echo "100 megapixels, JPEG to JPEG, grayscale, ${WORKERS:-2} workers: $(median <<<"$times") s (all: $(xargs <<<"$times"))"
 echo
-echo "| process | processor s a job |"
+echo "| process | processor seconds a job |"
 echo "|---|---|"
 for index in "${!names[@]}"; do
   spent=$(($(ticks "${processes[index]}") - start[index]))

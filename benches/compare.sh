@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Wall time and peak memory of `tilemill run` beside libvips and GraphicsMagick, as a Markdown table.
 #
-#   benches/compare.sh [IMAGE…]      given pictures, or ones of 24 and 100 megapixels that it makes
+#   benches/compare.sh [IMAGE…]      these pictures, or made ones of 24 and 100 megapixels
 #   RUNS=10 benches/compare.sh       more runs of each command (default 5, after one warm-up)
 #
 # Needs, from Debian: libvips-tools graphicsmagick hyperfine time
@@ -45,7 +45,7 @@ echo "|---|---|---|---|---|---|---|---|---|---|"
 for picture in "${pictures[@]}"; do
   for format in jpg png tif; do
     in=$picture
-    # PNG and TIFF are compared from and to themselves.
+    # PNG and TIFF are read from the format that is written.
     if [ $format != jpg ]; then
       in=$work/in.$format
       vips copy "$picture" "$in"
@@ -65,7 +65,7 @@ for picture in "${pictures[@]}"; do
   done
 done
 
-# Many small pictures in one process: what comes with each file, apart from its pixels.
+# Many small pictures in one process: the cost of each file, apart from its pixels.
 [ $# = 0 ] || exit 0
 mkdir "$work/small" "$work/gm"
 for index in $(seq 300); do

@@ -25,7 +25,7 @@ for _ in $(seq 10); do
   sleep 1
 done | sort -n >"$work/times"
 
-# What is left of the large job, at the pace it has when it is alone.
+# The seconds of work left in the large job, at its pace when it is alone.
 alone=$(now) done_before=$(number "$large" tiles_done)
 sleep 10
 done_now=$(number "$large" tiles_done) total=$(number "$large" tiles_total)

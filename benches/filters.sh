@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Filters beside their counterparts in libvips, on 100 megapixels of RGB from TIFF to TIFF, and how well a
-# second thread is used by `denoise`. Wall times of whole processes, as Markdown tables.
+# Filters beside their counterparts in libvips, on 100 megapixels of RGB from TIFF to TIFF, and how well `denoise` uses
+# a second thread. Wall times of whole processes, as Markdown tables.
 #
-#   benches/filters.sh [IMAGE]       a given picture, or one that it makes
+#   benches/filters.sh [IMAGE]       this picture, or a made one
 #   RUNS=5 benches/filters.sh        more runs of each command (default 3, after one warm-up)
 #
 # Needs, from Debian: libvips-tools hyperfine time
@@ -52,5 +52,5 @@ echo
 vips crop "$work/in.tif" "$work/part.tif" 0 0 5000 4000
 denoise() { echo "$tilemill run $work/part.tif -o $work/t.tif --overwrite --filters denoise --threads $1"; }
 mapfile -t times < <(seconds "$(denoise 1)" "$(denoise 2)")
-printf '`denoise` on 20 megapixels: %.2f s by one thread, %.2f s by two, efficiency %.3f.\n' "${times[@]}" \
+printf '`denoise` on 20 megapixels: %.2f s with one thread, %.2f s with two, efficiency %.3f.\n' "${times[@]}" \
   "$(awk "BEGIN { print ${times[0]} / 2 / ${times[1]} }")"

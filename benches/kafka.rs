@@ -1,13 +1,13 @@
-//! Records of a tile's size through one broker, by tilemill's own adapter. Run by `benches/kafka.sh`.
+//! Sends and reads records of a tile's size through one broker, by tilemill's own adapter. Run by `benches/kafka.sh`.
 //!
 //! ```text
 //! kafka create BROKER TOPIC PARTITIONS
 //! kafka produce BROKER TOPIC COUNT          prints MB/s
 //! kafka consume BROKER TOPIC GROUP COUNT    prints MB/s and the peak of resident memory in MB
-//! kafka linger BROKER TOPIC GROUP COUNT     the same for a consumer that is slower than the broker
+//! kafka linger BROKER TOPIC GROUP COUNT     as consume, but slower than the broker
 //! ```
 
-#![expect(clippy::unwrap_used, reason = "a figure that cannot be had is no figure")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that fails gives no figure")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use tokio::task::JoinSet;
 
 /// 512 × 512 pixels of RGB: 786,432 bytes.
 const SIZE: Size = Size { width: 512, height: 512 };
-/// As many as a server has on their way.
+/// As many records as a server has in flight.
 const AT_ONCE: usize = 16;
 
 #[tokio::main]
@@ -47,7 +47,7 @@ async fn main() {
         ["linger", broker, topic, group, count] => {
             consume(open(broker, topic, group), number(count), Duration::from_millis(5)).await;
         }
-        // `cargo test --benches` starts it without any.
+        // `cargo test --benches` starts it without arguments.
         _ => eprintln!("run benches/kafka.sh"),
     }
 }
@@ -123,7 +123,7 @@ async fn produce(topic: Arc<KafkaTopic>, count: u32) {
     print_rate(count, began.elapsed());
 }
 
-/// Holds as many messages in hand as a worker with two threads does.
+/// Holds as many messages as a worker with two threads does.
 async fn consume(topic: Arc<KafkaTopic>, count: u32, pause: Duration) {
     let mut consumer = <KafkaTopic as Topic<TileTask>>::join(&topic, "bench").await.unwrap();
     let mut began = None;
@@ -137,7 +137,7 @@ async fn consume(topic: Arc<KafkaTopic>, count: u32, pause: Duration) {
         began.get_or_insert_with(Instant::now);
         in_hand.push_back(delivery);
         if in_hand.len() > 4 {
-            // A pause of nothing would be one of a millisecond.
+            // A sleep of zero would take a millisecond.
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }

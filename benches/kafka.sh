@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Records of 786 kB through one broker, by tilemill's adapter and by librdkafka in turn; and the memory of
+# Throughput of records of 786 kB through one broker, by tilemill's adapter and by librdkafka in turn, and the memory of
 # a consumer of 32 partitions that is slower than the broker. Installs Kafka as the tests do.
 #
 #   benches/kafka.sh             1000 records, 3 runs of each
 #   COUNT=4000 RUNS=5 benches/kafka.sh
-#   BEFORE=DIRECTORY benches/kafka.sh   by the adapter in that checkout of an earlier commit, too
+#   BEFORE=DIRECTORY benches/kafka.sh   also by the adapter in that checkout of an earlier commit
 set -euo pipefail
 cd "$(dirname "$0")/.."
 count=${COUNT:-1000} runs=${RUNS:-3}
 
-build() { # Prints where the program is.
+build() { # Prints the path of the program.
   cargo build --release --locked --bench kafka --quiet
   cargo build --release --locked --bench kafka --message-format json 2>/dev/null |
     grep -o '"executable":"[^"]*/kafka-[^"]*"' | cut -d'"' -f4
@@ -23,14 +23,14 @@ median() { sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'
 
 for run in $(seq "$runs"); do
   for who in "${contenders[@]}"; do
-    # Each reads what it wrote, and nothing twice.
+    # Each contender reads what it wrote, and nothing twice.
     "$ours" create "$broker" "$who-$run" 8
     produce=(produce "$broker" "$who-$run" "$count") consume=(consume "$broker" "$who-$run" "bench-$run" "$count")
-    program=${!who:-theirs} # A path in the variable of that name, or the function above.
+    program=${!who:-theirs} # The path in the variable of that name, or the function above.
     "$program" "${produce[@]}" >>"$work/produce-$who"
     "$program" "${consume[@]}" | sed -n 1p >>"$work/consume-$who"
   done
-  # Each goes first as often as the others: what the one before wrote still goes to the disk.
+  # Each goes first equally often: records of the previous one are still being written to disk.
   contenders=("${contenders[@]:1}" "${contenders[0]}")
 done
 "$ours" create "$broker" many 32

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A gigapixel (32,768²) from TIFF and PNG to TIFF, by `run` and by a server: seconds, and peak memory of
-# the process, which must stay under 512 MiB.
+# A gigapixel (32,768²) from TIFF and PNG to TIFF, by `run` and by a server: seconds, and the peak memory of the
+# process, which must stay under 512 MiB.
 #
 #   benches/large.sh           about 12 GB of disk, and some minutes
 #   FILTERS=blur:8 SIDE=8192 benches/large.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What 200 open pages cost: the server's CPU seconds for a job of 100 megapixels, with that many event streams
-# that follow it, and without. In turn, five times each.
+# The cost of 200 open pages: the server's CPU seconds for a job of 100 megapixels, with that many event streams that
+# follow it, and without. In turn, five times each.
 #
 #   benches/listeners.sh
 set -euo pipefail

@@ -1,4 +1,4 @@
-# need PACKAGES TOOL…: ends a script that lacks a tool, with the Debian packages that have all of them.
+# need PACKAGES TOOL…: exits if a tool is missing, and names the Debian packages that have all of them.
 need() {
   local packages=$1 tool
   shift

@@ -18,10 +18,10 @@ JOB = "0" * 32
 SIDE = 100  # tiles in a row, and rows
 SLOT = 5
 SECONDS = 5
-EVENTS = 50  # of tiles: the server sends at most ten a second
+EVENTS = 50  # of tiles: a server sends at most ten a second
 
-# Notes the time of each frame, what the page drew and did for it, and tasks that took long. The work for a frame is
-# drawing, in its callbacks, and that of the handlers of events and timers since the frame before.
+# Records the time of each frame, the work that the page did for it, and long tasks. The work for a frame is drawing, in
+# its callbacks, and that of the handlers of events and timers since the frame before.
 RECORD = """
   window.frames_ = []; window.draws = []; window.work = []; window.tasks = [];
   let [drawn, spent] = [0, 0];
@@ -54,7 +54,7 @@ RECORD = """
 
 
 def weigh(url):
-    """Bytes of everything but answers of the API, and how many files they are in."""
+    """Bytes and number of all files except responses of the API."""
     with Browser() as browser:
         browser.go(url)
         browser.until(OPEN)
@@ -104,7 +104,7 @@ def tiles(part):
 
 
 class Pretender(http.server.BaseHTTPRequestHandler):
-    """The page, and a server with one job whose tiles come back in five seconds."""
+    """Serves the page, and mocks a server with one job whose tiles come back in five seconds."""
 
     protocol_version = "HTTP/1.1"
 

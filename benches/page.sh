@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The page in Chromium: its weight, its first paint on an idle mill, and a job of 10,000 tiles that arrives in
-# five seconds, from a server that only pretends to be one, so that the mill takes nothing from the browser.
+# The page in Chromium: its weight, its first paint with an idle mill, and a job of 10,000 tiles that arrive in five
+# seconds. A mock server sends them, so that no mill competes with the browser.
 #
-#   benches/page.sh        needs chromium, chromedriver and python3 beside what all need
+#   benches/page.sh        needs chromium, chromedriver and python3, and what server.sh needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source benches/need.sh

@@ -1,4 +1,4 @@
-# For the scripts beside this, which set $work, a directory for what comes and goes.
+# For the scripts beside this, which set $work, a temporary directory.
 
 # A photograph-like picture: smooth shapes, texture and sensor noise, from fixed seeds.
 make_picture() {

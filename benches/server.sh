@@ -1,6 +1,6 @@
-# For the scripts beside this: pictures, and a server of its own for each. Needs libvips-tools and curl.
-# With MILL=cluster the server is one of a mill of several processes on this machine, over an Apache Kafka and
-# a Redis of their own, with WORKERS workers, two if that is not set. TILEMILL names a `tilemill` of another build.
+# For the scripts beside this: pictures, and a server for each script. Needs libvips-tools and curl.
+# With MILL=cluster the server belongs to a mill of several processes on this machine, over their own Apache Kafka and
+# Redis, with WORKERS workers (default 2). TILEMILL names a `tilemill` of another build.
 
 source benches/need.sh
 need "libvips-tools curl" vips curl
@@ -27,7 +27,7 @@ now() { date +%s.%N; }
 
 source benches/pictures.sh
 
-# Takes the place of the shell that calls it, so that `$!` is the process itself.
+# Replaces the calling shell, so that `$!` is the process itself.
 mill() { TILEMILL_DATA_DIR="$work/data" exec "$tilemill" --config /dev/null "$@"; }
 
 # Starts a server on a free port; sets $server and $url.
@@ -68,7 +68,7 @@ submit() { # IMAGE FIELD… prints the id of the job
     grep -o '"id":"[0-9a-f]*"' | head -n 1 | cut -d'"' -f4
 }
 
-# Follows a job's events until it has ended well.
+# Follows a job's events until it is complete; fails if it ends otherwise.
 completes() { # ID
   local line stream ended= events
   exec {events}< <(exec curl -sN "$url/api/events?job=$1")
@@ -79,7 +79,7 @@ completes() { # ID
       'data: {"id":'*'"status":"'[fc]a*) ended=badly ;;
     esac
   done
-  # Not in a pipe, which would go on until the server has something more to say.
+  # Not in a pipe, which would stay open until the server sends something more.
   kill "$stream" 2>/dev/null || true
   exec {events}<&-
   [ "$ended" = well ] || { echo "job $1 did not complete" >&2; return 1; }

@@ -24,7 +24,7 @@ for index in "${!kinds[@]}"; do
   sha256sum <"$work/expected-$index" >"$work/hash-$index"
 done
 
-# One job from upload to hash. Every second one is deleted, the others are left to the retention.
+# One job from upload to hash. Every second job is deleted, the others are left to the retention.
 one() {
   local number=$1 index image chain format job
   index=$((number % 29 == 0 ? 0 : 1 + number % (${#kinds[@]} - 1)))

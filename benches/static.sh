@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The static program beside the one that is linked to glibc: whether it runs in an empty root, whether its results are
+# The static program beside the one that is linked to glibc: whether it runs in an empty root, whether its results have
 # the same bytes, and how long both take, as a Markdown table.
 #
 #   benches/static.sh          builds both
@@ -18,7 +18,7 @@ trap 'rm -rf "$work"' EXIT
 
 source benches/pictures.sh
 
-run() { # PROGRAM IN OUT FILTERS; what it says of files goes into OUT where it makes none
+run() { # PROGRAM IN OUT FILTERS; if it makes no OUT, what it says goes there
   "$1" run "$2" -o "$3" --filters "$4" --overwrite >/dev/null 2>"$3.said" || sed "s|$3||g" "$3.said" >"$3"
 }
 
@@ -38,7 +38,7 @@ for file in tests/data/*.*; do
     count=$((count + 1))
   done
 done
-echo "$count results are the same bytes."
+echo "$count results have the same bytes."
 echo
 make_picture 6000 4000 "$work/in.jpg"
 echo "| 24 megapixels, JPEG to | filters | glibc s | musl s | musl ÷ glibc |"

@@ -1,4 +1,4 @@
-"""What benches/view.sh measures, given the address of an idle server, a picture and how often."""
+"""What benches/view.sh measures, given the address of an idle server, a picture and the number of runs."""
 
 import json
 import statistics
@@ -10,13 +10,13 @@ from datetime import datetime
 
 from browser import Browser
 
-# Tiles that came, each with its image, and when, in milliseconds of the clock.
+# The tiles that came, each with its image and its time in milliseconds of the clock.
 CAME = """performance.getEntriesByType('resource')
   .filter(({ responseStatus }) => responseStatus === 200)
   .map(({ name, responseEnd }) => [name.match(/pyramid.(original|result).[0-9]+./)?.[1], responseEnd])
   .filter(([image]) => image)
   .map(([image, end]) => [image, performance.timeOrigin + end])"""
-# Seconds: so long no tile comes when all are there, and so long a view may take.
+# Seconds: the silence that means that all tiles are there, and the longest time of a view.
 QUIET = 1.5
 PATIENCE = 300
 
@@ -32,7 +32,7 @@ def submit(url, picture):
 
 
 def first_view(browser):
-    """When the last tile of the first view came."""
+    """The time of the last tile of the first view."""
     came, since = [], time.monotonic()
     deadline = since + PATIENCE
     while len({image for image, _ in came}) < 2 or time.monotonic() - since < QUIET:
@@ -59,7 +59,7 @@ if __name__ == "__main__":
     times = []
     for _ in range(int(runs)):
         times.append(measure(address, image))
-        # The finer tiles of one job take nothing from the next.
+        # The finer tiles of one job must not slow the next.
         time.sleep(15)
     said = ", ".join(f"{seconds:.2f}" for seconds in sorted(times))
     print(f"From the end of the job to a sharp view of both images, s: {said}; median {statistics.median(times):.2f}.")

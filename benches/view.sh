@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The first sharp view of 100 megapixels: a page follows a job, JPEG to JPEG, in Chromium, and this takes the time from
-# the job's end until all tiles of both images that the fitted view shows have come.
+# The first sharp view of 100 megapixels: a page in Chromium follows a job, JPEG to JPEG. Measured is the time from the
+# job's end until all tiles of both images that the fitted view shows have come.
 #
-#   benches/view.sh [RUNS]     five unless given; needs chromium, chromedriver and python3 beside what all need
+#   benches/view.sh [RUNS]     default 5; needs chromium, chromedriver and python3, and what server.sh needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source benches/need.sh

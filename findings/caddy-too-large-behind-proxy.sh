@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Caddy 2.6.2 (Debian 12) answers 502, not 413, where a request is larger than its `request_body max_size` and goes on to a
-# `reverse_proxy`: it breaks the body off on its way, although the length was announced, and takes that for a server that
-# failed. The server behind it sees an upload that ends early, and a client is told that the server is away, which invites
-# it to try again. Only the log of Caddy has the reason.
+# Caddy 2.6.2 (Debian 12) answers 502, not 413, to a request that is larger than its `request_body max_size` and goes to
+# a `reverse_proxy`. It cuts the body off on its way, although the length was announced, and treats that as a failure of
+# the server. The server behind it sees an upload that ends early. The client is told that the server is unreachable,
+# which invites a retry. Only Caddy's log has the reason.
 #
 # Seen on 2026-11-30, with a limit of 1,000 bytes:
 #   900 bytes: 200

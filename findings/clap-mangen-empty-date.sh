@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# clap_mangen 0.3.3 writes an empty date into the title line of a manual page as nothing, not as "": to roff, a missing
-# argument is none, so that what follows moves one place to the left, and man shows the name and version of the program
-# where the date belongs. A page that must not change from build to build needs a date that is fixed, not an empty one.
+# clap_mangen 0.3.3 writes nothing for an empty date in the title line of a manual page, where roff needs "". The
+# arguments behind it move one place to the left, and man shows the name and version of the program in the place of the
+# date. A page that must not change from build to build needs a fixed date, not an empty one.
 #
 # Seen on 2026-11-30 with clap 4.6.9, and roff 1.1.1 below it:
 #   date "": .TH finding 1  "finding 1.0" "the manual"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# dpkg 1.21 calls `postinst configure VERSION` with the version that was configured last, and that outlives `dpkg
-# --remove`: where a package is installed again whose configuration files are still there, VERSION is not empty although
-# nothing was installed. A script that takes `[ -z "$2" ]` for "installed anew" does not do then what a removal undid,
-# such as to enable a unit. Only a purge makes it empty again.
+# dpkg 1.21 calls `postinst configure VERSION` with the version that was configured last, and remembers it after `dpkg
+# --remove`. If a package is installed again while its configuration files are still there, VERSION is not empty
+# although nothing was installed. A script that reads `[ -z "$2" ]` as "installed anew" then does not redo what the
+# removal undid, such as enabling a unit. Only a purge makes VERSION empty again.
 #
 # Seen on 2026-11-30 with dpkg 1.21.23 (Debian 12):
 #   first: postinst configure []
@@ -10,7 +10,7 @@
 #   removed and installed: postinst configure [2]
 #   purged and installed: postinst configure []
 #
-# Needs dpkg and root, and touches no package of the machine: the root is a temporary folder. Runs for a second.
+# Needs dpkg and root, and touches no package of the machine: the root is a temporary directory. Runs for a second.
 set -euo pipefail
 [ "$(id -u)" = 0 ] || { echo "dpkg --root needs root" >&2; exit 77; }
 work=$(mktemp -d)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# fred 10.1.0 says Ok to subscribe() and psubscribe() of a user whom Redis refuses the channel (NOPERM), as it expects
-# no answer to them. No message ever arrives. Worse, it takes the refusal for the answer to the next command on that
-# connection, and if more commands are on their way, each gets the answer to the one before: GET b gives what is in a.
-# ssubscribe() waits for its answer, and gives the error.
+# fred 10.1.0 returns Ok from subscribe() and psubscribe() when Redis refuses the user the channel (NOPERM), because it
+# expects no reply to them. No message ever arrives. Worse, it takes the refusal for the reply to the next command on
+# that connection. If more commands are in flight, each gets the reply to the one before: GET b returns the value of a.
+# ssubscribe() waits for its reply, and returns the error.
 #
-# Seen on 2026-11-30 with Redis 7.0.15 (a is 1, b is 2; receivers: what PUBLISH answers to somebody else):
+# Seen on 2026-11-30 with Redis 7.0.15 (a is 1, b is 2; receivers: the reply to PUBLISH by another client):
 #   may: subscribe Ok, psubscribe Ok, receivers 2, ssubscribe Ok; subscribe and GET a, b: Ok 1 2 (20 of 20)
 #   may not: subscribe Ok, psubscribe Ok, receivers 0, ssubscribe NOPERM; subscribe and GET a, b: Ok NOPERM 1 (20 of 20)
 #
@@ -72,7 +72,7 @@ async fn main() {
         let client = connected(user).await;
         let plain = ok(client.subscribe("news").await);
         let pattern = ok(client.psubscribe("new*").await);
-        // Redis has seen to both by then.
+        // Redis has processed both by then.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let receivers: i64 = publisher.publish("news", "anything").await.unwrap();
         let sharded = ok(client.ssubscribe("news").await);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Kafka 4.3.0 answers a JoinGroup without a member id with MEMBER_ID_REQUIRED (KIP-394), but only once it has found all
-# else right: the right to read the group, the length of the session, an assignor that the members share. So whether a
-# group would take a member can be asked from outside of it, and the group does not rebalance. But when it next does,
-# all members wait for the id that was given, until its session is over; a LeaveGroup with that id spares them that.
+# Kafka 4.3.0 answers a JoinGroup without a member id with MEMBER_ID_REQUIRED (KIP-394), but only after all other
+# checks: the right to read the group, the length of the session, an assignor that the members share. So a client
+# outside a group can ask whether the group would accept it, without a rebalance. But at the next rebalance, all members
+# wait for the id that was given, until its session ends. A LeaveGroup with that id prevents the wait.
 #
 # Seen on 2026-11-30 with Java 17 (a group of the classic protocol with one member, asked with a session of 10 s):
 #   denied: GROUP_AUTHORIZATION_FAILED, no id
@@ -112,7 +112,7 @@ def ask(key, version, body):
 
 
 def join(group, member="", session=30000, assignor="range"):
-    """The code, the generation and the id that the answer gives."""
+    """The code, the generation and the member id of the response."""
     body = text(group) + struct.pack(">2i", session, 30000) + text(member) + text("consumer")
     body += struct.pack(">i", 1) + text(assignor) + struct.pack(">i", 6) + bytes(6)
     answer = ask(JOIN_GROUP, 4, body)
@@ -131,7 +131,7 @@ def code_of(answer):
 
 
 def joined_again(expected):
-    """Makes the member, who leads, join and assign."""
+    """Makes the member, which is the leader, join and assign."""
     began = time.monotonic()
     code, generation, _ = join("group", member)
     waited = time.monotonic() - began

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Kafka 4.3.0 has a topic of one replica with min.insync.replicas=2 and takes records with acks=all into it: the broker
-# caps the demand at the number of replicas, without a word. Its documentation says that such a record is refused
-# (NotEnoughReplicas), and kafka-topics.sh still lists the partition as under its minimum. Kafka 3.6.2 refuses it.
+# Kafka 4.3.0 accepts records with acks=all in a topic that has one replica and min.insync.replicas=2: the broker
+# silently caps the minimum at the number of replicas. Its documentation says that such a record is refused
+# (NotEnoughReplicas), and kafka-topics.sh still lists the partition as under its minimum. Kafka 3.6.2 refuses the
+# record.
 #
 # Seen on 2026-11-30 with Java 17:
 #   replicas 1, min.insync.replicas=2, listed under it: Partition: 0; sent 1, acked 1, end offset t:0:1

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tifffile 2026.3.3 writes PackBits with Predictor 2 as differences of neighbours, and reads them back as pixels. libtiff
-# 4.7 (in Pillow 13.0.0) knows a predictor for LZW, deflate and Zstandard only, and gives the differences as pixels,
-# without a word. The file is the same; the pictures are not.
+# tifffile 2026.3.3 writes PackBits with Predictor 2 as differences of neighbours, and reads them back as pixels.
+# libtiff 4.7 (in Pillow 13.0.0) applies a predictor only to LZW, deflate and Zstandard, and silently returns the
+# differences as pixels. One file gives two pictures.
 #
 # Seen on 2026-11-30:
 #   written 10 20 30 40, tifffile reads 10 20 30 40, Pillow reads 10 10 10 10

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Little CMS 2.19 (in Pillow 13.0.0) turns a grey profile whose table says L* = 0 … 100 into other greys if the header
-# says version 4 instead of 2, with the same table: in the perceptual intent, which is the default, it takes each table
-# of version 4 for one that was made for the reference medium, whose black is L* = 3.1, and moves that to black.
+# Little CMS 2.19 (in Pillow 13.0.0) converts a grey profile whose table says L* = 0 … 100 to other greys if its header
+# says version 4 instead of 2, with the same table. In the perceptual intent, which is the default, it assumes that each
+# table of version 4 was made for the reference medium, whose black is L* = 3.1, and moves that to black.
 #
 # Seen on 2026-11-30 (greys 18, 64, 128, 255 of 8 bits in sRGB):
 #   version 2: 21 60 119 255; version 4: 14 57 119 255; version 4, relative colorimetric: 21 60 119 255

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# prometheus-client 0.26.0 leaves a family of metrics out, HELP and TYPE too, until its first series exists. A counter by
-# label, such as of failures by cause, is absent until the first failure, and then comes with that failure in it: `rate()`
-# and `increase()` see no rise, since there was no sample to rise from, and an alert on them stays silent for the first
-# one. Each series that an alert names has to be made beforehand.
+# prometheus-client 0.26.0 leaves out a family of metrics, with HELP and TYPE, until its first series exists. A counter
+# with labels, such as failures by cause, is absent until the first failure, and then starts at 1. `rate()` and
+# `increase()` see no rise, since there was no earlier sample, and an alert on them misses the first failure. Each
+# series that an alert names has to be created beforehand.
 #
 # Seen on 2026-11-30:
 #   before: # EOF

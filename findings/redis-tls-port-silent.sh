@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Redis 7.0.15 with OpenSSL 3.0 hangs up on a client that speaks plaintext to its TLS port, without a TLS alert: OpenSSL
-# sends none before a first record that looks like TLS. So a client that looks for an alert (0x15 0x03) in the answer to
-# its PING never sees it here, though the TLS of Java 17 sends one. A ClientHello that cannot be served gets its alert.
+# Redis 7.0.15 with OpenSSL 3.0 closes the connection of a client that sends plaintext to its TLS port, without a TLS
+# alert: OpenSSL sends none before a first record that looks like TLS. So a client that expects an alert (0x15 0x03) in
+# reply to its PING never sees it here, though the TLS of Java 17 sends one. A ClientHello that cannot be served gets
+# its alert.
 #
 # Seen on 2026-11-30 (the server only has TLS 1.3; 46 is protocol_version):
 #   PING: nothing; RESP: nothing; HTTP: nothing; TLS 1.2: 15 03 03 00 02 02 46

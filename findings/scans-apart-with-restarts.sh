@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A baseline JPEG may have a scan for each component, and restart markers within them (ITU-T T.81, A.2.2, B.2.4.4); cjpeg
-# writes it. zune-jpeg 0.5.16-rc3 decodes such a file to other pixels, and reports success even in strict mode. Each
-# feature alone (scans apart, restarts) comes out right.
+# A baseline JPEG may have a scan for each component, and restart markers within them (ITU-T T.81, A.2.2, B.2.4.4);
+# cjpeg writes such files. zune-jpeg 0.5.16-rc3 decodes one to wrong pixels, and reports success even in strict mode.
+# With each feature alone (separate scans, restarts) the pixels are right.
 #
 # Seen on 2026-11-30 with cjpeg of libjpeg-turbo 2.1.5 (largest difference from djpeg, in levels of luma):
 #   interleaved 1, restarts 1, apart 1, apart with restarts 58

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# A zip archive that is written front to back gives each length after the data, in a data descriptor (APPNOTE 6.3.10,
-# 4.3.9). Python 3.11 does that for entries that are stored as well, its default, where it cannot seek. What reads such an
-# archive front to back has no end to go by: Java's ZipInputStream and Commons Compress 1.28.0 refuse it, while Java's
-# ZipFile, which reads the directory at the end, takes it. A deflated entry tells its own end, even one of stored blocks
-# only (zlib's level 0, where nothing is compressed), and is read by each of them.
+# A zip archive that is written front to back has each length after the data, in a data descriptor (APPNOTE 6.3.10,
+# 4.3.9). Where it cannot seek, Python 3.11 does that also for stored entries, its default. A reader that goes front to
+# back cannot find the end of such an entry: Java's ZipInputStream and Commons Compress 1.28.0 refuse it, while Java's
+# ZipFile, which reads the directory at the end, accepts it. A deflated entry marks its own end, even if it has only
+# stored blocks (zlib's level 0, where nothing is compressed), and all of them read it.
 #
 # Seen on 2026-11-30 with Java 17 and Python 3.11:
 #   stored, ZipFile: 2 entries

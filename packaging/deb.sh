@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes a Debian package of a program that is built, and prints where it is.
+# Makes a Debian package of a built program, and prints the path of the package.
 #
 #   bash packaging/deb.sh [PROGRAM]    target/release/tilemill unless another is named
 #
-# VERSION is that of the program unless it is set; DEBFULLNAME and DEBEMAIL name the maintainer, as they do for
-# Debian's own tools. Needs dpkg-dev, binutils and cargo.
+# VERSION defaults to that of the program. DEBFULLNAME and DEBEMAIL name the maintainer, as they do for Debian's own
+# tools. Needs dpkg-dev, binutils and cargo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ trap 'rm -rf "$root"' EXIT
 doc=$root/usr/share/doc/tilemill
 
 put() { install -D -m 644 "$1" "$root/$2"; }
-# Without a name and a time in it.
+# Without a name and a time in the archive.
 pack() { gzip --best --no-name; }
 
 put_program() {
@@ -40,9 +40,9 @@ put_units() {
 
 put_configuration() {
   put config.toml etc/tilemill/config.toml
-  # The directory of the units, so that `tilemill check` looks there.
+  # The directory of the units, so that `tilemill check` inspects it.
   sed -i 's|^data_dir = .*|data_dir = "/var/lib/tilemill"|' "$root/etc/tilemill/config.toml"
-  # The group is given to them by systemd-tmpfiles: it has a number only where the package is installed.
+  # systemd-tmpfiles sets the group: it has a number only where the package is installed.
   chmod 640 "$root/etc/tilemill/config.toml"
   chmod 750 "$root/etc/tilemill"
 }
@@ -78,7 +78,7 @@ tilemill ($version) stable; urgency=medium
 EOF
 }
 
-# The libraries that the program is linked to; none where it is static.
+# The libraries that the program is linked to; none if it is static.
 dependencies() {
   local work
   work=$(mktemp -d)

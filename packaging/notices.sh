@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the licences of the crates that the program holds, as each of them asks for.
+# Prints the licences of the crates in the program, as those licences require.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,16 +1,16 @@
-// What can be done with a job: stop it, try it again, delete it once that is confirmed.
+// The actions on a job: cancel it, retry it, delete it after confirmation.
 
 import { request } from "./api.js";
 import { at, make, say } from "./dom.js";
 import { ended } from "./words.js";
 
-/** Stops a job; returns what became of it. */
+/** Cancels a job; returns the job as it is then. */
 export const cancel = ({ id }) => request("POST", `/api/jobs/${id}/cancel`);
 
-/** Tries a job again; returns the one that takes its place. */
+/** Retries a job; returns the new job that replaces it. */
 export const retry = ({ id }) => request("POST", `/api/jobs/${id}/retry`);
 
-/** Deletes a job if that is meant; returns whether it was. */
+/** Deletes a job if the reader confirms; returns whether it was deleted. */
 export async function remove(job, beforehand = () => {}) {
   const running = ended(job) ? "" : " It is stopped first.";
   if (!(await confirmed(`Delete ${job.name}, its original and its result?${running}`))) return false;
@@ -19,7 +19,7 @@ export async function remove(job, beforehand = () => {}) {
   return true;
 }
 
-/** Whether the reader means what cannot be undone. */
+/** Asks the reader to confirm what cannot be undone; returns whether they did. */
 export function confirmed(question) {
   const dialog = at("confirm");
   say(at("confirm-text"), question);
@@ -31,7 +31,7 @@ export function confirmed(question) {
   });
 }
 
-/** A text in which what stands between backticks is a command. */
+/** The parts of a text, with `code` elements for what stands between backticks. */
 export function withCommands(text) {
   return text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
 }

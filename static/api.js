@@ -1,12 +1,12 @@
-// Requests to the server, and what went wrong with one, in words.
+// Requests to the server, and their errors in words.
 //
-// All addresses begin with that of the page, which may be below a prefix that only a proxy knows.
+// All addresses are relative to that of the page, which may be below a prefix that only a proxy knows.
 
 import { explained } from "./proxy.js";
 
 /**
- * A request that failed; `status` is 0 when there was no answer at all, `after` the seconds after which the
- * server is worth another try, if it says so. `foreign` tells that the answer is not the server's.
+ * A request that failed. `status` is 0 without a response; `after` is the server's `Retry-After` in seconds, or 0;
+ * `foreign` says that the response is not the server's.
  */
 export class ApiError extends Error {
   constructor(status, text, { after = 0, foreign = false } = {}) {
@@ -20,13 +20,13 @@ const BROKE_OFF =
   "The connection broke while the image was being sent. Is the server running, can the file " +
   "still be read, and is it not larger than the server accepts?";
 
-/** Milliseconds that what is asked for may take: over a dead connection no answer ever comes. */
+/** Timeout of a GET in milliseconds: over a dead connection no response ever comes. */
 const PATIENCE = 30_000;
 
 /** The server's clock minus this one's, in milliseconds. */
 let skew = 0;
 
-/** The time as the server has it, in milliseconds. */
+/** The time by the server's clock, in milliseconds. */
 export const serverNow = () => Date.now() + skew;
 
 /** Seconds since a time that the server gave. */
@@ -34,31 +34,31 @@ export const secondsSince = (timestamp) => Math.max(0, (serverNow() - Date.parse
 
 let onCall = () => {};
 
-/** Calls `told(null)` after each answer of the server, `told(error)` after each request that did not get one. */
+/** Calls `told(null)` after each response of the server, `told(error)` after each request without one. */
 export const watchCalls = (told) => {
   onCall = told;
 };
 
 /**
- * The address of what the server has at `path`, such as "/api/jobs". A name and a password in the address of the page
- * are left out: with them, nothing can be fetched.
+ * The address of `path` at the server, such as "/api/jobs". A name and a password in the address of the page are left
+ * out: fetch refuses addresses with them.
  */
 export const here = (path) => new URL(path.slice(1), location.origin + location.pathname).href;
 
-/** A link that the server gave, with whatever prefix it knows of. */
+/** A link of the server, which may have a prefix, as an address that works from this page. */
 const localised = (link) => link && here(link.slice(link.lastIndexOf("/api/")));
 
-/** The value of a JSON text of the server, with links that lead there from this page. */
+/** The value of a JSON text of the server, with links that work from this page. */
 export function parse(text) {
   const withLinks = (key, value) => {
     if (key !== "links") return value;
     return Object.fromEntries(Object.entries(value).map(([name, link]) => [name, localised(link)]));
   };
-  // A million tiles have none.
+  // A list of a million tiles has no links.
   return JSON.parse(text, text.includes('"links"') ? withLinks : undefined);
 }
 
-/** Sends a request; returns the JSON of the answer, null when there is none. */
+/** Sends a request; returns the JSON of the response, or null without any. */
 export async function request(method, path) {
   let response, text;
   try {
@@ -79,8 +79,8 @@ function told(error) {
 }
 
 /**
- * Creates a job. `onProgress` is told the bytes that were sent, and all. An `AbortSignal` stops it.
- * fetch cannot tell how far an upload is, so this is an XMLHttpRequest.
+ * Creates a job. Calls `onProgress(sent, total)` with bytes; an `AbortSignal` stops the upload.
+ * fetch does not report the progress of an upload, so this is an XMLHttpRequest.
  */
 export function createJob(fields, { onProgress, signal }) {
   const form = new FormData();
@@ -105,7 +105,7 @@ export function createJob(fields, { onProgress, signal }) {
   });
 }
 
-/** Lends the server an image, so that parts of it can be seen through a chain of filters. */
+/** Uploads an image for previews through a chain of filters. */
 export async function createPreview(file, signal) {
   const form = new FormData();
   form.append("image", file);
@@ -113,7 +113,7 @@ export async function createPreview(file, signal) {
   return answerOf(response, true);
 }
 
-/** A picture, ready to be drawn. */
+/** Fetches a picture as a bitmap, ready to be drawn. */
 export async function fetchPicture(path, signal) {
   const response = await send(path, { signal });
   if (!response.ok || response.headers.get("content-type") !== "image/png") return answerOf(response, false);
@@ -139,7 +139,7 @@ function answer(status, text, header, isUpload) {
   if (isFine ? type.startsWith("text/html") : !type.startsWith("application/problem+json")) {
     const words = explained(status, header("server"), isUpload);
     const error = new ApiError(status, words, { after, foreign: true });
-    // What is too large for the proxy says nothing of other requests.
+    // An upload that is too large for the proxy says nothing about other requests.
     throw status === 413 ? error : told(error);
   }
   onCall(null);

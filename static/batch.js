@@ -1,4 +1,4 @@
-// A batch on the page: all of its images on one sheet, with one progress, one download and one end.
+// A batch on the page: all of its images on one sheet, with one progress, one download and one deletion.
 
 import { here, request } from "./api.js";
 import { ask, batchOf, cancelBatch, isOver, removeBatch, watch } from "./batches.js";
@@ -6,18 +6,18 @@ import { at, keep, make, say, show } from "./dom.js";
 import { showPicture } from "./jobs.js";
 import * as words from "./words.js";
 
-/** Images that are shown at first, and how many more at a time; the server tells of no more at once. */
+/** How many images are shown at first, and at most: the server lists no more at once. */
 const [FIRST, MOST] = [60, 500];
-/** Milliseconds between two looks at a batch that is not over. */
+/** Milliseconds between two requests for a batch that is not over. */
 const LOOK = 1500;
 
 let shown = null;
 let wanted = FIRST;
-/** Counts the questions for the images: only the answer to the last one is shown. */
+/** Counts the requests for the images: only the response to the last one is shown. */
 let round = 0;
 let onGone = () => {};
 
-/** Calls `gone(id)` when a batch that was shown is not there any more. */
+/** Calls `gone(id)` when the shown batch no longer exists. */
 export function startBatch(gone) {
   onGone = gone;
   watch((id) => id === shown && refresh(id));
@@ -48,7 +48,7 @@ export function showBatch(id) {
   ask(id);
 }
 
-/** Nothing of the batch before is left, and nothing can be done to one that is not known yet. */
+/** Removes the previous batch from the page; there are no actions until the next one is known. */
 function clear() {
   [wanted, round] = [FIRST, round + 1];
   for (const part of ["batch-actions", "batch-bar", "sheet-more"]) show(at(part), false, at("batch-heading"));
@@ -58,7 +58,7 @@ function clear() {
   keep(at("sheet"), [], () => "", create, update);
 }
 
-/** Looks at the batch that is shown: once it is over, only where jobs have come or gone. */
+/** Asks for the shown batch again; once it is over, only if `changed` says that jobs have come or gone. */
 export function look(changed = false) {
   if (shown && (changed || !batchOf(shown) || !isOver(batchOf(shown)))) ask(shown);
 }
@@ -72,7 +72,7 @@ async function refresh(id) {
   const [first, last] = [Math.max(0, batch.jobs - wanted), wanted];
   const page = await request("GET", `/api/jobs?batch=${id}&count=${last}&skip=${first}`).catch(() => null);
   if (current !== round) return;
-  // The summary may not change again, which would ask for them anew.
+  // The summary may not change again, and only a change would request them again.
   if (!page) return void setTimeout(() => current === round && refresh(id), LOOK);
   const jobs = page.jobs.toReversed();
   keep(at("sheet"), jobs, (job) => job.id, create, update, at("batch-heading"));
@@ -83,7 +83,7 @@ function showSummary(batch) {
   const over = isOver(batch);
   const [state, sentence] = [words.status({ status: words.batchStatus(batch) }), words.batchSentence(batch)];
   say(at("batch-heading"), words.images(batch.jobs));
-  // It is read out whenever it changes: the count beside the bar is not.
+  // Screen readers read this whenever it changes, but not the count beside the bar.
   say(at("batch-status"), over ? `${state}: ${sentence}` : state);
   Object.assign(at("batch-bar"), { max: batch.tiles_total, value: batch.tiles_done });
   show(at("batch-bar"), !over);

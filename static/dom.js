@@ -10,12 +10,12 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Sets a text if it is another one: live regions speak once, and a selection stays. */
+/** Sets a text if it differs: live regions speak once, and a selection stays. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Shows or hides; what is hidden while it has the focus leaves it to `heir`. */
+/** Shows or hides an element; if it has the focus when it is hidden, the focus moves to `heir`. */
 export function show(element, visible, heir) {
   const focused = !visible && element.contains(document.activeElement);
   if (element.hidden === visible) element.hidden = !visible;
@@ -23,8 +23,8 @@ export function show(element, visible, heir) {
 }
 
 /**
- * Keeps one child of `parent` for each item, in their order; a child stays as long as its item. A focus in
- * one that goes is left to its neighbour, or to `heir`.
+ * Keeps one child of `parent` for each item, in their order; a child stays as long as its item. The focus of a child
+ * that is removed moves to its neighbour, or to `heir`.
  */
 export function keep(parent, items, key, create, update, heir) {
   const focused = parent.contains(document.activeElement) ? document.activeElement : null;
@@ -37,11 +37,11 @@ export function keep(parent, items, key, create, update, heir) {
     const there = parent.children[index];
     if (there !== child) parent.insertBefore(child, there ?? null);
   });
-  // What is moved loses the focus, too.
+  // A child that is moved loses the focus, too.
   if (focused?.isConnected && document.activeElement === document.body) focused.focus({ preventScroll: true });
 }
 
-/** First of all: what stays behind them need not be moved then. */
+/** Called first, so that the children behind the removed ones need not be moved. */
 function removeOthers(parent, keys, heir) {
   const stays = (child) => keys.has(child.dataset.key);
   const leaving = [...parent.children].filter((child) => !stays(child));

@@ -1,27 +1,27 @@
-// What happens, as it happens: one event stream, mended when it breaks; where none comes through, questions.
+// Events as they happen: one event stream, reopened when it breaks; where none gets through, polling.
 
 import { here, parse, request, watchCalls } from "./api.js";
 import { createPoll, stateAfter } from "./poll.js";
 
-/** Of these `alive` and `trouble` are about the stream itself. */
+/** `alive` and `trouble` are about the stream itself. */
 const EVENTS = ["jobs", "workers", "processes", "queue", "job", "tiles", "alive", "trouble"];
-/** Milliseconds until the first try to mend the stream, and at most between two tries. */
+/** Milliseconds until the first retry, and at most between two retries. */
 const [FIRST, MOST] = [500, 8000];
-/** Milliseconds after which a stream that has never said anything is taken for blocked. */
+/** Milliseconds after which a stream without any event counts as blocked. */
 const BLOCKED = 6000;
-/** Milliseconds after which one that has fallen silent is taken for lost: the server says `alive` more often. */
+/** Milliseconds of silence after which a stream counts as lost: the server sends `alive` more often. */
 const SILENT = 25_000;
-/** Tries in vain after which the server is asked instead, while the tries go on. */
+/** Failed tries after which the server is polled instead, while the tries go on. */
 const TRIES = 2;
-/** Milliseconds after a call that failed beside a stream that works until another one is made. */
+/** Milliseconds after a failed request beside a working stream until the next request. */
 const PROBE = 2000;
 
 /**
- * Tells `onEvent(name, value)` what happens, `onState("connecting" | "open" | "polling" | "lost")`,
- * `onState("trouble", text)`, when the server cannot look at the mill, or `onState("blocked", text)`, when only a
- * proxy answers, how it is heard of, and `onGone(id)` when the followed job is not there any more.
- * It is "open" only while calls beside the stream are answered, too.
- * Nothing is open while nobody sees the page: a browser allows few connections to one server.
+ * Calls `onEvent(name, value)` for each event, `onGone(id)` when the followed job no longer exists, and
+ * `onState(state)` with the state of the connection: "connecting", "open", "polling" or "lost"; `"trouble", text` when
+ * the server cannot read the state of the mill; `"blocked", text` when only a proxy answers.
+ * It is "open" only while requests beside the stream are answered, too.
+ * A hidden page keeps no stream open: a browser allows few connections to one server.
  */
 export function createStream({ onEvent, onState, onGone }) {
   let job = null;
@@ -29,7 +29,7 @@ export function createStream({ onEvent, onState, onGone }) {
   let timer = null;
   let failures = 0;
   let trouble = null;
-  /** Whether this stream has said anything, and whether the last call beside it failed. */
+  /** Whether this stream has sent anything, and whether the last request beside it failed. */
   let live = false;
   let failing = false;
   let probe = null;
@@ -73,7 +73,7 @@ export function createStream({ onEvent, onState, onGone }) {
 
   const tellState = () => (trouble === null ? onState("open") : onState("trouble", trouble));
 
-  // A stream may outlive what lets other requests through, such as a login.
+  // A stream may outlive the login that other requests need.
   watchCalls((error) => {
     const changes = Boolean(error) || failing;
     failing = Boolean(error);
@@ -84,13 +84,13 @@ export function createStream({ onEvent, onState, onGone }) {
     else tellState();
   });
 
-  /** Where there is no stream, other questions are on their way. */
+  /** Without a stream, polling sends requests anyway. */
   function ask() {
     if (live) request("GET", "/api/queue").catch(() => {});
     else failing = false;
   }
 
-  // The browser's own retry gives up for good on an error status, such as a proxy's 502.
+  // The browser's own retry gives up for good after an error status, such as a proxy's 502.
   function lost() {
     close();
     failures += 1;
@@ -119,7 +119,7 @@ export function createStream({ onEvent, onState, onGone }) {
   onState("connecting");
 
   return {
-    /** Follows this job from now on, or none. */
+    /** Follows this job from now on, or none (null). */
     follow(id) {
       if (source && id === job) return;
       job = id;
@@ -129,7 +129,7 @@ export function createStream({ onEvent, onState, onGone }) {
   };
 }
 
-/** Whether the server says that there is no such job; no answer is not an answer. */
+/** Whether the server says that there is no such job; false if the server does not answer. */
 export async function isGone(job) {
   try {
     await request("GET", `/api/jobs/${job}`);

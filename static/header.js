@@ -1,8 +1,8 @@
-// The size of an image, from the first bytes of its file: a look ahead, which the server's own does not depend on.
+// The size of an image, from the header of its file. The server does not rely on it.
 
 /** Bytes that are read at a time. */
 const BLOCK = 65_536;
-/** The most segments of a JPEG or entries of a TIFF that are looked at. */
+/** The most segments of a JPEG or entries of a TIFF that are read. */
 const MOST = 4096;
 
 /** The width and height of the image in a file, or null where they are not found. */
@@ -15,12 +15,12 @@ export async function sizeOf(file) {
     const size = found && (await found[1](head, read));
     return size && size[0] > 0 && size[1] > 0 ? { width: size[0], height: size[1] } : null;
   } catch {
-    // It is shorter than its header says.
+    // The file is shorter than its header says.
     return null;
   }
 }
 
-/** By how a file begins: what finds the size of its image. */
+/** The first bytes of each format, and the function that finds its size. */
 const KINDS = [
   [/^\x89PNG\r\n\x1a\n/, (head) => [head.getUint32(16), head.getUint32(20)]],
   [/^GIF8/, (head) => [head.getUint16(6, true), head.getUint16(8, true)]],

@@ -1,5 +1,5 @@
-// Recent Jobs: the newest first, each with a picture of its result, how far it is, and what can be done. The jobs of
-// a batch are one line.
+// Recent Jobs: the newest first, each with a picture of its result, its progress, and its actions. The jobs of a batch
+// are one line.
 
 import { cancel, remove, retry } from "./actions.js";
 import { here, request } from "./api.js";
@@ -7,25 +7,25 @@ import { ask, batchOf, cancelBatch, isOver, removeBatch, watch } from "./batches
 import { at, keep, make, say, show } from "./dom.js";
 import * as words from "./words.js";
 
-/** Dates and times as the reader's system writes them. */
+/** Formats dates and times by the reader's locale. */
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-/** How many older jobs are asked for at a time, and at most: the server gives no more. */
+/** How many more older jobs are requested at a time, and at most: the server lists no more. */
 const [MORE, MOST] = [50, 500];
-/** Milliseconds between two looks at older jobs that have not ended. */
+/** Milliseconds between two requests for older jobs that have not ended. */
 const REFRESH = 5000;
-/** The newest jobs, as the server tells of them, and how many there are. */
+/** The newest jobs, as the server lists them, and the number of all jobs. */
 let newest = [];
 let total = 0;
-/** Those behind them, how many of these are wanted, and whether they are being asked for. */
+/** The older jobs, how many of them are wanted, and whether a request for them is in flight. */
 let older = [];
 let wanted = 0;
 let asking = false;
-/** All that are known, by id, and the job or batch that is marked. */
+/** All known jobs by id, and the id of the marked job or batch. */
 let jobs = new Map();
 let marked = null;
 let onJob = () => {};
 
-/** Calls `follow(job)` with a job that takes the place of another. */
+/** Calls `follow(job)` with a job that replaces another one. */
 export function startJobs(follow) {
   onJob = follow;
   watch(render);
@@ -47,17 +47,17 @@ export function showJobs(list, current) {
   return changed;
 }
 
-/** Asks for what is not known of the batches in the list, or may be otherwise by now. */
+/** Requests the batches in the list that are not known, or may have changed. */
 function askBatches(changed) {
   for (const { dataset: { batch: id } } of at("job-list").children) {
     if (id && (changed || !batchOf(id) || !isOver(batchOf(id)))) ask(id);
   }
 }
 
-/** Which jobs the older ones are: others, once one has come or gone. */
+/** Identifies the range of older jobs: it changes when a job has come or gone. */
 const place = () => [newest[0]?.id, newest.at(-1)?.id, total, wanted].join();
 
-/** Asks for the older jobs: the server tells of the newest only. */
+/** Requests the older jobs: events carry only the newest. */
 async function askOlder() {
   if (!wanted || asking) return;
   asking = true;
@@ -97,7 +97,7 @@ function fold(listed) {
   return [...lines.values()];
 }
 
-/** It may be gone already, which nobody tells of an older one. */
+/** Then requests the older jobs, even after an error: no event says that an older job is gone. */
 async function removeFrom(job) {
   try {
     await remove(job);
@@ -112,7 +112,7 @@ function saying(listed) {
   return words.plural(total, "job");
 }
 
-/** Marks the job that is shown. */
+/** Marks the shown job. */
 export function markJob(current) {
   marked = current;
   for (const item of at("job-list").children) {
@@ -136,7 +136,7 @@ function createJob(job) {
 }
 
 function createBatch(id, folded) {
-  // Without a count, which grows.
+  // Without the count, which grows.
   const name = `the batch of ${folded.at(-1).name}`;
   const buttons = [
     action("Cancel", name, () => cancelBatch(id)),
@@ -198,7 +198,7 @@ function updateJob(item, job, { picture, link, filters, state, progress, downloa
   show(stop, running, link);
 }
 
-/** Until the server has told of all of the batch, nothing is said of how far it is. */
+/** Shows no progress until the server has sent the summary of the whole batch. */
 function updateBatch(item, id, folded, { picture, link, filters, state, progress, download, stop }) {
   const batch = batchOf(id);
   const pictured = folded.find(({ status, links }) => status === "complete" && links.thumbnail);
@@ -215,7 +215,7 @@ function updateBatch(item, id, folded, { picture, link, filters, state, progress
   show(stop, !over, link);
 }
 
-/** A small picture of a job's result. Only of complete jobs: until then the mosaic shows it, which changes all the time. */
+/** Shows the thumbnail of a complete job; before that the mosaic would serve, which changes all the time. */
 export function showPicture(picture, { status, links }) {
   const path = (status === "complete" && links.thumbnail) || "";
   if (path && picture.src !== path) picture.src = path;

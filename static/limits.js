@@ -1,4 +1,4 @@
-// What the server takes, told before anything is sent.
+// The limits of the server, shown before anything is sent.
 
 import { request } from "./api.js";
 import { at, say } from "./dom.js";
@@ -6,7 +6,7 @@ import { bytes, count, size } from "./words.js";
 
 let limits = null;
 
-/** Asks the server for its limits, and tells them where images are chosen. An old server tells of none. */
+/** Requests the server's limits, and shows them where images are chosen. An old server has no such route. */
 export async function startLimits(onKnown) {
   limits = await request("GET", "/api/limits").catch(() => null);
   if (!limits) return;
@@ -18,7 +18,7 @@ export async function startLimits(onKnown) {
 
 const megapixels = (pixels) => `${count(Math.floor(pixels / 1e6))} megapixels`;
 
-/** Why the server would refuse a file of so many bytes and an image of this size, if it is known; "" if it would not. */
+/** Why the server would refuse a file of `length` bytes with an image of this size (or null); "" if it would not. */
 export function refusal(length, image) {
   if (!limits) return "";
   if (length === 0) return "the file is empty";

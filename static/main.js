@@ -1,4 +1,4 @@
-// The page: which job is shown, and who is told what happens to it.
+// The page: decides which job or batch is shown, and passes events to the parts.
 
 import { ApiError, request } from "./api.js";
 import { look, showBatch, startBatch } from "./batch.js";
@@ -15,20 +15,20 @@ import { offerAgain, startForm } from "./upload.js";
 import { ended, title } from "./words.js";
 
 const NO_JOB = "No job is chosen. Process an image, or choose one of the recent jobs.";
-/** What the location names: `#job=<id>` or `#batch=<id>`. */
+/** The fragment of the location: `#job=<id>` or `#batch=<id>`. */
 const PLACE = /^#(job|batch)=([0-9a-f]{32})$/;
 const CONNECTION = {
   connecting: "Connecting…",
   open: "✓ Connected",
-  polling: "✓ Connected, asking every two seconds: the event stream does not come through",
-  trouble: "✕ Connected, but the mill cannot be looked at: ",
+  polling: "✓ Connected, polling every two seconds: the event stream does not get through",
+  trouble: "✕ Connected, but the state of the mill cannot be read: ",
   lost: "✕ Connection lost, trying again: what you see may be out of date",
   blocked: "✕ Not connected, trying again. ",
 };
-/** Milliseconds between looks at the job while the page is hidden and only its title is seen. */
+/** Milliseconds between requests for the job while the page is hidden and only its title is visible. */
 const HIDDEN_LOOK = 5000;
 
-/** The ids of the job and the batch that the location names, and the job as it was last told. */
+/** The ids of the job and the batch that the location names, and the job as of the last response. */
 let wanted = null;
 let batch = null;
 let job = null;
@@ -49,7 +49,7 @@ const TOLD = {
 
 const stream = createStream({
   onState: (state, reason = "") => {
-    // The box below says the same of trouble, with settings and commands marked.
+    // The box below repeats the text of trouble, with settings and commands marked.
     say(at("connection"), CONNECTION[state] + reason.replaceAll("`", ""));
     at("connection").className = state === "blocked" ? "lost" : state;
     showTrouble(state === "trouble" ? reason : "");
@@ -76,20 +76,20 @@ function showTitle() {
   document.title = uploading ?? title(job);
 }
 
-/** Not wanted any more from the start: the stream may tell of the end before the answer does. */
+/** Leaves a job before it is deleted: the event may arrive before the response. */
 function leave(doomed) {
   if (wanted !== doomed.id) return;
   wanted = null;
   showStage(null);
 }
 
-/** It could not be removed. */
+/** Returns to a job that could not be deleted. */
 function stay(kept) {
   wanted = kept.id;
   showStage(kept);
 }
 
-/** A job may be deleted elsewhere; a list made a moment before the job does not have it yet. */
+/** Checks the shown job if the list lacks it: it was deleted elsewhere, or the list was made before it. */
 async function listed(list) {
   look(showJobs(list, wanted ?? batch));
   const id = wanted;
@@ -102,13 +102,13 @@ function gone(id) {
   if (id !== wanted) return;
   wanted = null;
   stream.follow(null);
-  setNoJob("This job is not there any more: it was deleted, or the link is wrong.");
+  setNoJob("This job no longer exists: it was deleted, or the link is wrong.");
 }
 
 function goneBatch(id) {
   if (id !== batch) return;
   place("gone", null);
-  setNoJob("These images are not there any more: they were deleted, or the link is wrong.");
+  setNoJob("These images no longer exist: they were deleted, or the link is wrong.");
 }
 
 /** Shows what the location names. */
@@ -120,12 +120,12 @@ async function navigate() {
   else stream.follow(null);
 }
 
-/** Notes what is shown: a narrow page lays itself out by it. */
+/** Notes what is shown: the layout of a narrow page depends on it. */
 function place(kind, id) {
   [wanted, batch] = [kind === "job" ? id : null, kind === "batch" ? id : null];
   document.querySelector("main").dataset.shown = kind;
   markJob(id);
-  // What has the focus hands it on to what is shown by then.
+  // The focus moves from the hidden section to the shown one, so show that one first.
   if (!batch) show(at("job"), true);
   showBatch(batch);
   show(at("job"), !batch, at("batch-heading"));
@@ -151,7 +151,7 @@ const goToBatch = (id) => {
   location.hash = `batch=${id}`;
 };
 
-/** On a narrow page the job is out of sight where it was chosen. */
+/** Scrolls to the job: on a narrow page it is out of sight when it is chosen. */
 function reveal(heading) {
   const { top } = heading.getBoundingClientRect();
   if (top < 0 || top > innerHeight * 0.7) heading.scrollIntoView();
@@ -176,7 +176,7 @@ startProgress({
   onJob: (created) => goTo(created.id),
   onRemoving: leave,
   onRemoved: (doomed, removed) => {
-    // Somebody may have gone to look at another one meanwhile.
+    // The reader may have opened another one meanwhile.
     if (location.hash !== `#job=${doomed.id}`) return;
     if (removed) goTo(null);
     else stay(doomed);

@@ -1,12 +1,12 @@
-// How fast a job goes and how long it will take, by what the page has seen of it lately.
+// The speed of a job and the time left, from the page's recent observations.
 
-/** Milliseconds that count as lately, and that have to be seen before anything is said. */
+/** The span of observations in milliseconds: at most, and at least before there is an estimate. */
 const [LATELY, ENOUGH] = [8000, 1000];
 
 let seen = [];
 let id = null;
 
-/** Tiles a second and seconds left, or null as long as that cannot be told. */
+/** Tiles a second and seconds left, or null while there is no estimate. */
 export function paceOf(job) {
   if (job.id !== id) [id, seen] = [job.id, []];
   if (job.status !== "processing") return null;

@@ -1,4 +1,4 @@
-// The phases of a job, each with its time: as the server measures it, and as far as this page knows until then.
+// The phases of a job, each with its time: measured by the server once the job is complete, estimated here until then.
 
 import { serverNow } from "./api.js";
 import { at, make, say } from "./dom.js";
@@ -7,9 +7,9 @@ import { percent, seconds } from "./words.js";
 const PHASES = ["Upload", "Split", "Filter", "Stitch"];
 const ORDER = ["queued", "processing", "stitching", "complete"];
 
-/** What this tab has seen of a job survives a reload: seconds of its upload, the time of its last tile. */
+/** The key of this tab's notes about a job, which survive a reload: seconds of its upload, times of its phases. */
 const key = (id) => `phases:${id}`;
-/** The same where the browser lets a site store nothing: until the reload. */
+/** The notes if the browser lets a site store nothing: they last until the reload. */
 const spare = new Map();
 
 const recall = (id) => ({ ...stored(id), ...spare.get(id) });
@@ -31,7 +31,7 @@ function note(id, seen) {
   }
 }
 
-/** Notes how long the image of a job took to get here. */
+/** Notes how many seconds the upload of a job took. */
 export const noteUpload = ({ id }, upload) => note(id, { upload });
 
 /** Shows the phases of a job. */
@@ -54,7 +54,7 @@ export function showPhases(job) {
 
 const phaseItem = (name) => make("li", {}, make("span", {}, name), " ", make("small"));
 
-/** What the server tells of a job in work only. */
+/** Notes times that the server gives only while a job is active. */
 function noteMoments({ id, status, filtering_since: filtering }) {
   const seen = recall(id);
   if (filtering && seen.filtering !== filtering) note(id, { filtering });

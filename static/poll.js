@@ -1,14 +1,14 @@
-// The same as the event stream tells, asked for every so often: for networks that let no stream through.
+// Polls for what the event stream sends, for networks that let no stream through.
 
 import { ApiError, here, request } from "./api.js";
 
-/** Milliseconds between two rounds of questions. */
+/** Milliseconds between two rounds of requests. */
 const PAUSE = 2000;
 
 /**
- * Tells `onEvent(name, value)`, and `onState("polling")`, `onState("lost")` where nobody answers,
- * `onState("blocked", text)` where only a proxy does, or `onState("trouble", text)` where the server cannot look at
- * the mill, as long as it is started.
+ * While it is started, calls `onEvent(name, value)` and, after each round, `onState(state)`: "polling", or "lost" without
+ * a response; `"blocked", text` when only a proxy answers; `"trouble", text` when the server cannot read the state of the
+ * mill.
  */
 export function createPoll({ onEvent, onState }) {
   let timer = null;
@@ -58,12 +58,12 @@ export function createPoll({ onEvent, onState }) {
     },
     /** Whether the last round was answered. */
     works: () => !["lost", "blocked"].includes(state[0]),
-    /** What the last round led to. */
+    /** The state after the last round. */
     state: () => state,
   };
 }
 
-/** A job that has gone or ended meanwhile is refused: the server is there, and the next round knows. */
+/** The state after a failed request. A 4xx means that a job has gone or ended meanwhile: the server works. */
 export function stateAfter(error) {
   if (!(error instanceof ApiError)) {
     reportError(error);

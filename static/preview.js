@@ -1,4 +1,4 @@
-// A part of the chosen image as the chain of filters leaves it, by the server itself: what is seen is what comes.
+// The preview: a part of the chosen image through the chain of filters, which the server computes as it will the result.
 
 import { ApiError, createPreview, fetchPicture } from "./api.js";
 import { chain } from "./chain/builder.js";
@@ -8,26 +8,26 @@ import { count } from "./words.js";
 
 /** Milliseconds without a change before the server is asked. */
 const CALM = 250;
-/** The widest part that the server shows. */
+/** The widest part that is requested, in pixels. */
 const MOST = 1024;
-/** Pixels that a key moves the part by. */
+/** Pixels by which a key moves the part. */
 const STEP = 64;
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const canvas = at("preview-picture");
 const context = canvas.getContext("2d");
 
-/** The image that is looked at, and what stops all that is done for it. */
+/** The previewed image, and the controller that aborts all its requests. */
 let image = null;
 let life = new AbortController();
-/** Where the server has it, and its size: as a promise, since a change of the chain must not send it again. */
+/** Its path at the server and its size; `sending` is their promise, so that a change of the chain uploads only once. */
 let sending = null;
 let source = null;
-/** The middle of the part, what waits, and what stops the question before. */
+/** The middle of the part, the delay before a request, and the controller that aborts the previous request. */
 let middle = [0, 0];
 let timer = null;
 let asking = new AbortController();
-/** Whether the server has forgotten it once already: it is not sent over and over. */
+/** Whether the server has dropped the image once: it is not uploaded over and over. */
 let isForgotten = false;
 
 export function startPreview() {
@@ -56,7 +56,7 @@ export function offerPreview(images) {
   refresh();
 }
 
-/** Asks for the part anew, as soon as nothing has changed for a moment. */
+/** Requests the part again once nothing has changed for a moment. */
 export function refresh() {
   clearTimeout(timer);
   if (image && at("preview").open) timer = setTimeout(look, CALM);
@@ -85,7 +85,7 @@ async function look() {
   }
 }
 
-/** The server keeps an image for some minutes only: then it is sent once more. */
+/** Handles an error. The server keeps an image only for some minutes: then it is uploaded once more. */
 function failed(error) {
   const gone = error instanceof ApiError && error.status === 404 && !error.foreign;
   const again = gone && source && fileOf(image) && !isForgotten;
@@ -95,14 +95,14 @@ function failed(error) {
   refresh();
 }
 
-/** Where the server has an image: it is sent there, unless it is that of an earlier job. */
+/** The path of an image at the server. It is uploaded, unless it is that of an earlier job. */
 async function find({ field: [, value], size }, signal) {
   if (!(value instanceof File)) return { path: `/api/jobs/${value}/preview`, ...size };
   const { id, width, height } = await createPreview(value, signal);
   return { path: `/api/previews/${id}`, width, height };
 }
 
-/** As many pixels of the image as there is room for, around the middle. */
+/** The part of the image around the middle that fits the canvas. */
 function partOf({ width, height }) {
   const [wide, high] = [Math.min(width, canvas.clientWidth, MOST), Math.min(height, canvas.clientHeight)];
   const start = (at, side, all) => Math.round(Math.min(all - side, Math.max(0, at - side / 2)));
@@ -127,7 +127,7 @@ function moveBy(right, down) {
   middle = [clamp(middle[0] + right, source.width), clamp(middle[1] + down, source.height)];
 }
 
-/** The picture follows the pointer; what comes into sight is asked for when it is lifted. */
+/** The picture follows the pointer; the new part is requested when the pointer is lifted. */
 function drag(down) {
   if (!source || down.button !== 0) return;
   canvas.setPointerCapture(down.pointerId);

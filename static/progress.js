@@ -1,4 +1,4 @@
-// Job Progress: one job as it is now, and what can be done with it.
+// Job Progress: the current state of one job, and its actions.
 
 import { cancel, remove, retry, withCommands } from "./actions.js";
 import { at, make, say, show } from "./dom.js";
@@ -7,12 +7,12 @@ import { showPhases } from "./phases.js";
 import * as words from "./words.js";
 
 let job = null;
-/** What is being done, and to which job: a second click means the first. */
+/** The actions in flight, each with its job: a second click does nothing. */
 const acting = new Set();
 
 /**
- * Calls `onChange(job)` with what became of this job, `onJob(job)` with one that takes its place,
- * `onRemoving(job)` and `onRemoved(job, removed)` around its end.
+ * Calls `onChange(job)` when an action changed the job, `onJob(job)` with a job that replaces it, and `onRemoving(job)`
+ * and `onRemoved(job, removed)` before and after its deletion.
  */
 export function startProgress({ onChange, onJob, onRemoving, onRemoved }) {
   const act = (id, action) => at(id).addEventListener("click", () => attempt(id, action));
@@ -69,7 +69,7 @@ export function showJob(now) {
   show(at("job-body"), true);
 }
 
-/** How far a job is; until its first tile is done, how much of its image is decoded. */
+/** Shows the progress of a job; until its first tile is done, how much of its image is decoded. */
 function showTiles() {
   const { tiles_done: done, tiles_total: total, tile_size: side, attempts, split } = job;
   show(at("job-running"), !words.ended(job));
@@ -82,7 +82,7 @@ function showTiles() {
   say(at("job-tiles"), `${words.percent(done, total)}: ${tiles}, ${sides}${again}`);
 }
 
-/** What a job waits for is told in the words of the server, with the command that helps. */
+/** Shows what a job waits for, in the words of the server, with the command that helps. */
 function showTrouble() {
   const { error, obstacle } = job;
   const lines = error ? words.failure(job) : obstacle ? [`Waiting: ${obstacle}`] : [];

@@ -1,6 +1,6 @@
-// What a proxy in front of the server has answered in its place, in words.
+// Explains responses of a proxy in front of the server.
 
-/** Where each proxy has its limit for uploads, by the start of its `Server` header. */
+/** The directive that limits uploads in each proxy, by the start of its `Server` header. */
 const SIZE_LIMITS = [
   ["nginx", "client_max_body_size there, which is 1 MB unless it is set"],
   ["Apache", "SecRequestBodyLimit of mod_security there, or LimitRequestBody"],
@@ -16,13 +16,13 @@ const MEANINGS = {
   504: "got no answer from it in time.",
 };
 
-/** A sentence about an answer with this status; `server` is its `Server` header, or null. */
+/** A sentence about a response with this status; `server` is its `Server` header, or null. */
 export function explained(status, server, isUpload) {
   const name = /^[\w.-]+/.exec(server ?? "")?.[0];
   const proxy = `The proxy in front of the server${name ? ` (${name})` : ""}`;
   if (status < 300) return `${proxy} answered with a page of its own, such as a login: reload this page.`;
   if (status === 413) return `${proxy} refuses an upload of this size: raise ${sizeLimit(name)}.`;
-  // Caddy 2.6 says so of an upload that it has cut off itself.
+  // Caddy 2.6 answers 502 to an upload that it has cut off itself.
   const may = isUpload && status === 502 && name === "Caddy" ? ` Or raise ${sizeLimit(name)}.` : "";
   return `${proxy} ${MEANINGS[status] ?? `answered with status ${status}.`}${may}`;
 }

@@ -1,4 +1,4 @@
-// A picture to try: hills before an evening sky, painted here, so that nothing has to be fetched.
+// A sample picture: hills before an evening sky, painted here, so that nothing has to be fetched.
 
 const [WIDTH, HEIGHT] = [3600, 2400];
 const SKY = ["#16213e", "#3b3a6d", "#a5547a", "#f08a5d", "#f9d56e"];
@@ -17,7 +17,7 @@ export async function paintSample() {
   return new File([blob], "sample.jpg", { type: "image/jpeg" });
 }
 
-/** The same numbers each time (a linear congruential generator, Numerical Recipes). */
+/** Pseudo-random numbers, equal each time (a linear congruential generator, Numerical Recipes). */
 function createRandom(seed) {
   return () => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;

@@ -1,4 +1,4 @@
-// Which image: chosen, dropped or pasted files, the sample, or the image of an earlier job.
+// The chosen images: chosen, dropped or pasted files, the sample, or the image of an earlier job.
 
 import { at, make, say, show } from "./dom.js";
 import { sizeOf } from "./header.js";
@@ -6,7 +6,7 @@ import { refusal, startLimits } from "./limits.js";
 import { paintSample } from "./sample.js";
 import { bytes, images as imagesOf, size } from "./words.js";
 
-/** So many images that cannot be sent are named. */
+/** At most this many images that cannot be sent are named. */
 const NAMED = 5;
 
 const input = at("file");
@@ -14,8 +14,8 @@ let chosen = [];
 let onChoice = () => {};
 
 /**
- * What is chosen: `{ name, field, size, wrong }`. `field` is the form's field that gives the image, `size` that of the
- * image, as far as its header was understood, `wrong` why the server would refuse it, or "".
+ * The chosen images: `{ name, field, size, wrong }`. `field` is the form's field for the image, `size` its width and
+ * height or null if its header was not understood, `wrong` why the server would refuse it, or "".
  */
 export const chosenImages = () => chosen;
 
@@ -24,7 +24,7 @@ export function chooseEarlier(job) {
   choose([{ name: job.name, field: ["from", job.id], size: { width: job.width, height: job.height }, wrong: "" }]);
 }
 
-/** Takes these out of what is chosen now, which may be something else than when they were. */
+/** Removes these from the chosen images, which may have changed since. */
 export function removeImages(images) {
   if (images.some((image) => chosen.includes(image))) choose(chosen.filter((image) => !images.includes(image)));
 }
@@ -34,7 +34,7 @@ function chooseFiles(files) {
   examine();
 }
 
-/** Looks at what the headers of the chosen files say, and at the limits of the server. */
+/** Compares the headers of the chosen files with the limits of the server. */
 async function examine() {
   const examined = chosen;
   for (const image of examined) {
@@ -43,12 +43,12 @@ async function examine() {
     image.size ??= await sizeOf(file);
     image.wrong = refusal(file.size, image.size);
   }
-  // Of which some may be removed by now.
+  // Some of the examined images may be removed by now.
   render();
   onChoice(chosen);
 }
 
-/** The file of a chosen image; none of an earlier job. */
+/** The file of a chosen image; null for the image of an earlier job. */
 export const fileOf = ({ field: [, value] }) => (value instanceof File ? value : null);
 
 function choose(images) {
@@ -60,7 +60,7 @@ function choose(images) {
   onChoice(chosen);
 }
 
-/** Calls `changed(images)` whenever something else is chosen, `taken()` before that when the reader has chosen it. */
+/** Calls `changed(images)` whenever the choice changes, and before that `taken()` if the reader changed it. */
 export function startSelecting(changed, taken) {
   onChoice = changed;
   const take = (files) => {
@@ -84,7 +84,7 @@ export function startSelecting(changed, taken) {
   startLimits(examine);
 }
 
-/** A drop anywhere counts: beside the zone the browser would leave the page for the file. */
+/** Accepts a drop anywhere: outside the zone the browser would otherwise navigate to the file. */
 function startDropping(take) {
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   const mark = (on) => at("drop").classList.toggle("over", on);

@@ -1,16 +1,16 @@
-// How far an upload is: one image, or all of a batch as one.
+// The progress of an upload: of one image, or of all images of a batch together.
 
 import { at, say } from "./dom.js";
 import { lengthOf } from "./select.js";
 import { bytes, images as imagesOf, percent, seconds } from "./words.js";
 
-/** Tells how far all of `images` are: on the page, and as a title of the window by `onProgress(text)`. */
+/** Shows the progress of all `images` on the page, and calls `onProgress(text)` with a title for the window. */
 export function createSending(images, onProgress) {
   const began = performance.now();
   const total = Math.max(1, lengthOf(images));
   let before = 0;
   return {
-    /** Tells that of this image so many bytes of all that are sent for it are out. */
+    /** Notes that `sent` of `length` bytes of this image's request are sent. */
     tell(image, sent, length) {
       const place = images.length > 1 ? ` (${images.indexOf(image) + 1} of ${images.length})` : "";
       const own = Math.max(1, lengthOf([image]));
@@ -22,18 +22,18 @@ export function createSending(images, onProgress) {
       const what = images.length > 1 ? imagesOf(images.length) : image.name;
       onProgress(`↑ ${percent(part, 1)} · ${what} · tilemill`);
     },
-    /** Tells why this image waits. */
+    /** Shows why this image waits. */
     wait(image, why) {
       say(at("upload-said"), `${image.name}: ${why}`);
     },
-    /** This image is through. */
+    /** Notes that this image is done. */
     over(image) {
       before += lengthOf([image]);
     },
   };
 }
 
-/** How fast it is, as soon as that says something. */
+/** The speed of the upload and the time left; "" while there is no estimate. */
 function pace(sent, total, spent) {
   if (spent < 1 || sent === 0 || sent === total) return "";
   const rate = sent / spent;

@@ -1,4 +1,4 @@
-// The picture of a job: its tiles while it is milled, then the result over the original, in the same place.
+// The picture of a job: its tiles while it is active, then the result over the original, in the same place.
 
 import { at, make, say, show } from "./dom.js";
 import { showMosaic, startMosaic } from "./mosaic/live.js";
@@ -6,17 +6,17 @@ import { closeViewer, openViewer, startViewer } from "./viewer/compare.js";
 import * as words from "./words.js";
 
 const NONE = {
-  complete: "The result is not kept any more.",
+  complete: "The result is no longer kept.",
   failed: "There is no result: the job failed.",
   cancelled: "There is no result: the job was cancelled.",
 };
 
 let job = null;
 let shown = null;
-/** Whether the job has tiles to look at, whether its result is sharp by now, and whether the tiles are asked for. */
+/** Whether the job has tiles to show, whether its result is sharp by now, and whether the reader wants the tiles. */
 let [tiled, sharp, tilesAsked] = [false, false, false];
 
-/** Calls `onAgain(job)` when its image is to be processed with other filters. */
+/** Calls `onAgain(job)` when the reader wants other filters for its image. */
 export function startStage(onAgain) {
   startMosaic();
   startViewer({ onSharp: () => sharp || set({ sharp: true }) });
@@ -24,7 +24,7 @@ export function startStage(onAgain) {
   at("show-tiles").addEventListener("click", () => set({ tilesAsked: !tilesAsked }));
 }
 
-/** Shows the picture of a job, or of none; a result that is shown already stays as it is. */
+/** Shows the picture of a job, or none (null); a result that is already shown stays as it is. */
 export function showStage(now) {
   if (now?.id !== job?.id) [sharp, tilesAsked] = [false, false];
   job = now;
@@ -45,7 +45,7 @@ function arrange() {
   const complete = Boolean(job?.links.result);
   const comparing = complete && !tilesAsked && (sharp || !tiled);
   show(at("stage"), tiled || complete);
-  // Its size counts while it is out of sight: the tiles that it needs depend on that.
+  // It keeps its size while it is out of sight: the tiles that it fetches depend on that.
   show(at("comparison"), complete);
   at("comparison").classList.toggle("behind", !comparing);
   for (const id of ["comparison-tools", "zoom-tools", "coordinates"]) show(at(id), comparing);

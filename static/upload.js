@@ -1,4 +1,4 @@
-// The form: sends what was chosen, one job after another, and says how far it is.
+// The form: sends the chosen images, one job after another, and shows the progress.
 
 import { ApiError, createJob, request } from "./api.js";
 import { chain, setChain } from "./chain/builder.js";
@@ -8,15 +8,15 @@ import { chooseEarlier, chosenImages, removeImages, startSelecting } from "./sel
 import { createSending } from "./sending.js";
 import { plural, seconds } from "./words.js";
 
-/** So many images that could not be sent are named. */
+/** At most this many images that could not be sent are named. */
 const NAMED = 5;
 
-/** What stops the upload that runs, if one does. */
+/** The controller that aborts the upload in progress, or null. */
 let running = null;
 
 /**
- * Calls `onJob(job)` for the first job of each sending, `onProgress(text)` while it is sent, and `onChoice(images)` with
- * what is chosen.
+ * Calls `onJob(job)` for the first job of each submission, `onProgress(text)` while it is sent, and `onChoice(images)`
+ * with the chosen images.
  */
 export function startForm({ onJob, onProgress, onChoice }) {
   startSelecting(onChoice, () => tellErrors([]));
@@ -46,12 +46,12 @@ export function offerAgain(job) {
   at("filters").select();
 }
 
-/** The field that shows something else than what would be sent. */
+/** A number field that shows something other than what would be sent. */
 const wrongField = () =>
   [...at("form").querySelectorAll("input[type=number]")]
     .find((field) => field.validity.badInput || field.ariaInvalid === "true");
 
-/** Tells what is wrong with a field until something is changed, and takes the person there. */
+/** Shows what is wrong with a field until something is changed, and moves the focus there. */
 function refuse(field) {
   const range = field.max ? `from ${field.min} to ${field.max}` : `of at least ${field.min}`;
   tellErrors([`${field.labels[0].textContent} must be a number ${range}.`]);
@@ -60,14 +60,14 @@ function refuse(field) {
   field.focus();
 }
 
-/** Tells that there is nothing to send, and takes the person to where it is chosen. */
+/** Shows that there is nothing to send, and moves the focus to the file chooser. */
 function refuseNothing() {
   const none = "No image is chosen. Choose, drop or paste a file first.";
   tellErrors([chosenImages().length ? "The server would refuse what is chosen. Choose another image." : none]);
   at("file").focus();
 }
 
-/** What could not be sent stays chosen, and so does what was chosen meanwhile. */
+/** Sends images. Those that could not be sent stay chosen, and so do those that were chosen meanwhile. */
 async function sendAll(images, { onJob, onProgress }) {
   const shown = location.hash;
   const errors = [];
@@ -79,7 +79,7 @@ async function sendAll(images, { onJob, onProgress }) {
     if (running.signal.aborted) break;
     try {
       const job = await sendAtLast(image, fields, sending);
-      // Who has gone to look at something else meanwhile stays there.
+      // A reader who has opened something else meanwhile stays there.
       if (!sent.length && location.hash === shown) onJob(job);
       sent.push(image);
     } catch (error) {
@@ -89,7 +89,7 @@ async function sendAll(images, { onJob, onProgress }) {
       const left = images.length - index - 1;
       const isRefused = error.status !== 0 && !error.foreign;
       if (left === 0 || isRefused || running.signal.aborted || (await answers())) continue;
-      errors.push(`Nobody answers any more. Not sent: ${plural(left, "other image")}.`);
+      errors.push(`The server does not answer any more. Not sent: ${plural(left, "other image")}.`);
       tellErrors(errors);
       break;
     }
@@ -104,10 +104,10 @@ function batchOf(images) {
   return [["batch", Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")]];
 }
 
-/** Whether there is a server: a broken connection may be the fault of one file. */
+/** Whether the server answers: one file may have broken the connection. */
 const answers = () => request("GET", "/healthz").then(() => true, () => false);
 
-/** Sends an image, again and again while the server has no place for it. */
+/** Sends an image, and retries while the server has no place for it. */
 async function sendAtLast(image, fields, sending) {
   for (;;) {
     try {
@@ -143,14 +143,14 @@ async function send(image, fields, sending) {
   return job;
 }
 
-/** The fields beside the image: what was left empty is left to the server. */
+/** The fields beside the image; those left empty are omitted, so the server's defaults apply. */
 function options() {
   const fields = [["format", "format"], ["quality", "quality"], ["tile_size", "tile-size"]];
   const given = fields.map(([name, id]) => [name, at(id).value]).filter(([, value]) => value);
   return [["filters", chain()], ...given];
 }
 
-/** The button is not disabled: it would lose the focus. */
+/** The button is not `disabled`: it would lose the focus. */
 function setBusy(busy) {
   at("process").setAttribute("aria-disabled", busy);
   if (busy) addEventListener("beforeunload", ask);
@@ -159,7 +159,7 @@ function setBusy(busy) {
   show(at("upload"), busy);
 }
 
-/** The browser asks whether to leave the page, and lose what was sent. */
+/** Makes the browser ask before the page is left and the upload lost. */
 function ask(event) {
   event.preventDefault();
 }

@@ -36,7 +36,7 @@ export function seconds(value) {
 const STATUS = {
   queued: ["◌", "Queued", "waits for its turn"],
   processing: ["▶", "Processing"],
-  stitching: ["▣", "Stitching", "the final image is written"],
+  stitching: ["▣", "Stitching", "the final image is being written"],
   complete: ["✓", "Complete"],
   failed: ["✕", "Failed", "there will be no final image"],
   cancelled: ["■", "Cancelled", "there will be no final image"],
@@ -57,7 +57,7 @@ export function statusSentence(job) {
   return `${status(job)}${after}${meaning ? `: ${meaning}` : ""}`;
 }
 
-/** Whether the same job again may end otherwise. */
+/** Whether a retry of this job may end differently. */
 export function isWorthRetry({ status, error, links }) {
   if (!links.original) return false;
   if (status === "failed") return !error?.futile;
@@ -75,7 +75,7 @@ const WORKER = {
 
 export const workerState = (worker) => WORKER[worker.state] ?? worker.state;
 
-/** Why a job failed, and what to do, as lines. */
+/** The cause of a failure, and what to do, as lines. */
 export function failure({ error, tile_size: side, width }) {
   const cause = `Cause: ${error.text}`;
   if (error.tile === undefined) {
@@ -92,7 +92,7 @@ export function failure({ error, tile_size: side, width }) {
 export const statusAndPart = (job) =>
   job.status === "processing" ? `${status(job)} ${percent(job.tiles_done, job.tiles_total)}` : status(job);
 
-/** What a batch is as a whole, in the words for a job. */
+/** The status of a batch as a whole, as one of the statuses of a job. */
 export function batchStatus({ jobs, complete, failed, cancelled }) {
   if (complete + failed + cancelled < jobs) return "processing";
   if (failed) return "failed";

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What linters say of the API's description, and clients that generators make from it: each uploads an image, waits for
-# the end, downloads the result, which must be the bytes that curl gets, and is refused what it should be.
+# Lints the API's description, and tests generated clients: each uploads an image, waits for the end of the job,
+# downloads the result, which must have the bytes that curl gets, and sends requests that must be refused.
 #
 #   bash tests/clients.sh PROGRAM               Python by two generators, TypeScript
-#   bash tests/clients.sh PROGRAM rust go …     these: python-client, python, typescript, go, rust
+#   bash tests/clients.sh PROGRAM rust go …     some of: python-client, python, typescript, go, rust
 #
-# Go needs a newer one than Debian has, and Rust takes a minute to compile, so `tests/run.sh` has these with --long only.
-# 77 says that something is missing.
+# The Go client needs a newer Go than Debian has, and the Rust client takes a minute to compile, so `tests/run.sh` tests
+# these only with --long. Exits with 77 if something is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "$1")
@@ -42,13 +42,13 @@ start_server() {
 }
 
 lint() {
-  # It succeeds in spite of warnings.
+  # It exits with 0 in spite of warnings.
   REDOCLY_SUPPRESS_UPDATE_NOTICE=true REDOCLY_TELEMETRY=off redocly lint --format stylish openapi.json 2>&1 | tee lint
   if grep -q warning lint; then return 1; fi
   spectral lint --quiet --fail-severity warn --ruleset "$sources/spectral.yaml" openapi.json
 }
 
-# What all clients should get.
+# What every client must get.
 download_by_curl() {
   local job
   job=$(curl -sSf -F filters=blur:2.5,invert -F tile_size=16 -F format=png -F quality=80 -F "image=@$image" \
@@ -57,13 +57,13 @@ download_by_curl() {
   curl -sSf -o expected "$address/api/jobs/$job/result"
 }
 
-# As a user would: from the running server.
+# As a user does: from the running server.
 openapi_generator() {
   java -jar "$tools/generator/openapi-generator-cli.jar" generate --input-spec "$address/api/openapi.json" "$@" \
     >generator.log 2>&1 || { cat generator.log >&2; return 1; }
 }
 
-# Each makes a client in a folder of its own, and runs what uses it with ADDRESS IMAGE RESULT.
+# Each function generates a client in a directory of its own, and runs a program that uses it with ADDRESS IMAGE RESULT.
 
 try_python-client() {
   openapi-python-client generate --url "$address/api/openapi.json" --config "$sources/openapi_python_client.yaml" \

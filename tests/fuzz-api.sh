@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Requests made up from the API's own description, against a fresh server with small limits: no
-# answer may be a 5xx or one that is not described, and the server's log must stay clean.
+# Sends generated requests, made from the API's description, to a fresh server with small limits. No response may be a
+# 5xx or one that is not described, and the server's log must stay clean.
 #
-#   bash tests/fuzz-api.sh [SECONDS]     two minutes unless given
+#   bash tests/fuzz-api.sh [SECONDS]     default: two minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,7 +31,7 @@ until address=$(sed -n 's/.*listening on //p' log) && [ -n "$address" ]; do
   sleep 0.1
 done
 
-# It keeps notes where it is started, so it stays here. The stream of events never ends, so it is left out.
+# It writes notes into its working directory, so it runs here. The stream of events never ends, so it is left out.
 SCHEMATHESIS_HOOKS=$hooks "$venv/bin/schemathesis" run "$address/api/openapi.json" \
   --exclude-path /api/events --suppress-health-check all --continue-on-failure \
   --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance \
@@ -39,7 +39,7 @@ SCHEMATHESIS_HOOKS=$hooks "$venv/bin/schemathesis" run "$address/api/openapi.jso
 
 kill "$server"
 wait "$server"
-# A request that is no HTTP at all is an error to the library that reads it, and to nobody else.
+# A request that is no HTTP at all is an error only to the library that parses it.
 if grep -E 'ERROR|panicked' log | grep -v 'request parse error'; then
   echo "the log of the server is not clean" >&2
   exit 1

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Filters and decoders against Pillow, OpenCV and scikit-image, within the tolerances in tests/reference.
+# Compares filters and decoders with Pillow, OpenCV and scikit-image, within the tolerances in tests/reference.
 #
-#   bash tests/reference.sh [NAME…]     those whose names contain one of the words, else all
+#   bash tests/reference.sh [NAME…]     the tests whose names contain one of the words; by default all
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Other versions may compute other values: they are raised on purpose.
+# Other versions may compute other values: raise them deliberately.
 packages=(numpy==2.4.6 pillow==13.0.0 opencv-python-headless==5.0.0.93 scikit-image==0.26.0 tifffile==2026.3.3
   imagecodecs==2026.3.6)
 venv=$PWD/target/reference-$(printf '%s ' "${packages[@]}" | cksum | cut -d' ' -f1)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Formatting, lints and all tests. Installs what they need from Debian or Ubuntu packages.
 #
-#   bash tests/run.sh            everything; what cannot be installed is skipped, and said
-#   bash tests/run.sh --require  the same, but nothing may be missing
-#   bash tests/run.sh --long     more seeds, longer runs, an older Kafka, and two minutes of made-up requests
+#   bash tests/run.sh            everything; reports and skips what cannot be installed
+#   bash tests/run.sh --require  everything; fails if something is missing
+#   bash tests/run.sh --long     also more seeds, longer runs, an older Kafka, and two minutes of generated requests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,13 +20,13 @@ export TILEMILL_TEST_REQUIRE=$require
 
 step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 
-# Runs a command as root, if that can be had without asking for a password.
+# Runs a command as root, if that needs no password.
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo --non-interactive "$@"; fi
 }
 
-# Runs a command, and ends it with all that it started where it takes longer than `longest`: a test that hangs
-# is a failure. The command is in a group of its own, which has to be told when somebody gives up here.
+# Runs a command, and kills it with all its children if it takes longer than `longest`: a test that hangs is a failure.
+# The command is in a process group of its own, to which an interrupt has to be passed on.
 longest=40m
 [ -z "$long" ] || longest=5h
 limited() {
@@ -48,13 +48,13 @@ tools=(chromium:chromium chromedriver:chromium-driver firefox-esr:firefox-esr re
 
 [ -z "$long" ] || tools+=(go:golang-go)
 
-# A part of Python that is a package of its own is no program that could be found. Proxies are where only root looks.
+# Tests for parts of Python that are packages of their own, and for proxies, which are only in root's PATH.
 has() {
   if [ "$1" = venv ]; then python3 -c 'import ensurepip, venv' 2>/dev/null; return; fi
   PATH=$PATH:/usr/sbin command -v "$1" >/dev/null
 }
 
-# While this runs, no package starts a service of this machine: what the tests need of one, they start themselves.
+# While this runs, no package starts a service on this machine: the tests start the services that they need.
 without_services() (
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
@@ -77,7 +77,7 @@ install_tools() {
   [ ${#missing[@]} = 0 ] && return
   step "install ${missing[*]}"
   as_root apt-get update -qq || true
-  # One that a distribution does not have keeps apt-get from all the others.
+  # If a distribution lacks one package, apt-get installs none of them.
   install "${missing[@]}" || for tool in "${missing[@]}"; do install "$tool" || true; done
   for tool in "${tools[@]}"; do
     has "${tool%%:*}" && continue
@@ -87,14 +87,14 @@ install_tools() {
   return 0
 }
 
-# The filters are declared by a macro, which `cargo fmt` does not look into.
+# A macro declares the filters, and `cargo fmt` does not format its contents.
 check_format() {
   cargo fmt --check
   rustfmt --check --edition 2024 src/raster/filter/*.rs
 }
 
-# One executable, no C: crates that compile it do so with `cc`, `cmake` or `bindgen`. Only ring may,
-# which encrypts what `submit` sends.
+# One executable, no C: crates that compile C use `cc`, `cmake` or `bindgen`. Only ring may, which encrypts what
+# `submit` sends.
 check_no_c() {
   local tool found
   for tool in cc cmake bindgen; do
@@ -105,7 +105,8 @@ check_no_c() {
   done
 }
 
-# The same hashes on processors of 2010 and of 2003 as on this one: no byte may depend on what it can do.
+# Compares hashes on processors of 2010 and of 2003 with those on this one: no byte may depend on a processor's
+# features.
 check_old_processor() {
   if ! command -v qemu-x86_64 >/dev/null || [ "$(uname -m)" != x86_64 ]; then
     echo "skipped: there is no qemu-x86_64, or this is not an x86-64 machine"
@@ -122,10 +123,10 @@ fuzz_api() {
   if has venv; then bash tests/fuzz-api.sh; else echo "skipped: python3-venv is missing"; fi
 }
 
-# Containers are root's.
+# Containers need root.
 try_units() {
   if [ "$(id -u)" = 0 ] && command -v systemd-nspawn debootstrap nsenter >/dev/null; then
-    # As the tests built it: `cargo build` would build half of the dependencies again, with fewer features.
+    # As the tests built it: `cargo build` would rebuild half of the dependencies, with fewer features.
     bash tests/units.sh "${CARGO_TARGET_DIR:-target}/debug/tilemill"
     return
   fi
@@ -133,20 +134,20 @@ try_units() {
   [ "$require" != all ]
 }
 
-# Values that other programs compute, too.
+# Compares values with those of other programs.
 compare_with_others() {
   local status=0
   bash tests/reference.sh || status=$?
-  # It cannot have what it compares with.
+  # The programs to compare with could not be installed.
   [ $status != 77 ] || [ "$require" = all ] || return 0
   return $status
 }
 
-# Clients that generators make. One in Rust compiles for a minute.
+# Generated clients. The Rust one takes a minute to compile.
 try_clients() {
   local status=0 program=${CARGO_TARGET_DIR:-target}/debug/tilemill
   bash tests/clients.sh "$program" ${long:+python-client python typescript go rust} || status=$?
-  # Something that it needs is missing.
+  # Something that the clients need is missing.
   [ $status != 77 ] || [ "$require" = all ] || return 0
   return $status
 }
@@ -165,13 +166,13 @@ fetch_axe() {
 
 fetch_prometheus() {
   if bash tests/cluster/prometheus/fetch.sh; then return; fi
-  # Where nothing had to be installed, the list of packages may be missing, or old.
+  # If nothing had to be installed, the list of packages may be missing or old.
   if as_root apt-get update -qq && bash tests/cluster/prometheus/fetch.sh; then return; fi
   echo "Prometheus could not be fetched" >&2
   [ "$require" != all ]
 }
 
-# Brokers of the version before, too: with a controller, and with ZooKeeper.
+# Brokers of the previous version, too: with a controller, and with ZooKeeper.
 try_older_kafka() {
   local version=3.9.1 mode suite
   bash tests/cluster/broker/fetch.sh "$version"

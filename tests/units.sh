@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The systemd units and the Debian package: whether the units are sound, how much they leave open, and whether both do as
-# they should. For that a small Debian is booted in a container, on a loopback network of its own, with a real Kafka and a
-# real Redis beside it.
+# Tests the systemd units and the Debian package: whether the units are valid, how much they leave exposed, and whether
+# both work. A small Debian is booted in a container, on a loopback network of its own, with a real Kafka and a real
+# Redis beside it.
 #
 #   bash tests/units.sh PROGRAM
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "$1")
-# The most that `systemd-analyze security` may find open, in tenths.
+# The highest exposure that `systemd-analyze security` may find, in tenths.
 exposure=20
 
 say() { printf '%s\n' "$*"; }
@@ -28,7 +28,7 @@ check_units() {
   rm -r "$copies"
 }
 
-# The Debian, made once, and never changed: what a test does in it goes with the container.
+# The Debian, made once and never changed: the changes of a test are deleted with the container.
 make_root() {
   local mirror name
   [ -e "$root/made" ] && [ ! -e "$root/usr/bin/tilemill" ] && return
@@ -49,7 +49,7 @@ make_picture() {
   head -c 921600 /dev/urandom
 }
 
-# What the container finds in /opt: two versions of the package, which differ in their number only, and the test.
+# The contents of /opt in the container: two versions of the package, which differ only in their number, and the test.
 fill_share() {
   export DPKG_DEB_COMPRESSOR_TYPE=none
   cp "$(VERSION=1 bash packaging/deb.sh "$program")" "$share/tilemill_1.deb"
@@ -80,7 +80,7 @@ if [ "${2:-}" != inside ]; then
   ip netns add "$network"
   trap 'ip netns del "$network"' EXIT
   ip -n "$network" link set lo up
-  # Not by `ip netns exec`, which hides the control groups.
+  # Not with `ip netns exec`, which hides the control groups.
   nsenter "--net=/run/netns/$network" bash "$0" "$program" inside
   exit
 fi

@@ -1,11 +1,11 @@
-// The chain of filters: a text that is the truth, and the same as a list of steps to work on.
+// The chain of filters: a text, which is authoritative, and a list of steps to edit it by.
 
 import { request } from "../api.js";
 import { at, make, say } from "../dom.js";
 import { parameterField } from "./field.js";
 import { defaultStep, format, misplaced, parse } from "./text.js";
 
-/** Milliseconds before the first try again to get the filters, and at most between two. */
+/** Milliseconds before the first retry of the request for the filters, and at most between two. */
 const [FIRST, MOST] = [1000, 15_000];
 
 const text = at("filters");
@@ -14,7 +14,7 @@ let filters = [];
 let steps = [];
 let onChange = () => {};
 
-/** The chain as the server reads it. */
+/** The chain as it is sent to the server. */
 export const chain = () => text.value.trim();
 
 /** Puts a chain into the text, and into the list. */
@@ -24,8 +24,8 @@ export function setChain(value) {
 }
 
 /**
- * Asks the server for its filters and makes the list work; the text works without it. Calls `changed()` after each
- * change of the chain.
+ * Requests the server's filters and enables the list; the text works without it. Calls `changed()` after each change of
+ * the chain.
  */
 export async function startBuilder(changed) {
   onChange = changed;
@@ -58,7 +58,7 @@ async function filtersAtLast() {
 
 const chosen = () => filters.find(({ name }) => name === at("filter").value);
 
-/** Takes the steps from the text; what cannot be read is said, and the list stays as it was. */
+/** Takes the steps from the text; if it cannot be parsed, says why and leaves the list as it was. */
 function read() {
   onChange();
   if (!filters.length) return;
@@ -123,7 +123,7 @@ function remove(index) {
   (next?.querySelector("button:last-of-type") ?? at("filter")).focus();
 }
 
-/** The button that was pressed keeps the focus, or the other one at an end of the list. */
+/** The pressed button keeps the focus; at an end of the list, the other one gets it. */
 function move(from, to, sign) {
   steps.splice(to, 0, ...steps.splice(from, 1));
   changed(`${steps[to].filter.name} is step ${to + 1} now.`);

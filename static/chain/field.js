@@ -5,12 +5,12 @@ import { fits, isNumeric, range } from "./text.js";
 
 /** Positions of a slider. */
 const POSITIONS = 1000;
-/** A range of more steps than these is bent, so that its small values can be met, too. */
+/** A range of more steps than these is non-linear, so that its small values can be chosen, too. */
 const FINE = 200;
 
 let made = 0;
 
-/** A field that shows `value` and calls `onChange(value)` with each other value that is allowed. */
+/** A field that shows `value` and calls `onChange(value)` with each new value that is allowed. */
 export function parameterField(param, value, onChange) {
   made += 1;
   const id = `parameter-${made}`;
@@ -69,7 +69,7 @@ function toPosition(param, value) {
   return Math.round(POSITIONS * part ** (1 / power(param)));
 }
 
-/** The value at a position, on a step. */
+/** The value at a position, rounded to a step. */
 function fromPosition(param, position) {
   const { min, max, step } = param;
   const value = min + (max - min) * (position / POSITIONS) ** power(param);

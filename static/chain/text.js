@@ -6,7 +6,7 @@ export const defaultStep = (filter) => ({
   values: filter.params.map((param) => String(param.default)),
 });
 
-/** The steps that a text means. Throws an Error that says what is wrong. */
+/** Parses a text into steps. Throws an Error that says what is wrong. */
 export function parse(text, filters) {
   if (text.trim() === "") return [];
   return text.split(",").map((part) => parseStep(part.trim(), filters));
@@ -30,13 +30,13 @@ function setGiven({ filter, values }, given, place) {
   if (!fits(param, values[index])) throw new Error(`${param.name} must be ${allowed(param)}.`);
 }
 
-/** What is wrong with the order of some steps, in words; nothing if it is right. */
+/** What is wrong with the order of the steps, in words; "" if it is right. */
 export function misplaced(steps) {
   const late = steps.slice(1).find(({ filter }) => filter.first);
   return late ? `${late.filter.name} looks at the whole image, so it must be the first filter.` : "";
 }
 
-/** The shortest text of some steps: values behind the last that is not a default are left out. */
+/** The shortest text of the steps: values behind the last non-default one are left out. */
 export function format(steps) {
   return steps.map(formatStep).join(",");
 }

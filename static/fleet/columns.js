@@ -1,4 +1,4 @@
-// What the table of workers tells of each.
+// The columns of the table of workers.
 
 import * as words from "../words.js";
 

@@ -1,8 +1,8 @@
-// The order of the workers: chosen by the reader, and left alone until the reader chooses again.
+// The order of the workers: it changes only when the reader sorts.
 
 const compare = new Intl.Collator("en", { numeric: true }).compare;
 
-/** An order by columns, which never moves a worker by itself: who comes later stands at the end. */
+/** An order by columns, which never moves a worker by itself; new workers go to the end. */
 export function createOrder() {
   let places = new Map();
 
@@ -17,7 +17,7 @@ export function createOrder() {
       places = new Map(sorted.map(({ id }, place) => [id, place]));
     },
 
-    /** These workers in the order that was chosen. */
+    /** These workers in the chosen order. */
     apply(workers) {
       for (const { id } of workers) if (!places.has(id)) places.set(id, places.size);
       return workers.toSorted((a, b) => places.get(a.id) - places.get(b.id));

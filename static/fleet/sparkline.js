@@ -5,18 +5,18 @@ const [POINTS, WIDTH, HEIGHT] = [30, 60, 16];
 
 const rates = new Map();
 
-/** Notes what these workers told last, and forgets those that are gone. */
+/** Notes the last rates of these workers, and forgets workers that are gone. */
 export function noteRates(workers) {
   for (const id of rates.keys()) if (!workers.some((worker) => worker.id === id)) rates.delete(id);
   for (const { id, rate, last_seen: age } of workers) {
     const known = rates.get(id) ?? { age: Infinity, points: [] };
-    // It is younger than before: there was a heartbeat.
+    // The heartbeat is younger than the one before, so it is a new one.
     if (age < known.age) known.points = [...known.points, rate].slice(-POINTS);
     rates.set(id, { age, points: known.points });
   }
 }
 
-/** A line without points yet. The number stands beside it. */
+/** A line without points, hidden from screen readers: the number stands beside it. */
 export function createSparkline() {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);

@@ -1,4 +1,4 @@
-// Worker Status: who works, what is on its way, and what is missing.
+// Worker Status: the workers, the tiles in flight, and what is missing.
 
 import { withCommands } from "../actions.js";
 import { at, keep, make, say, show } from "../dom.js";
@@ -7,7 +7,7 @@ import { COLUMNS, textOf } from "./columns.js";
 import { createOrder } from "./order.js";
 import { createSparkline, drawSparkline, noteRates } from "./sparkline.js";
 
-/** So many workers are seen without a filter. */
+/** Up to this many workers are shown without a filter field. */
 const FEW = 5;
 
 const order = createOrder();
@@ -16,7 +16,7 @@ let sorted = { column: COLUMNS[0], descending: false };
 let missing = [];
 let trouble = "";
 let processes = [];
-/** Whether the reader has opened or closed the list: then it is left alone. */
+/** Whether the reader has opened or closed the list: then it no longer folds by itself. */
 let touched = false;
 
 export function startWorkers() {
@@ -25,7 +25,7 @@ export function startWorkers() {
   at("fleet-said").addEventListener("click", () => (touched = true));
 }
 
-/** The roles are said because a narrow page lays the table out as blocks. */
+/** The ARIA roles are explicit because a narrow page lays the table out as blocks. */
 function heading(column) {
   const button = make("button", { type: "button" }, column.title);
   button.addEventListener("click", () => sortBy(column));
@@ -57,7 +57,7 @@ function render() {
   const matches = (worker) =>
     [worker.id, worker.host, worker.state, worker.version].some((text) => text.toLowerCase().includes(wanted));
   const shown = order.apply(workers).filter(matches);
-  const none = workers.length ? `No worker matches “${wanted}”.` : "No worker has been heard of.";
+  const none = workers.length ? `No worker matches “${wanted}”.` : "No worker has reported yet.";
   say(at("no-workers"), none);
   show(at("no-workers"), shown.length === 0);
   const filter = at("worker-filter");
@@ -93,7 +93,7 @@ export function showQueue(queue) {
   say(at("waiting-word"), queue.tiles_waiting === 1 ? "tile waiting" : "tiles waiting");
   const flight = queue.tiles_in_flight;
   const parts = [
-    flight === null ? "in flight: not known" : `${words.count(flight)} in flight`,
+    flight === null ? "in flight: unknown" : `${words.count(flight)} in flight`,
     `${words.plural(queue.jobs_active, "job")} in work`,
     `${words.count(queue.jobs_queued)} queued`,
   ];
@@ -102,29 +102,29 @@ export function showQueue(queue) {
   showMissing();
 }
 
-/** Says why the mill cannot be looked at; "" when it can be. */
+/** Shows why the state of the mill cannot be read; "" when it can. */
 export function showTrouble(text) {
   trouble = text;
   showMissing();
 }
 
-/** What is missing is said only when it is another: a live region speaks each time. */
+/** Shows what is missing, only if it has changed: a live region speaks each time. */
 function showMissing() {
-  const texts = trouble ? [`The mill cannot be looked at: ${trouble}`] : missing;
+  const texts = trouble ? [`The state of the mill cannot be read: ${trouble}`] : missing;
   const text = texts.join("\n");
   if (at("missing").dataset.text === text) return;
   at("missing").dataset.text = text;
   at("missing").replaceChildren(...texts.map((text) => make("span", {}, ...withCommands(text))));
 }
 
-/** One process may play several roles: embedded, it plays all. */
+/** Shows the processes. One process may play several roles; without a cluster, it plays all. */
 export function showProcesses(now) {
   processes = now;
   foldAlone();
   keep(at("processes"), processes, ({ role, id }) => `${role} ${id}`, createProcess, updateProcess);
 }
 
-/** Where one process plays all roles there is little to tell: the list is folded until the reader opens it. */
+/** Folds the list if one process plays all roles, until the reader opens it: there is little to show. */
 function foldAlone() {
   const alone = isAlone();
   const threads = workers.length ? ` on ${words.plural(workers[0].threads, "thread")}` : "";
@@ -132,7 +132,7 @@ function foldAlone() {
   if (!touched) at("fleet").open = !alone;
 }
 
-/** A process that plays all roles needs no broker between them. */
+/** Whether one process plays all roles: it has no connections to a broker. */
 function isAlone() {
   const all = [...workers, ...processes];
   const hosts = new Set(all.map(({ host }) => host));

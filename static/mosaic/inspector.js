@@ -1,4 +1,4 @@
-// Looking at single tiles of a mosaic: by pointer, by tap, or with the arrow keys.
+// Inspects single tiles of a mosaic: by pointer, by tap, or with the arrow keys.
 
 import { count, plural } from "../words.js";
 
@@ -11,7 +11,7 @@ const STEPS = {
   End: [Infinity, 0],
 };
 
-/** Calls `onTile(tile)` with the tile that is looked at on `canvas`, or null. */
+/** Calls `onTile(tile)` with the inspected tile on `canvas`, or null. */
 export function createInspector(canvas, onTile) {
   let mosaic = null;
   let chosen = null;
@@ -57,7 +57,7 @@ export function createInspector(canvas, onTile) {
   };
 }
 
-/** All that is known of a tile, as a sentence. */
+/** Describes a tile in a sentence. */
 export function describe(mosaic, tile) {
   const [column, row] = [tile % mosaic.columns, Math.floor(tile / mosaic.columns)];
   const place = `Tile ${count(tile)} (row ${row + 1}, column ${column + 1})`;
@@ -65,7 +65,7 @@ export function describe(mosaic, tile) {
   const past = failed ? `; attempt ${failed.attempt} failed on ${failed.worker}: ${failed.cause}` : "";
   if (!mosaic.back[tile]) return `${place}: not back yet${past}`;
   const worker = mosaic.workers[mosaic.worker[tile]];
-  if (!worker) return `${place}: back, it is not known from whom${past}`;
+  if (!worker) return `${place}: back, from an unknown worker${past}`;
   const { attempt, millis } = mosaic;
   const taken = mosaic.taken[tile] ? ", taken over from a worker that died" : "";
   return `${place}: ${worker}, attempt ${attempt[tile]}, ${plural(millis[tile], "millisecond")}${taken}${past}`;

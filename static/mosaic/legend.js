@@ -1,10 +1,10 @@
-// The legend of a mosaic: who made how many tiles. Pointing at a worker shows only its tiles.
+// The legend of a mosaic: the number of tiles of each worker. Pointing at a worker shows only its tiles.
 
 import { keep, make, say } from "../dom.js";
 import { plural } from "../words.js";
 import { colourOf } from "./colours.js";
 
-/** Shows the legend in `list`; calls `onWanted(number)` with the worker that is pointed at, or 0. */
+/** Shows the legend in `list`; calls `onWanted(number)` with the worker under the pointer, or 0. */
 export function createLegend(list, onWanted) {
   let held = 0;
 

@@ -1,4 +1,4 @@
-// The live mosaic of the job that is shown: its tiles appear in their finished pixels as they come back.
+// The live mosaic of the shown job: its tiles appear in their finished pixels as they come back.
 
 import { at, say, show } from "../dom.js";
 import { ended, plural } from "../words.js";
@@ -11,7 +11,7 @@ const canvas = at("mosaic");
 const painter = new Painter(canvas);
 const inspector = createInspector(canvas, showTile);
 const legend = createLegend(at("legend"), (wanted) => painter.emphasise({ wanted }));
-/** Milliseconds between two counts of everybody's tiles. */
+/** Milliseconds between two counts of the tiles of each worker. */
 const COUNT_EVERY = 250;
 
 let mosaic = null;
@@ -25,8 +25,8 @@ export function startMosaic() {
 }
 
 /**
- * Shows the tiles of this job, or none: of one that had ended before it was looked at only the result is seen.
- * Returns whether there are tiles to look at.
+ * Shows the tiles of this job, or none: a job that had ended before it was opened has only its result.
+ * Returns whether there are tiles to show.
  */
 export function showMosaic(job) {
   if (!job || (ended(job) && !isSeen(job))) mosaic = null;
@@ -35,7 +35,7 @@ export function showMosaic(job) {
   return Boolean(mosaic);
 }
 
-/** Whether there are tiles to look at, now or as soon as the result lends them. */
+/** Whether there are tiles to show, now or once the thumbnail of the result fills them in. */
 const isSeen = ({ id, status }) => id === mosaic?.id && (mosaic.done > 0 || status === "complete");
 
 function begin(job) {
@@ -49,17 +49,17 @@ function begin(job) {
   countShares();
 }
 
-/** Takes an event of the followed job. */
+/** Applies a `tiles` event of the followed job. */
 export function paintTiles(event) {
   if (event.job === mosaic?.id) changed(mosaic.apply(event));
 }
 
-/** Takes the whole mosaic of the followed job. */
+/** Applies the whole mosaic of the followed job. */
 export function paintMosaic(event) {
   if (event.job === mosaic?.id) changed(mosaic.applyWhole(event));
 }
 
-/** The state of each worker, which the legend tells, too. */
+/** Notes the state of each worker for the legend. */
 export function noteWorkers(workers) {
   states = new Map(workers.map(({ id, state }) => [id, state]));
   if (mosaic) countShares();
@@ -80,7 +80,7 @@ function countShares() {
   }, COUNT_EVERY);
 }
 
-/** What the marked corners mean, as soon as there is one. */
+/** Explains the marked corners once there is one. */
 function showHands(tiles) {
   show(at("hands"), tiles > 0);
   say(at("hands"), `◥ ${plural(tiles, "tile")} needed more than one attempt or worker`);
@@ -97,7 +97,7 @@ function showTile(tile) {
   const cursor = at("tile-cursor");
   show(cursor, tile !== null);
   if (tile === null) {
-    say(at("tile-said"), "Point at a tile, tap it, or use the arrow keys to see who made it.");
+    say(at("tile-said"), "Point at a tile, tap it, or use the arrow keys to see which worker made it.");
     return;
   }
   say(at("tile-said"), describe(mosaic, tile));

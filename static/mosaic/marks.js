@@ -1,10 +1,10 @@
-// What is drawn over a tile to tell of it: `place` is where it is, in pixels of the canvas.
+// The marks over a tile; their second argument is its place in pixels of the canvas.
 
 import { DIM, colourOf } from "./colours.js";
 
-/** Width of an edge in CSS pixels: what is inside counts. */
+/** Width of an edge in CSS pixels, drawn inside the tile. */
 const EDGE = 2;
-/** Side of a marked corner in CSS pixels, at least, where the tile has as many. */
+/** The least side of a marked corner in CSS pixels; smaller only in a smaller tile. */
 const CORNER = 5;
 const EMPTY = "rgb(128 128 128 / 0.35)";
 
@@ -15,13 +15,13 @@ export function drawEmpty(context, { left, top, width, height }) {
   context.strokeRect(left + 0.5, top + 0.5, width - 1, height - 1);
 }
 
-/** A tile that is not looked for. */
+/** A tile of another worker than the selected one. */
 export function drawDimmed(context, { left, top, width, height }) {
   context.fillStyle = DIM;
   context.fillRect(left, top, width, height);
 }
 
-/** A tile that is back: an edge in the colour of who made it. */
+/** A tile that is back: an edge in the colour of its worker. */
 export function drawEdge(context, { left, top, width, height }, worker, pixels) {
   const line = EDGE * pixels;
   context.strokeStyle = colourOf(worker);
@@ -30,8 +30,8 @@ export function drawEdge(context, { left, top, width, height }, worker, pixels) 
 }
 
 /**
- * A tile that changed hands: a corner in the colour of who had it before, white where that is not known.
- * The dark line makes it seen on any picture.
+ * A tile that changed hands: a corner in the colour of the worker before, white if that one is unknown.
+ * The dark line makes it visible on any picture.
  */
 export function drawCorner(context, { left, top, width, height }, before, pixels) {
   const least = Math.min(width, height);
@@ -50,7 +50,7 @@ export function drawCorner(context, { left, top, width, height }, before, pixels
   context.stroke();
 }
 
-/** A tile that was tried in vain and is not back: stripes in the colour of who tried. */
+/** A tile with a failed attempt that is not back: stripes in the colour of the worker that failed. */
 export function drawStripes(context, { left, top, width, height }, before) {
   context.save();
   context.beginPath();

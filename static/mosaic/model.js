@@ -1,4 +1,4 @@
-// What is known of a job's tiles: the pixels of each, who made it, and who tried before.
+// The known state of a job's tiles: pixels, worker, attempt, and failed attempts of each.
 
 /** Bytes of a packed tile before its pixels. */
 const HEAD = 12;
@@ -26,11 +26,11 @@ export class Mosaic {
     this.millis = new Uint32Array(this.count);
     this.back = new Uint8Array(this.count);
     this.done = 0;
-    /** Failed attempts at tiles, also at those that are back: `{ worker, attempt, cause }` by tile. */
+    /** Failed attempts by tile, also of tiles that are back: `{ worker, attempt, cause }`. */
     this.failed = new Map();
   }
 
-  /** Takes the tiles of an event; `anew` tells that there are no others. Returns which have changed. */
+  /** Applies the tiles of an event; `anew` says that they are all there are. Returns the changed tiles. */
   apply({ workers, failed, packed, anew }) {
     const changed = new Set(this.#noteFailed(failed));
     if (anew) for (const tile of this.#clear()) changed.add(tile);
@@ -49,7 +49,7 @@ export class Mosaic {
     return changed;
   }
 
-  /** Takes the whole mosaic, as `/tiles` and `/mosaic` give it. Returns which tiles have changed. */
+  /** Applies the whole mosaic, as `/tiles` and `/mosaic` return it. Returns the changed tiles. */
   applyWhole({ tiles, picture }) {
     const { width, height } = this.picture;
     const gone = this.#clear();
@@ -63,7 +63,7 @@ export class Mosaic {
     return new Set([...gone, ...tiles.map(({ tile }) => tile)]);
   }
 
-  /** Paints what never came: the last tiles of a job that has ended, from a small picture of its result. */
+  /** Paints the tiles that never arrived, the last ones of an ended job, from a thumbnail. Returns them. */
   complete(image) {
     const { width, height } = this.picture;
     const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
@@ -81,13 +81,13 @@ export class Mosaic {
     return changed;
   }
 
-  /** The part of the image that a tile is. */
+  /** The rectangle of the image that a tile covers. */
   region(tile) {
     const [x, y] = [(tile % this.columns) * this.side, Math.floor(tile / this.columns) * this.side];
     return { x, y, width: Math.min(this.side, this.width - x), height: Math.min(this.side, this.height - y) };
   }
 
-  /** Tiles by worker: `[number, count]`, in the order in which the workers were first heard of. */
+  /** Tiles by worker: `[number, count]`, in the order in which the workers first appeared. */
   shares() {
     const counts = new Array(this.workers.length).fill(0);
     for (let tile = 0; tile < this.count; tile += 1) {
@@ -96,27 +96,27 @@ export class Mosaic {
     return [...counts.entries()].filter(([number, count]) => number > 0 && count > 0);
   }
 
-  /** The number of the worker who tried a tile in vain before its present one; 0 if nobody did. */
+  /** The number of the worker that failed at a tile before its present one; 0 if none did. */
   before(tile) {
     const failed = this.failed.get(tile);
     const number = failed ? this.#numberOf(failed.worker) : 0;
     return number === this.worker[tile] ? 0 : number;
   }
 
-  /** Whether one attempt of one worker was not enough for a tile that is back. */
+  /** Whether a tile that is back needed more than one attempt or worker. */
   changedHands(tile) {
     if (!this.back[tile]) return false;
     return this.attempt[tile] > 1 || this.taken[tile] === 1 || this.before(tile) > 0;
   }
 
-  /** How many such tiles there are. */
+  /** The number of tiles that changed hands. */
   hands() {
     let many = 0;
     for (let tile = 0; tile < this.count; tile += 1) if (this.changedHands(tile)) many += 1;
     return many;
   }
 
-  /** Forgets the tiles that are back. Returns which. */
+  /** Forgets the tiles that are back. Returns them. */
   #clear() {
     const gone = [];
     this.back.forEach((back, tile) => back && gone.push(tile));

@@ -1,20 +1,20 @@
-// Draws a mosaic on a canvas: all of it when its size changes, else only the tiles that did.
+// Draws a mosaic on a canvas: all of it when its size changes, else only the changed tiles.
 
 import { DIM, colourOf } from "./colours.js";
 import { drawCorner, drawDimmed, drawEdge, drawEmpty, drawStripes } from "./marks.js";
 import { paintTint } from "./tint.js";
 
-/** From this side on, in CSS pixels, a tile has an edge in its worker's colour; below it is tinted. */
+/** A tile of at least this side in CSS pixels has an edge in its worker's colour; a smaller one is tinted. */
 const EDGED = 14;
 const TINT = 0.3;
-/** Milliseconds that a tile glows after it came, and how many do so at a time. */
+/** Milliseconds that a tile glows after it arrived, and the most tiles that glow at a time. */
 const [GLOW, GLOWING] = [700, 200];
-/** So many tiles are drawn together rather than one by one. */
+/** More changed tiles than this are drawn together rather than one by one. */
 const MANY = 2000;
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Draws on `canvas` whatever mosaic it is given. */
+/** Draws a mosaic on `canvas`. */
 export class Painter {
   #canvas;
   #context;
@@ -23,7 +23,7 @@ export class Painter {
   #picture = new OffscreenCanvas(1, 1).getContext("2d");
   #tint = new OffscreenCanvas(1, 1).getContext("2d");
   #changed = new Set();
-  /** When each glowing tile came. */
+  /** The arrival time of each glowing tile. */
   #glowing = new Map();
   #whole = false;
   #asked = false;
@@ -59,14 +59,14 @@ export class Painter {
     this.#ask();
   }
 
-  /** Whether workers are told by colour, and which one is looked for (0: all). */
+  /** Sets whether workers are shown by colour, and which one is selected (0: all). */
   emphasise({ coloured = this.#coloured, wanted = this.#wanted }) {
     if (coloured === this.#coloured && wanted === this.#wanted) return;
     [this.#coloured, this.#wanted] = [coloured, wanted];
     this.redraw();
   }
 
-  /** The place of a tile on the canvas, in its pixels: whole ones, so that neighbours meet. */
+  /** The place of a tile on the canvas in whole pixels, so that neighbours meet. */
   place(tile) {
     const { x, y, width, height } = this.#mosaic.region(tile);
     const scale = this.#canvas.width / this.#mosaic.width;
@@ -104,7 +104,7 @@ export class Painter {
     for (const [tile, came] of this.#glowing) this.#drawGlow(tile, 1 - (now - came) / GLOW);
   }
 
-  /** As many pixels as the screen shows, at most two for each of CSS. */
+  /** Sizes the canvas to the pixels of the screen, at most two for each CSS pixel. */
   #fit() {
     const { clientWidth, clientHeight } = this.#canvas;
     this.#canvas.width = Math.max(1, Math.round(clientWidth * this.#pixels()));
@@ -129,7 +129,7 @@ export class Painter {
     }
   }
 
-  /** Draws a grid of cells of `cell` pixels: the last column and row may be of smaller tiles. */
+  /** Draws a grid of cells of `cell` pixels; the last column and row may have smaller tiles. */
   #drawParts(canvas, cell, smooth) {
     const { columns, rows } = this.#mosaic;
     this.#context.imageSmoothingEnabled = smooth;
@@ -167,7 +167,7 @@ export class Painter {
     return (side / width) * this.#canvas.clientWidth >= EDGED;
   }
 
-  /** What is told of a tile by colour, where it is large enough. */
+  /** Draws the marks of a tile that is large enough for them. */
   #drawMarks(tile) {
     const mosaic = this.#mosaic;
     const place = this.place(tile);
@@ -183,7 +183,7 @@ export class Painter {
     }
   }
 
-  /** The mark of a tile that one attempt was not enough for, unless it is not looked for. */
+  /** Draws the mark of a tile that changed hands, unless another worker is selected. */
   #drawHands(tile) {
     const mosaic = this.#mosaic;
     if (!mosaic.changedHands(tile) || (this.#wanted && mosaic.worker[tile] !== this.#wanted)) return;
@@ -205,7 +205,7 @@ export class Painter {
     }
   }
 
-  /** Over the small tiles of a worker. */
+  /** The tint over small tiles of a worker. */
   #tintOf(worker) {
     return this.#wanted && worker !== this.#wanted ? DIM : colourOf(worker, TINT);
   }

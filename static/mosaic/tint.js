@@ -1,6 +1,6 @@
 // The tint of a mosaic whose tiles are too small for edges: one pixel for each tile that is back.
 
-/** Paints all of it; `colours` has one for each worker, by its number. */
+/** Paints the whole tint; `colours` has one for each worker, by its number. */
 export function paintTint(context, { columns, rows, count, back, worker }, colours) {
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
@@ -9,7 +9,7 @@ export function paintTint(context, { columns, rows, count, back, worker }, colou
   context.putImageData(image, 0, 0);
 }
 
-/** Colours of CSS as the pixels that they are: to fill a million tiles one by one would take seconds. */
+/** CSS colours as pixels: filling a million tiles one by one would take seconds. */
 function pack(colours) {
   const context = new OffscreenCanvas(colours.length, 1).getContext("2d", { willReadFrequently: true });
   colours.forEach((colour, x) => {

@@ -1,6 +1,6 @@
-// What part of an image is seen, and how large: pan and zoom, within limits.
+// The visible part of an image and its scale: pan and zoom, within limits.
 
-/** Screen pixels for one of the image, at most. */
+/** The most CSS pixels for one pixel of the image. */
 const CLOSEST = 16;
 
 /** A view of an image of `width` × `height` pixels, in CSS pixels of the screen. */
@@ -10,7 +10,7 @@ export class Camera {
     this.fit();
   }
 
-  /** Tells the size of the screen; a whole image stays whole. */
+  /** Sets the size of the screen; a fitted image stays fitted. */
   resize(width, height) {
     this.screen = [Math.max(1, width), Math.max(1, height)];
     if (this.fitted) this.fit();
@@ -24,7 +24,7 @@ export class Camera {
     [this.x, this.y] = [this.width / 2, this.height / 2];
   }
 
-  /** Shows the image `scale` times as large, with what is at this point of the screen left there. */
+  /** Shows the image at `scale`; the point of the image at this point of the screen stays there. */
   zoomTo(scale, [left, top] = this.screen.map((side) => side / 2)) {
     const [x, y] = this.toImage([left, top]);
     this.scale = Math.min(CLOSEST, Math.max(this.#least(), scale));
@@ -34,7 +34,7 @@ export class Camera {
     this.#settle();
   }
 
-  /** Moves what is seen by so many pixels of the screen. */
+  /** Moves the view by this many pixels of the screen. */
   pan(right, down) {
     this.x -= right / this.scale;
     this.y -= down / this.scale;
@@ -63,7 +63,7 @@ export class Camera {
     return Math.min(1, this.screen[0] / this.width, this.screen[1] / this.height);
   }
 
-  /** No side of the image leaves the screen, or it stays in the middle where it is smaller. */
+  /** Keeps the image's edges outside the screen, and a smaller image in the middle. */
   #settle() {
     const settle = (centre, side, screen) => {
       const half = screen / 2 / this.scale;

@@ -1,4 +1,4 @@
-// Before and after, one over the other in one view: what is left of the line is the original.
+// Before and after, one over the other in one view: the original is left of the line.
 
 import { at, say, show } from "../dom.js";
 import { count, percent } from "../words.js";
@@ -7,7 +7,7 @@ import { ZOOM, listen } from "./gestures.js";
 import { Layer } from "./layer.js";
 import { createOverview } from "./overview.js";
 
-/** From how far the line can be taken, in CSS pixels. */
+/** How far from the line a pointer can grab it, in CSS pixels. */
 const REACH = 24;
 
 const canvas = at("viewer");
@@ -17,13 +17,13 @@ const figure = at("stage");
 
 let camera = null;
 let layers = {};
-/** A small picture of the result, seen until its tiles are there. */
+/** A small picture of the result, shown until its tiles are there. */
 let preview = null;
 let asked = false;
 let onSharp = () => {};
-/** Where the pointer is on the canvas, if it is. */
+/** The place of the pointer on the canvas, or null. */
 let pointer = null;
-/** How far the server is with each image. */
+/** How much of each image's pyramid the server has made, from 0 to 1. */
 const making = new Map();
 
 const overview = createOverview(at("overview"), (point) => {
@@ -31,7 +31,7 @@ const overview = createOverview(at("overview"), (point) => {
   draw();
 });
 
-/** Calls `sharp()` each time the result is drawn as finely as the screen can show it. */
+/** Calls `onSharp()` each time the result is drawn as finely as the screen can show it. */
 export function startViewer({ onSharp: sharp }) {
   onSharp = sharp;
   new ResizeObserver(draw).observe(canvas);
@@ -69,7 +69,7 @@ export function openViewer(job) {
   draw();
 }
 
-/** Shows nothing any more. */
+/** Closes the view and stops its requests. */
 export function closeViewer() {
   for (const layer of Object.values(layers)) layer.stop();
   [camera, layers, preview] = [null, {}, null];
@@ -91,7 +91,7 @@ function loadPreview(path) {
 }
 
 function tell(image, { state, fraction, error }) {
-  if (state === "failed") say(at("viewer-said"), `The ${image} cannot be shown here: ${error}. The download has it.`);
+  if (state === "failed") say(at("viewer-said"), `The ${image} cannot be shown here: ${error}. Download it instead.`);
   if (state === "away") making.set(image, making.get(image) ?? 0);
   else making.set(image, state === "making" ? fraction : 1);
   const names = Object.keys(layers);
@@ -119,7 +119,7 @@ function drawNow() {
   const [width, height] = [clientWidth, clientHeight].map((side) => Math.max(1, Math.round(side * pixels)));
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   camera.resize(clientWidth, clientHeight);
-  // As long as all of the image is seen, a finger moves the page.
+  // While all of the image is visible, a finger moves the page.
   canvas.style.touchAction = camera.fitted ? "pan-y" : "none";
   context.clearRect(0, 0, width, height);
   const place = Math.round((width * divider.valueAsNumber) / 100);
@@ -136,7 +136,7 @@ function drawNow() {
   if (layers.result.isSeen() && layers.result.sharp) onSharp();
 }
 
-/** The pixel under the pointer; without a pointer the one in the middle of what is seen. */
+/** Shows the pixel under the pointer; without a pointer, the one in the middle of the view. */
 function showPlace() {
   const point = camera?.toImage(pointer ?? camera.screen.map((side) => side / 2)).map(Math.floor);
   const inside = point && point[0] >= 0 && point[1] >= 0 && point[0] < camera.width && point[1] < camera.height;
@@ -152,7 +152,7 @@ function drawPreview(pixels) {
   context.drawImage(preview, ...place);
 }
 
-/** Light with a dark rim: seen on any picture. */
+/** Draws the line, light with a dark rim: visible on any picture. */
 function drawLine(line, pixels) {
   const middle = canvas.height / 2;
   for (const [colour, wide] of [["#000000", 4], ["#ffffff", 2]]) {
@@ -165,7 +165,7 @@ function drawLine(line, pixels) {
   }
 }
 
-/** Whether a pointer took the line; then it follows until it is lifted. */
+/** Returns whether the pointer grabbed the line; then the line follows until the pointer is lifted. */
 function takeLine(event) {
   const at = (canvas.clientWidth * divider.valueAsNumber) / 100;
   if (!layers.original?.isSeen() || Math.abs(event.offsetX - at) > REACH) return false;

@@ -1,16 +1,16 @@
 // Fingers, mouse, wheel and keys on a canvas, as pan and zoom of a camera.
 
-/** How much a press of a key or button zooms, and pans in pixels. */
+/** The factor of one zoom step, and the pixels of one pan step. */
 export const ZOOM = 1.5;
 const PAN = 60;
 const PANS = { ArrowLeft: [PAN, 0], ArrowRight: [-PAN, 0], ArrowUp: [0, PAN], ArrowDown: [0, -PAN] };
 
-/** Moves the camera that `camera()` gives and calls `onMove()`; `grab(event)` may take a pointer for itself. */
+/** Moves the camera that `camera()` returns and calls `onMove()`; `grab(event)` may take a pointer for itself. */
 export function listen(canvas, { camera, onMove, grab }) {
   const pointers = new Map();
 
   canvas.addEventListener("pointerdown", (event) => {
-    // The others open menus, and may never be told to have been lifted.
+    // Other buttons open menus, and their `pointerup` may never arrive.
     if (event.button !== 0 || !camera() || grab(event)) return;
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
@@ -29,7 +29,7 @@ export function listen(canvas, { camera, onMove, grab }) {
     canvas.addEventListener(type, ({ pointerId }) => pointers.delete(pointerId));
   }
   canvas.addEventListener("wheel", (event) => {
-    // Without this key the wheel scrolls the page, which is what most people want of it at first.
+    // Without Ctrl or the focus, the wheel scrolls the page, which is what most readers want at first.
     if (!camera() || (!event.ctrlKey && document.activeElement !== canvas)) return;
     event.preventDefault();
     camera().zoomTo(camera().scale * 2 ** (-event.deltaY / 200), [event.offsetX, event.offsetY]);

@@ -1,14 +1,14 @@
-// One image as the server cuts it for viewing: the tiles that are needed are fetched, coarse ones first.
+// One image of a pyramid: fetches the tiles that are needed, coarse ones first.
 
 import { here, request } from "../api.js";
 
-/** Milliseconds between two questions whether the tiles are made. */
+/** Milliseconds between two requests whether the tiles are made. */
 const ASK_EVERY = 300;
-/** Milliseconds before the first try again of what did not come, and at most between two. */
+/** Milliseconds before the first retry of a failed request, and at most between two. */
 const [FIRST, MOST] = [1000, 30_000];
-/** Tiles that are fetched at a time, and that are kept. */
+/** The most tiles that are fetched at a time, and that are kept. */
 const [FETCHING, KEPT] = [6, 160];
-/** A tile of half the size may be shown this much larger before finer ones are fetched. */
+/** A tile of half the size may be enlarged by this much before finer ones are fetched. */
 const ENOUGH = 1.3;
 
 /** An image of a job, "original" or "result". */
@@ -20,14 +20,14 @@ export class Layer {
   #levels = [];
   #finest = Infinity;
 
-  /** Calls `onChange()` whenever there is more to draw, `onState(view)` as the tiles are being made. */
+  /** Calls `onChange()` whenever there is more to draw, `onState(view)` while the tiles are being made. */
   constructor(job, image, { onChange, onState }) {
     this.#base = `/api/jobs/${job.id}/pyramid/${image}`;
     Object.assign(this, { onChange, onState, ready: false, sharp: false });
     this.#wait();
   }
 
-  /** Fetches nothing any more. */
+  /** Stops fetching. */
   stop() {
     this.#stopped = true;
   }
@@ -41,7 +41,7 @@ export class Layer {
       const finest = view.finest ?? Infinity;
       const isMore = finest < this.#finest;
       if (isMore) [this.ready, this.#finest, this.#levels] = [true, finest, levelsOf(view)];
-      // The coarse tiles fill a screen: finer ones are not missed before the view is enlarged.
+      // The coarse tiles fill a screen: finer ones are not needed before the reader zooms in.
       this.onState(this.ready && view.state === "making" ? { ...view, state: "ready" } : view);
       if (view.state === "failed") return;
       if (isMore) this.onChange();
@@ -49,17 +49,17 @@ export class Layer {
     }
   }
 
-  /** Whether all of the image is there, be it coarse. */
+  /** Whether the whole image can be drawn, at least coarsely. */
   isSeen() {
     return Boolean(this.#tiles.get(this.#coarsest())?.image);
   }
 
-  /** The tile that is the whole image: needed even where none of the image is within the columns. */
+  /** The key of the tile that has the whole image: needed even if none of the image is within the columns. */
   #coarsest() {
     return `${this.#levels.length - 1}/0/0`;
   }
 
-  /** Draws what is there of the image as `camera` sees it, between two columns of the canvas. */
+  /** Draws the available tiles as `camera` sees them, between two columns of the canvas. */
   draw(context, camera, pixels, [left, right]) {
     if (!this.ready) return;
     context.save();
@@ -106,10 +106,10 @@ export class Layer {
     const edge = (place, limit) => Math.min(place * side * factor, limit);
     const corner = (c, r) => camera.toScreen([edge(c, width), edge(r, height)]).map((at) => Math.round(at * pixels));
     const [[left, top], [right, bottom]] = [corner(column, row), corner(column + 1, row + 1)];
-    // Coarser pixels would shine through where the image has alpha.
+    // Coarser pixels would show through where the image has alpha.
     context.clearRect(left, top, right - left, bottom - top);
     context.drawImage(tile.image, left, top, right - left, bottom - top);
-    // What was drawn last is forgotten last.
+    // To the end of the map: the least recently drawn tile is evicted first.
     this.#tiles.delete(key);
     this.#tiles.set(key, tile);
   }
@@ -137,7 +137,7 @@ export class Layer {
     if (!this.#stopped) this.onChange();
   }
 
-  /** A tile that does not come is asked for again later; until then its place shows a coarser one. */
+  /** Schedules a retry for a tile; until then its place shows a coarser one. */
   #putOff(tile) {
     tile.failures += 1;
     const pause = pauseAfter(tile.failures);
@@ -146,17 +146,17 @@ export class Layer {
   }
 }
 
-/** Whether to ask for a tile: for the first time, or again. */
+/** Whether to fetch a tile: for the first time, or again. */
 const isDue = (tile, now) => !tile || (!tile.image && tile.due <= now);
 
 const pauseAfter = (failures) => Math.min(FIRST * 2 ** (failures - 1), MOST);
 
-/** What is known of an image when the answer was an error: a refusal is final, all else may pass. */
+/** The state after an error: a refusal (4xx) is final, all else may pass. */
 function viewWithout({ status, message: error }) {
   return { state: status >= 400 && status < 500 ? "failed" : "away", error };
 }
 
-/** Each copy, the image first: its tiles, and by how much it is smaller. */
+/** The levels, the image itself first: the tiles of each, and the factor by which it is smaller. */
 function levelsOf({ width, height, tile: side, levels }) {
   return Array.from({ length: levels }, (_, level) => {
     const factor = 2 ** level;

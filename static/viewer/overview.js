@@ -1,11 +1,11 @@
-// The overview map: all of an image, small, with a frame around what is seen of it.
+// The overview map: the whole image, small, with a frame around the visible part.
 
 import { show } from "../dom.js";
 
 /** Its longer side in CSS pixels. */
 const SIDE = 140;
 
-/** Draws on `canvas`; calls `onMove(point)` with the point of the image that is to be seen. */
+/** Draws on `canvas`; calls `onMove(point)` with the point of the image to move to. */
 export function createOverview(canvas, onMove) {
   const context = canvas.getContext("2d");
   let scale = 1;
@@ -20,7 +20,7 @@ export function createOverview(canvas, onMove) {
   });
 
   return {
-    /** Shows where `camera` is in the image, of which `picture` is a small copy; nothing where all of it is seen. */
+    /** Shows the part that `camera` sees, in `picture`, a small copy; hides the map if all of it is visible. */
     draw(camera, picture) {
       show(canvas, !camera.fitted && Boolean(picture));
       if (canvas.hidden) return;
@@ -39,7 +39,7 @@ export function createOverview(canvas, onMove) {
     const [left, top] = camera.toImage([0, 0]).map((side) => Math.max(0, side * scale));
     const [right, bottom] = camera.toImage(camera.screen).map((side) => side * scale);
     const place = [left, top, Math.min(right, camera.width * scale) - left, Math.min(bottom, camera.height * scale) - top];
-    // Light with a dark rim: seen on any picture.
+    // Light with a dark rim: visible on any picture.
     for (const [colour, wide] of [["#000000", 4], ["#ffffff", 2]]) {
       context.strokeStyle = colour;
       context.lineWidth = wide;

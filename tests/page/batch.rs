@@ -42,7 +42,7 @@ fn several_files(page: &Page) {
     page.click("#batch-delete");
     page.until_says("#confirm-text", "Delete 3 images, their originals and their results?");
     page.click("#confirm-delete");
-    page.until_says("#job-status", "These images are not there any more");
+    page.until_says("#job-status", "These images no longer exist");
     page.until_says("#jobs-said", "There are no jobs yet");
     assert_eq!(page.server.get("/api/jobs").1["total"], 0);
     page.leave_what_is_gone();

@@ -61,8 +61,9 @@ fn trouble(page: &Page) {
             ["trouble", { "error": "redis at node1:6379 does not answer" }],
         ]),
     );
-    let away = "✕ Connected, but the mill cannot be looked at: redis at node1:6379 does not answer | \
-                The mill cannot be looked at: redis at node1:6379 does not answer";
+    let away = "✕ Connected, but the state of the mill cannot be read: \
+                redis at node1:6379 does not answer | \
+                The state of the mill cannot be read: redis at node1:6379 does not answer";
     assert_eq!(told, json!([away, away, "✓ Connected | ", away]));
     page.until("document.querySelector('#connection').innerText === '✓ Connected'");
     assert_eq!(page.text("#missing"), "");
@@ -75,11 +76,11 @@ const MUTE: &str = include_str!("probes/mute.js");
 fn questions(page: &Page) {
     page.before_each_page(MUTE);
     page.reload();
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     page.block(&["*/api/*"]);
     page.until_says("#connection", "Connection lost");
     page.block(&[]);
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     // The server answers that it has lost the mill.
     page.run(
         "window.ask = window.fetch;
@@ -88,12 +89,12 @@ fn questions(page: &Page) {
          window.fetch = async () => new Response(away, { status: 503, headers });",
         &json!([]),
     );
-    let cause = "the mill cannot be looked at: redis at node1:6379 does not answer";
+    let cause = "the state of the mill cannot be read: redis at node1:6379 does not answer";
     page.until_says("#connection", cause);
     assert_eq!(page.text("#missing").to_lowercase(), cause);
     keep_screenshots(page, "trouble");
     page.run("window.fetch = window.ask", &json!([]));
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     assert_eq!(page.text("#missing"), "");
     let console = page.console();
     assert!(console.iter().all(|line| line.contains("net::ERR_")), "{console:#?}");
@@ -115,7 +116,7 @@ fn streams(page: &Page) {
     // From now on no stream comes through.
     page.block(&["*/api/events*"]);
     page.reload();
-    page.until_says("#connection", "asking every two seconds");
+    page.until_says("#connection", "polling every two seconds");
     page.until_says("#job-status", "Processing");
     page.until_says("#legend", "tile");
     page.until("document.querySelector('#mosaic').checkVisibility()");

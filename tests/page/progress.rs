@@ -86,7 +86,7 @@ fn cancel_retry_delete(page: &Page) {
     page.until_says("#job-status", "Cancelled");
     page.until("document.querySelector('#job-list [aria-current]')");
     assert_eq!(page.server.delete(&format!("/api/jobs/{job}")).0, 204);
-    page.until_says("#job-status", "not there any more");
+    page.until_says("#job-status", "no longer exists");
     page.leave_what_is_gone();
 }
 

@@ -153,7 +153,7 @@ fn copies_go(page: &Page) {
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
     assert_eq!(page.server.delete(&format!("/api/jobs/{job}")).0, 204);
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
-    page.until_says("#job-status", "not there any more");
+    page.until_says("#job-status", "no longer exists");
     page.leave_what_is_gone();
 }
 
