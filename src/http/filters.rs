@@ -12,14 +12,14 @@ pub(super) struct FilterView {
     name: &'static str,
     /// What it does, in one sentence.
     summary: &'static str,
-    /// Whether it has to know the whole image before, so that it can only be the first of a chain.
+    /// Whether it needs values of the whole image, so that it can only be the first of a chain.
     first: bool,
     /// Its parameters, in the order in which a chain gives their values.
     params: Vec<ParamView>,
 }
 
 /// One parameter of a filter. Its `type` says what values it takes.
-// Without a discriminator: openapi-generator's Rust client would take `type` for the choice and then miss it.
+// Without a discriminator: with one, openapi-generator's Rust client consumes `type`, and then misses it as a field.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = ParamSpec)]
