@@ -382,15 +382,15 @@ mod tests {
         }
 
         async fn join(&self, _member: &str) -> Result<Box<dyn Consumer<TileResult>>, QueueError> {
-            unreachable!("nobody collects here")
+            unreachable!("this test has no collector")
         }
 
         async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
-            unreachable!("nobody collects here")
+            unreachable!("this test has no collector")
         }
 
         async fn members(&self) -> Result<usize, QueueError> {
-            unreachable!("nobody collects here")
+            unreachable!("this test has no collector")
         }
     }
 

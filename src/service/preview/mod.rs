@@ -40,7 +40,7 @@ mod recent;
 pub const IDLE: Duration = Duration::from_mins(10);
 /// The most uploaded images that are kept.
 const UPLOADS: usize = 8;
-/// The most jobs of whose images the last part is remembered.
+/// The most jobs for which the last part of the image is remembered.
 const JOBS: usize = 4;
 /// The most previews that are made at a time.
 const PLACES: usize = 2;
