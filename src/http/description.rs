@@ -170,7 +170,7 @@ pub async fn describe(seen: Forwarded) -> HttpResponse {
     response.body(json(&description))
 }
 
-/// The form that creates a job: either `image` or `from`, and what is to be done with it.
+/// The form that creates a job: either `image` or `from`, and the options of the job.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(examples(json!({"image": "(the bytes of the file)", "filters": "blur:2.5,grayscale", "format": "png"})))]
@@ -181,7 +181,7 @@ pub struct NewJob {
     /// The id of a job whose image is used again.
     #[schema(nullable = false)]
     pub from: Option<String>,
-    /// The filter chain, such as `blur:2.5,invert`; `grayscale` if left out, and empty for none.
+    /// The filter chain, such as `blur:2.5,invert`; `grayscale` by default, empty for no filter.
     #[schema(nullable = false)]
     pub filters: Option<String>,
     /// Side of a tile in pixels. The result does not depend on it.

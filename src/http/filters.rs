@@ -36,7 +36,7 @@ struct NumberParam {
     name: &'static str,
     /// What it does, in a few words.
     summary: &'static str,
-    /// Tells it from other parameters.
+    /// The kind of parameter.
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: NumberType,
@@ -48,7 +48,7 @@ struct NumberParam {
     step: f64,
     /// The unit in words, empty for a bare number.
     unit: &'static str,
-    /// The value when none is given.
+    /// The default value.
     default: f64,
 }
 
@@ -59,7 +59,7 @@ struct IntegerParam {
     name: &'static str,
     /// What it does, in a few words.
     summary: &'static str,
-    /// Tells it from other parameters.
+    /// The kind of parameter.
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: IntegerType,
@@ -71,7 +71,7 @@ struct IntegerParam {
     step: i64,
     /// The unit in words, empty for a bare number.
     unit: &'static str,
-    /// The value when none is given.
+    /// The default value.
     default: i64,
 }
 
@@ -82,13 +82,13 @@ struct ChoiceParam {
     name: &'static str,
     /// What it does, in a few words.
     summary: &'static str,
-    /// Tells it from other parameters.
+    /// The kind of parameter.
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: ChoiceType,
     /// The words.
     choices: &'static [&'static str],
-    /// The word when none is given.
+    /// The default word.
     default: &'static str,
 }
 

@@ -76,7 +76,7 @@ pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRe
 
 /// The tiles of a job in work that are back.
 ///
-/// Each with the worker that made it, as far as that is known.
+/// Each has the worker that made it, if that is known.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/tiles",
@@ -98,7 +98,7 @@ pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRes
 
 /// A small picture of the result.
 ///
-/// Of a job in work it shows the tiles that are back.
+/// For a job in work, it shows the tiles that are back.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/thumbnail",

@@ -46,11 +46,11 @@ pub struct PreviewView {
     format: Container,
     /// When it is removed if no preview is fetched; earlier if many other images are uploaded for previews.
     expires_at: Timestamp,
-    /// Where else to look.
+    /// Related paths.
     links: PreviewLinks,
 }
 
-/// Where to look.
+/// Related paths.
 #[derive(Debug, Serialize, ToSchema)]
 struct PreviewLinks {
     /// Path of its previews.
@@ -80,7 +80,7 @@ pub struct Through {
     quality: Option<u8>,
 }
 
-/// What a path with the `{id}` of a preview takes.
+/// The parameter of a path with the `{id}` of an image for previews.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "the handlers take it as a plain string")]
@@ -189,7 +189,7 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
         .body(png))
 }
 
-/// Reads a form that has nothing but an image.
+/// Reads a form whose only field is an image.
 async fn receive(api: &Api, mut body: Multipart) -> Result<PreviewView> {
     let mut kept = None;
     while let Some(field) = within(&api.app.config, body.try_next()).await? {

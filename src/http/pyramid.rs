@@ -22,7 +22,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 /// The parameters of a path, or why they do not parse.
 type Given<T> = Result<web::Path<T>, actix_web::Error>;
 
-/// An image of a job in ever smaller copies, each cut into tiles.
+/// An image of a job as copies at falling sizes, each cut into tiles.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PyramidView {
     /// Whether its tiles can be fetched, are being made, or cannot be made.
@@ -84,7 +84,7 @@ pub struct OneTile {
     row: u32,
 }
 
-/// An image of a complete job in ever smaller copies.
+/// An image of a complete job as copies at falling sizes.
 ///
 /// The first request starts making the copies: ask again until `state` is `ready` or `failed`.
 #[utoipa::path(

@@ -125,7 +125,7 @@ mod tests {
         let request =
             headers.iter().fold(request, |request, header| request.insert_header(*header));
         let request = request.to_http_request();
-        // A proxy on this machine, or a page that a name leads to this machine.
+        // A proxy on this machine, or a browser here with a page whose name resolves to this machine.
         let peer = Some("127.0.0.1:9".parse().unwrap());
         let forwarded = Proxies::new(&Config::default().server).read(peer, request.headers());
         request.extensions_mut().insert(forwarded);

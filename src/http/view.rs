@@ -59,12 +59,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
     },
 })))]
 pub struct JobView {
-    /// Names the job for ever: 32 hexadecimal digits that sort by creation time.
+    /// Identifies the job permanently: 32 hexadecimal digits that sort by creation time.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     pub id: JobId,
     /// The file name of the image, as it was uploaded.
     pub name: String,
-    /// Where the job stands.
+    /// The status of the job.
     pub status: Status,
     /// Width of the image in pixels, upright.
     pub width: u32,

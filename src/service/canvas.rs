@@ -174,7 +174,7 @@ impl Canvas {
         self.lock_board().clone()
     }
 
-    /// Whether a tile is there.
+    /// Whether a tile is in the canvas.
     #[must_use]
     pub fn has(&self, tile: u32) -> bool {
         self.lock_board().has(tile)

@@ -33,7 +33,7 @@ mod trouble;
 
 /// The timeout for a health check.
 const GREETING: Duration = Duration::from_secs(10);
-/// How long a server may be silent. Event streams carry a comment or event at least every 10 seconds.
+/// How long a server may be silent. Event streams carry an event at least every 10 seconds.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// When the body of an upload is sent.

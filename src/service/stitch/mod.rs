@@ -78,7 +78,7 @@ pub enum Preview {
 /// A job whose canvas is open.
 struct Open {
     plan: Arc<Plan>,
-    /// The partition that its results come through.
+    /// The partition that its results go through.
     partition: u32,
     canvas: Arc<Canvas>,
     painter: Option<Arc<Painter>>,
