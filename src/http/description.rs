@@ -1,4 +1,4 @@
-//! The OpenAPI description, put together from what the handlers declare.
+//! The `OpenAPI` description, put together from what the handlers declare.
 
 use std::sync::LazyLock;
 

@@ -100,7 +100,7 @@ impl Hub {
         Self { frames, looked: Arc::default(), followed: Followed::default(), shutdown }
     }
 
-    /// Looks at the mill after each signal and at least every [`LOOK_EVERY`], while there are listeners.
+    /// Looks at the mill after each signal and at least every `LOOK_EVERY`, while there are listeners.
     pub async fn run(self, app: App) {
         let mut looks = app.state.looks();
         let mut clock = interval(LOOK_EVERY);
@@ -345,7 +345,8 @@ pub struct Follow {
 /// `processes`, `queue`, and `job` for the followed job, with its `tiles` as they come back: small pictures in
 /// base64, for the page. First comes everything, then what has changed. Nothing has to be resumed: a client that
 /// reconnects gets everything again. `gone` says that the followed job was deleted. `alive` comes after ten seconds
-/// without another event, and has no data. `trouble` says why no events come for now, except possibly those about jobs.
+/// without another event, with an empty object. `trouble` says why no events come for now, except possibly those
+/// about jobs.
 ///
 /// The stream ends only with the server, so read it as it comes (`EventSource`, `curl -N`): a call that waits for the
 /// whole answer, as in most generated clients, does not return.

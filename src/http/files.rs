@@ -63,7 +63,7 @@ async fn authorized(
 
 fn check(token: Option<&str>, headers: &HeaderMap) -> Result<()> {
     let Some(token) = token else {
-        let text = "this server gives its files to no other machine: set `storage.token` on it";
+        let text = "this server gives its files to no other machine: set `storage.token` there";
         return Err(ApiError::Unauthorized(text));
     };
     let given = headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok());

@@ -22,7 +22,7 @@
 //! * `filters`: filters as the API shows them.
 //! * [`error`]: errors as the API shows them.
 //! * `files`: the files of jobs, for collectors on other machines.
-//! * [`description`]: the OpenAPI description, gathered from the handlers.
+//! * [`description`]: the `OpenAPI` description, gathered from the handlers.
 //! * `answers`: responses that handlers share in that description.
 //! * [`page`]: the files of the page.
 //! * [`previews`]: parts of results before there is a job.

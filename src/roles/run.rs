@@ -151,7 +151,7 @@ impl Run {
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
         let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
         let wishes = Wishes { format: target.format, ..wishes(&self.wishes) };
-        let candidate = candidate.context("the decoder panicked")??;
+        let candidate = candidate.context("the decoder crashed")??;
         Ok(self.admission.plan(id, candidate, &wishes)?)
     }
 

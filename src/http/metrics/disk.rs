@@ -43,7 +43,7 @@ impl Disks {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         let labels = |place: Place| -> Labels { vec![("directory", place.as_str().to_owned())] };
-        let help = "Free space on the disk";
+        let help = "Free space that this server may use";
         let free = family(registry, "disk_free_bytes", help);
         for (place, bytes) in self.free {
             // A disk whose free space is unknown is left out.

@@ -212,7 +212,7 @@ async fn caught<T: Send + 'static>(
             let futile = error.is_of_the_image();
             Err(Failure { futile, ..Failure::of_job(Refusal::from(error).to_string()) })
         }
-        Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder panicked")),
+        Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder crashed")),
     }
 }
 

@@ -179,6 +179,6 @@ async fn run<T: Send + 'static, H: Send + Sync + 'static>(
         let (done, _held) = (work(), held);
         done
     });
-    let panicked = |_| Undrawn::from(std::io::Error::other("a filter or an encoder panicked"));
+    let panicked = |_| Undrawn::from(std::io::Error::other("a filter or an encoder crashed"));
     done.await.map_err(panicked)?
 }

@@ -207,7 +207,7 @@ fn busy() -> Refusal {
 async fn caught<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Undrawn> {
-    let gave_up = "the image cannot be decoded: the decoder panicked";
+    let gave_up = "the image cannot be decoded: the decoder crashed";
     blocking::caught(work).await.map_err(|_| Refusal::new(Code::InvalidImage, gave_up).into())
 }
 

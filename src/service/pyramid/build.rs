@@ -99,7 +99,7 @@ async fn each<T: Send + 'static>(
 async fn run<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let panicked = |_| io::Error::other("the encoder panicked");
+    let panicked = |_| io::Error::other("the encoder crashed");
     blocking::caught(work).await.map_err(panicked)?
 }
 

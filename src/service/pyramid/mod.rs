@@ -322,7 +322,7 @@ fn probe(image: &File, limits: &Limits) -> Result<Header, Refusal> {
 async fn caught<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Unmade> + Send + 'static,
 ) -> Result<T, Unmade> {
-    let gave_up = |_| Err(io::Error::other("the decoder panicked").into());
+    let gave_up = |_| Err(io::Error::other("the decoder crashed").into());
     blocking::caught(work).await.unwrap_or_else(gave_up)
 }
 
