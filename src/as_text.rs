@@ -1,6 +1,6 @@
 //! Types that serde reads and writes as their text.
 
-/// Lets a type be `#[serde(try_from = "String", into = "String")]`, by its `FromStr` and its `Display`.
+/// Implements what `#[serde(try_from = "String", into = "String")]` needs, by `FromStr` and `Display`.
 macro_rules! as_text {
     ($($type:ty),+) => {$(
         impl TryFrom<String> for $type {

@@ -1,4 +1,4 @@
-//! Runs what may block on threads that may.
+//! Runs blocking work on threads where blocking is allowed.
 
 use std::any::Any;
 
@@ -6,13 +6,13 @@ use tokio::task::spawn_blocking;
 
 /// Runs `work` on a thread where blocking is allowed, and waits for it.
 ///
-/// A panic goes on in the caller. When the runtime shuts down before the work began, this never
-/// returns: the caller is about to be dropped.
+/// A panic of `work` resumes in the caller. If the runtime shuts down before the work begins, this
+/// never returns: the caller is about to be dropped.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     caught(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The same for work that may panic.
+/// Like [`run`], but a panic of `work` is an error.
 pub(crate) async fn caught<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Box<dyn Any + Send>> {

@@ -1,14 +1,14 @@
-//! What went wrong, in words for people who see no log.
+//! An error with its causes as one text, for people who see no log.
 
 use std::error::Error;
 use std::iter::successors;
 
-/// An error, and why it came to that, one cause after the other.
+/// The error and its causes, outermost first, joined by `": "`.
 pub(crate) fn all(error: &dyn Error) -> String {
     joined(Some(error))
 }
 
-/// Only why, where a text says already what happened.
+/// Only the causes, for a text that already says what happened.
 pub(crate) fn behind(error: &dyn Error) -> String {
     joined(error.source())
 }

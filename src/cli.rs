@@ -1,4 +1,4 @@
-//! What can be typed: the commands, their options, and nothing of what they do.
+//! The command line: the commands and their options, but not what they do.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::service::topics::Purpose;
 pub struct Cli {
     /// Configuration file; submit reads none [default: `TILEMILL_CONFIG`, ./config.toml (not for run),
     /// /etc/tilemill/config.toml]
-    // `TILEMILL_CONFIG` is read with the configuration, which says who named a missing file.
+    // `config` reads `TILEMILL_CONFIG` itself, so that its error tells whether the option or the variable named a file.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -34,7 +34,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve the web page and the API, and mill what is uploaded
+    /// Serve the web page and the API, and filter uploaded images
     Serve(ServeArgs),
     /// Filter images on this machine, without a server
     Run(RunArgs),
@@ -44,13 +44,13 @@ pub enum Command {
     Work(WorkArgs),
     /// Stitch the results of a cluster, and store the images
     Collect,
-    /// Note who works in a cluster, and who has fallen silent
+    /// Track which workers of a cluster are alive, and which have fallen silent
     Monitor,
-    /// Set up the topics in Kafka, and look at them
+    /// Set up and inspect the topics in Kafka
     Topics(TopicsArgs),
-    /// List the filters, or tell what one of them takes
+    /// List the filters, or describe one of them
     Filters(FiltersArgs),
-    /// Say what is configured, and what is wrong with it
+    /// Show the configuration, and what is wrong with it
     Check(CheckArgs),
     /// Print a script that completes commands and options in a shell
     Completions(CompletionsArgs),
@@ -64,11 +64,10 @@ pub struct ServeArgs {
     /// Address and port to listen on [default: `server.listen`, 127.0.0.1:5001]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Name of the worker in this process, which has one unless it is part of a cluster [default: host name and a
-    /// random suffix]
+    /// Name of the worker in this process, which has none in a cluster [default: host name and a random suffix]
     #[arg(long, env = "WORKER_ID", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub id: Option<String>,
-    /// Serve the files of the page from this directory, for those who work on them
+    /// Serve the files of the page from this directory, for development
     #[arg(long, value_name = "DIRECTORY")]
     pub static_dir: Option<PathBuf>,
 }
@@ -81,27 +80,26 @@ pub struct WorkArgs {
     pub id: Option<String>,
 }
 
-/// What is done with images, here or on a server.
+/// How images are processed, here or on a server.
 #[derive(Debug, Clone, Args)]
 pub struct WishArgs {
-    /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes; `tilemill filters` tells what each
-    /// takes
+    /// Filters in order, such as "grayscale" or "blur:2.5,invert"; "" only re-encodes; `tilemill filters` lists them
     #[arg(short, long, default_value = "grayscale", value_name = "CHAIN", value_parser = FilterNames)]
     pub filters: String,
-    /// Side of a tile in pixels [default: `tile.size`, 512; of the server for submit]; the
-    /// result does not depend on it
+    /// Side of a tile in pixels; the result does not depend on it [default: `tile.size`, 512; for
+    /// submit, that of the server]
     #[arg(long, value_name = "PIXELS")]
     pub tile_size: Option<u32>,
-    /// Format of the result: jpeg, png, tiff or webp [default: by the extension of OUT; that of the image where OUT is
-    /// a directory or not given, or PNG]
+    /// Format of the result: jpeg, png, tiff or webp [default: by the extension of OUT; where OUT is a directory or not
+    /// given, that of the image, or PNG]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<OutputFormat>,
-    /// JPEG quality, 1 to 100 [default: `output.quality`, 90; of the server for submit]
+    /// JPEG quality, 1 to 100 [default: `output.quality`, 90; for submit, that of the server]
     #[arg(short, long, value_name = "QUALITY")]
     pub quality: Option<u8>,
 }
 
-/// Takes any text, since a server may know other filters, and offers the names of those known here.
+/// Accepts any text, since a server may know other filters, and offers the names that are known here.
 #[derive(Debug, Clone)]
 struct FilterNames;
 
@@ -139,10 +137,10 @@ pub struct RunArgs {
     /// Where the result goes: a file, or a directory (several images need one)
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
-    /// What is done with them.
+    /// How they are processed.
     #[command(flatten)]
     pub wishes: WishArgs,
-    /// Threads that compute [default: one for each core]
+    /// Compute threads [default: one for each core]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// What is done about outputs that exist.
@@ -153,13 +151,13 @@ pub struct RunArgs {
     pub report: Option<PathBuf>,
 }
 
-/// What is done about outputs that exist; without one of these, the command refuses to begin.
+/// What is done about outputs that exist; without one of these options, the command refuses to begin.
 #[derive(Debug, Args)]
 pub struct ExistingArgs {
     /// Replace outputs that exist
     #[arg(long, conflicts_with = "skip_existing")]
     pub overwrite: bool,
-    /// Keep outputs that exist, and make the others: a batch that was interrupted goes on
+    /// Keep outputs that exist and make the others, such as to resume an interrupted batch
     #[arg(long, requires = "output")]
     pub skip_existing: bool,
 }
@@ -175,7 +173,7 @@ pub struct SubmitArgs {
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,
     /// The server
-    // As a variable it is read by this command only: `config` leaves it out. It may have a password.
+    // Only this command reads the variable: `config` leaves it out. The URL may contain a password.
     #[arg(
         long,
         env = "TILEMILL_SERVER",
@@ -184,15 +182,15 @@ pub struct SubmitArgs {
         value_name = "URL"
     )]
     pub server: String,
-    /// Name and password for a proxy in front of the server, which may also stand in its URL; without PASSWORD it is
-    /// asked for. Other users of this machine see what is typed here. A token is taken from `TILEMILL_TOKEN`
+    /// Name and password for a proxy in front of the server; they may also stand in its URL. Without PASSWORD, submit
+    /// asks for it. Other users of this machine see what is typed here. A token is taken from `TILEMILL_TOKEN`
     // No parser that could fail: an error would show the value.
     #[arg(long, value_name = "NAME[:PASSWORD]")]
     pub user: Option<Secret>,
     /// Take name and password from ~/.netrc, or the file that `NETRC` names
     #[arg(long)]
     pub netrc: bool,
-    /// What is done with the images.
+    /// How the images are processed.
     #[command(flatten)]
     pub wishes: WishArgs,
     /// What is done about outputs that exist.
@@ -203,7 +201,7 @@ pub struct SubmitArgs {
     pub report: Option<PathBuf>,
 }
 
-/// What is done with topics.
+/// Options of `topics`.
 #[derive(Debug, Args)]
 pub struct TopicsArgs {
     /// What is done.
@@ -214,7 +212,7 @@ pub struct TopicsArgs {
 /// The commands of `topics`.
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
-    /// Make the topics that are missing, and give all of them the settings of the configuration
+    /// Create missing topics, and apply the configured settings to all of them
     Create,
     /// List the topics
     List,
@@ -229,10 +227,10 @@ pub enum TopicsCommand {
 /// Options of `topics scale`.
 #[derive(Debug, Args)]
 pub struct ScaleArgs {
-    /// How many partitions the topic has afterwards
+    /// Number of partitions that the topic is to have
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub partitions: u32,
-    /// Which topic; servers notice more partitions of the results at their next start
+    /// Topic to scale; servers notice new partitions of the results at their next start
     #[arg(long, value_name = "TOPIC", default_value = "tasks")]
     pub topic: TopicRole,
 }
@@ -244,12 +242,12 @@ pub enum TopicRole {
     Tasks,
     /// Filtered tiles
     Results,
-    /// What workers say of themselves
+    /// Heartbeats of workers
     Heartbeats,
 }
 
 impl TopicRole {
-    /// The same for the services.
+    /// The purpose by which services know the topic.
     #[must_use]
     pub const fn purpose(self) -> Purpose {
         match self {
@@ -263,7 +261,7 @@ impl TopicRole {
 /// Options of `topics delete`.
 #[derive(Debug, Args)]
 pub struct DeleteArgs {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -279,7 +277,7 @@ pub struct CheckArgs {
 /// Options of `completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// The shell that is to read the script
+    /// The shell to print the script for
     pub shell: Shell,
 }
 

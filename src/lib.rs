@@ -1,9 +1,9 @@
 //! tilemill filters images of any size in parallel tiles, to the same bytes on one machine or many.
 //!
-//! Arrows of use point down this list; nothing points back.
+//! A module uses only those below it in this list.
 //!
 //! - [`roles`]: what a process is: a server, a run
-//! - [`cli`]: what can be typed
+//! - [`cli`]: the command line
 //! - [`telemetry`]: the logs of a process
 //! - [`http`]: the API and the page
 //! - [`app`]: puts services and adapters together
@@ -11,7 +11,7 @@
 //! - [`config`]: what can be configured
 //! - [`queue`], [`state`], [`storage`]: the ports, each with its adapters
 //! - [`health`]: what keeps this process from its work
-//! - [`meters`]: what a server counts of its jobs
+//! - [`meters`]: what a server counts about its jobs
 //! - [`model`]: jobs, tiles, workers
 //! - [`agent`]: requests to a tilemill server, and where it is
 //! - [`refusal`]: why something was not accepted

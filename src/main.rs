@@ -8,8 +8,8 @@ use tilemill::{roles, telemetry};
 /// The log level of commands whose output is for the person at the terminal.
 const QUIET: &str = "error";
 
-/// The size of a block of memory: glibc keeps twice as much of what each of its heaps got back, once a block of this
-/// size was freed.
+/// The size of a block of memory. Once a block of this size was freed, each heap of glibc keeps up to twice as much of
+/// the memory that is freed in it.
 const BLOCK: usize = 4 << 20;
 
 #[tokio::main]
@@ -19,13 +19,13 @@ async fn main() {
         eprintln!("tilemill: {error:#}");
         roles::exit_code(&error)
     });
-    // Not by returning: that would wait for threads that filter or decode what nobody wants any more.
+    // Returning would wait for threads that still filter or decode, although their results are no longer needed.
     std::process::exit(code.into());
 }
 
-/// Lets glibc keep the memory of tiles for the next ones. Without that it keeps hardly more than one tile, returns the
-/// rest to the system, and each tile waits for its pages to be cleared. The rule is that of mallopt(3) under
-/// `M_MMAP_THRESHOLD`: it goes by the largest block that was freed so far.
+/// Makes glibc keep the memory of tiles for the next ones. Otherwise it keeps hardly more than one tile and returns
+/// the rest to the system, and each tile waits for its pages to be cleared. The threshold follows the largest block
+/// that was freed so far: see `M_MMAP_THRESHOLD` in mallopt(3).
 fn keep_freed_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK)));
 }

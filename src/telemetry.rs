@@ -7,8 +7,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::LogFormat;
 
-/// What libraries say is not for operators: nothing of use at start, and each failed try that is told
-/// of here as well. A level given for them by name overrides this.
+/// Levels for libraries whose messages do not help operators: `actix_server` says nothing useful at start, and
+/// `rskafka` repeats each failed try that is logged here as well. A level given for them by name overrides this.
 const BASE: &str = "actix_server=warn,rskafka=off";
 
 /// A log level that does not parse.
@@ -21,7 +21,7 @@ pub struct InvalidLevel {
     level: String,
 }
 
-/// Starts logging, once in a process; panics go to the log as well.
+/// Starts logging, panics included; called once in a process.
 pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter(level)?)
@@ -35,7 +35,7 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), InvalidLevel> {
     Ok(())
 }
 
-/// Whether `log.level` can be used.
+/// Checks that `log.level` can be used.
 pub fn check(level: &str) -> Result<(), InvalidLevel> {
     filter(level).map(drop)
 }
@@ -50,7 +50,7 @@ fn filter(level: &str) -> Result<EnvFilter, InvalidLevel> {
     EnvFilter::try_new(format!("{BASE},{level}")).map_err(|_| invalid())
 }
 
-/// Threads that compute catch panics; without this they would write to standard error all the same.
+/// Logs panics. Compute threads catch them, but the default hook would still write to standard error.
 fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Requests over HTTP to a tilemill server: what `submit` and a collector elsewhere have in common.
+//! HTTP requests to a tilemill server, for `submit` and for a collector on another machine.
 //!
 //! * [`url`]: where a server is.
 
@@ -13,7 +13,7 @@ pub mod url;
 /// How long it may take to open a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// What sends requests. The other side may be silent for so long; an answer of any status is an answer.
+/// An agent whose reads and writes time out after `silence`. An answer of any status is no error.
 pub(crate) fn agent(silence: Duration) -> Agent {
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
@@ -22,7 +22,7 @@ pub(crate) fn agent(silence: Duration) -> Agent {
     let config = Agent::config_builder()
         .tls_config(tls.build())
         .http_status_as_error(false)
-        // What is sent is read once, and cannot be sent to a second address.
+        // A body can be read only once, so it cannot be sent to a second address.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("tilemill/", env!("CARGO_PKG_VERSION")))

@@ -1,4 +1,4 @@
-//! Where a server is.
+//! The address of a server.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ impl ServerUrl {
         format!("{}{path}", self.0)
     }
 
-    /// The name or the address of its machine; that of IPv6 without brackets.
+    /// The host name or address; an IPv6 address without brackets.
     #[must_use]
     pub fn host(&self) -> String {
         let uri: Option<Uri> = self.0.parse().ok();
@@ -45,7 +45,7 @@ impl ServerUrl {
     }
 }
 
-/// A user's name, and the password if it is given.
+/// A user's name with an optional password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// The name.
@@ -55,7 +55,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// Reads `NAME` or `NAME:PASSWORD`; nothing else may be empty but the password.
+    /// Reads `NAME` or `NAME:PASSWORD`; the name must not be empty.
     #[must_use]
     pub fn split(text: &str) -> Option<Self> {
         let (name, password) = match text.split_once(':') {
@@ -72,7 +72,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// An address without what may be secret in it: what stands before an @, or behind a question mark or a hash.
+/// An address without the parts that may be secret: those before an @, and those after a question mark or a hash.
 fn shown(text: &str) -> String {
     let (before, host) = text.rsplit_once('@').map_or(("", text), |(_, host)| ("…@", host));
     let end = host.find(['?', '#']).unwrap_or(host.len());
@@ -100,7 +100,7 @@ impl FromStr for ServerUrl {
                 "a name and password in the server's address are not sent; leave them out",
             );
         }
-        // Else it is the end of a password, of which a part would be taken for a host, and be looked up.
+        // This @ ends a password with an unescaped / in it: a part of the password would be looked up as a host.
         if text.contains('@') {
             return refused(
                 "a password in the server's address needs %2F, %3F and %23 for /, ? and #",

@@ -1,4 +1,4 @@
-//! The composition root: puts services and adapters together. The storage of a server or a run is brought by its role.
+//! The composition root: puts services and adapters together. A role brings the storage of a server or a run.
 //!
 //! * `services`: the services of one process.
 
@@ -44,7 +44,7 @@ mod services;
 
 pub use services::Services;
 
-/// Where messages go between roles.
+/// The topics for messages between roles.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct Topics {
@@ -63,7 +63,7 @@ impl Topics {
         }
     }
 
-    /// Topics in the cluster `kafka`, which calls this process `client`. Obstacles are told to `health`.
+    /// Topics in the cluster `kafka`, with `client` as the name of this process there. Obstacles are noted in `health`.
     #[must_use]
     pub fn kafka(config: &Config, kafka: &Kafka, client: &str, health: &Health) -> Self {
         let cluster = cluster(kafka, client).telling(health.clone());
@@ -81,9 +81,9 @@ impl Topics {
         let read = options(collectors, Beginning::Earliest, Danger::None, None);
         let results: Arc<dyn Topic<TileResult>> = topic(&names.results, read);
         let answers = Some(Arc::clone(&results));
-        // A filter may run out of memory, or worse.
+        // Deadly, since a filter may run out of memory, or worse.
         let filtered = options(workers, Beginning::Earliest, Danger::Deadly, answers);
-        // Of those that were sent before anybody listened, nobody lives any more.
+        // Heartbeats from before the monitor joined say nothing about which workers are alive now.
         let heard = options(monitors, Beginning::Latest, Danger::None, None);
         Self {
             tasks: topic(&names.tasks, filtered),
@@ -93,7 +93,7 @@ impl Topics {
     }
 }
 
-/// What the roles of a mill share, wherever they run.
+/// The topics, state and health that every role of a mill uses.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct Backends {
@@ -103,14 +103,14 @@ pub struct Backends {
 }
 
 impl Backends {
-    /// In the memory of this process.
+    /// Backends in the memory of this process.
     #[must_use]
     pub fn embedded(config: &Config) -> Self {
         let (state, health) = (Arc::new(EmbeddedState::default()), Health::default());
         Self { topics: Topics::embedded(config), state, health }
     }
 
-    /// In a cluster, which calls this process `client`.
+    /// Backends in a cluster, with `client` as the name of this process there.
     pub async fn cluster(
         config: &Config,
         kafka: &Kafka,
@@ -123,7 +123,7 @@ impl Backends {
     }
 }
 
-/// A server: what its page, its API and its services share.
+/// A server: everything that its page, its API and its services share.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct App {
@@ -138,14 +138,14 @@ pub struct App {
     pub result_partitions: u32,
     pub health: Health,
     pub meters: Meters,
-    /// What is wrong with the cluster, as it was seen last.
+    /// What is wrong with the cluster, as seen last.
     pub outlook: Outlook,
-    /// How much is decoded of the originals of jobs in work.
+    /// The decoded fractions of the originals of jobs in work.
     pub splits: Splits,
 }
 
 impl App {
-    /// A server that needs nothing else: queue and state are in its memory, files in `storage`.
+    /// A server without a cluster: queue and state are in its memory, files in `storage`.
     pub async fn embedded(
         config: Arc<Config>,
         storage: Arc<dyn Storage>,
@@ -155,7 +155,7 @@ impl App {
         Self::new(config, storage, backends, partitions).await
     }
 
-    /// A server over these, whose results travel in one of `result_partitions` partitions.
+    /// A server over these backends, whose results travel in one of `result_partitions` partitions.
     pub async fn new(
         config: Arc<Config>,
         storage: Arc<dyn Storage>,
@@ -185,8 +185,8 @@ impl App {
         })
     }
 
-    /// Starts what a server of a cluster does. It runs until `shutdown`; a service that ends with an
-    /// error or a panic brings `shutdown` about.
+    /// Starts the services of a server in a cluster. They run until `shutdown`; a service that ends with an
+    /// error or a panic cancels `shutdown`.
     pub fn start(&self, scratch: &Scratch, shutdown: &CancellationToken) -> io::Result<Services> {
         let codecs = Arc::new(Pool::new("codec", self.config.worker.threads())?);
         let services = Services::new(shutdown.clone());
@@ -196,7 +196,7 @@ impl App {
         Ok(services)
     }
 
-    /// The same, and everything else in this process, too.
+    /// Starts the services of all roles in this process, as [`Self::start`] does those of a server.
     pub fn start_all(
         &self,
         worker: WorkerId,
@@ -221,7 +221,7 @@ impl App {
         Backends { topics, state, health: self.health.clone() }
     }
 
-    /// Looks at the cluster all the time, so that what is wrong there is known before somebody asks.
+    /// Starts to check the cluster continuously, so that faults are known before a job waits for them.
     fn start_outlook(&self, services: &Services) {
         let Some(admin) = telling_admin(&self.config, self.health.clone()) else { return };
         let (outlook, shutdown) = (self.outlook.clone(), services.shutdown.clone());
@@ -259,7 +259,7 @@ impl App {
         services.announce(Role::Serve, self.server.0.clone(), storage, nothing, &self.backends());
     }
 
-    /// Starts to remove what is kept no longer, beside `services`.
+    /// Starts to remove files that are no longer to be kept, as one of `services`.
     pub fn start_retention(&self, services: &Services, shutdown: &CancellationToken) {
         let (ledger, pyramids) = (Arc::clone(&self.ledger), self.pyramids.clone());
         let (state, limits) = (Arc::clone(&self.state), self.config.retention.clone());
@@ -276,7 +276,7 @@ fn unique_id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-/// The worker's name: `wanted`, or one that is unique.
+/// The worker's name: `wanted`, or the host name with a random suffix.
 #[must_use]
 pub fn worker_id(wanted: Option<String>) -> WorkerId {
     let suffix = || Uuid::new_v4().simple().to_string().split_off(26);
@@ -298,7 +298,7 @@ pub fn start_worker(
     Ok(services)
 }
 
-/// The files of jobs for a collector: those in `data_dir`, or those of the server that is configured.
+/// The files of jobs for a collector: those in `data_dir`, or those of the configured server.
 pub async fn result_storage(config: &Config) -> Result<Arc<dyn ResultStorage>, StorageError> {
     let Some(remote) = remote_storage(config) else {
         return Ok(Arc::new(FileStorage::open(&config.data_dir)?));
@@ -308,7 +308,7 @@ pub async fn result_storage(config: &Config) -> Result<Arc<dyn ResultStorage>, S
     Ok(Arc::new(storage))
 }
 
-/// Connects to the server whose files a collector here would use, if one is configured.
+/// Connects to the server whose files a collector on this machine would use, if one is configured.
 #[must_use]
 pub fn remote_storage(
     config: &Config,
@@ -318,7 +318,7 @@ pub fn remote_storage(
     Some(RemoteStorage::connect(RemoteOptions { url, token, staging: config.scratch_dir() }))
 }
 
-/// Connects to the Redis that is configured.
+/// Connects to the configured Redis.
 pub async fn redis_state(redis: &Redis) -> Result<RedisState, StateError> {
     RedisState::connect(&options(redis)).await
 }
@@ -351,7 +351,7 @@ pub fn start_monitor(
     services
 }
 
-/// What sets up the topics of the cluster, if one is configured.
+/// The admin that sets up the topics of the cluster, if one is configured.
 #[must_use]
 pub fn topic_admin(config: &Config) -> Option<Box<dyn TopicAdmin>> {
     telling_admin(config, Health::default())
@@ -380,7 +380,7 @@ fn options(redis: &Redis) -> RedisOptions {
     }
 }
 
-/// What this machine calls itself.
+/// The host name of this machine.
 #[must_use]
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()

@@ -41,7 +41,7 @@ impl Services {
         self.tracker.wait().await;
     }
 
-    /// Whether a service stopped because it could not go on.
+    /// Whether a service ended with an error or a panic.
     #[must_use]
     pub fn have_failed(&self) -> bool {
         self.failed.is_cancelled()
@@ -55,7 +55,7 @@ impl Services {
         scratch: Scratch,
         pool: Arc<Pool>,
     ) {
-        // A run has no page: its canvases have no name, and nobody asks for their mosaics.
+        // Canvases without a name are those of a run, which has no page to show mosaics.
         let preview = match scratch {
             Scratch::Named(_) => Preview::Painted,
             Scratch::Unnamed(_) => Preview::Omitted,
@@ -109,7 +109,7 @@ impl Services {
         Ok(())
     }
 
-    /// Says that this process has a role, and which partitions it `collects`.
+    /// Starts to announce that this process has a role, and which partitions it `collects`.
     pub(super) fn announce(
         &self,
         role: Role,

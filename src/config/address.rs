@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Where a service listens: `redis1:6379`, `[::1]:6379`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
-    /// A name or an address; that of IPv6 without its brackets.
+    /// A name or an address; an IPv6 address without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
@@ -25,7 +25,7 @@ impl FromStr for Address {
             Some((host, port.parse().ok()?)).filter(|_| is_name && !host.is_empty())
         });
         let (host, port) = parts.ok_or_else(|| {
-            format!("{text:?} is no address: expected a host and a port such as \"node1:6379\"")
+            format!("{text:?} is not an address: expected a host and a port such as \"node1:6379\"")
         })?;
         Ok(Self { host: host.to_owned(), port })
     }

@@ -1,4 +1,4 @@
-//! Kafka: how it is reached, and how its topics are.
+//! Settings of Kafka: how it is reached, and how its topics are set up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -85,14 +85,14 @@ impl Topics {
     }
 }
 
-/// How the pixels of a tile travel.
+/// How the pixels of a tile are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TileCompression {
     /// As LZ4 blocks.
     #[default]
     Lz4,
-    /// As they are.
+    /// Uncompressed.
     None,
 }
 
@@ -100,12 +100,12 @@ fn default_timeout() -> Seconds {
     Seconds::new(10)
 }
 
-/// The least that brokers allow by default, so that the work of the dead goes on soon.
+/// The shortest that brokers allow by default, so that the work of a dead member is soon taken over.
 fn default_session_timeout() -> Seconds {
     Seconds::new(6)
 }
 
-/// Addresses of brokers: a list, or one text with commas between them. There is one at least.
+/// Addresses of brokers, at least one: a list, or one text with commas between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brokers(Vec<String>);
 

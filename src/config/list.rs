@@ -1,4 +1,4 @@
-//! Lists of words, which may also be one text with commas between them, as an environment variable has it.
+//! Lists of words: a TOML list, or one text with commas between them, as in an environment variable.
 
 use std::fmt::Display;
 use std::str::FromStr;

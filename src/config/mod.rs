@@ -4,9 +4,9 @@
 //!
 //! - `address`: a host and a port
 //! - `kafka`: a cluster and its topics
-//! - `network`: some addresses
+//! - `network`: an address, or those of a network
 //! - `path`: the path below which a server is reached
-//! - `redis`: where its roles tell each other what may be lost
+//! - `redis`: how Redis is reached
 //! - `rule`: which values are possible
 //! - `setting`: each value with its origin
 //! - `storage`: the files of a server, for collectors elsewhere
@@ -263,7 +263,7 @@ pub enum Origin {
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file was named that is not there.
+    /// The named file does not exist.
     #[error(
         "the configuration file {path} named by {named_by} does not exist; create it, or leave \
          {named_by} out to use the defaults"
@@ -279,18 +279,18 @@ pub enum ConfigError {
         "configuration: {0}; config.toml, beside the sources, lists every key with its default"
     )]
     Unreadable(String),
-    /// What was named is a directory.
+    /// A directory was named instead of a file.
     #[error("the configuration {path} named by {named_by} is a directory, not a file")]
     Directory {
-        /// What was named.
+        /// The directory.
         path: PathBuf,
         /// `--config` or `TILEMILL_CONFIG`.
         named_by: &'static str,
     },
-    /// Whether there is a file, the user may not know; the defaults would be something else.
+    /// The user may not look whether there is a file; if there is one, the defaults would be wrong.
     #[error(
-        "configuration: this user may not look whether there is {0}; use `sudo`, as the user that \
-         the file is for or as root, or name a file with --config"
+        "configuration: this user may not see whether {0} exists; use `sudo` as root or as the user \
+         that the file is for, or name a file with --config"
     )]
     Hidden(PathBuf),
     /// A value is outside its range.
@@ -307,13 +307,13 @@ pub enum ConfigError {
     },
 }
 
-/// Whether files that nobody named are looked for.
+/// Where a file is looked for if none is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Search {
     /// `./config.toml`, then `/etc/tilemill/config.toml`.
     WorkingDirectory,
-    /// `/etc/tilemill/config.toml` only: the one in the working directory may be another program's. Where it
-    /// is hidden from the user, it is not for him.
+    /// `/etc/tilemill/config.toml` only: a `config.toml` in the working directory may be another program's. A system
+    /// file that this user may not see is ignored.
     SystemOnly,
 }
 
@@ -326,12 +326,12 @@ impl Config {
         Ok((config, origin))
     }
 
-    /// For a command that reads none: what `--config` names has to be there all the same.
+    /// Checks that the file named by `--config` exists, for a command that does not read it.
     pub fn check_named(named: &Path) -> Result<(), ConfigError> {
         find_file(Some(named), Search::SystemOnly).map(drop)
     }
 
-    /// The same, with every value and its origin, in the order of the keys.
+    /// As [`Self::load`], with every value and its origin, in the order of the keys.
     pub fn load_settings(
         named: Option<&Path>,
         search: Search,
@@ -391,7 +391,7 @@ const PREFIX: &str = "TILEMILL_";
 /// `TILEMILL_LIMITS__MAX_UPLOAD` is `limits.max_upload`.
 fn environment() -> Env {
     Env::prefixed(PREFIX)
-        // The first names the file, the others are `submit`'s.
+        // `TILEMILL_CONFIG` names the file; the others are for `submit`.
         .filter(|key| !["config", "server", "token"].iter().any(|other| key == *other))
         .filter(|key| !key.starts_with("test_"))
         .split("__")
@@ -399,7 +399,7 @@ fn environment() -> Env {
 
 const SECRETS: [&str; 2] = ["redis.password", "storage.token"];
 
-/// The variables of secrets, each as text: figment takes `0123` for a number.
+/// Reads the variables of secrets as text: figment would take `0123` for a number.
 struct Secrets(Env);
 
 impl Provider for Secrets {
@@ -410,7 +410,7 @@ impl Provider for Secrets {
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
         let mut data = Dict::new();
         for (key, text) in self.0.iter() {
-            // Without blanks around it, as all variables: one from a file may end with its line.
+            // Trimmed like all variables: a value that comes from a file may end with a line break.
             let text = text.trim();
             let value = match text.parse() {
                 // Without its quotes, if it has some.
@@ -418,15 +418,15 @@ impl Provider for Secrets {
                 _ => text.into(),
             };
             let section = nest(key.as_str(), value).into_dict();
-            // No section has two secrets, so none takes the place of another.
+            // No section has two secrets, so `extend` overwrites none.
             data.extend(section.unwrap_or_default());
         }
         Ok(Profile::Default.collect(data))
     }
 }
 
-/// An error in words that show no secret: nothing that is quoted of a file, where it names the line. A value of the
-/// environment is told by its variable.
+/// An error as text without secrets: the line of a file is named but not quoted, and an environment variable is named
+/// instead of the key.
 fn readable(error: &figment::Error) -> String {
     let tell = |error: &figment::Error| {
         variable(error)
@@ -445,7 +445,7 @@ fn variable(error: &figment::Error) -> Option<String> {
     (from.name == environment().metadata().name).then(|| format!("{PREFIX}{keys}"))
 }
 
-/// As in `2 | password = 0123`, and the marks below.
+/// Whether this quotes the file, as in `2 | password = 0123`, or marks a place in a quoted line.
 fn is_quoted(line: &str) -> bool {
     line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|')
 }
@@ -468,7 +468,7 @@ fn find_file(named: Option<&Path>, search: Search) -> Result<Origin, ConfigError
     Ok(found.map_or(Origin::Defaults, |path| Origin::File(path.to_owned())))
 }
 
-/// Whether the user may not know if there is such a file.
+/// Whether this user may not look whether the file exists.
 fn is_hidden(path: &Path) -> bool {
     std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }

@@ -1,4 +1,4 @@
-//! Some addresses: one, or those of a network.
+//! A set of IP addresses: a single one, or those of a network.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::as_text::as_text;
 
-/// `10.0.0.0/8`, `::1`.
+/// An address or a network, such as `::1` or `10.0.0.0/8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Network {
     address: IpAddr,
-    /// How many bits at the start of an address count.
+    /// The length of the prefix in bits.
     bits: u8,
 }
 
 impl Network {
-    /// Whether an address is one of these.
+    /// Whether the address is in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        // An IPv4 client of a listener for IPv6.
+        // An IPv4 client of an IPv6 listener has a mapped address, ::ffff:a.b.c.d.
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(ours), IpAddr::V4(other)) => {
                 let other = u32::from(ours) ^ u32::from(other);

@@ -25,7 +25,7 @@ impl BasePath {
         &self.0
     }
 
-    /// What is left of `path` without this one before it: empty, or with a slash at its start.
+    /// The rest of `path` after this prefix: empty, or with a slash at its start. `None` if this is empty or no prefix.
     #[must_use]
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.0).filter(|_| !self.is_root())?;
@@ -50,7 +50,7 @@ impl FromStr for BasePath {
             return Ok(Self(path.to_owned()));
         }
         Err(format!(
-            "{text:?} is no path: expected one such as \"/tilemill\", of letters, digits and the characters - . _ ~"
+            "{text:?} is not a path: expected one such as \"/tilemill\", of letters, digits and the characters - . _ ~"
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Redis: how it is reached.
+//! Settings of Redis: how it is reached.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Address, Seconds};
 
-/// Where the roles of a cluster tell each other what may be lost.
+/// The Redis in which the roles of a cluster share the state that may be lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented in config.toml")]
@@ -33,7 +33,7 @@ fn default_timeout() -> Seconds {
     Seconds::new(5)
 }
 
-/// What is not shown to anybody.
+/// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -58,8 +58,8 @@ impl From<String> for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // No number: what was written, such as 0x10, is not known any more. And not the error of
-        // the string, which says what was found instead.
+        // A number is refused: how it was written, such as 0x10, is lost. The error of `String` is
+        // dropped, since it would quote the value.
         let text = String::deserialize(from);
         text.map(Self).map_err(|_| D::Error::custom("expected a string in quotes"))
     }

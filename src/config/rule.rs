@@ -1,4 +1,4 @@
-//! Which values are possible.
+//! The values that each key accepts.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use super::Config;
 
-/// More threads, partitions or jobs at a time than any machine or cluster has use for.
+/// An upper bound for threads, partitions and jobs at a time: more than any machine or cluster can use.
 const MANY: u64 = 10_000;
-/// More than any image, upload or window needs: only zero, or nearly so, is impossible.
+/// No upper bound: only zero and other values that are too small are refused.
 const ANY: u64 = u64::MAX;
 
-/// Where the paths of the server itself begin, which one that a proxy has left as it is must not look like.
+/// The first names of the server's own paths. `server.base_path` must not begin with one of them, since a proxy may
+/// leave it in the path of a request.
 const OWN_PATHS: [&str; 5] = ["api", "files", "healthz", "readyz", "metrics"];
 
-/// What one key has to fulfil.
+/// What the value of one key has to satisfy.
 pub(super) struct Rule {
     pub(super) key: &'static str,
     pub(super) value: String,
@@ -38,7 +39,7 @@ impl Rule {
     }
 }
 
-/// All rules, in the order in which a user should hear of them.
+/// All rules; the first that does not hold is reported.
 pub(super) fn rules(config: &Config) -> Vec<Rule> {
     let all = [numbers(config), relations(config), times(config), cluster(config)];
     all.into_iter().flatten().collect()
@@ -117,8 +118,8 @@ fn times(config: &Config) -> Vec<Rule> {
             "retention.records",
             retention.records,
             retention.records >= retention.originals.max(retention.results),
-            "it must be at least `retention.originals` and `retention.results`: what no job is \
-             known of cannot be fetched",
+            "it must be at least `retention.originals` and `retention.results`: the files of a job \
+             that is forgotten cannot be fetched",
         ),
         Rule::new(
             "tile.timeout",
@@ -129,7 +130,7 @@ fn times(config: &Config) -> Vec<Rule> {
     ]
 }
 
-/// What Kafka accepts, told before it is asked.
+/// What Kafka, Redis and the storage of a cluster need; Kafka's own rules are checked before it is asked.
 fn cluster(config: &Config) -> Vec<Rule> {
     let topics = &config.topics;
     let names = [&topics.tasks, &topics.results, &topics.heartbeats];

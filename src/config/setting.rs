@@ -1,4 +1,4 @@
-//! Each value of a configuration with its origin, for those who look for a mistake.
+//! Each value of a configuration with its origin, for finding mistakes.
 
 use figment::{Figment, Source};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub struct Setting {
 
 pub(super) fn settings(config: &Config, figment: &Figment) -> Vec<Setting> {
     let mut values = serde_json::to_value(config).expect("a configuration is plain data");
-    // What is derived when it is left out is shown all the same.
+    // Shown even if it is left out, with its derived value.
     values["scratch_dir"] = config.scratch_dir().display().to_string().into();
     let mut settings = Vec::new();
     flatten(String::new(), values, &mut |key, value| {

@@ -1,11 +1,11 @@
-//! The files of a server, for collectors on other machines.
+//! Settings of the access to a server's files, for collectors on other machines.
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use crate::agent::url::ServerUrl;
 
-/// How files travel between a server and collectors that do not see its `data_dir`.
+/// How collectors that do not see a server's `data_dir` reach its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented in config.toml")]

@@ -63,7 +63,7 @@ impl Seconds {
     }
 }
 
-/// Splits `"2.5 GiB"` into 2.5 and the factor of the unit; no unit gives `plain`.
+/// Multiplies the number of a text such as `"2.5 GiB"` by the factor of its unit, or by `plain` if it has none.
 fn parse(text: &str, units: &[(&str, u64)], plain: u64) -> Option<u64> {
     let text = text.trim();
     let unit = units.iter().find_map(|(name, factor)| Some((text.strip_suffix(name)?, *factor)));
@@ -75,7 +75,7 @@ fn parse(text: &str, units: &[(&str, u64)], plain: u64) -> Option<u64> {
     (0.0..9e18).contains(&value).then_some(value as u64)
 }
 
-/// The largest unit that divides `value`.
+/// Writes `value` in the largest unit that divides it.
 fn write(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
     let mut fitting: Vec<_> =
         units.iter().filter(|(_, factor)| value.is_multiple_of(*factor)).collect();
@@ -139,7 +139,7 @@ impl fmt::Display for Colour {
     }
 }
 
-/// What a TOML file or a variable may hold: variables that look like numbers arrive as numbers.
+/// A value from a TOML file or a variable; figment reads a variable that looks like a number as one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Raw {

@@ -1,4 +1,4 @@
-//! Answers that handlers list in the description of the API.
+//! Responses that handlers share in the description of the API.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use utoipa::openapi::{
 
 use super::error::PROBLEM_TYPE;
 
-/// Problems, by the name under which handlers list them among their responses.
+/// Declares problems, each as a type that handlers list among their responses.
 macro_rules! problems {
     ($($name:ident = $status:literal: $text:literal,)+) => {$(
         #[doc = $text]
@@ -44,21 +44,21 @@ problems! {
     NotFound = "404": "There is no such job, or it has no such image.",
     NoBatch = "404": "There is no job in such a batch.",
     NoneComplete = "409": "No job of the batch is complete yet.",
-    Foreign = "403": "Another web site sent this, or the host name is not one of this server.",
+    Foreign = "403": "The request comes from another web site, or the host name is not one of this server.",
     Stalled = "408": "The upload sent nothing for too long.",
-    WrongStatus = "409": "The job is not in the status that this needs.",
-    Gone = "410": "It was there and is not kept any more.",
+    WrongStatus = "409": "The job does not have the status that this needs.",
+    Gone = "410": "It is no longer kept.",
     TooLarge = "413": "The upload, the image or the number of tiles is above a limit.",
-    Unsupported = "415": "This is not an image, or not one that is handled.",
+    Unsupported = "415": "This is not an image, or not one that is supported.",
     Unusable = "422": "The filter chain, or another option, cannot be used.",
     TooManyJobs = "429": "Too many jobs wait already; `Retry-After` says when to try again.",
-    TooManyUploads = "503": "Too many uploads are on their way, or a service of the cluster is away; `Retry-After` says when to try again.",
-    NoPreview = "404": "There is no such image, or it is not kept any more.",
+    TooManyUploads = "503": "Too many uploads at a time, or a service of the cluster is away; `Retry-After` says when to try again.",
+    NoPreview = "404": "There is no such image, or it is no longer kept.",
     TooManyPreviews = "503": "Too many previews are being made, or a service of the cluster is away; `Retry-After` says when to try again.",
     NoSpace = "507": "The disk is full, or about to be.",
 }
 
-/// What is not the client's business.
+/// Failures that are not the client's fault.
 pub enum Internal {}
 
 impl IntoResponses for Internal {
@@ -69,17 +69,17 @@ impl IntoResponses for Internal {
     }
 }
 
-/// What a download that is not of a whole file is answered with.
+/// The responses to a download other than the whole file.
 pub enum Partly {}
 
 impl IntoResponses for Partly {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let response = |text: &str| RefOr::from(ResponseBuilder::new().description(text).build());
         [
-            ("206".into(), response("The bytes that were asked for.")),
-            ("304".into(), response("It is the one that is known.")),
-            ("412".into(), response("It is not the one that was asked for.")),
-            ("416".into(), response("It has no such bytes.")),
+            ("206".into(), response("The requested bytes.")),
+            ("304".into(), response("The client has the current version already.")),
+            ("412".into(), response("The file is not the requested version.")),
+            ("416".into(), response("The file has no such bytes.")),
         ]
         .into()
     }

@@ -1,4 +1,4 @@
-//! Batches: jobs that a client counts as one, with one progress, one archive and one end.
+//! Batches: the jobs of one submission, with one progress, one archive and one end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,16 +28,16 @@ use crate::storage::StorageError;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// Jobs that are ended or removed at a time: each waits for the disk several times.
+/// Jobs that are ended or removed in parallel: each waits for the disk several times.
 const AT_ONCE: usize = 8;
 
-/// A batch: what its jobs are together.
+/// A batch, with the sums over its jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct BatchView {
     /// Names the batch: 32 hexadecimal digits.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     id: BatchId,
-    /// Jobs that it has.
+    /// All its jobs.
     jobs: u64,
     /// Jobs that wait for their turn.
     queued: u64,
@@ -53,19 +53,19 @@ pub struct BatchView {
     cancelled: u64,
     /// Tiles of all jobs.
     tiles_total: u64,
-    /// Tiles that are filtered and in their place.
+    /// Tiles that are filtered and in their canvas.
     tiles_done: u64,
-    /// Bytes of the results that are kept.
+    /// Bytes of the results that are still kept.
     bytes: u64,
     /// When the first job was accepted.
     created_at: Timestamp,
     /// When the last job ended, once all have.
     finished_at: Option<Timestamp>,
-    /// Where else to look.
+    /// Related paths.
     links: BatchLinks,
 }
 
-/// Where else to look.
+/// Related paths.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 struct BatchLinks {
     /// Path of this batch.
@@ -77,7 +77,7 @@ struct BatchLinks {
     results: Option<String>,
 }
 
-/// What a path with the id of a batch takes.
+/// The parameter of a path with the id of a batch.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "the handlers take it as a plain string")]
@@ -143,7 +143,7 @@ pub async fn results(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpR
         .body(archive::of(Arc::clone(&api.app.storage), &complete)))
 }
 
-/// The name of an archive whose first job was accepted then.
+/// The name of an archive whose first job was accepted at `first`.
 fn file_name(first: Timestamp) -> String {
     format!("tilemill-{}.zip", first.strftime("%Y-%m-%d-%H%M%S"))
 }
@@ -184,8 +184,8 @@ pub(super) async fn cancel(
 pub async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let batch = parse(&id)?;
     to_the_end(async move {
-        // All of them before the first is removed: its place would go to one that waits. One that cannot be cancelled is
-        // tried again when it is removed.
+        // All are cancelled before the first is removed, or its place would go to a waiting job. One that cannot be
+        // cancelled now is tried again when it is removed.
         let _ = cancel_all(&api, batch).await;
         each(&api, api.app.ledger.batch(batch), |api, job| async move { api.remove(job).await })
             .await
@@ -202,7 +202,7 @@ fn unknown(id: &str) -> ApiError {
     ApiError::NotFound(format!("batch {id:?}"))
 }
 
-/// Does it even if the client goes away meanwhile.
+/// Runs `work` to its end even if the client disconnects.
 async fn to_the_end(work: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     tokio::spawn(work).await.map_err(ApiError::internal)?
 }
@@ -225,7 +225,7 @@ async fn cancel_job(api: &Api, job: JobId) -> Result<()> {
     Ok(())
 }
 
-/// Runs `act` for each job, also when it fails for another.
+/// Runs `act` for each job, even if it fails for another, and returns one of the errors.
 async fn each<F: Future<Output = Result<()>> + Send>(
     api: &web::Data<Api>,
     jobs: Vec<Entry>,
@@ -245,13 +245,13 @@ async fn look(api: &Api, batch: BatchId) -> Result<BatchView> {
     view.ok_or_else(|| unknown(&batch.to_string()))
 }
 
-/// The boards of those jobs that have one. Few are in work at a time, however many the batch has.
+/// The boards of the jobs that have one. Few are in work at a time, however many jobs the batch has.
 async fn boards(
     app: &App,
     open: impl Iterator<Item = &Entry>,
 ) -> Result<BTreeMap<JobId, Arc<Board>>, PortError> {
     let mut jobs: BTreeSet<JobId> = open.map(|entry| entry.plan.id).collect();
-    // Boards that were seen last are in memory, and cost nothing to ask for.
+    // If the state cannot be used, the boards that were seen last are read from memory, which is cheap.
     if !jobs.is_empty() && app.outlook.state().is_none() {
         let active = app.state.active().await?;
         jobs = active.iter().map(|job| job.id).filter(|job| jobs.contains(job)).collect();
@@ -264,7 +264,7 @@ async fn boards(
 }
 
 impl BatchView {
-    /// A batch without jobs is none.
+    /// Sums up the jobs; `None` without jobs, since such a batch does not exist.
     fn of(id: BatchId, jobs: &[Entry], boards: &BTreeMap<JobId, Arc<Board>>) -> Option<Self> {
         let (created_at, links) = (jobs.first()?.plan.created_at, BatchLinks::of(id));
         let ended: Option<Vec<Timestamp>> =

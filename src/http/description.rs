@@ -1,4 +1,4 @@
-//! The API described for machines: what the handlers say of themselves, put together.
+//! The `OpenAPI` description, put together from what the handlers declare.
 
 use std::sync::LazyLock;
 
@@ -22,16 +22,16 @@ use crate::raster::encode::OutputFormat;
 #[openapi(
     info(description = "Filters images of any size in parallel tiles, to the same bytes on one \
                         machine or on many. Names and codes are stable: they change only by \
-                        additions. HEAD is answered wherever GET is, but for events."),
+                        additions. HEAD is answered wherever GET is, except for events."),
     servers((url = "/", description = "The server that this description comes from.")),
     security((), ("basic" = []), ("bearer" = [])),
     tags(
         (name = "jobs", description = "Images to filter, from upload to result."),
         (name = "batches", description = "Jobs that were sent together."),
         (name = "previews", description = "Parts of results before there is a job."),
-        (name = "images", description = "What a job reads and makes, whole and in small."),
-        (name = "fleet", description = "What runs, what is under way, and what can be asked for."),
-        (name = "health", description = "For those who watch the server."),
+        (name = "images", description = "Original and result of a job, whole, in tiles and in small."),
+        (name = "fleet", description = "Running processes, the queue, events and filters."),
+        (name = "health", description = "For monitoring the server, and this description."),
     ),
     paths(
         upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
@@ -47,7 +47,7 @@ use crate::raster::encode::OutputFormat;
 )]
 struct Description;
 
-/// Adds what any request may be answered with, whatever it is for.
+/// Adds the response that every operation may give.
 struct Everywhere;
 
 impl Modify for Everywhere {
@@ -58,8 +58,8 @@ impl Modify for Everywhere {
     }
 }
 
-/// Describes images as bytes. `Vec<u8>` alone would be an array of numbers, which generated clients
-/// look for in the answer.
+/// Describes images as bytes. `Vec<u8>` alone would be described as an array of numbers, which generated
+/// clients would then expect.
 struct Images;
 
 fn is_binary(kind: &str) -> bool {
@@ -90,8 +90,8 @@ fn bytes() -> RefOr<Schema> {
     RefOr::T(bytes.build().into())
 }
 
-/// Joins what utoipa takes apart: a field whose type is described in place becomes an `allOf` of the type
-/// and of an object with the field's description, and no value is both.
+/// Joins what utoipa takes apart: it describes a field with an inline type as an `allOf` of the type and of
+/// an object with the field's description, and no value is both.
 struct InPlace;
 
 impl Modify for InPlace {
@@ -117,7 +117,7 @@ fn joined(field: &RefOr<Schema>) -> Option<Schema> {
     Some(joined.into())
 }
 
-/// Lets clients send what a proxy may ask for.
+/// Declares the credentials that a proxy may require.
 struct Passwords;
 
 impl Modify for Passwords {
@@ -128,8 +128,8 @@ impl Modify for Passwords {
             ("bearer", HttpAuthScheme::Bearer, "A token"),
         ] {
             let text = format!(
-                "{what}, where a proxy in front of the server asks for it and answers 401 without. \
-                 The server itself asks for nothing and ignores this."
+                "{what}, if a proxy in front of the server requires it and answers 401 without. \
+                 The server itself requires no login and ignores this."
             );
             let scheme = HttpBuilder::new().scheme(scheme).description(Some(text)).build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
@@ -149,9 +149,9 @@ fn json(description: &openapi::OpenApi) -> String {
     description.to_json().expect("a description is plain data")
 }
 
-/// The description that is read here.
+/// This description.
 ///
-/// `OpenAPI` 3.1, for people, generators of clients and other programs.
+/// `OpenAPI` 3.1, for people, client generators and other programs.
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
@@ -170,25 +170,25 @@ pub async fn describe(seen: Forwarded) -> HttpResponse {
     response.body(json(&description))
 }
 
-/// The form that creates a job: either `image` or `from`, and what is to be done with it.
+/// The form that creates a job: either `image` or `from`, and the options of the job.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(examples(json!({"image": "(the bytes of the file)", "filters": "blur:2.5,grayscale", "format": "png"})))]
 pub struct NewJob {
-    /// The image, with its file name. Of which format it is, its content says.
+    /// The image, with its file name. Its format is detected from its content.
     #[schema(value_type = Option<String>, format = Binary, nullable = false)]
     pub image: Option<Vec<u8>>,
     /// The id of a job whose image is used again.
     #[schema(nullable = false)]
     pub from: Option<String>,
-    /// The filter chain, such as `blur:2.5,invert`; `grayscale` if left out, and empty for none.
+    /// The filter chain, such as `blur:2.5,invert`; `grayscale` by default, empty for no filter.
     #[schema(nullable = false)]
     pub filters: Option<String>,
     /// Side of a tile in pixels. The result does not depend on it.
     #[schema(minimum = 1, nullable = false)]
     pub tile_size: Option<u32>,
-    /// Format of the result; that of the image if left out, PNG where it cannot be written.
-    // In place: a reference in a form makes openapi-generator's Rust client send the word in quotes.
+    /// Format of the result. By default that of the image, or PNG if that cannot be written.
+    // Inline: with a reference in a form, openapi-generator's Rust client sends the word in quotes.
     #[schema(inline, nullable = false)]
     pub format: Option<OutputFormat>,
     /// Quality of a JPEG.
@@ -199,7 +199,7 @@ pub struct NewJob {
     pub batch: Option<String>,
 }
 
-/// The form that an image for previews comes in.
+/// The form that uploads an image for previews.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPreview {
@@ -208,7 +208,7 @@ pub struct NewPreview {
     pub image: Vec<u8>,
 }
 
-/// What a path with `{id}` takes.
+/// The parameter of a path with the `{id}` of a job.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "the handlers take it as a plain string")]
@@ -218,15 +218,15 @@ pub struct OneJob {
     id: String,
 }
 
-/// What a download takes. Read by actix-files.
+/// The headers that a download accepts. Read by actix-files.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it is for the description only")]
 pub struct Parts {
-    /// Which bytes, such as `bytes=0-99`.
+    /// The bytes to send, such as `bytes=0-99`.
     #[param(rename = "Range", nullable = false, example = "bytes=0-99")]
     range: Option<String>,
-    /// Entity tags that are known.
+    /// Entity tags of versions that the client has.
     #[param(rename = "If-None-Match", nullable = false)]
     if_none_match: Option<String>,
 }

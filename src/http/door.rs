@@ -1,4 +1,4 @@
-//! How many uploads and jobs are let in, decided before anything of them is read.
+//! Limits the number of uploads and jobs, before any of their body is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::refusal::{Code, Refusal};
 use crate::service::ledger::Ledger;
 
-/// The door. Jobs on their way count as if they were in, so that it holds when many come at once.
+/// Lets uploads and jobs in. A job that is still being uploaded counts, so that the limit holds when many come at once.
 pub(super) struct Door {
     ledger: Arc<Ledger>,
     coming: Arc<AtomicUsize>,
@@ -19,10 +19,10 @@ pub(super) struct Door {
     max_uploads: u32,
 }
 
-/// A job on its way, until this is dropped.
+/// A job that is being created; counted until this is dropped.
 pub(super) struct Coming(Arc<AtomicUsize>);
 
-/// The same with an upload.
+/// A job whose image is being uploaded; both are counted until this is dropped.
 pub(super) struct Uploading {
     _coming: Coming,
     _permit: OwnedSemaphorePermit,
@@ -41,29 +41,29 @@ impl Door {
         }
     }
 
-    /// Lets an upload in, if there is room for its job.
+    /// Lets in an upload that creates a job.
     pub(super) fn upload(&self) -> Result<Uploading, Refusal> {
         let coming = self.job()?;
         Ok(Uploading { _coming: coming, _permit: self.file()? })
     }
 
-    /// Lets an upload in that is for no job.
+    /// Lets in an upload that creates no job.
     pub(super) fn file(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| {
-            Refusal::new(Code::TooManyUploads, "too many uploads are on their way; try again soon")
+            Refusal::new(Code::TooManyUploads, "too many uploads are in progress; try again soon")
                 .value(format!("{} uploads", self.max_uploads))
                 .limit(format!("{} uploads", self.max_uploads), "limits.uploads")
         })
     }
 
-    /// Lets a job in whose image is here.
+    /// Lets in a job whose image is stored already.
     pub(super) fn job(&self) -> Result<Coming, Refusal> {
         let before = self.coming.fetch_add(1, Ordering::AcqRel) + self.ledger.count_unfinished();
         let coming = Coming(Arc::clone(&self.coming));
         if before < self.active + self.queued {
             return Ok(coming);
         }
-        Err(Refusal::new(Code::TooManyJobs, "too many jobs wait already; try again later")
+        Err(Refusal::new(Code::TooManyJobs, "too many jobs are waiting; try again later")
             .value(format!("{} jobs", before.saturating_sub(self.active)))
             .limit(format!("{} jobs", self.queued), "jobs.queued"))
     }

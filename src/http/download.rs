@@ -1,4 +1,4 @@
-//! Originals and results: with ranges, an entity tag, and the name that the owner gave.
+//! Downloads of originals and results: with ranges, an entity tag and a file name.
 
 use std::fs::File;
 use std::path::Path;
@@ -76,8 +76,8 @@ pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<Name
 /// The longest name that file systems take, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// The name of the original with the extension of the result; of a name that would be too long only the start. From the
-/// second copy on, it has a number.
+/// The name of the original with `_complete` and the extension of the result, and a number from the second copy on. A
+/// name that would be too long is truncated.
 pub(super) fn result_name(plan: &Plan, copy: usize) -> String {
     let stem = Path::new(&plan.name).file_stem().unwrap_or_default().to_string_lossy();
     let number = if copy > 1 { format!(" ({copy})") } else { String::new() };

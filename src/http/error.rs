@@ -1,4 +1,4 @@
-//! What goes wrong, as the API says it: one table from error to status, code and text.
+//! Errors as the API shows them: one table from error to status, code and text.
 
 use std::error::Error;
 use std::io;
@@ -18,28 +18,28 @@ use crate::service::{PortError, space};
 use crate::state::StateError;
 use crate::storage::{self, StorageError};
 
-/// An error as its recipient sees it. What the system said goes to the log only.
+/// An error as the client sees it. Its system cause goes to the log only.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// The request was understood and is not accepted.
+    /// The request was understood but not accepted.
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// The request is malformed.
     #[error("{0}")]
     Malformed(String),
-    /// Who asks has not shown that it may.
+    /// The client did not send the required token.
     #[error("{0}")]
     Unauthorized(&'static str),
-    /// There is no such thing here.
+    /// What the request names does not exist.
     #[error("there is no {0}")]
     NotFound(String),
-    /// What is here does not answer to this method.
+    /// The path does not accept this method.
     #[error("this answers to {allowed} only")]
     WrongMethod {
-        /// The methods that it answers to.
+        /// The methods that it accepts.
         allowed: &'static str,
     },
-    /// The job is not in the state that this needs.
+    /// The job does not have the status that this needs.
     #[error("job {job} is {}, {needs}", status.as_str())]
     WrongStatus {
         /// The job.
@@ -60,15 +60,14 @@ pub enum ApiError {
     },
     /// Kafka or Redis is away.
     #[error(
-        "a service that this needs cannot be reached for now; it is tried again all the time, and the \
-         log of the server says more"
+        "a service that this needs cannot be reached; the server keeps trying, and its log says more"
     )]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// A service that this needs answers and cannot be used, or the mill does not go on for another reason that
-    /// somebody has to mend.
+    /// A service that this needs answers but cannot be used, or the mill cannot go on for another reason that a person
+    /// has to fix.
     #[error("{0}")]
     Hindered(String),
-    /// Something failed that is not the client's business.
+    /// Something failed that is not the client's fault.
     #[error("internal error; the log of the server says more")]
     Internal(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -93,7 +92,7 @@ pub struct Problem<'a> {
     status: u16,
     /// What kind of problem this is. Stable: scripts may match on it.
     code: &'a str,
-    /// What is wrong and how to mend it, as a sentence for people.
+    /// What is wrong and how to fix it, as a sentence for people.
     detail: String,
     /// The offending value, with its unit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,17 +102,17 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     limit: Option<&'a str>,
-    /// The configuration key that moves the limit.
+    /// The configuration key of the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     setting: Option<&'a str>,
 }
 
-/// The code of a problem, kept beside the response for those who count them.
+/// The code of a problem, attached to the response for `traffic`, which counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ProblemCode(pub(super) &'static str);
 
-/// Codes of what is no [`Refusal`].
+/// Codes of errors that are not a [`Refusal`].
 const OTHER_CODES: [&str; 8] = [
     "malformed_request",
     "unauthorized",
@@ -131,7 +130,7 @@ impl ApiError {
         Code::ALL.iter().map(|code| code.as_str()).chain(OTHER_CODES)
     }
 
-    /// For `map_err`: whatever it is, it is not the client's business.
+    /// For `map_err`: an error that is not the client's fault.
     pub fn internal(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Internal(error.into())
     }
@@ -238,7 +237,7 @@ impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
         match error {
             StateError::Unavailable(cause) => Self::Unavailable(cause),
-            // Its text tells whoever runs the mill what to do.
+            // Its text tells the operator what to do.
             refused @ StateError::Refused { .. } => Self::Hindered(refused.to_string()),
         }
     }

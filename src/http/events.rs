@@ -1,10 +1,9 @@
-//! What happens, as a stream of server-sent events: a snapshot first, then changes.
+//! The state of the mill as a stream of server-sent events: a snapshot first, then changes.
 //!
-//! Each event carries the whole of what it is about (`jobs`, `workers`, `processes`, `queue`, `job`), and
-//! `tiles` what a client does not know of a mosaic, so nothing has to be resumed: who reconnects gets
-//! everything again. A followed job that is deleted is `gone`. While the mill cannot be looked at, `trouble` comes
-//! behind what is known of the jobs all the same, and everything again when that is over. Events are made once for all
-//! clients.
+//! Each event carries its subject as a whole (`jobs`, `workers`, `processes`, `queue`, `job`); only `tiles` carries
+//! what a client does not have of a mosaic. So nothing has to be resumed: a client that reconnects gets everything
+//! again. A followed job that is deleted is `gone`. While the mill cannot be read, the jobs that are known without it
+//! are followed by `trouble`, and everything is sent again when that is over. Events are made once for all clients.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -35,61 +34,61 @@ use crate::service::PortError;
 use crate::state::LAST_LOOK;
 use crate::{blocking, causes};
 
-/// Changes are told at most this often.
+/// The shortest time between two frames.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
-/// Without a signal, everything is looked at this often: workers fall silent without one.
+/// The longest time between two looks, even without a signal: a worker falls silent without one.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// `alive` is sent after this long without an event: proxies keep the stream open, and a client that hears
-/// nothing for longer knows that it is broken.
+/// `alive` is sent after this long without an event, so that proxies keep the stream open, and a client that
+/// receives nothing for longer knows that it is broken.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// How far jobs in the list are is told this often, what else changes there at once.
+/// How often progress in the list of jobs is sent; other changes in it are sent at once.
 const LIST_EVERY: Duration = Duration::from_secs(1);
-/// The mosaic of a job of more tiles than this is told as seldom: it takes milliseconds to compare.
+/// The mosaic of a job with more tiles than this is read only every [`LOOK_EVERY`]: comparing it takes milliseconds.
 const MANY_TILES: u32 = 50_000;
 const ALIVE: &[u8] = b"event: alive\ndata: {}\n\n";
-/// Jobs that a stream tells of: the newest.
+/// The number of jobs in the list, the newest.
 const JOBS: usize = 50;
 
-/// Looks once for all listeners.
+/// Looks at the mill once for all listeners.
 #[derive(Clone)]
 pub struct Hub {
     frames: watch::Sender<Frame>,
-    /// When the last look began. One look at a time, so that a later frame never shows something older.
+    /// When the last look began. Locked during a look, so that a later frame never shows an older state.
     looked: Arc<Mutex<Option<Instant>>>,
     followed: Followed,
     shutdown: CancellationToken,
 }
 
-/// What is told, as events as they are sent, each of which stays the same as long as there is nothing new.
+/// The current events, as they are sent. An event that has not changed stays the same buffer.
 #[derive(Clone, Default)]
 struct Frame {
-    /// The list of jobs, to everybody.
+    /// The list of jobs, for all clients.
     list: Option<List>,
-    /// What else is told to everybody.
+    /// The other events for all clients.
     common: Vec<Bytes>,
-    /// To those who follow a job.
+    /// The events for clients that follow a job.
     jobs: BTreeMap<JobId, JobFrame>,
-    /// Why the mill cannot be looked at.
+    /// Why the mill cannot be read.
     trouble: Option<Bytes>,
-    /// Whether the jobs are known all the same; if not, the trouble is told instead of everything.
+    /// Whether the jobs are known nevertheless; if not, only the trouble is sent.
     is_known: bool,
 }
 
-/// The list of jobs as it was told.
+/// The list of jobs as it was sent.
 #[derive(Clone)]
 struct List {
     told_at: Instant,
     event: Bytes,
-    /// What is told at once when it changes.
+    /// The parts whose changes are sent at once.
     marks: (usize, Vec<(JobId, Status, Links)>),
 }
 
-/// What is told of one job.
+/// The events about one job.
 #[derive(Clone, Default)]
 struct JobFrame {
     about: Option<Bytes>,
     live: Option<Arc<Live>>,
-    /// When the mosaic was looked at.
+    /// When the mosaic was read.
     looked_at: Option<Instant>,
 }
 
@@ -101,7 +100,7 @@ impl Hub {
         Self { frames, looked: Arc::default(), followed: Followed::default(), shutdown }
     }
 
-    /// Looks as often as there is something to see, as long as somebody listens.
+    /// Looks at the mill after each signal and at least every `LOOK_EVERY`, while there are listeners.
     pub async fn run(self, app: App) {
         let mut looks = app.state.looks();
         let mut clock = interval(LOOK_EVERY);
@@ -112,7 +111,7 @@ impl Hub {
                 _ = looks.recv() => {}
                 () = app.splits.moved() => {}
             }
-            // One look answers all signals so far; those during it are answered by the next.
+            // This look covers all signals so far; those during it are covered by the next.
             looks = looks.resubscribe();
             let next = Instant::now() + MIN_INTERVAL;
             if self.frames.receiver_count() > 0
@@ -133,12 +132,12 @@ impl Hub {
         self.look_now(&mut *self.looked.lock().await, app).await
     }
 
-    /// Looks for somebody who has just come, unless the last frame is young and has what they follow: many
-    /// who come together cost one look.
+    /// Looks for a new listener, unless the last frame is young and has the job that it follows: many
+    /// listeners that come together cost one look.
     async fn look_for(&self, job: Option<JobId>, app: &App) -> Result<(), PortError> {
         let came = Instant::now();
         let mut looked = self.looked.lock().await;
-        // A look may take long while a service is away: one that began since is one for all who wait.
+        // A look may take long while a service is away. One that began after `came` serves all that wait.
         if looked.is_some_and(|at| at > came) {
             return Ok(());
         }
@@ -183,7 +182,8 @@ impl Hub {
     }
 }
 
-/// What is told where the state cannot be used: the jobs, which name that, as far as they are known without it.
+/// The frame while the state cannot be used: the jobs as far as they are known without it, with the trouble as their
+/// obstacle.
 async fn hindered(
     followed: &Followed,
     before: &Frame,
@@ -201,14 +201,14 @@ async fn hindered(
     Ok(Frame { list: Some(list), common: Vec::new(), jobs, trouble, is_known: true })
 }
 
-/// Leaves what is the same the same, so that listeners see it by its address.
+/// Keeps the old buffer if the event has not changed, so that listeners recognise it by its address.
 fn stay(now: &mut Bytes, old: &Bytes) {
     if now == old {
         *now = old.clone();
     }
 }
 
-/// The list of jobs; the one before as long as that says what matters and is young.
+/// The list of jobs; `before` as long as it is young and nothing has changed but progress.
 async fn list(app: &App, before: Option<&List>) -> Result<List, PortError> {
     let (jobs, total) = view::jobs(app, None, 0, JOBS).await?;
     let marks = jobs.iter().map(|job| (job.id, job.status, job.links.clone()));
@@ -250,7 +250,7 @@ async fn follow(app: &App, job: JobId, known: JobFrame) -> Result<JobFrame, Port
     Ok(JobFrame { about: Some(about), live: live(app, job, known.live).await?, looked_at })
 }
 
-/// What is told of a job without its mosaic.
+/// The event about a job, without its mosaic.
 async fn about(app: &App, job: JobId, known: &JobFrame) -> Result<Bytes, PortError> {
     let Some(entry) = app.ledger.get(job) else { return Ok(gone(job)) };
     Ok(told_of(&view::job(app, &entry).await?, known))
@@ -276,7 +276,7 @@ fn trouble_event(text: &str, before: &Frame) -> Bytes {
     trouble
 }
 
-/// The mosaic now; the one before as long as none is published.
+/// The current mosaic; `known` while none is published.
 async fn live(
     app: &App,
     job: JobId,
@@ -294,7 +294,7 @@ pub(super) fn event(name: &str, value: &impl Serialize) -> Bytes {
     format!("event: {name}\ndata: {json}\n\n").into()
 }
 
-/// The jobs that somebody follows.
+/// The jobs that clients follow, with the number of clients.
 #[derive(Clone, Default)]
 struct Followed(Arc<std::sync::Mutex<BTreeMap<JobId, usize>>>);
 
@@ -314,7 +314,7 @@ impl Followed {
     }
 }
 
-/// Somebody who follows a job, until this is dropped.
+/// A client that follows a job, until this is dropped.
 struct Follower {
     job: JobId,
     followed: Followed,
@@ -331,24 +331,25 @@ impl Drop for Follower {
     }
 }
 
-/// Which job a client wants to follow.
+/// The job that a client follows.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Follow {
-    /// A job to be told of in full, in events named `job`.
+    /// A job to follow, in events named `job` and `tiles`.
     job: Option<String>,
 }
 
-/// What happens, as it happens.
+/// Changes as they happen.
 ///
-/// Server-sent events, each with the whole of what it is about: `jobs` (the newest, as in
-/// `/api/jobs`), `workers`, `processes`, `queue`, and `job` for the one that was asked for, with its
-/// `tiles` as they come back: small pixels in base64, for the page. First comes everything, then what
-/// has changed. Nothing has to be resumed: who reconnects gets everything again. `alive` says nothing, after
-/// ten seconds without another event; `trouble` says why there is nothing else for now but, at best, the jobs.
+/// Server-sent events, each with its subject as a whole: `jobs` (the newest, as in `/api/jobs`), `workers`,
+/// `processes`, `queue`, and `job` for the followed job, with its `tiles` as they come back: small pictures in
+/// base64, for the page. First comes everything, then what has changed. Nothing has to be resumed: a client that
+/// reconnects gets everything again. `gone` says that the followed job was deleted. `alive` comes after ten seconds
+/// without another event, with an empty object. `trouble` says why no events come for now, except possibly those
+/// about jobs.
 ///
-/// The stream ends only with the server, so read it as it comes (`EventSource`, `curl -N`): a call that returns the
-/// whole answer, as most generated clients make it, does not return.
+/// The stream ends only with the server, so read it as it comes (`EventSource`, `curl -N`): a call that waits for the
+/// whole answer, as in most generated clients, does not return.
 #[utoipa::path(
     get,
     path = "/api/events",
@@ -370,8 +371,8 @@ pub async fn stream(
     let job = follow.into_inner().job.map(|job| Ok::<_, ApiError>(api.find(&job)?.plan.id));
     let job = job.transpose()?.map(|job| api.hub.followed.add(job));
     let mut frames = api.hub.frames.subscribe();
-    // The last frame may be from long before anybody listened. A browser does not come back to a stream that
-    // was refused, so one begins even while the mill cannot be looked at.
+    // The last frame may be old, since no look happens without listeners. A browser does not reconnect to a
+    // stream that was refused, so a stream begins even while the mill cannot be read.
     let followed = job.as_ref().map(|follower| follower.job);
     if let Err(error) = api.hub.look_for(followed, &api.app).await {
         warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
@@ -386,16 +387,16 @@ pub async fn stream(
         .streaming(listener.events()))
 }
 
-/// One client.
+/// One client of the event stream.
 struct Listener {
     shutdown: CancellationToken,
     job: Option<Follower>,
     frames: watch::Receiver<Frame>,
-    /// How it reaches this server.
+    /// Its request as it was sent, for the prefix of links.
     seen_as: Forwarded,
-    /// The events that it knows.
+    /// The current events that it has received.
     told: Vec<Bytes>,
-    /// The revision of the mosaic that it knows.
+    /// The revision of the mosaic that it has received.
     seen: u32,
 }
 
@@ -430,7 +431,7 @@ impl Listener {
         }
     }
 
-    /// The events that tell what the client does not know yet.
+    /// The events of a frame that the client has not received yet.
     fn news(&mut self, mut frame: Frame) -> Vec<Bytes> {
         let job = self.job.as_ref().map(|follower| follower.job);
         let mut followed = JobFrame::default();
@@ -447,7 +448,7 @@ impl Listener {
             news.extend(live.news(job, self.seen));
             self.seen = live.revision();
         }
-        // Told again behind whatever is told: what comes last says how it is.
+        // Sent again after any other event, since the last event is the current state.
         if let Some(trouble) = frame.trouble {
             if !news.is_empty() || !is_told(&trouble) {
                 news.push(trouble.clone());

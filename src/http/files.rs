@@ -1,5 +1,5 @@
-//! The files of jobs, for collectors on other machines that know the token: plans to read, final images and
-//! outcomes to write. The other side is `storage/remote`; no script should rely on it.
+//! Serves the files of jobs to collectors on other machines that have the token: they read plans and metadata, and
+//! write final images, thumbnails and outcomes. The client is `storage/remote`; no script should rely on these routes.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -18,10 +18,10 @@ use crate::storage::remote::{self, paths};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// More than a thumbnail or an outcome has.
+/// The most bytes of a body other than a final image: more than a thumbnail or an outcome has.
 const MAX_RECORD: usize = 8 << 20;
 
-/// The routes, all of them for those who know the token only.
+/// The routes, all of which require the token.
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
     routes.service(
         web::scope(paths::ROOT)
@@ -68,7 +68,7 @@ fn check(token: Option<&str>, headers: &HeaderMap) -> Result<()> {
     };
     let given = headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok());
     let given = given.and_then(|given| given.strip_prefix("Bearer ")).unwrap_or_default();
-    // Digests, so that the time it takes tells nothing of how much of a guess is right.
+    // Digests are compared, so that the time does not tell how much of a guess is right.
     if Sha256::digest(given) == Sha256::digest(token) {
         return Ok(());
     }

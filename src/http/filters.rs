@@ -12,14 +12,14 @@ pub(super) struct FilterView {
     name: &'static str,
     /// What it does, in one sentence.
     summary: &'static str,
-    /// Whether it has to know the whole image before, so that it can only be the first of a chain.
+    /// Whether it needs values of the whole image, so that it can only be the first of a chain.
     first: bool,
     /// Its parameters, in the order in which a chain gives their values.
     params: Vec<ParamView>,
 }
 
 /// One parameter of a filter. Its `type` says what values it takes.
-// Without a discriminator: openapi-generator's Rust client would take `type` for the choice and then miss it.
+// Without a discriminator: with one, openapi-generator's Rust client consumes `type`, and then misses it as a field.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = ParamSpec)]
@@ -36,7 +36,7 @@ struct NumberParam {
     name: &'static str,
     /// What it does, in a few words.
     summary: &'static str,
-    /// Tells it from other parameters.
+    /// The kind of parameter.
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: NumberType,
@@ -48,7 +48,7 @@ struct NumberParam {
     step: f64,
     /// The unit in words, empty for a bare number.
     unit: &'static str,
-    /// The value when none is given.
+    /// The default value.
     default: f64,
 }
 
@@ -59,7 +59,7 @@ struct IntegerParam {
     name: &'static str,
     /// What it does, in a few words.
     summary: &'static str,
-    /// Tells it from other parameters.
+    /// The kind of parameter.
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: IntegerType,
@@ -71,7 +71,7 @@ struct IntegerParam {
     step: i64,
     /// The unit in words, empty for a bare number.
     unit: &'static str,
-    /// The value when none is given.
+    /// The default value.
     default: i64,
 }
 
@@ -82,13 +82,13 @@ struct ChoiceParam {
     name: &'static str,
     /// What it does, in a few words.
     summary: &'static str,
-    /// Tells it from other parameters.
+    /// The kind of parameter.
     #[serde(rename = "type")]
     #[schema(inline)]
     kind: ChoiceType,
     /// The words.
     choices: &'static [&'static str],
-    /// The word when none is given.
+    /// The default word.
     default: &'static str,
 }
 

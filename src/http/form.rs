@@ -1,4 +1,4 @@
-//! What a form contains: the image is streamed to storage, wishes are checked as they come.
+//! Reads the form that creates a job: the image is streamed to storage, options are checked as they arrive.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -37,7 +37,7 @@ pub(super) struct Upload {
     pub(super) staged: Staged,
 }
 
-/// Reads a form to its end. What is refused is refused as soon as it is read, and leaves nothing.
+/// Reads a form to its end. Fails as soon as a field cannot be accepted, and then stores nothing.
 pub(super) async fn read(api: &Api, id: JobId, mut body: Multipart) -> Result<Form> {
     let config = &api.app.config;
     let mut form = Form::default();
@@ -50,7 +50,7 @@ pub(super) async fn read(api: &Api, id: JobId, mut body: Multipart) -> Result<Fo
             "image" => form.image = Some(receive(api, id, field).await?),
             "from" => form.from = Some(text(config, field).await?),
             _ => {
-                // Before it is read: it may be a large file under a wrong name.
+                // Checked before the value is read: it may be a large file under a wrong name.
                 let wish = Wish::named(&name)?;
                 wish.take(&mut form.wishes, &name, &text(config, field).await?)?;
                 admit::check(&form.wishes, config)?;
@@ -60,7 +60,7 @@ pub(super) async fn read(api: &Api, id: JobId, mut body: Multipart) -> Result<Fo
     Ok(form)
 }
 
-/// A field that says what is to be done with the image.
+/// A field with an option of the job.
 #[derive(Clone, Copy)]
 enum Wish {
     Filters,
@@ -84,8 +84,8 @@ impl Wish {
         found.map(|(_, wish)| *wish).ok_or_else(|| {
             let known = Self::ALL.map(|(known, _)| known).join(", ");
             ApiError::Malformed(format!(
-                "the form has a field {name:?}; the fields are image, which is the file, or from, and \
-                 {known}"
+                "the form has an unknown field {name:?}; the fields are image, which is the file, or \
+                 from, and {known}"
             ))
         })
     }
@@ -115,7 +115,7 @@ pub(super) fn batch(text: &str) -> Result<BatchId> {
 
 fn option<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T> {
     text.trim().parse().map_err(|error| {
-        let what = format!("`{name}` has a value that cannot be used, {error}");
+        let what = format!("`{name}` has a value that cannot be used: {error}");
         Refusal::new(Code::InvalidOption, what).value(format!("{text:?}")).into()
     })
 }
@@ -133,7 +133,7 @@ async fn text(config: &Config, mut field: Field) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| ApiError::Malformed(format!("`{name}` is not UTF-8 text")))
 }
 
-/// Streams the image to its place.
+/// Streams the image to a staged file in the storage.
 async fn receive(api: &Api, id: JobId, field: Field) -> Result<Upload> {
     let config = &api.app.config;
     let limit = Limit::of_upload(config);
@@ -144,7 +144,8 @@ async fn receive(api: &Api, id: JobId, field: Field) -> Result<Upload> {
     Ok(Upload { name, bytes, staged })
 }
 
-/// The name that the client gave, without its directories.
+/// The file name from the client, without directories and control characters, and at most 255 characters; `image` if
+/// there is none.
 pub(super) fn file_name(field: &Field) -> String {
     let given = field.content_disposition().and_then(|disposition| disposition.get_filename());
     let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();

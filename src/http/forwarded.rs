@@ -1,5 +1,4 @@
-//! What proxies say of the requests that they pass on, as far as they are trusted; and the path below which they offer
-//! this server.
+//! Reads the `X-Forwarded-*` headers of trusted proxies, and handles the path below which they offer this server.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -18,26 +17,26 @@ use tracing::debug;
 use super::Api;
 use crate::config::{self, BasePath, Network};
 
-/// Which proxies are believed, and the path that this server is configured to be below.
+/// The trusted proxies, and the configured base path.
 pub(super) struct Proxies {
     trusted: Vec<Network>,
     base: BasePath,
 }
 
-/// A request as the client sent it, before proxies that are trusted passed it on.
+/// A request as the client sent it, before trusted proxies passed it on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Forwarded {
-    /// Where it came from.
+    /// The address of the client.
     pub(super) client: Option<IpAddr>,
     /// `http` or `https`, if a proxy says so.
     proto: Option<String>,
-    /// The names that it was for.
+    /// The host names in `X-Forwarded-Host`.
     pub(super) hosts: Vec<String>,
     /// The path below which the client sees this server.
     pub(super) prefix: BasePath,
 }
 
-/// Notes what is said of a request, and removes the path below which the server is, if it is there.
+/// Middleware that attaches a [`Forwarded`] to each request, and removes the base path from its path, if it is there.
 pub(super) async fn enter(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -46,13 +45,13 @@ pub(super) async fn enter(
         return Ok(next.call(request).await?.map_into_left_body());
     };
     let seen = api.proxies.read(request.peer_addr(), request.headers());
-    // Not what `X-Forwarded-Prefix` says: by it, a client could give a path that its proxy forbids another name.
+    // Not the prefix in `X-Forwarded-Prefix`: with that, a client could reach a path that its proxy forbids.
     let rest = api.proxies.base.strip(request.path()).map(str::to_owned);
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let (client, proto) = (seen.client, seen.proto.clone());
     request.extensions_mut().insert(seen);
     let response = match rest.as_deref() {
-        // Relative addresses need the slash.
+        // Redirected, since relative addresses in the page need the slash at the end.
         Some("") => request.into_response(to_folder(&path)).map_into_right_body(),
         rest => {
             if let Some(rest) = rest {
@@ -66,7 +65,7 @@ pub(super) async fn enter(
     Ok(response)
 }
 
-/// Leads from `/tilemill` to `/tilemill/`, whatever proxies have before it.
+/// Redirects from `/tilemill` to `/tilemill/`, relatively, so that it works behind any prefix of a proxy.
 fn to_folder(path: &str) -> HttpResponse {
     let name = path.rsplit('/').next().unwrap_or_default();
     HttpResponse::PermanentRedirect().insert_header((LOCATION, format!("{name}/"))).finish()
@@ -107,7 +106,7 @@ impl Proxies {
         }
     }
 
-    /// The first address that is not a trusted proxy's, from the nearest on: what stands before it may be made up.
+    /// The nearest address that is not a trusted proxy's. The client may have made up those before it.
     fn client(&self, proxy: IpAddr, passed: &[&str]) -> IpAddr {
         let mut client = proxy;
         for text in passed.iter().rev() {
@@ -121,13 +120,13 @@ impl Proxies {
     }
 }
 
-/// The values of a header that may be given several times, or with commas between them.
+/// The values of a header that may occur several times, or have commas between values.
 fn listed<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     let lines = headers.get_all(name).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|text| !text.is_empty()).collect()
 }
 
-/// An address as proxies write it: alone, or with a port.
+/// Parses an address as proxies write it: alone, or with a port.
 fn address(text: &str) -> Option<IpAddr> {
     let alone = || text.trim_matches(['[', ']']).parse().ok();
     let address: Option<IpAddr> = alone().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
@@ -136,24 +135,24 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// A view with links.
 pub(super) trait Linked {
-    /// The links that it has now.
+    /// All links of the view.
     fn links(&mut self) -> impl Iterator<Item = &mut String>;
 }
 
 impl Forwarded {
-    /// A view with links that lead there for the client.
+    /// Puts the prefix that the client needs before the links of a view.
     pub(super) fn see<T: Linked>(&self, mut view: T) -> T {
         view.links().for_each(|link| link.insert_str(0, self.prefix.as_str()));
         view
     }
 
-    /// The same for an event that was made for all clients.
+    /// As [`Self::see`], for an event that was made for all clients.
     pub(super) fn hear(&self, event: Bytes) -> Bytes {
         if self.prefix.is_root() { event } else { put_links_below(&self.prefix, &event) }
     }
 }
 
-/// What stands before a link, and in no text: quotation marks in texts are escaped.
+/// The names of links in events. A name between its quotation marks is in no text, where quotation marks are escaped.
 const LINKS: [&str; 5] = ["self", "original", "thumbnail", "result", "events"];
 
 fn put_links_below(prefix: &BasePath, event: &[u8]) -> Bytes {

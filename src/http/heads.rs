@@ -1,7 +1,7 @@
-//! The heads of a form's fields on their way in: names that are not UTF-8 are taken as Latin-1.
+//! Converts the headers of a form's fields to UTF-8: headers that are not UTF-8 are read as Latin-1.
 //!
-//! Programs such as curl send the bytes of a file's name as they are, and the library refuses heads that are not
-//! UTF-8 as if they were not there.
+//! Programs such as curl send the bytes of a file's name as they are, and the library treats headers that are not
+//! UTF-8 as missing.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,22 +12,23 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use memchr::memchr;
 
-/// A head that is longer is passed on as it is: the library refuses it.
+/// The most bytes of a head, which is the headers of one field. The rest of a longer one is passed on unchanged: the
+/// library refuses it.
 const LONGEST_HEAD: usize = 64 << 10;
 
-/// A body whose heads are UTF-8.
+/// A body of a form, with heads in UTF-8.
 pub(super) struct Heads<S> {
     body: S,
-    /// What stands before each head: a line break and the boundary. Empty if the request names none.
+    /// A line break and the boundary, which stand before each head. Empty if the request names no boundary.
     boundary: Vec<u8>,
     place: Place,
 }
 
 /// Where in the body the next byte stands.
 enum Place {
-    /// Outside of a head, after so many bytes of a boundary.
+    /// Outside of a head; this many bytes of a boundary stand before it.
     Outside(usize),
-    /// In a head, of which these bytes came.
+    /// In a head that has begun with these bytes.
     Head(BytesMut),
 }
 
@@ -36,14 +37,14 @@ impl<S> Heads<S> {
         let mime = request.mime_type().ok().flatten();
         let boundary = mime.as_ref().and_then(|mime| mime.get_param("boundary"));
         let boundary = boundary.map(|boundary| format!("\r\n--{boundary}").into_bytes());
-        // The first one has no line break before it.
+        // The first boundary has no line break before it.
         Heads { body, boundary: boundary.unwrap_or_default(), place: Place::Outside(2) }
     }
 
-    /// The chunk with its heads mended; what belongs to a head that has not ended is held back.
+    /// Converts the heads in a chunk; an unfinished head is held back until the next chunk.
     fn mend(&mut self, chunk: &Bytes) -> Bytes {
         let mut out = BytesMut::new();
-        // Most chunks lie within an image.
+        // Stays 0 for most chunks, which lie within an image.
         let mut kept = 0;
         let mut at = 0;
         while at < chunk.len() {
@@ -75,7 +76,7 @@ impl<S> Heads<S> {
         out.freeze()
     }
 
-    /// What was held back of a body that ends within a head.
+    /// The bytes that were held back, if the body ends within a head.
     fn rest(&mut self) -> Option<Bytes> {
         match std::mem::replace(&mut self.place, Place::Outside(0)) {
             Place::Head(head) if !head.is_empty() => Some(head.freeze()),
@@ -84,14 +85,14 @@ impl<S> Heads<S> {
     }
 }
 
-/// The place behind the next boundary of a chunk, or its end. `matched` bytes of a boundary stand before `at`.
+/// The place after the next boundary in a chunk, or the chunk's end. `matched` bytes of a boundary stand before `at`.
 fn outside(boundary: &[u8], matched: &mut usize, chunk: &[u8], mut at: usize) -> usize {
     while at < chunk.len() && *matched < boundary.len() {
         if chunk[at] == boundary[*matched] {
             *matched += 1;
             at += 1;
         } else if *matched > 0 {
-            // No boundary begins within another one: a line break stands at its start only.
+            // No boundary begins within another: it has a line break at its start only.
             *matched = 0;
         } else {
             at += memchr(b'\r', &chunk[at..]).unwrap_or(chunk.len() - at);
@@ -100,7 +101,7 @@ fn outside(boundary: &[u8], matched: &mut usize, chunk: &[u8], mut at: usize) ->
     if boundary.is_empty() { chunk.len() } else { at }
 }
 
-/// Bytes that are not UTF-8 as characters of Latin-1, whose numbers they are.
+/// A head in UTF-8. One that is not UTF-8 is read as Latin-1, where each byte is the number of a character.
 fn utf8(head: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(head) {
         Ok(_) => head.to_vec(),
@@ -131,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a body in chunks of so many bytes.
+    /// The output for a body that arrives in chunks of `length` bytes.
     fn mended(body: &[u8], length: usize) -> Vec<u8> {
         let kind = ("content-type", "multipart/form-data; boundary=XX");
         let request = TestRequest::default().insert_header(kind).to_http_request();
@@ -153,7 +154,7 @@ mod tests {
                 b"\"\r\n\r\n",
             ]
             .concat();
-            // What looks like a head or like a boundary, and ends within one.
+            // Looks like a head and like a boundary, and ends within a boundary.
             let image = b"filename=\"Zo\xEB\"\r\n\r\n\r\n--X\xEB\r\n--";
             [&head[..], image, b"\r\n", &head, image, b"\r\n--XX--\r\n"].concat()
         };

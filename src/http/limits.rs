@@ -1,4 +1,4 @@
-//! What the server takes, for clients that want to know before they upload.
+//! The limits of the server, for clients that check before they upload.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::raster::decode::Container;
 use crate::raster::encode::OutputFormat;
 use crate::service::admit;
 
-/// What the server takes. All limits are inclusive.
+/// The limits of the server. All are inclusive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LimitsView {
-    /// Bytes of an image's file.
+    /// The most bytes of an image's file.
     upload_bytes: u64,
-    /// Pixels of an image.
+    /// The most pixels of an image.
     pixels: u64,
-    /// Pixels of its longer side.
+    /// The most pixels of its longer side.
     side: u32,
-    /// Tiles that it may be cut into.
+    /// The most tiles that it may be cut into.
     tiles: u32,
     /// The side of a tile in pixels.
     tile_size: Range,
@@ -29,20 +29,20 @@ pub struct LimitsView {
     quality: Range,
     /// The formats of files.
     formats: Formats,
-    /// Jobs that may wait for a place; beyond it, new ones are refused for now.
+    /// The most jobs that may wait; beyond that, new ones are refused for now.
     jobs_queued: u32,
-    /// Uploads at a time; beyond it, new ones are refused for now.
+    /// The most uploads at a time; beyond that, new ones are refused for now.
     uploads: u32,
 }
 
-/// Whole numbers that can be asked for.
+/// The whole numbers that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Range {
-    /// The least.
+    /// The smallest.
     min: u32,
-    /// The most.
+    /// The largest.
     max: u32,
-    /// The one that is taken where none is asked for.
+    /// The one that is used if none is given.
     default: u32,
 }
 
@@ -54,14 +54,14 @@ struct Formats {
     input: Vec<Container>,
     /// Those that can be written.
     output: Vec<OutputFormat>,
-    /// For each that can be read, the format of the result where none is asked for.
+    /// For each that can be read, the format of the result if none is given.
     #[schema(value_type = BTreeMap<String, OutputFormat>)]
     default: BTreeMap<Container, OutputFormat>,
 }
 
-/// What the server takes.
+/// The limits of the server.
 ///
-/// A client can tell by it before it uploads.
+/// A client can check them before it uploads.
 #[utoipa::path(
     get,
     path = "/api/limits",

@@ -1,10 +1,10 @@
-//! The mosaic of a followed job, as events: each tile once, in its finished pixels, with who made it.
+//! The mosaic of a followed job as events: each tile once, with its pixels and the worker that made it.
 //!
-//! Made once for all who follow the job. An event `tiles` carries the grid, the names of workers, whether the tiles
-//! of earlier events are to be forgotten, tiles whose last attempt failed, and, in base64, for each tile: its index
-//! (u32), the number of its worker in the list from 1, or 0 (u16), the attempt, with the highest bit set if the tile
-//! was taken over from a worker that died (u16), milliseconds (u32), all little-endian, and the pixels of its slot,
-//! row by row, four bytes each.
+//! Events are made once for all clients that follow the job. An event `tiles` carries the grid, the names of workers,
+//! whether the tiles of earlier events are to be forgotten, tiles whose last attempt failed, and, in base64, for each
+//! tile: its index (u32); the number of its worker in the list from 1, or 0 if it is unknown (u16); the attempt, with
+//! the highest bit set if the tile was taken over from a worker that died (u16); milliseconds (u32); and the pixels of
+//! its slot, row by row, four bytes each. All numbers are little-endian.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,29 +19,29 @@ use crate::model::board::Board;
 use crate::model::job::JobId;
 use crate::model::mosaic::{Maker, Mosaic, Slot};
 
-/// An event carries about so many bytes at most, so that no page is busy with one for long.
+/// The most bytes of an event, roughly, so that no page is busy with one for long.
 const EVENT_BYTES: usize = 48 << 10;
-/// Failed tiles that are told of at most.
+/// The most failed tiles in an event.
 const FAILED: usize = 100;
 
-/// A mosaic, and what to tell those who know an earlier state of it.
+/// A mosaic, with the events for clients that know an earlier revision of it.
 pub(super) struct Live {
     mosaic: Mosaic,
     failed: Vec<FailedTile>,
-    /// At which revision each tile became what it is; 0 for those that are not back.
+    /// The revision at which each tile last changed; 0 for a tile that is not back.
     since: Vec<u32>,
-    /// The revision at which it began anew: tiles that were back before were not any more.
+    /// The revision at which it began anew, because tiles that were back before no longer were.
     began: u32,
     /// Tiles that are back.
     done: u32,
     /// The most attempts at one tile.
     attempts: u32,
     revision: u32,
-    /// What leads from a revision to this one, for those of which somebody came.
+    /// The events that lead from an earlier revision to this one, for each that a client knew.
     told: Mutex<BTreeMap<u32, Vec<Bytes>>>,
 }
 
-/// A tile that was tried in vain and is not back yet.
+/// A tile whose last attempt failed, and that is not back yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct FailedTile {
     tile: u32,
@@ -58,14 +58,14 @@ struct TilesEvent<'a> {
     /// Side of a tile's slot, in pixels.
     slot: u32,
     workers: Vec<String>,
-    /// Whether tiles that were told of before are to be forgotten.
+    /// Whether the tiles of earlier events are to be forgotten.
     anew: bool,
     failed: &'a [FailedTile],
     packed: String,
 }
 
 impl Live {
-    /// The state after `before`. Returns `before` itself if nothing is new.
+    /// The revision after `before`; `before` itself if nothing has changed.
     pub(super) fn follow(
         before: Option<&Arc<Self>>,
         mosaic: Mosaic,
@@ -94,13 +94,13 @@ impl Live {
         Arc::new(Self { mosaic, failed, since, began, done, attempts, revision, told })
     }
 
-    /// Whether all tiles that are back here are in `mosaic`, which is of so many `tiles`.
+    /// Whether all tiles that are back here are in `mosaic`, too, and it has as many `tiles`.
     fn is_within(&self, mosaic: &Mosaic, tiles: usize) -> bool {
         let back = (0..).zip(&self.since).filter(|(_, since)| **since > 0);
         self.since.len() == tiles && back.map(|(tile, _)| tile).all(|tile| mosaic.has(tile))
     }
 
-    /// Whether a job of which so much is done has nothing new to show.
+    /// Whether this shows a job with `done` tiles and `attempts` already.
     pub(super) fn tells(&self, done: u32, attempts: u32) -> bool {
         (self.done, self.attempts) == (done, attempts)
     }
@@ -109,14 +109,14 @@ impl Live {
         self.revision
     }
 
-    /// The events for somebody who knows the revision `seen`; 0 for somebody who knows nothing.
+    /// The events for a client that knows the revision `seen`, or nothing if `seen` is 0.
     pub(super) fn news(&self, job: JobId, seen: u32) -> Vec<Bytes> {
         if seen >= self.revision {
             return Vec::new();
         }
         let tiles = (0..).zip(&self.since).filter(|(_, since)| **since > seen);
         let make = || self.events(job, tiles.map(|(tile, _)| tile), seen < self.began);
-        // Held while they are made: whoever needs the same waits for them.
+        // Held while the events are made, so that other clients wait for them instead of making them, too.
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.entry(seen).or_insert_with(make).clone()
     }
@@ -202,7 +202,7 @@ mod tests {
         mosaic.paint(Slot { tile, pixels: vec![[9; 4]; side * side], maker: Some(maker) });
     }
 
-    /// The tiles that events tell of, each with its worker.
+    /// The tiles in events, each with its worker.
     fn told(events: &[Bytes]) -> Vec<(u32, String)> {
         let mut told = Vec::new();
         for text in events {
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!((told(&news), is_anew(&news)), (vec![tile(1, "b")], true));
         let news = third.news(job, second.revision());
         assert_eq!((told(&news), is_anew(&news)), (vec![tile(0, "b")], false));
-        // Whoever missed the second, and whoever knows nothing, or what an earlier stream told.
+        // A client that missed the second, and one that knows nothing.
         for seen in [first.revision(), 0] {
             let news = third.news(job, seen);
             assert_eq!((told(&news).len(), is_anew(&news)), (2, true));

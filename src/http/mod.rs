@@ -1,30 +1,31 @@
-//! The API and the page. The only module that knows the web framework.
+//! Serves the API and the page. The only module that uses the web framework.
 //!
-//! * [`routes`]: which path leads where.
-//! * `forwarded`: what trusted proxies say of requests, and the path below which they offer the server.
+//! * [`routes`]: the paths and their handlers.
+//! * `forwarded`: headers of trusted proxies, and the path below which they offer the server.
 //! * `site`: which sites' pages may send requests.
-//! * `door`: how many uploads and jobs are let in.
-//! * [`upload`]: an image at the door.
-//! * `form`: what a form contains.
-//! * `heads`: the heads of its fields.
-//! * `receive`: a body on its way into a file.
+//! * `door`: limits the uploads and jobs that are let in.
+//! * [`upload`]: creates a job from an uploaded image.
+//! * `form`: reads the form of an upload.
+//! * `heads`: the headers of its fields.
+//! * `receive`: streams a request body into a file.
 //! * [`download`]: originals and results.
 //! * [`mosaic`]: small pictures of a job.
-//! * [`pyramid`]: originals and results for those who look at them.
-//! * [`events`]: what happens, as a stream.
-//! * [`batch`]: jobs that a client counts as one.
+//! * [`pyramid`]: originals and results in tiles, for viewing.
+//! * [`events`]: changes as a stream.
+//! * [`batch`]: jobs that a client submitted as one.
 //! * `archive`: the results of several jobs as one file.
-//! * [`limits`]: what the server takes.
+//! * [`limits`]: the limits of the server.
 //! * `live`: the mosaic of a followed job, as events.
 //! * `metrics`: numbers for Prometheus.
-//! * `traffic`: what goes in and out, counted by route.
+//! * `traffic`: counts requests and bytes by route.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * `filters`: filters as the API shows them.
-//! * [`error`]: what goes wrong, as the API says it.
+//! * [`error`]: errors as the API shows them.
 //! * `files`: the files of jobs, for collectors on other machines.
-//! * [`description`]: the API described for machines, gathered from the handlers.
-//! * `answers`: the answers in it that handlers share.
+//! * [`description`]: the `OpenAPI` description, gathered from the handlers.
+//! * `answers`: responses that handlers share in that description.
 //! * [`page`]: the files of the page.
+//! * [`previews`]: parts of results before there is a job.
 
 use std::io;
 use std::net::TcpListener;
@@ -81,11 +82,11 @@ mod traffic;
 pub mod upload;
 pub mod view;
 
-/// Threads that accept and answer; none of them computes.
+/// Threads that accept connections and answer requests; they do not compute.
 const THREADS: usize = 2;
-/// How long a client may go on to send what is not read any more.
+/// How long a client may go on to send a body that is no longer needed.
 const LINGER: Duration = Duration::from_secs(10);
-/// Nothing from elsewhere, nothing inline, in no frame.
+/// Allows nothing from other sites, nothing inline, and no frame around the page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
      frame-ancestors 'none'";
@@ -101,12 +102,13 @@ pub struct Api {
     page: Page,
     hub: Hub,
     traffic: Traffic,
-    /// One look at the disks at a time.
+    /// Allows one look at the disks at a time.
     disk_look: Arc<Semaphore>,
 }
 
 impl Api {
-    /// Tells everybody to look. What is to be seen is stored, so that they see it later, too.
+    /// Signals a change to all processes. An error is only logged: the change is stored, and is seen later without the
+    /// signal.
     async fn tell(&self, look: Look) {
         if let Err(error) = self.app.state.signal(look).await {
             debug!(error = &error as &dyn std::error::Error, "could not send a signal");
@@ -115,8 +117,8 @@ impl Api {
 
     /// Removes a job and its images, after cancelling it if it runs.
     async fn remove(&self, job: JobId) -> Result<(), ApiError> {
-        // The outcome first: it stops whoever works on the job. So does a plan that is not there any more,
-        // only later; and that needs no room on the disk. It is gone already where a removal ended half-way.
+        // The outcome first, since it stops the work on the job. If the disk is too full for it, removing the plan
+        // stops the work, too, only later. The plan is missing if an earlier removal ended half-way.
         match self.app.ledger.conclude(job, Outcome::cancelled()).await {
             Err(error) if !error.is_full() && !matches!(error, StorageError::NotFound(..)) => {
                 return Err(error.into());
@@ -126,21 +128,21 @@ impl Api {
         self.app.ledger.remove(job).await?;
         self.app.pyramids.remove_both(job).await;
         if let Err(error) = self.app.state.forget(job).await {
-            // Without anybody who publishes it again, it expires.
+            // It expires, since no process publishes it again.
             debug!(%job, error = &error as &dyn std::error::Error, "the state keeps a job that is gone");
         }
         self.tell(Look::Job(job)).await;
         Ok(())
     }
 
-    /// The job that a path or a form names.
+    /// Finds the job that a path or a form names.
     fn find(&self, id: &str) -> Result<Entry, ApiError> {
         let job: Option<JobId> = id.parse().ok();
         let entry = job.and_then(|job| self.app.ledger.get(job));
         entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
     }
 
-    /// The same, for what needs the original.
+    /// As [`Self::find`], but fails if the original is no longer kept.
     fn find_with_original(&self, id: &str) -> Result<Entry, ApiError> {
         let entry = self.find(id)?;
         if entry.outcome.is_some() && entry.kept.original.is_none() {
@@ -150,7 +152,7 @@ impl Api {
     }
 }
 
-/// Answers requests on `listener`, with `page` for people, until `shutdown`, then finishes those in hand
+/// Answers requests on `listener` with the API and `page` until `shutdown`, then finishes those in hand
 /// for at most `grace`.
 pub async fn serve(
     app: App,
@@ -189,9 +191,9 @@ pub async fn serve(
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())
-            // The last one comes first.
+            // The last layer is the first that a request passes.
             .wrap(from_fn(site::guard))
-            // Behind what removes the path below which the server is: routes are without it.
+            // After `enter` has removed the base path, since routes do not include it.
             .wrap(from_fn(traffic::count))
             .wrap(from_fn(forwarded::enter))
             .wrap(security_headers())
@@ -199,7 +201,7 @@ pub async fn serve(
             .configure(routes::configure)
     })
     .workers(THREADS)
-    // So long the rest of an upload that is refused is taken and dropped: a browser that cannot send on would
+    // For this long the rest of a refused upload is read and dropped: a browser that cannot finish sending would
     // not read the answer.
     .client_disconnect_timeout(LINGER)
     .disable_signals()

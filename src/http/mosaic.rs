@@ -1,4 +1,4 @@
-//! Small pictures of a job: its mosaic while it is in work, its thumbnail then and afterwards.
+//! Small pictures of a job: its mosaic while it is in work, and its thumbnail then and afterwards.
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
@@ -18,7 +18,7 @@ use crate::service::ledger::Entry;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// The tiles of a job in work: the geometry of its mosaic, and who made what is back.
+/// The tiles of a job in work: the geometry of its mosaic, and the tiles that are back.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TilesView {
     /// Tiles in a row of the grid.
@@ -36,11 +36,11 @@ pub struct TilesView {
 struct TileView {
     /// Its index in the grid, row by row.
     tile: u32,
-    /// Who made it; unknown for tiles from before a restart.
+    /// The worker that made it; unknown for tiles from before a restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     worker: Option<String>,
-    /// Which attempt gave it.
+    /// The attempt that succeeded, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     attempt: Option<u32>,
@@ -48,7 +48,7 @@ struct TileView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     millis: Option<u32>,
-    /// Whether a worker that died was to make it before; told only if so.
+    /// Whether it was taken over from a worker that died; left out if not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     taken_over: bool,
@@ -56,7 +56,7 @@ struct TileView {
 
 /// The mosaic of a job in work.
 ///
-/// The slots of all tiles, side by side, clear where a tile is not back.
+/// The slots of all tiles, side by side, transparent where a tile is not back.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/mosaic",
@@ -76,7 +76,7 @@ pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRe
 
 /// The tiles of a job in work that are back.
 ///
-/// Each with the worker that made it, as far as that is known.
+/// Each has the worker that made it, if that is known.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/tiles",
@@ -90,7 +90,7 @@ pub async fn mosaic(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRe
 )]
 pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let mosaic = find(&api, &api.find(&id)?).await?;
-    // A million of them take a while.
+    // There may be a million, which takes a while.
     let json = web::block(move || serde_json::to_vec(&TilesView::of(&mosaic))).await;
     let json = json.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
@@ -98,7 +98,7 @@ pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRes
 
 /// A small picture of the result.
 ///
-/// Of a job in work it shows the tiles that are back.
+/// For a job in work, it shows the tiles that are back.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/thumbnail",

@@ -1,4 +1,4 @@
-//! The files of the page: those in the executable, or those of a directory that somebody works on.
+//! Serves the files of the page: those in the executable, or those of a directory, for development.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -32,7 +32,7 @@ pub enum Page {
     Directory(PathBuf),
 }
 
-/// `/` and everything that is neither the API nor a health check.
+/// Handles `/` and every path that has no route of its own.
 pub async fn file(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return ApiError::WrongMethod { allowed: READ }.error_response();
@@ -50,7 +50,7 @@ pub async fn file(api: web::Data<Api>, request: HttpRequest) -> HttpResponse {
     })
 }
 
-/// The files as gzip has them: over a slow network a third of the bytes is a third of the time.
+/// The files compressed with gzip: over a slow network a third of the bytes takes a third of the time.
 static COMPRESSED: LazyLock<HashMap<String, Bytes>> = LazyLock::new(|| {
     let compress = |path: &str| -> io::Result<Bytes> {
         let file = Files::get(path).ok_or(io::ErrorKind::NotFound)?;
@@ -61,12 +61,12 @@ static COMPRESSED: LazyLock<HashMap<String, Bytes>> = LazyLock::new(|| {
     Files::iter().filter_map(|path| Some((path.to_string(), compress(&path).ok()?))).collect()
 });
 
-/// Compresses the files, before the first client waits for that.
+/// Compresses the files, so that the first client does not wait for it.
 pub(super) fn prepare() {
     LazyLock::force(&COMPRESSED);
 }
 
-/// A file in the form that the client takes, if it takes gzip.
+/// A file compressed with gzip, if the client accepts that.
 fn compressed(request: &HttpRequest, path: &str) -> Option<Bytes> {
     let accepted = AcceptEncoding::parse(request).ok()?;
     let forms = [Encoding::gzip(), Encoding::identity()];
@@ -74,7 +74,7 @@ fn compressed(request: &HttpRequest, path: &str) -> Option<Bytes> {
     is_gzip.then(|| COMPRESSED.get(path).cloned()).flatten()
 }
 
-/// Clients ask each time whether a file is the same, so that an upgrade is seen at once.
+/// A file of the executable. Clients revalidate it each time, so that an upgrade takes effect at once.
 fn embedded(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpResponse {
     let gzip = compressed(request, path);
     let form = if gzip.is_some() { "-gzip" } else { "" };
@@ -98,7 +98,7 @@ fn embedded(request: &HttpRequest, path: &str, file: EmbeddedFile) -> HttpRespon
     }
 }
 
-/// A file as it is now, if the path leads to one inside the directory.
+/// A file as it is now, if the path leads to one inside the directory; not to be cached.
 async fn current(request: &HttpRequest, directory: &Path, path: &str) -> Option<HttpResponse> {
     if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
         return None;

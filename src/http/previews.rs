@@ -1,4 +1,4 @@
-//! Parts of results that jobs would have: of an image that is uploaded for that, or of a job's original.
+//! Draws parts of the result that a job would have, of an image that is uploaded for previews or of a job's original.
 
 use actix_multipart::{Field, Multipart};
 use actix_web::http::header::{self, LOCATION};
@@ -27,7 +27,7 @@ use crate::service::admit::Wishes;
 use crate::service::preview::{IDLE, Part, Picture, Undrawn};
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
-/// A query that may not be one.
+/// The parameters of a query, or why they do not parse.
 type Given<T> = Result<web::Query<T>, actix_web::Error>;
 
 /// An image that is kept for previews.
@@ -44,13 +44,13 @@ pub struct PreviewView {
     /// Format of the file.
     #[schema(value_type = String)]
     format: Container,
-    /// Until when it is kept if no preview is fetched, and if not too many others come.
+    /// When it is removed if no preview is fetched; earlier if many other images are uploaded for previews.
     expires_at: Timestamp,
-    /// Where else to look.
+    /// Related paths.
     links: PreviewLinks,
 }
 
-/// Where to look.
+/// Related paths.
 #[derive(Debug, Serialize, ToSchema)]
 struct PreviewLinks {
     /// Path of its previews.
@@ -64,7 +64,7 @@ impl Linked for PreviewView {
     }
 }
 
-/// The result that is meant.
+/// The result to preview.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Through {
@@ -72,7 +72,7 @@ pub struct Through {
     #[serde(default)]
     #[param(required = false)]
     filters: String,
-    /// Format of the result; that of the image if left out, PNG where it cannot be written.
+    /// Format of the result. By default that of the image, or PNG if that cannot be written.
     #[param(inline, nullable = false)]
     format: Option<OutputFormat>,
     /// Quality of a JPEG.
@@ -80,7 +80,7 @@ pub struct Through {
     quality: Option<u8>,
 }
 
-/// What a path with the `{id}` of a preview takes.
+/// The parameter of a path with the `{id}` of an image for previews.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "the handlers take it as a plain string")]
@@ -91,7 +91,7 @@ pub struct OnePreview {
 
 /// Keeps an image for previews.
 ///
-/// It is kept for some minutes, so that parts of it can be seen through filters before a job is created.
+/// It is kept for some minutes, so that filters can be tried on parts of it before a job is created.
 #[utoipa::path(
     post,
     path = "/api/previews",
@@ -119,7 +119,7 @@ pub(super) async fn create(
 
 /// A preview of a result, before there is a job.
 ///
-/// It is the part that a job with this image would have, for a screen.
+/// The same part of the result of a job with this image, converted for a screen.
 #[utoipa::path(
     get,
     path = "/api/previews/{id}",
@@ -139,14 +139,14 @@ pub async fn show(
 ) -> Result<HttpResponse> {
     let (filters, part) = (given(filters)?, given(part)?);
     let gone =
-        || ApiError::NotFound(format!("image {id:?} for previews any more; upload it again"));
+        || ApiError::NotFound(format!("image {id:?} for previews, or no longer; upload it again"));
     let picture = api.app.previews.find(&id).ok_or_else(gone)?;
     draw(&api, &picture, filters, part).await
 }
 
 /// A preview of another result of a job's image.
 ///
-/// It is the part that another job with the image of this one would have, for a screen.
+/// The same part of the result of another job with this job's image, converted for a screen.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/preview",
@@ -189,7 +189,7 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
         .body(png))
 }
 
-/// Reads a form that has nothing but an image.
+/// Reads a form whose only field is an image.
 async fn receive(api: &Api, mut body: Multipart) -> Result<PreviewView> {
     let mut kept = None;
     while let Some(field) = within(&api.app.config, body.try_next()).await? {

@@ -1,4 +1,4 @@
-//! Originals and results for those who look at them: any part, at any size, however large the image is.
+//! Serves the pyramids of originals and results: any part at any size, however large the image is.
 
 use std::sync::Arc;
 
@@ -19,20 +19,20 @@ use crate::service::pyramid::{Coarse, Status, Which};
 use crate::service::retention;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
-/// A path that may lead nowhere.
+/// The parameters of a path, or why they do not parse.
 type Given<T> = Result<web::Path<T>, actix_web::Error>;
 
-/// An image of a job in ever smaller copies, each cut into tiles.
+/// An image of a job as copies at falling sizes, each cut into tiles.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PyramidView {
-    /// Whether its tiles can be fetched, or are being made, or cannot be made.
+    /// Whether its tiles can be fetched, are being made, or cannot be made.
     state: StateView,
-    /// How far the making is, from 0 to 1.
+    /// The fraction that is made, from 0 to 1.
     fraction: f64,
-    /// The finest copy whose tiles can be fetched, and so can those of the smaller copies. While it is being made, there is
-    /// none at first, then a copy that fills a screen.
+    /// The level of the finest copy whose tiles can be fetched; those of smaller copies can be fetched, too. While the
+    /// pyramid is being made, it is null at first, then a copy that fills a screen.
     finest: Option<u32>,
-    /// Why it cannot be made, in words.
+    /// Why it cannot be made, as text.
     error: Option<String>,
     /// Width of the image in pixels, upright.
     width: u32,
@@ -44,7 +44,7 @@ pub struct PyramidView {
     levels: u32,
 }
 
-/// How it is with a pyramid.
+/// The state of a pyramid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum StateView {
@@ -56,7 +56,7 @@ enum StateView {
     Failed,
 }
 
-/// Which image a path means.
+/// The image that a path names.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct OneImage {
@@ -67,7 +67,7 @@ pub struct OneImage {
     image: Which,
 }
 
-/// Which tile a path means.
+/// The tile that a path names.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct OneTile {
@@ -76,7 +76,7 @@ pub struct OneTile {
     /// Its original or its result.
     #[param(inline)]
     image: Which,
-    /// The copy, 0 for the image itself.
+    /// The level of the copy; 0 is the image itself.
     level: u32,
     /// Column of the tile.
     column: u32,
@@ -84,9 +84,9 @@ pub struct OneTile {
     row: u32,
 }
 
-/// An image of a complete job in ever smaller copies.
+/// An image of a complete job as copies at falling sizes.
 ///
-/// The first request lets the copies be made: ask again until `state` is `ready` or `failed`.
+/// The first request starts making the copies: ask again until `state` is `ready` or `failed`.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/pyramid/{image}",
@@ -107,7 +107,7 @@ pub async fn show(api: web::Data<Api>, path: Given<OneImage>) -> Result<web::Jso
 
 /// A tile of one of the copies.
 ///
-/// It has 8 bits a sample, whatever the image has.
+/// It has 8 bits per sample, whatever the depth of the image.
 #[utoipa::path(
     get,
     path = "/api/jobs/{id}/pyramid/{image}/{level}/{column}/{row}",
@@ -135,7 +135,7 @@ pub async fn tile(api: web::Data<Api>, path: Given<OneTile>) -> Result<HttpRespo
             return Err(ApiError::NotFound(format!("tile of job {id}: {cause}")));
         }
         Status::Making { .. } => {
-            let text = format!("tile of job {id} yet: its copies are being made");
+            let text = format!("tile of job {id} at this level yet: it is being made");
             return Err(ApiError::NotFound(text));
         }
     };
@@ -156,13 +156,13 @@ async fn read(pyramid: Arc<Pyramid>, place: Place) -> Result<Option<Vec<u8>>> {
     read.map_err(ApiError::internal)?.map_err(ApiError::internal)
 }
 
-/// The plan of a job whose image is there. Only of complete jobs: no image is decoded here that could
-/// not be decoded before.
+/// The plan of a complete job whose `image` is still kept. Other jobs are refused, since their images may be impossible
+/// to decode.
 async fn find(api: &Api, id: &str, image: Which) -> Result<Arc<Plan>> {
     let entry = api.find(id)?;
     if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
         let status = view::job(&api.app, &entry).await?.status;
-        let needs = "only the images of a complete job can be looked at";
+        let needs = "only the images of a complete job can be viewed";
         return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
     }
     gone(&entry, image, api).map_or(Ok(entry.plan), Err)

@@ -1,4 +1,4 @@
-//! A body on its way into a file: as fast as the disk takes it, as far as there is room.
+//! Streams a request body into a file, as fast as the disk takes it and as long as there is room.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -21,7 +21,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
 /// Bytes of a body between two looks at the free space.
 const SPACE_EVERY: u64 = 16 << 20;
 
-/// How many bytes a body may have, the setting that says so, and the disk that they go to.
+/// The most bytes that a body may have, the setting that says so, and the disk that they go to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     pub(super) bytes: u64,
@@ -43,8 +43,9 @@ impl Limit {
     }
 }
 
-/// Writes a body to a file, which is at its beginning again afterwards. Returns the bytes that it has;
-/// of more than `limit` none is kept. What arrives while the disk is busy waits in the client.
+/// Writes a body to a file, rewinds the file, and returns the number of bytes. Fails if the body exceeds
+/// `limit`, if the disk has too little room, or if the client sends nothing for `limits.upload_idle`. The body is read
+/// only as fast as it is written: back-pressure holds the rest in the client.
 pub(super) async fn into_file<E: Into<ApiError>>(
     api: &Api,
     file: File,
@@ -73,7 +74,7 @@ pub(super) async fn into_file<E: Into<ApiError>>(
     Ok(bytes)
 }
 
-/// What comes from the client, unless it keeps us waiting too long.
+/// Waits for data from the client for at most `limits.upload_idle`.
 pub(super) async fn within<T, E: Into<ApiError>>(
     config: &Config,
     coming: impl Future<Output = Result<T, E>>,
@@ -86,7 +87,7 @@ pub(super) async fn within<T, E: Into<ApiError>>(
 }
 
 fn stalled(limit: Seconds) -> Refusal {
-    Refusal::new(Code::Stalled, "the upload was given up, since nothing more of it came")
+    Refusal::new(Code::Stalled, "the upload was given up because it stalled")
         .value(format!("nothing for {limit}"))
         .limit(limit, "limits.upload_idle")
 }

@@ -1,4 +1,4 @@
-//! Which path leads where.
+//! The paths of the server, and the handlers that need no module of their own.
 
 use actix_web::web::resource;
 use actix_web::{HttpResponse, Resource, Route, guard, web};
@@ -24,11 +24,12 @@ use crate::service::PortError;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// Jobs on a page of the list, unless the client says otherwise; and at most.
+/// Jobs on a page of the list, unless the client gives another number.
 const PAGE: usize = 50;
+/// The most jobs on a page of the list.
 const MAX_PAGE: usize = 500;
 
-/// The methods of what is only read.
+/// The methods of paths that are only read.
 pub(super) const READ: &str = "GET, HEAD";
 
 /// All routes.
@@ -83,7 +84,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
         .default_service(web::to(page::file));
 }
 
-/// A path that answers to the methods `allowed` only, and says so to others.
+/// A path that accepts the methods `allowed` only, and answers others with 405.
 fn at(path: &str, allowed: &'static str) -> Resource {
     let wrong = move || async move { Err::<HttpResponse, _>(ApiError::WrongMethod { allowed }) };
     resource(path).default_service(web::to(wrong))
@@ -94,7 +95,7 @@ fn read_at(path: &str) -> Resource {
     at(path, READ)
 }
 
-/// GET, and HEAD, which is GET without the body.
+/// A route for GET, and for HEAD, which is GET without the body.
 fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
@@ -102,12 +103,12 @@ fn read() -> Route {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
-    /// Jobs to leave out, from the newest on.
+    /// Jobs to skip, from the newest on.
     #[serde(default)]
     skip: usize,
-    /// The most jobs to tell of, 50 unless given, never more than 500.
+    /// The most jobs to list: 50 by default, 500 at most.
     count: Option<usize>,
-    /// A batch, to be told of its jobs only.
+    /// A batch, to list its jobs only.
     batch: Option<String>,
 }
 
@@ -115,7 +116,7 @@ pub(super) struct Paging {
 pub(super) struct JobPage {
     /// The jobs of this page.
     jobs: Vec<JobView>,
-    /// How many jobs there are, on all pages.
+    /// The number of jobs on all pages.
     total: usize,
 }
 
@@ -209,7 +210,7 @@ pub(super) async fn remove(api: web::Data<Api>, id: web::Path<String>) -> Result
 
 /// The workers.
 ///
-/// A worker that has fallen silent stays listed for a while: `state` tells.
+/// A worker that has fallen silent stays listed for a while, with a `state` that says so.
 #[utoipa::path(
     get,
     path = "/api/workers",
@@ -222,9 +223,9 @@ pub(super) async fn workers(api: web::Data<Api>) -> Result<web::Json<Vec<WorkerV
     Ok(web::Json(api.app.state.workers(late_after).await?))
 }
 
-/// The processes beside the workers.
+/// The processes other than workers.
 ///
-/// These are the processes that serve, collect and monitor.
+/// These are servers, collectors and monitors.
 #[utoipa::path(
     get,
     path = "/api/processes",
@@ -236,9 +237,9 @@ pub(super) async fn processes(api: web::Data<Api>) -> Result<web::Json<Vec<Proce
     Ok(web::Json(api.app.state.processes().await.map_err(ApiError::from)?))
 }
 
-/// What is on its way through the mill.
+/// The jobs and tiles in work.
 ///
-/// `missing` says what keeps tiles from their way, such as a role without a process.
+/// `missing` says what holds up tiles, such as a role without a process.
 #[utoipa::path(
     get,
     path = "/api/queue",
@@ -252,7 +253,7 @@ pub(super) async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
 
 /// The filters.
 ///
-/// Each comes with its parameters, their ranges and their defaults. A chain such as `blur:2.5,invert` is made of them.
+/// Each has its parameters with their ranges and defaults. A chain such as `blur:2.5,invert` is made of filters.
 #[utoipa::path(
     get,
     path = "/api/filters",
@@ -266,28 +267,28 @@ pub(super) async fn list_filters() -> web::Json<Vec<FilterView>> {
 
 /// Whether the process answers.
 ///
-/// For a supervisor that restarts a process which does not.
+/// For a supervisor that restarts a process which does not answer.
 #[utoipa::path(
     get,
     path = "/healthz",
     operation_id = "get_health",
     tag = "health",
-    responses((status = 200, description = "It does.", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "It answers.", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether jobs can be accepted and go on.
+/// Whether jobs can be accepted and processed.
 ///
-/// They can if the state and the queue answer, and neither this server nor another process of the mill has an
-/// obstacle to name. Which roles are missing is told by `/api/queue`.
+/// They can if the state and the queue answer and no obstacle holds up all jobs. `/api/queue` tells which roles are
+/// missing.
 #[utoipa::path(
     get,
     path = "/readyz",
     operation_id = "get_readiness",
     tag = "health",
-    responses((status = 200, description = "They do.", body = String, content_type = "text/plain"), Internal),
+    responses((status = 200, description = "They can.", body = String, content_type = "text/plain"), Internal),
 )]
 pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
     let said = |error: PortError| ApiError::Hindered(causes::all(&error));

@@ -1,5 +1,5 @@
-//! Which sites' pages may send requests: a page from elsewhere must not start or delete jobs through
-//! the browser of somebody who can reach this server.
+//! Decides which sites' pages may send requests: a page of another site must not start or delete jobs through the
+//! browser of a user who can reach this server.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,15 +19,15 @@ use crate::refusal::{Code, Refusal};
 
 const SETTING: &str = "server.hosts";
 
-/// This site, by the names it is known under.
+/// The names under which this site is known.
 pub(super) struct Site {
-    /// Whether any name will do. One that resolves to this machine may be an attacker's, who then has
-    /// the same origin as we do; a server that listens beyond this machine cannot know its names.
+    /// Whether any host name is accepted: a server that listens beyond this machine cannot know its names. Elsewhere it
+    /// is not, since an attacker's name that resolves to this machine has its own page as origin (DNS rebinding).
     any_name: bool,
     names: Vec<String>,
 }
 
-/// Lets through what may come through.
+/// Middleware that refuses requests which another site's page may have sent.
 pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -48,7 +48,7 @@ impl Site {
     fn check(&self, request: &HttpRequest) -> Result<(), Refusal> {
         let extensions = request.extensions();
         let forwarded = extensions.get::<Forwarded>();
-        // A page can send the headers of a proxy on this machine to its own origin: they are further names, not others.
+        // Checked in addition to `Host`, never instead: a page can send these headers to its own origin, too.
         let passed = forwarded.into_iter().flat_map(|forwarded| &forwarded.hosts);
         let hosts = text(request.headers(), &HOST).into_iter().chain(passed.map(String::as_str));
         let hosts: Vec<&str> = hosts.collect();
@@ -63,7 +63,7 @@ impl Site {
             return Ok(());
         }
         let origin = text(request.headers(), &ORIGIN).unwrap_or("another site");
-        let what = "a page of another site may not change anything here";
+        let what = "a page of another site may change nothing on this server";
         Err(Refusal::new(Code::ForeignSite, what)
             .value(origin)
             .limit("this server's own page, or one of a listed name", SETTING))
@@ -81,7 +81,8 @@ impl Site {
         self.names.iter().any(|listed| listed.eq_ignore_ascii_case(name))
     }
 
-    /// What is not a browser sends neither header, and no page can make it.
+    /// Whether a request that changes something may come from this site's page. A client that is not a browser sends
+    /// neither header, and no page can leave both out.
     fn is_from_here(&self, headers: &HeaderMap, hosts: &[&str]) -> bool {
         match (text(headers, &HeaderName::from_static("sec-fetch-site")), text(headers, &ORIGIN)) {
             (Some(site), None) => ["same-origin", "none"].contains(&site),
@@ -90,7 +91,7 @@ impl Site {
                 let origin: Option<Uri> = origin.parse().ok();
                 let authority = origin.as_ref().and_then(Uri::authority);
                 authority.is_some_and(|origin| {
-                    // A proxy may send its own name for us as `host`, and that of the client beside it.
+                    // A proxy may send its own name for this server as `Host`, and that of the client beside it.
                     hosts.iter().any(|host| origin.as_str().eq_ignore_ascii_case(host))
                         || self.is_listed(origin.host())
                 })
@@ -124,7 +125,7 @@ mod tests {
         let request =
             headers.iter().fold(request, |request, header| request.insert_header(*header));
         let request = request.to_http_request();
-        // A proxy on this machine, or a page that a name leads to this machine.
+        // A proxy on this machine, or a browser here with a page whose name resolves to this machine.
         let peer = Some("127.0.0.1:9".parse().unwrap());
         let forwarded = Proxies::new(&Config::default().server).read(peer, request.headers());
         request.extensions_mut().insert(forwarded);

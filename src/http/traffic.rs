@@ -1,4 +1,4 @@
-//! What goes in and out over HTTP, counted by route: the path as it is declared, never one that a client made up.
+//! Counts requests and bytes by route, which is the path as it is declared, never one that a client made up.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,12 +24,12 @@ use super::error::{ApiError, ProblemCode};
 type Labels = Vec<(&'static str, String)>;
 type Counters = Family<Labels, Counter>;
 
-/// Upper bounds in seconds: from an answer out of memory to the upload of a large image. Each route has all of them, so
-/// they are few.
+/// Upper bounds of the histogram in seconds, from an answer out of memory to the upload of a large image. They are few,
+/// since each route has all of them.
 const SECONDS: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0, 600.0];
-/// The route of all files of the page.
+/// The label for all files of the page.
 const PAGE: &str = "page";
-/// The route of paths that lead nowhere.
+/// The label for paths without a route.
 const UNKNOWN: &str = "unknown";
 const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "PUT", "DELETE"];
 
@@ -45,7 +45,7 @@ pub(super) struct Traffic {
 impl Traffic {
     pub(super) fn new() -> Self {
         let refusals = Counters::default();
-        // A series that appears with its first event has no increase by that event.
+        // A series that appears only with its first event shows no increase by that event.
         for code in ApiError::codes() {
             let _ = refusals.get_or_create(&labels([("code", code)]));
         }
@@ -58,12 +58,11 @@ impl Traffic {
         }
     }
 
-    /// Adds the traffic to what is told.
+    /// Adds these metrics to a registry.
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Requests whose answer has begun";
         registry.register("http_requests", help, self.requests.clone());
-        let help =
-            "From the head of a request to the end of its answer; event streams are left out";
+        let help = "From the head of a request to the end of its answer, without event streams";
         let seconds = self.seconds.clone();
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, seconds);
         let help = "Bodies of requests, as far as they were read";
@@ -75,7 +74,7 @@ impl Traffic {
         registry.register("refusals", help, self.refusals.clone());
     }
 
-    /// Counts an answer that begins now, and what there is to count until its end.
+    /// Counts an answer that begins now, and wraps its body to count the bytes and the time until its end.
     fn answered(
         &self,
         asked: &Asked,
@@ -92,7 +91,7 @@ impl Traffic {
         let of = labels([("method", method), ("route", route)]);
         let time = (!is_stream(&response)).then(|| self.seconds.get_or_create_owned(&of));
         let time = time.map(|seconds| (seconds, asked.began));
-        // The body of an answer to HEAD is read and dropped.
+        // The body of an answer to HEAD is read and dropped, not sent.
         let sent =
             (method != "HEAD").then(|| self.sent.get_or_create_owned(&labels([("route", route)])));
         response.map_body(|_, body| Counted { body, sent, time })
@@ -103,7 +102,7 @@ fn labels<const N: usize>(all: [(&'static str, &str); N]) -> Labels {
     all.into_iter().map(|(key, value)| (key, value.to_owned())).collect()
 }
 
-/// A request, as far as it is counted.
+/// The properties of a request that are counted.
 struct Asked {
     began: Instant,
     method: &'static str,
@@ -117,12 +116,12 @@ impl Asked {
     }
 }
 
-/// The name of a method. Clients make up others.
+/// The label of a method; `other` for one that a client made up.
 fn name_of(method: &Method) -> &'static str {
     METHODS.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
 }
 
-/// Counts what comes through.
+/// Middleware that counts requests and answers.
 pub(super) async fn count(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -134,7 +133,7 @@ pub(super) async fn count(
     Ok(api.traffic.answered(&asked, response))
 }
 
-/// Counts each part of a body when it is read.
+/// Counts each part of a request body when it is read.
 fn count_body(request: &mut ServiceRequest, traffic: &Traffic, route: &str) {
     let payload = request.take_payload();
     if matches!(payload, Payload::None) {
@@ -147,13 +146,13 @@ fn count_body(request: &mut ServiceRequest, traffic: &Traffic, route: &str) {
     request.set_payload(Payload::Stream { payload: Box::pin(payload.inspect_ok(count)) });
 }
 
-/// Whether an answer has no end that its client waits for.
+/// Whether an answer is an event stream, whose end no client waits for.
 fn is_stream(response: &ServiceResponse<BoxBody>) -> bool {
     let kind = response.headers().get(CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// The body of an answer, which counts what is read of it, and the time until it is dropped.
+/// The body of an answer, which counts the bytes that are read, and records the time when it is dropped.
 pub(super) struct Counted {
     body: BoxBody,
     sent: Option<Counter>,

@@ -1,4 +1,4 @@
-//! An image at the door: streamed to storage, looked at, planned; and old images planned anew.
+//! Creates jobs: from an upload, which is streamed to storage, checked and planned, or from the image of another job.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -28,13 +28,13 @@ use crate::storage::StorageError;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// What a multipart body may have beside the image: field headers and the other fields.
+/// The most bytes of a multipart body beside the image: headers and other fields.
 const MAX_OVERHEAD: u64 = 1 << 20;
 
 /// Creates a job from an image, or from the image of another job.
 ///
-/// The form has either `image` or `from`. Fields before the image are checked before the image is sent, so it is best
-/// sent last. The job is answered at once, and filtered afterwards.
+/// The form has either `image` or `from`. Send the image last: the fields before it are checked before it is read. The
+/// answer comes as soon as the job exists; the image is filtered afterwards.
 #[utoipa::path(
     post,
     path = "/api/jobs",
@@ -42,7 +42,7 @@ const MAX_OVERHEAD: u64 = 1 << 20;
     tag = "jobs",
     request_body(content = NewJob, content_type = "multipart/form-data"),
     responses(
-        (status = 201, description = "The job exists, whatever happens to the server from now on.",
+        (status = 201, description = "The job exists, and outlives a crash of the server.",
          body = JobView, headers(("location" = String, description = "Path of the job."))),
         Malformed, NotFound, Stalled, Gone, TooLarge, Unsupported, Unusable, TooManyJobs, Internal,
         TooManyUploads, NoSpace,
@@ -94,7 +94,7 @@ pub async fn retry(
     let entry = api.find(&source)?;
     if entry.outcome.is_none() {
         let status = view::job(&api.app, &entry).await?.status;
-        let needs = "only a job that has ended can be tried again";
+        let needs = "only a job that has ended can be retried";
         return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
     }
     let plan = &entry.plan;
@@ -116,7 +116,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Refuses by the headers what the body would be refused for, before it is sent.
+/// Refuses a body that is too large for `limit` or for the disk by its `Content-Length`, before it is read.
 pub(super) async fn check_head(api: &Api, headers: &HeaderMap, limit: Limit) -> Result<()> {
     let length = content_length(headers).unwrap_or(0);
     if length > limit.bytes.saturating_add(MAX_OVERHEAD) {
@@ -167,7 +167,7 @@ async fn check_space(api: &Api, plan: Plan) -> Result<Plan> {
     Ok(blocking(api, move |space| space.check_job(&plan).map(|()| plan)).await??)
 }
 
-/// Runs what looks at the disks where blocking is allowed.
+/// Runs a check of the disks where blocking is allowed.
 pub(super) async fn blocking<T: Send + 'static>(
     api: &Api,
     look: impl FnOnce(&Space) -> T + Send + 'static,
@@ -176,10 +176,10 @@ pub(super) async fn blocking<T: Send + 'static>(
     web::block(move || look(&space)).await.map_err(ApiError::internal)
 }
 
-/// Stores a job, leaves nothing of one that could not be stored whole, and makes it known.
+/// Stores a job and announces it; a job that could not be stored whole is removed.
 ///
-/// All of it happens even if the client goes away meanwhile: of a job that is only stored, nobody would know until the
-/// next start.
+/// All of it happens even if the client disconnects meanwhile: a job that is stored but not in the ledger would be
+/// unknown until the next start.
 async fn accept<F>(
     api: &Api,
     seen: &Forwarded,

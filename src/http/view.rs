@@ -59,12 +59,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
     },
 })))]
 pub struct JobView {
-    /// Names the job for ever: 32 hexadecimal digits that sort by creation time.
+    /// Identifies the job permanently: 32 hexadecimal digits that sort by creation time.
     #[schema(value_type = String, pattern = "^[0-9a-f]{32}$")]
     pub id: JobId,
     /// The file name of the image, as it was uploaded.
     pub name: String,
-    /// Where the job stands.
+    /// The status of the job.
     pub status: Status,
     /// Width of the image in pixels, upright.
     pub width: u32,
@@ -78,10 +78,10 @@ pub struct JobView {
     pub format: OutputFormat,
     /// Tiles that the image is cut into.
     pub tiles_total: u32,
-    /// Tiles that are filtered and in their place.
+    /// Tiles that are filtered and in the canvas.
     pub tiles_done: u32,
-    /// The fraction of the image that is decoded and can be cut into tiles, of a job in work, where it is known: from its
-    /// first rows on.
+    /// The fraction of the image that is decoded and can be cut into tiles. Known for a job in work, from its first
+    /// rows on.
     #[schema(minimum = 0, maximum = 1)]
     pub split: Option<f64>,
     /// The most attempts that any one tile has needed so far.
@@ -91,25 +91,25 @@ pub struct JobView {
     pub batch: Option<BatchId>,
     /// When it was accepted.
     pub created_at: Timestamp,
-    /// When its first tile was done, of a job in work, if that is known.
+    /// When the first tile of a job in work was done, if that is known.
     pub filtering_since: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// Where the time went, of a complete job.
+    /// How long each phase of a complete job took.
     pub timings: Option<Timings>,
-    /// Why it failed, of a failed job.
+    /// Why a failed job failed.
     pub error: Option<ErrorView>,
-    /// What the job waits for that somebody has to do, in words.
+    /// Why the job cannot go on until a person acts, and what to do.
     pub obstacle: Option<String>,
-    /// What the result loses against the original, in words.
+    /// What the result loses compared to the original, as text.
     pub notes: Vec<String>,
     /// Bytes of the result.
     pub bytes: Option<u64>,
-    /// Where else to look.
+    /// Related paths.
     pub links: Links,
 }
 
-/// Why a job failed: its parts, and all of them as a sentence.
+/// Why a job failed: the facts, and all of them as a sentence.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ErrorView {
     /// Everything, as a sentence.
@@ -118,7 +118,7 @@ pub struct ErrorView {
     failure: Failure,
 }
 
-/// Where else to look.
+/// Related paths.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Links {
     /// Path of this job.
@@ -141,30 +141,30 @@ impl Linked for JobView {
     }
 }
 
-/// What is on its way through the mill.
+/// The jobs and tiles in work, and what holds them up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueView {
     /// Tiles of this server's jobs in work that are not in their canvas.
     pub tiles_waiting: u64,
-    /// Tiles that were sent to workers, of which the result has not been taken in. Not known while the queue
-    /// does not answer for all of its partitions; why, is said in `missing`.
+    /// Tiles that were sent to workers and whose results are not in the canvas yet. Unknown while the queue
+    /// does not answer for all of its partitions; `missing` says why.
     pub tiles_in_flight: Option<u64>,
     /// Jobs of this server that wait for a place.
     pub jobs_queued: usize,
     /// Jobs of this server that are in work.
     pub jobs_active: usize,
-    /// What keeps tiles from their way, with what to do about it, in words: services that cannot be used, what
-    /// processes tell of themselves, roles that nobody plays, and parts of the queue that do not answer.
+    /// What holds up tiles, each with what to do about it: services that cannot be used, obstacles that processes
+    /// report, roles without a process, and parts of the queue that do not answer.
     pub missing: Vec<String>,
 }
 
-/// One job that was accepted just now.
+/// A job that has just been accepted.
 #[must_use]
 pub fn new_job(entry: &Entry) -> JobView {
     build(entry, None, &[])
 }
 
-/// One job as it is now.
+/// A job as it is now.
 pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
     let missing = match entry.outcome {
         Some(_) => Vec::new(),
@@ -182,7 +182,7 @@ async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, P
     Ok(JobView { split: split_of(entry, board, decoded), ..build(entry, board, missing) })
 }
 
-/// The board of a job; as it was seen last, where the state cannot be used.
+/// The board of a job; the one that was seen last if the state cannot be used.
 pub(super) async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, PortError> {
     if app.outlook.state().is_some() {
         return Ok(app.outlook.last_board(job));
@@ -194,7 +194,7 @@ pub(super) async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, P
     Ok(board)
 }
 
-/// A page of jobs, newest first, and how many jobs there are; of one batch, if one is given.
+/// A page of jobs, newest first, and the number of all jobs; only those of `batch`, if one is given.
 pub async fn jobs(
     app: &App,
     batch: Option<BatchId>,
@@ -214,44 +214,44 @@ pub async fn jobs(
     Ok((views, total))
 }
 
-/// Who runs.
+/// The processes that are running.
 pub struct Fleet {
-    /// The processes beside the workers.
+    /// The processes other than workers.
     pub processes: Vec<Process>,
     /// The workers.
     pub workers: Vec<WorkerView>,
 }
 
-/// Who runs now.
+/// Reads the running processes from the state.
 pub async fn fleet(app: &App) -> Result<Fleet, PortError> {
     let processes = app.state.processes().await?;
     let workers = app.state.workers(app.config.worker.late_after()).await?;
     Ok(Fleet { processes, workers })
 }
 
-/// Messages on their way, as far as the consumer groups have not taken them in.
+/// The messages that the consumer groups have not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lag {
-    /// Tiles that wait for a worker, or are in the hands of one.
+    /// Tiles that wait for a worker or are in work at one.
     pub tasks: u64,
     /// Filtered tiles that wait for a collector.
     pub results: u64,
 }
 
 impl Lag {
-    /// All tiles on their way.
+    /// All tiles in flight.
     #[must_use]
     pub const fn tiles(self) -> u64 {
         self.tasks + self.results
     }
 }
 
-/// The queue as it is now, and which roles `fleet` lacks.
+/// The queue as it is now, with the roles that `fleet` lacks.
 pub async fn queue(app: &App, fleet: &Fleet) -> Result<QueueView, PortError> {
     Ok(queue_and_lag(app, fleet).await?.0)
 }
 
-/// The same with the lag, where it is known.
+/// As [`queue`], with the lag if it is known.
 pub async fn queue_and_lag(
     app: &App,
     fleet: &Fleet,
@@ -293,17 +293,17 @@ pub async fn lag(app: &App) -> Result<Lag, QueueError> {
     Ok(Lag { tasks, results })
 }
 
-/// What keeps jobs from going on, each with what to do about it.
+/// What holds up jobs, each with what to do about it.
 async fn missing(app: &App) -> Result<Vec<String>, PortError> {
     Ok(missing_of(app, &usable_fleet(app).await?))
 }
 
-/// The services that answer and cannot be used, as this server or the other processes of the mill have noticed.
+/// The obstacles that this server or the other processes of the mill have noticed, as far as they hold up all jobs.
 pub async fn obstacles(app: &App) -> Result<Vec<String>, PortError> {
     Ok(obstacles_of(app, &usable_fleet(app).await?))
 }
 
-/// Who runs now; nobody where the state cannot be used, as what can be read there may be old.
+/// The running processes; none if the state cannot be used, since it may be stale.
 async fn usable_fleet(app: &App) -> Result<Fleet, PortError> {
     match app.outlook.state() {
         Some(_) => Ok(Fleet { processes: Vec::new(), workers: Vec::new() }),
@@ -311,7 +311,7 @@ async fn usable_fleet(app: &App) -> Result<Fleet, PortError> {
     }
 }
 
-/// Obstacles that jobs cannot get round: this server's, and those that all processes of a role have.
+/// Obstacles that hold up all jobs: those of this server, and those of a role whose processes all have one.
 fn obstacles_of(app: &App, fleet: &Fleet) -> Vec<String> {
     let mut obstacles: Vec<String> = app.outlook.state().into_iter().collect();
     obstacles.extend(app.outlook.topics());
@@ -324,14 +324,14 @@ fn obstacles_of(app: &App, fleet: &Fleet) -> Vec<String> {
     obstacles
 }
 
-/// Obstacles of processes beside which others of their role have none: jobs go on, more slowly.
+/// Obstacles of processes while others of their role have none: jobs go on, more slowly.
 fn partial_obstacles(app: &App, fleet: &Fleet) -> Vec<String> {
     let told = told_by_role(app, fleet).into_iter();
     let partial = told.filter(|told| told.iter().any(Option::is_none));
     partial.flatten().flatten().collect()
 }
 
-/// For each role, what each of its processes has to say.
+/// For each role, the obstacle of each of its processes, if it has one.
 fn told_by_role(app: &App, Fleet { processes, workers }: &Fleet) -> [Vec<Option<String>>; 4] {
     let of = |role: Role| {
         let processes = processes.iter().filter(|process| process.role == role);
@@ -350,10 +350,10 @@ fn told_by_role(app: &App, Fleet { processes, workers }: &Fleet) -> [Vec<Option<
     [told.collect(), of(Role::Serve), of(Role::Collect), of(Role::Monitor)]
 }
 
-/// Obstacles, then the roles that nobody plays.
+/// Obstacles, then the roles without a process.
 fn missing_of(app: &App, fleet: &Fleet) -> Vec<String> {
     let mut missing = obstacles_of(app, fleet);
-    // Roles that run may not be able to say so.
+    // Without the state, running roles cannot say that they run.
     if app.outlook.state().is_none() {
         missing.extend(roles_missing(app, fleet));
     }
@@ -376,24 +376,24 @@ fn roles_missing(app: &App, Fleet { processes, workers }: &Fleet) -> Vec<String>
         missing.push("no collector is running: start `tilemill collect`".to_owned());
     } else if !is_there(Role::Collect, &sees_files) {
         missing.push(
-            "no collector that is running sees the files of this server: give one the same \
-             `data_dir`, or the address of this server as `storage.url`"
+            "no running collector sees the files of this server: give one the same `data_dir`, or the \
+             address of this server as `storage.url`"
                 .to_owned(),
         );
     }
     missing
 }
 
-/// What is said where no worker is heard of: there may be some all the same.
+/// The text if no heartbeats arrive; workers may be running nevertheless.
 fn no_worker(app: &App) -> Option<String> {
     let topics = &app.config.topics;
     match app.outlook.members() {
         Some(members @ 1..) => Some(format!(
-            "no worker is heard of, though {members} of them take tiles (members of the group {}): their \
-             heartbeats do not arrive over the topic {}; the log of a worker says why",
-            topics.tasks_group, topics.heartbeats
+            "no heartbeats of workers arrive over the topic {}, though {members} workers take tiles \
+             (members of the group {}); the log of a worker says why",
+            topics.heartbeats, topics.tasks_group
         )),
-        // They cannot be heard of, and what is wrong is said already.
+        // Their heartbeats cannot arrive, and the fault of the topic is reported already.
         _ if app.outlook.is_faulty(Purpose::Heartbeats) => None,
         _ => Some("no worker is running: start `tilemill work`".to_owned()),
     }
@@ -442,12 +442,12 @@ fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
     view
 }
 
-/// Where a job stands that has this board.
+/// The status of a job that has this board.
 pub(super) fn status(entry: &Entry, board: Option<&Board>) -> Status {
     entry.outcome.as_ref().map_or_else(|| running_status(board), Outcome::status)
 }
 
-/// Tiles that are in their place.
+/// The number of tiles that are in the canvas.
 pub(super) fn tiles_done(entry: &Entry, board: Option<&Board>) -> u32 {
     match status(entry, board) {
         Status::Complete => entry.plan.tiles(),
@@ -455,7 +455,7 @@ pub(super) fn tiles_done(entry: &Entry, board: Option<&Board>) -> u32 {
     }
 }
 
-/// How much of the image of a job in work is decoded. After a restart all tiles may be there without it.
+/// The decoded fraction of the image of a job in work. After a restart, all tiles may be on the board without decoding.
 fn split_of(entry: &Entry, board: Option<&Board>, decoded: Option<f64>) -> Option<f64> {
     match status(entry, board) {
         Status::Queued | Status::Processing => decoded,

@@ -1,4 +1,4 @@
-//! A role of a cluster waits for Kafka and Redis, and looks whether its topics are as they should be.
+//! The start of a role in a cluster: it waits for Kafka, Redis and the files, and checks the topics.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -18,11 +18,12 @@ use crate::service::topics::{self, REASSIGN, Wanted};
 use crate::state::StateError;
 use crate::storage::{ResultStorage, StorageError};
 
-/// How often a service that is away is tried, and how often that is said.
+/// The time between two tries of a service that is away.
 const TRY_EVERY: Duration = Duration::from_millis(500);
+/// The time between two log messages about that.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// The cluster that is configured, and what sets up its topics.
+/// The configured cluster, with the admin that sets up its topics.
 pub(super) fn configured(config: &Config) -> anyhow::Result<(&Kafka, Box<dyn TopicAdmin>)> {
     match (&config.kafka, app::topic_admin(config)) {
         (Some(kafka), Some(admin)) => Ok((kafka, admin)),
@@ -33,20 +34,20 @@ pub(super) fn configured(config: &Config) -> anyhow::Result<(&Kafka, Box<dyn Top
     }
 }
 
-/// The time that a starting process has for everything it waits for: `startup_timeout`.
+/// The start of a process: `startup_timeout` limits everything that it waits for, all together.
 pub(super) struct Startup<'a> {
     config: &'a Config,
     began: Instant,
 }
 
 impl<'a> Startup<'a> {
-    /// From now on.
+    /// The timeout starts now.
     pub(super) fn begin(config: &'a Config) -> Self {
         Self { config, began: Instant::now() }
     }
 
-    /// Waits for Kafka and the topics. One that is not as configured is a warning, which says what to do.
-    /// Returns how Kafka is reached.
+    /// Waits for Kafka and the topics, and returns the settings of Kafka. A topic that differs from the
+    /// configuration is logged as a warning with its remedy.
     pub(super) async fn ready(&self) -> anyhow::Result<&'a Kafka> {
         let (kafka, admin) = configured(self.config)?;
         let wanted = topics::wanted(self.config);
@@ -60,7 +61,7 @@ impl<'a> Startup<'a> {
                 }
                 Err(error) => return Err(located(error.into(), kafka)),
             };
-            // A broker that has just started may not know them yet.
+            // A broker that has just started may not know its topics yet.
             match missing(&wanted, &states) {
                 Some(missing) if patience.is_left(&missing) => patience.pause().await,
                 Some(missing) => return Err(missing.into()),
@@ -72,8 +73,8 @@ impl<'a> Startup<'a> {
         }
     }
 
-    /// Waits for Kafka and Redis, and connects as `client`. A Redis that refuses is waited for like one
-    /// that is away: it may still be starting, or being mended.
+    /// Waits for Kafka and Redis, and connects as `client`. A Redis that refuses is retried like one
+    /// that is away: it may still be starting, or being fixed.
     pub(super) async fn join(&self, role: Role, client: &str) -> anyhow::Result<Backends> {
         let Some(redis) = &self.config.redis else {
             let command = role.command();
@@ -99,7 +100,7 @@ impl<'a> Startup<'a> {
         }
     }
 
-    /// Waits until it is known how many partitions the results have.
+    /// The number of partitions of the results, waiting for Kafka if it is away.
     pub(super) async fn result_partitions(&self, backends: &Backends) -> Result<u32, QueueError> {
         let mut patience = self.patience("Kafka", String::new());
         loop {
@@ -110,7 +111,7 @@ impl<'a> Startup<'a> {
         }
     }
 
-    /// The files of jobs for a collector. A server that has them is waited for.
+    /// The files of jobs for a collector, waiting for the server that has them.
     pub(super) async fn result_storage(&self) -> anyhow::Result<Arc<dyn ResultStorage>> {
         let url = self.config.storage.as_ref().and_then(|storage| storage.url.as_ref());
         let address = url.map(ToString::to_string).unwrap_or_default();
@@ -141,7 +142,7 @@ fn is_away(error: &QueueError) -> bool {
     matches!(error, QueueError::Unavailable(_))
 }
 
-/// How long a service is waited for, and what is said meanwhile.
+/// The wait for one service: until when, and what is logged meanwhile.
 struct Patience {
     what: &'static str,
     address: String,
@@ -151,7 +152,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Whether to try again, which is said now and then.
+    /// Whether to try again. Logs that, every [`SAY_EVERY`].
     fn is_left(&mut self, error: &dyn Error) -> bool {
         let Self { what, address, .. } = self;
         let is_left = self.began.elapsed() < self.limit;
@@ -184,7 +185,7 @@ fn missing(wanted: &[Wanted], states: &[Option<TopicState>]) -> Option<MissingTo
     (!names.is_empty()).then(|| MissingTopics(names.join(", ")))
 }
 
-/// Warns of topics that are not as configured.
+/// Warns of topics that differ from the configuration.
 fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) {
     for (topic, state) in wanted.iter().zip(states) {
         let (name, Some(state)) = (topic.plan.name.as_str(), state) else { continue };
@@ -208,7 +209,7 @@ fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) {
     }
 }
 
-/// Says where Kafka was looked for, if that is what failed.
+/// Adds the address of Kafka and a remedy to an error, if Kafka could not be reached.
 pub(super) fn located(error: anyhow::Error, kafka: &Kafka) -> anyhow::Error {
     match error.downcast::<QueueError>() {
         Ok(QueueError::Unavailable(cause)) => Unreachable {

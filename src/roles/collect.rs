@@ -1,4 +1,4 @@
-//! `tilemill collect`: stitches the results of the partitions that are its own.
+//! `tilemill collect`: stitches the results of the partitions that are assigned to it.
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;

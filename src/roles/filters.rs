@@ -1,4 +1,4 @@
-//! `tilemill filters`: what the filters do, and how they are written.
+//! `tilemill filters`: lists the filters, or describes one with its parameters.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -25,11 +25,11 @@ fn list(filters: &[FilterSpec]) -> String {
         let _ = writeln!(text, "{usage:width$}  {summary}");
     }
     text += "\nCommas separate filters, which run in order: -f autolevels,blur:2,sharpen\n\
-             tilemill filters NAME tells what a filter takes.\n";
+             tilemill filters NAME describes a filter.\n";
     text
 }
 
-/// A filter with the names of its values, which can be left out.
+/// A filter with the names of its parameters, all of which are optional.
 fn usage(filter: &FilterSpec) -> String {
     let mut usage = filter.name.to_owned();
     for param in filter.params {
@@ -62,12 +62,12 @@ fn examples(filter: &FilterSpec) -> Vec<String> {
     if let [_, .., last] = filter.params {
         examples.push(format!("{name}:{}={}", last.name, another(&last.kind)));
     }
-    // Some have to be the first of their chain.
+    // In front, since some filters have to be the first of their chain.
     examples.push(format!("{name},invert"));
     examples
 }
 
-/// A value that is not the default.
+/// A value other than the default.
 fn another(kind: &ParamKind) -> Value {
     match *kind {
         ParamKind::Number { min, max, default, .. } => {

@@ -1,13 +1,13 @@
-//! Which images a command line names: files, and patterns that no shell has expanded.
+//! The images that a command line names: files, and patterns that no shell has expanded.
 
 use std::path::{Path, PathBuf};
 
 use crate::refusal::{Code, Refusal};
 
-/// The images, in order; those of one pattern in the order of their names.
+/// The images in the order of `words`, those of one pattern sorted by name.
 ///
-/// What exists is taken by its name, whatever characters that has. A file that does not exist is
-/// left in: it costs its own result and no other.
+/// A word that is the name of a file is never read as a pattern. A file that does not exist is kept:
+/// only its own result will fail. Fails if a pattern is malformed or matches no file.
 pub(super) fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     let mut images = Vec::with_capacity(words.len());
     for word in words {
@@ -19,7 +19,7 @@ pub(super) fn expand(words: &[PathBuf]) -> Result<Vec<PathBuf>, Refusal> {
     Ok(images)
 }
 
-/// How large an image's file is; one that is not there counts nothing.
+/// The size of an image's file in bytes; 0 if there is none.
 pub(super) fn bytes(image: &Path) -> u64 {
     std::fs::metadata(image).map_or(0, |file| file.len())
 }
@@ -40,7 +40,7 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>, Refusal> {
         let what = format!("this is neither a file nor a pattern ({error})");
         Refusal::new(Code::InvalidOption, what).value(pattern)
     })?;
-    // Directories that cannot be read are as if they were empty, as in a shell.
+    // A directory that cannot be read counts as empty, as in a shell.
     let files: Vec<_> = paths.filter_map(Result::ok).filter(|path| !path.is_dir()).collect();
     if files.is_empty() {
         return Err(Refusal::new(Code::InvalidOption, "no file matches the pattern").value(pattern));

@@ -1,4 +1,4 @@
-//! Services that run until they are told to stop, and what the service manager is told of them.
+//! Runs services until they are told to stop, and notifies the service manager.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use tracing::{debug, info, warn};
 use super::{DONE, FAILED, StopSignal};
 use crate::app::Services;
 
-/// Tells systemd, if that started this process.
+/// Notifies systemd, if it started this process.
 pub(super) fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        debug!(%error, "systemd could not be told");
+        debug!(%error, "systemd could not be notified");
     }
 }
 
-/// Runs `services` until a signal, then lets them finish what they have in hand for at most `grace`;
-/// `left` says what becomes of the rest. Returns the exit code.
+/// Runs `services` until a signal, then gives them `grace` to finish the work in hand. `left` says
+/// in the log what becomes of the rest. Returns the exit code.
 pub(super) async fn run(
     services: &Services,
     mut stop: StopSignal,
@@ -27,14 +27,14 @@ pub(super) async fn run(
 ) -> u8 {
     tell(NotifyState::Ready);
     tokio::select! {
-        () = stop.received() => info!("stopping: what is in hand is finished"),
+        () = stop.received() => info!("stopping: finishing the work in hand"),
         () = shutdown.cancelled() => {}
     }
     shutdown.cancel();
     finish(services, grace, left).await
 }
 
-/// Waits until services that were told to stop have done so.
+/// Waits for at most `grace` until services that were told to stop have done so. Returns the exit code.
 pub(super) async fn finish(services: &Services, grace: Duration, left: &str) -> u8 {
     tell(NotifyState::Stopping);
     if tokio::time::timeout(grace, services.stopped()).await.is_err() {

@@ -12,7 +12,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::DONE;
 use crate::cli::{Cli, ManArgs};
 
-/// What the options do not say: a heading, then terms with their meanings.
+/// A section on something other than options: a heading, then terms with their meanings.
 type Section = (&'static str, &'static [(&'static str, &'static str)]);
 
 const SECTIONS: &[Section] = &[
@@ -60,7 +60,7 @@ const SECTIONS: &[Section] = &[
     ),
 ];
 
-/// Writes the pages into a directory, which is made where it is missing.
+/// Writes the pages into a directory, which is created if it is missing.
 pub fn man(args: &ManArgs) -> anyhow::Result<u8> {
     let directory = &args.directory;
     let mut command = Cli::command().disable_help_subcommand(true);
@@ -73,7 +73,7 @@ pub fn man(args: &ManArgs) -> anyhow::Result<u8> {
 
 fn write_pages(command: &Command, directory: &Path) -> io::Result<()> {
     let source = format!("tilemill {}", env!("CARGO_PKG_VERSION"));
-    // An empty date would be left out, and the source taken for it.
+    // With an empty date, the source would be shown in its place.
     let page = Man::new(command.clone()).date(" ").source(source).manual("tilemill");
     let mut file = File::create(directory.join(page.get_filename()))?;
     page.render(&mut file)?;

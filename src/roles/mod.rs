@@ -1,12 +1,12 @@
-//! What a process is: thin loops that put services to work until they are told to stop.
+//! The commands: thin loops that run services until they are told to stop, and tools that end by themselves.
 //!
 //! * [`serve`]: the page, the API and dispatch; without a cluster the whole mill.
 //! * [`run`]: a mill for the images on the command line.
 //! * [`submit`]: images to a server, results back.
-//! * [`work`]: a member of the group that filters tiles.
-//! * [`collect`]: stitches results for a cluster.
-//! * [`monitor`]: notes who works.
-//! * [`topics`]: the topics in Kafka, made and looked at.
+//! * [`work`]: a worker of a cluster, which filters tiles.
+//! * [`collect`]: a collector of a cluster, which stitches results.
+//! * [`monitor`]: a monitor of a cluster, which notes heartbeats.
+//! * [`topics`]: sets up and shows the topics in Kafka.
 //! * [`check`]: what is configured, and what is wrong with it.
 //! * [`filters`]: what the filters do.
 //! * [`completions`]: scripts for shells.
@@ -14,12 +14,12 @@
 //!
 //! What several of them use:
 //!
-//! * `client`: the API of a server, seen from the other side.
+//! * `client`: a client of a server's API.
 //! * `inputs`: which images a command line names.
 //! * `outputs`: where each result goes, decided before anything starts.
 //! * `cluster`: waiting for a cluster, and for its topics.
 //! * `lifetime`: services that run until they are told to stop.
-//! * `report`: what is told of images.
+//! * `report`: what is printed about each image.
 //! * `progress`: one bar for all images.
 //!
 //! A role returns its exit code; an error means that it could not start, or that it lost a service.
@@ -55,16 +55,16 @@ pub mod work;
 
 /// Exit code: all is done.
 pub const DONE: u8 = 0;
-/// Exit code: a job failed, or a server could not go on.
+/// Exit code: a job failed, or a process could not go on.
 pub const FAILED: u8 = 1;
 /// Exit code: the command line or the configuration cannot be used.
 pub const USAGE: u8 = 2;
-/// Exit code: a service that is needed cannot be reached, refuses, or lacks what has to be there.
+/// Exit code: a service that is needed cannot be reached, refuses, or lacks topics.
 pub const UNREACHABLE: u8 = 3;
 /// Exit code: interrupted by Ctrl-C, as shells count it.
 pub const INTERRUPTED: u8 = 130;
 
-/// A service that is needed and does not answer.
+/// A service that is needed does not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} cannot be reached at {address}; {remedy}")]
 pub struct Unreachable {
@@ -74,28 +74,28 @@ pub struct Unreachable {
     pub address: String,
     /// What to do about it.
     pub remedy: &'static str,
-    /// What happened instead.
+    /// Why it could not be reached.
     #[source]
     pub cause: Box<dyn Error + Send + Sync>,
 }
 
-/// Topics that a role of a cluster needs, and Kafka does not have.
+/// Topics that a role of a cluster needs are missing in Kafka.
 #[derive(Debug, thiserror::Error)]
 #[error("topics are missing in Kafka: {0}; make them with: tilemill topics create")]
 pub struct MissingTopics(String);
 
-/// A service of this process has ended before its time.
+/// A service of this process ended with an error.
 #[derive(Debug, thiserror::Error)]
 #[error("the mill stopped; the log says why")]
 pub struct MillStopped;
 
-/// A person did not go on.
+/// The user interrupted a question.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
 
-/// The exit code for an error that ended a role. A service manager starts a role again that did not end
-/// with [`USAGE`].
+/// The exit code for an error that ended a role. A service manager restarts a role unless it ended with
+/// [`USAGE`].
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     let is_refused = matches!(error.downcast_ref(), Some(StateError::Refused { .. }));
@@ -110,8 +110,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// Whether this may be over when the role is started again, as what a service or a disk did, or an address that is
-/// not up yet. The rest a person has to mend.
+/// Whether a restart of the role may get past this cause: an error of a service or a disk, or an address that is not up
+/// yet. A person has to fix the others.
 fn may_pass(cause: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind as Kind;
 
@@ -138,7 +138,7 @@ fn may_pass(cause: &(dyn Error + 'static)) -> bool {
         || cause.downcast_ref().is_some_and(|error| !of_person(error))
 }
 
-/// The first line of the log.
+/// Logs which configuration file is used, as the first line of the log.
 fn tell_origin(origin: &Origin) {
     match origin {
         Origin::File(path) => info!(file = %path.display(), "configuration"),
@@ -146,7 +146,7 @@ fn tell_origin(origin: &Origin) {
     }
 }
 
-/// Ctrl-C, SIGTERM or the end of the terminal, from the moment this is made.
+/// Receives Ctrl-C, SIGTERM and the end of the terminal, from its creation on.
 pub(crate) struct StopSignal {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -189,7 +189,7 @@ impl StopSignal {
     #[cfg(not(unix))]
     pub(crate) async fn received(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Without a handler nothing can be awaited: the signal ends the process by itself.
+            // Without a handler there is nothing to wait for: the signal ends the process by itself.
             std::future::pending::<()>().await;
         }
     }

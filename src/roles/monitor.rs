@@ -1,4 +1,4 @@
-//! `tilemill monitor`: notes who works, and who has fallen silent.
+//! `tilemill monitor`: notes the heartbeats of workers, and which have fallen silent.
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! Where each result goes, decided and checked before the first image is opened.
+//! Decides and checks where each result goes, before the first image is opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
 use crate::storage::Overwrite;
 
-/// What a command line says of images and results.
+/// The images and the output that a command line names.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub(super) inputs: &'a [PathBuf],
@@ -22,7 +22,7 @@ pub(super) struct Wanted<'a> {
 /// What is done about outputs that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existing {
-    /// Nothing is done at all, so that nothing is lost by mistake.
+    /// The command refuses to begin, so that nothing is lost by mistake.
     Refuse,
     Replace,
     /// They stay, and the others are made.
@@ -39,7 +39,7 @@ impl Existing {
         }
     }
 
-    /// Whether an output may be replaced that is there when it is to be written.
+    /// Whether an output that exists when it is to be written may be replaced.
     pub(super) const fn overwrite(self) -> Overwrite {
         match self {
             Self::Replace => Overwrite::Allowed,
@@ -53,7 +53,7 @@ impl Existing {
 pub(super) struct Target {
     pub(super) input: PathBuf,
     pub(super) output: PathBuf,
-    /// Of the image's file.
+    /// The size of the image's file.
     pub(super) bytes: u64,
     /// The format of the result, unless it follows from the image.
     pub(super) format: Option<OutputFormat>,
@@ -65,7 +65,7 @@ impl Target {
     }
 }
 
-/// What is to be made, and what is there already.
+/// The results to make, and those that exist already.
 #[derive(Debug)]
 pub(super) struct Planned {
     /// In the order of the inputs.
@@ -73,7 +73,7 @@ pub(super) struct Planned {
     pub(super) skipped: Vec<Target>,
 }
 
-/// The targets, in the order of the inputs.
+/// Plans all results; fails if an output may not be written, or if two images would have the same one.
 pub(super) fn plan(wanted: Wanted<'_>) -> Result<Planned, Refusal> {
     if wanted.output == Path::new("-") {
         let what = "standard output takes the result of a server: tilemill submit -o -; name a file or a \
@@ -113,15 +113,15 @@ fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
     let format = match wanted.format {
         Some(format) if named.is_some_and(|named| named != format) => {
             let what = format!(
-                "the result is to be {format}, and the extension of the output says something else; leave \
-                 --format out, or give the output another extension"
+                "the extension of the output does not fit the format {format}; leave --format out, or give \
+                 the output another extension"
             );
             return Err(Refusal::new(Code::InvalidOption, what).value(wanted.output.display()));
         }
         Some(format) => format,
         None => named.ok_or_else(|| {
-            let what = "the extension of the output tells no format that can be written; use \
-                        .jpg, .png, .tif or .webp, or give --format";
+            let what = "the extension of the output is not that of a format that can be written; \
+                        use .jpg, .png, .tif or .webp, or give --format";
             Refusal::new(Code::InvalidOption, what).value(wanted.output.display())
         })?,
     };
@@ -142,7 +142,7 @@ fn in_directory(wanted: Wanted<'_>) -> Result<Vec<Target>, Refusal> {
         return Err(Refusal::new(Code::InvalidOption, what).value(wanted.output.display()));
     }
     let targets = wanted.inputs.iter().map(|input| {
-        // By the extension, since no image is opened yet; PNG where its format cannot be written.
+        // By the extension, since no image is open yet; PNG if the image's format cannot be written.
         let format = wanted.format.or_else(|| by_extension(input)).unwrap_or(OutputFormat::Png);
         let stem = input.file_stem().unwrap_or(OsStr::new("image"));
         let mut name = stem.to_owned();
@@ -157,7 +157,7 @@ fn by_extension(path: &Path) -> Option<OutputFormat> {
     OutputFormat::from_extension(path.extension()?.to_str()?)
 }
 
-/// The input's own extension where it fits, `.jpeg` and `.JPG` too.
+/// The input's own extension if it fits the format, such as `.jpeg` or `.JPG`; else the usual one.
 fn extension(input: &Path, format: OutputFormat) -> String {
     let own = input.extension().and_then(OsStr::to_str);
     let fitting = own.filter(|own| OutputFormat::from_extension(own) == Some(format));
@@ -188,7 +188,8 @@ fn refuse_inputs_as_outputs(targets: &[Target]) -> Result<(), Refusal> {
     })
 }
 
-/// An output is replaced, not written into: a link keeps pointing to it, a device is left alone.
+/// Resolves a link to the file that it points to, since that file is replaced, not written into. Refuses what is not a
+/// regular file, such as a device.
 fn behind_links(mut target: Target) -> Result<Target, Refusal> {
     if target.output.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
         target.output = target.output.canonicalize().map_err(|_| {

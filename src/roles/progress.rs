@@ -1,4 +1,4 @@
-//! One bar for all images of a command.
+//! One progress bar for all images of a command.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -7,10 +7,11 @@ use indicatif::ProgressBar;
 
 use super::report::Report;
 
-/// Before that, and before anything is done, no estimate is possible.
+/// The time before which no remaining time is estimated.
 const FIRST_GUESS: Duration = Duration::from_secs(1);
 
-/// How far all images of a command are. An image counts by the bytes of its file, as far as its tiles are done.
+/// The progress of all images of a command. Each counts by the bytes of its file, times the share of its tiles that are
+/// done.
 pub(super) struct Overall {
     bar: ProgressBar,
     began: Instant,
@@ -41,7 +42,7 @@ impl InWork {
 }
 
 impl Overall {
-    /// For images of so many bytes each.
+    /// For images whose files have these sizes in bytes.
     pub(super) fn new(report: &Report, images: impl Iterator<Item = u64>) -> Self {
         let (mut count, mut bytes) = (Tally::default(), Tally::default());
         for image in images {
@@ -55,13 +56,13 @@ impl Overall {
         this
     }
 
-    /// An image of so many bytes is done, or has failed.
+    /// Counts an image of `bytes` bytes that is done or has failed.
     pub(super) fn ended(&mut self, bytes: u64) {
         self.images.ended += 1;
         self.bytes.ended += bytes;
     }
 
-    /// Shows how far all is, with these images in work.
+    /// Redraws the bar, with these images in work.
     pub(super) fn show(&self, in_work: &[InWork]) {
         let bytes = self.bytes.ended + in_work.iter().map(InWork::bytes_done).sum::<u64>();
         self.bar.set_position(bytes);
@@ -74,7 +75,7 @@ impl Overall {
     }
 }
 
-/// What stands beside the bar: how many images are done, how far the largest in work is, and how long the rest takes.
+/// The text beside the bar: how many images are done, how far the largest in work is, and how long the rest takes.
 fn text(images: Tally, bytes: Tally, in_work: &[InWork], elapsed: Duration) -> String {
     let mut text = String::new();
     if images.all > 1 {

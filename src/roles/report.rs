@@ -1,4 +1,4 @@
-//! What is told of the images of a command: a line for each, a summary, and a file of JSON lines for scripts.
+//! Prints what becomes of the images of a command: a line for each, a summary, and a file of JSON lines for scripts.
 
 use std::fmt;
 use std::fs::File;
@@ -20,11 +20,11 @@ use crate::refusal::{Code, Refusal};
 pub(super) enum Lines {
     /// To standard output.
     Out,
-    /// To standard error: standard output is taken by an image.
+    /// To standard error, since an image goes to standard output.
     Error,
 }
 
-/// Tells of images that are made and of those that are not.
+/// Reports images that were made and images that failed.
 pub(super) struct Report {
     /// Drawn on standard error, and only if that is a terminal.
     bars: MultiProgress,
@@ -32,18 +32,18 @@ pub(super) struct Report {
     told: Mutex<Told>,
 }
 
-/// What was told so far.
+/// What was reported so far.
 #[derive(Default)]
 struct Told {
     images: usize,
-    /// Whether `--skip-existing` would find what was made.
+    /// Whether a later call with `--skip-existing` would find what was made.
     goes_on_later: bool,
     done: usize,
     skipped: usize,
     failed: Vec<PathBuf>,
-    /// For scripts.
+    /// JSON lines for scripts.
     file: Option<LineWriter<File>>,
-    /// Whether a line of it could not be written.
+    /// Whether a line of `file` could not be written.
     file_failed: bool,
 }
 
@@ -90,7 +90,7 @@ pub(super) enum End {
 }
 
 impl Report {
-    /// For so many images. `file` is where JSON lines go; an earlier report is replaced, and nothing else.
+    /// A report on `images` images. JSON lines go to `file`, which is replaced only if it is an earlier report.
     pub(super) fn new(lines: Lines, images: usize, file: Option<&Path>) -> anyhow::Result<Self> {
         let create = |path: &Path| {
             refuse_to_replace(path)?;
@@ -102,7 +102,7 @@ impl Report {
         Ok(Self { bars: MultiProgress::new(), lines, told })
     }
 
-    /// Says how to go on where the command ends early, if that is possible.
+    /// Sets whether the summary of a command that ends early mentions `--skip-existing`.
     pub(super) fn goes_on_later(self, goes_on_later: bool) -> Self {
         self.told().goes_on_later = goes_on_later;
         self
@@ -115,7 +115,7 @@ impl Report {
         bar
     }
 
-    /// Takes a bar away.
+    /// Removes a bar.
     pub(super) fn remove(&self, bar: &ProgressBar) {
         bar.finish_and_clear();
         self.bars.remove(bar);
@@ -126,7 +126,7 @@ impl Report {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An image was made.
+    /// Reports an image that was made.
     pub(super) fn made(&self, made: &Made<'_>) {
         self.print(self.lines, &made.to_string());
         let entry = Entry::Done {
@@ -141,14 +141,14 @@ impl Report {
         self.note(&entry, |told| told.done += 1);
     }
 
-    /// An image was not made.
+    /// Reports an image that was not made.
     pub(super) fn failed(&self, input: &Path, cause: &str) {
         self.remark(&format!("{}: {cause}", input.display()));
         let entry = Entry::Failed { input: input.display().to_string(), error: cause };
         self.note(&entry, |told| told.failed.push(input.to_owned()));
     }
 
-    /// Images whose results are there.
+    /// Counts images whose results exist.
     pub(super) fn skipped(&self, targets: &[Target]) {
         for Target { input, output, .. } in targets {
             let (input, output) = (input.display().to_string(), output.display().to_string());
@@ -165,16 +165,16 @@ impl Report {
         if let Err(error) = writeln!(file, "{line}") {
             (told.file, told.file_failed) = (None, true);
             drop(told);
-            self.remark(&format!("--report: cannot write, no line follows: {error}"));
+            self.remark(&format!("--report: cannot write, so it ends here: {error}"));
         }
     }
 
-    /// Something else that a person should know.
+    /// Prints something else that the user should know.
     pub(super) fn remark(&self, text: &str) {
         self.print(Lines::Error, &format!("tilemill: {text}"));
     }
 
-    /// Says of several images how many were made, and which were not. Returns the exit code.
+    /// Prints a summary if there are several images, and returns the exit code.
     pub(super) fn finish(&self, end: End) -> u8 {
         let told = self.told();
         let text = told.summary(end);
@@ -190,7 +190,7 @@ impl Report {
         }
     }
 
-    /// Prints above the bars. A reader that has gone away is no reason to stop making images.
+    /// Prints above the bars. Errors are ignored: a closed pipe is no reason to stop making images.
     fn print(&self, lines: Lines, text: &str) {
         let _ = self.bars.suspend(|| match lines {
             Lines::Out => writeln!(std::io::stdout(), "{text}"),
@@ -200,7 +200,7 @@ impl Report {
 }
 
 impl Told {
-    /// Nothing where the line of the only image says it all.
+    /// How many images were made, and which were not; `None` for a single image, whose own line says it all.
     fn summary(&self, end: End) -> Option<String> {
         let Self { images, done, skipped, failed, .. } = self;
         if *images < 2 && *skipped == 0 {
@@ -223,7 +223,7 @@ impl Told {
     }
 }
 
-/// A name that was forgotten before a pattern makes an image the report.
+/// Refuses a file that is no report: if the name of the report is forgotten before a pattern, it is an image.
 fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
     let mut first = [b'{'];
     let is_file = path.metadata().is_ok_and(|found| found.is_file());
@@ -231,7 +231,7 @@ fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
         && File::open(path).is_ok_and(|mut file| file.read(&mut first).is_ok())
         && first != *b"{"
     {
-        let what = "--report would replace this file, which is no report; name another";
+        let what = "--report would replace this file, which is no report; name another file";
         anyhow::bail!(Refusal::new(Code::Exists, what).value(path.display()));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `tilemill run`: the embedded mill over the files on the command line.
+//! `tilemill run`: a mill in one process for the files on the command line.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -25,12 +25,12 @@ use crate::service::canvas::Scratch;
 use crate::storage::local::{LocalStorage, Paths};
 use crate::storage::{ResultStorage, Storage};
 
-/// How long a run that ends may take to put away what it has in hand.
+/// How long a run that ends may take to remove unfinished files.
 const SETTLE: Duration = Duration::from_secs(2);
-/// How long to wait for a signal before looking anyway.
+/// The longest wait for a signal of the state before all jobs are checked anyway.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Runs all inputs. One that fails does not keep the others from being done.
+/// Filters all inputs. One that fails does not stop the others.
 pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     service::admit::check(&wishes(&args.wishes), &config)?;
     let existing = Existing::of(&args.existing);
@@ -68,13 +68,13 @@ pub async fn run(args: RunArgs, mut config: Config) -> anyhow::Result<u8> {
     run.overall.finish();
     let code = run.report.finish(*done.as_ref().unwrap_or(&End::Early));
     shutdown.cancel();
-    // Long enough for files that are being written to be removed; tiles in work are given up.
+    // Long enough to remove files that are being written; tiles in work are given up.
     let _ = tokio::time::timeout(SETTLE, services.stopped()).await;
     storage.abandon();
     done.map(|_| code)
 }
 
-/// Canvases go where the configuration says, else on the disk that the first result goes to.
+/// The directory of canvases: `scratch_dir` if it is set, else that of the first result.
 fn scratch_for(config: &Config, targets: &[Target]) -> anyhow::Result<Scratch> {
     let beside = || targets[0].output.parent().map_or_else(PathBuf::new, Path::to_owned);
     let directory = config.scratch_dir.clone().unwrap_or_else(beside);
@@ -120,7 +120,7 @@ impl Run {
                 self.admit(target).await?;
                 continue;
             }
-            // Whatever the signal says, or that it was missed, everything is looked at.
+            // All jobs are checked, whatever the signal says and even if one was missed.
             let _ = tokio::time::timeout(LOOK_EVERY, looks.recv()).await;
             self.look().await?;
         }
@@ -151,11 +151,11 @@ impl Run {
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
         let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
         let wishes = Wishes { format: target.format, ..wishes(&self.wishes) };
-        let candidate = candidate.context("the decoder gave up")??;
+        let candidate = candidate.context("the decoder crashed")??;
         Ok(self.admission.plan(id, candidate, &wishes)?)
     }
 
-    /// Shows the progress of all jobs in work and takes note of those that have ended.
+    /// Shows the progress of all jobs in work, and reports those that have ended.
     async fn look(&mut self) -> anyhow::Result<()> {
         let mut in_work = Vec::new();
         for (target, plan) in std::mem::take(&mut self.waiting) {
@@ -194,7 +194,7 @@ impl Run {
         }
         self.app.ledger.remove(plan.id).await?;
         self.app.state.signal(Look::Job(plan.id)).await?;
-        // A batch may have thousands.
+        // At once, since a batch may have thousands of jobs.
         self.storage.remove(plan.id).await?;
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Run {
     }
 }
 
-/// What the command line wants of every image.
+/// The options that the command line gives for every image.
 fn wishes(args: &WishArgs) -> Wishes {
     Wishes {
         filters: Some(args.filters.clone()),
@@ -217,7 +217,7 @@ fn wishes(args: &WishArgs) -> Wishes {
 }
 
 fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
-    // Before it is opened: opening a pipe waits for whoever writes to it.
+    // Checked first: opening a pipe would block until another process writes to it.
     let metadata = std::fs::metadata(input).context("cannot open it")?;
     if !metadata.is_file() {
         anyhow::bail!(Refusal::new(Code::InvalidImage, "this is not a regular file"));

@@ -22,7 +22,7 @@ use crate::service::canvas::Scratch;
 use crate::storage::files::FileStorage;
 use crate::storage::lock::{DirectoryLock, LockError};
 
-/// Serves until Ctrl-C or SIGTERM. Jobs that have not ended by then go on at the next start.
+/// Serves until Ctrl-C or SIGTERM. Unfinished jobs go on at the next start.
 pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::Result<u8> {
     tell_origin(origin);
     let mut stop = StopSignal::listen().context("listen for signals")?;
@@ -70,7 +70,7 @@ pub async fn serve(args: ServeArgs, config: Config, origin: &Origin) -> anyhow::
     info!("listening on http://{address}");
     lifetime::tell(NotifyState::Ready);
     let grace = config.shutdown_timeout.duration();
-    // Half of the time is for requests, what they leave of the whole for the services.
+    // Requests get half of the time; services get what requests leave of the whole.
     http::serve(app, listener, page, grace / 2, requests).await.context("serve requests")?;
     services.cancel();
     let rest = grace.saturating_sub(told.await?.elapsed());
@@ -84,8 +84,8 @@ fn page(directory: Option<PathBuf>) -> anyhow::Result<Page> {
     Ok(Page::Directory(directory))
 }
 
-/// Joins the cluster that is configured; none is configured where this process does everything.
-/// Returns also how many partitions the results have.
+/// Joins the configured cluster, and returns its backends with the number of partitions of the results; `None` without
+/// a cluster, where this process plays all roles.
 async fn join(config: &Config) -> anyhow::Result<Option<(Backends, u32)>> {
     if config.kafka.is_none() && config.redis.is_none() {
         info!("no kafka and no redis configured: work, collect and monitor run in this process");
@@ -98,7 +98,7 @@ async fn join(config: &Config) -> anyhow::Result<Option<(Backends, u32)>> {
     Ok(Some((backends, partitions)))
 }
 
-/// Two servers would take each other's unfinished files for leftovers.
+/// Locks `data_dir` and `scratch_dir`, since two servers would remove each other's unfinished files as leftovers.
 fn lock_directories(config: &Config) -> Result<Vec<DirectoryLock>, LockError> {
     let data = DirectoryLock::take(&config.data_dir, "data_dir")?;
     let same = |scratch: &Path| scratch.canonicalize().ok() == config.data_dir.canonicalize().ok();
@@ -111,12 +111,12 @@ async fn open_storage(config: &Config) -> anyhow::Result<Arc<FileStorage>> {
     let storage = FileStorage::open(&config.data_dir).context("open `data_dir`")?;
     let removed = storage.sweep().await.context("sweep `data_dir`")?;
     if removed > 0 {
-        info!(files = removed, "removed what a server that was killed had left");
+        info!(files = removed, "removed files that a killed server had left");
     }
     Ok(Arc::new(storage))
 }
 
-/// Jobs of another storage are not worked on here: their files may be elsewhere.
+/// Warns of jobs of another storage, which are not worked on here: their files may be elsewhere.
 fn warn_of_strangers(app: &App) {
     let unfinished = app.ledger.unfinished();
     let strangers = unfinished.iter().filter(|plan| plan.storage != *app.storage.id()).count();

@@ -1,4 +1,4 @@
-//! `tilemill work`: a member of the group that filters tiles, on all cores of this machine.
+//! `tilemill work`: a worker of a cluster, which filters tiles on all cores of this machine.
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;

@@ -1,4 +1,4 @@
-//! Admission: an image and wishes become a plan, or a refusal that says what to change.
+//! Admission: turns an image and options into a plan, or refuses them and says what to change.
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::raster::metadata::Policy;
 use crate::raster::pixels::PixelFormat;
 use crate::refusal::{Code, Refusal};
 
-/// What the owner of an image wants; what is left out is decided by the configuration and the image.
+/// The options of a job; those left out are decided by the configuration and the image.
 #[derive(Debug, Clone, Default)]
 pub struct Wishes {
     /// The filter chain; `grayscale` if left out.
     pub filters: Option<String>,
     /// Side of a tile in pixels.
     pub tile_size: Option<u32>,
-    /// Format of the result; that of the image if left out, PNG where it cannot be written.
+    /// Format of the result. By default that of the image, or PNG if that cannot be written.
     pub format: Option<OutputFormat>,
     /// JPEG quality, 1 to 100.
     pub quality: Option<u8>,
@@ -33,25 +33,25 @@ pub struct Wishes {
     pub batch: Option<BatchId>,
 }
 
-/// Far more than a message holds beside the pixels of its tile: numbers, and the chain.
+/// Room in a message for everything beside the pixels of its tile, numbers and the chain: far more than they take.
 const BESIDE_PIXELS: u64 = 64 << 10;
 
 /// The chain of a job that names none.
 pub const DEFAULT_FILTERS: &str = "grayscale";
 
-/// An image at the door: what its header says.
+/// An image that is to be admitted, with its header.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// Its file name.
     pub name: String,
-    /// Its bytes.
+    /// The size of its file.
     pub bytes: u64,
-    /// What its header says.
+    /// Its header.
     pub header: Header,
 }
 
 impl Candidate {
-    /// Reads the header of an image, and nothing more.
+    /// Reads the header of an image, and no pixels.
     pub fn read(
         name: impl Into<String>,
         bytes: u64,
@@ -69,7 +69,7 @@ pub struct Admission {
     config: Arc<Config>,
     storage: StorageId,
     results_partitions: u32,
-    /// The bytes that a message may have, where there is a limit.
+    /// The most bytes of a message, if there is a limit.
     max_message: Option<u64>,
 }
 
@@ -80,13 +80,13 @@ impl Admission {
         Self { config, storage, results_partitions, max_message: None }
     }
 
-    /// The same where tiles travel in messages of `bytes` at most.
+    /// Limits tiles to what fits into messages of `bytes`.
     #[must_use]
     pub fn with_messages_of(self, bytes: u64) -> Self {
         Self { max_message: Some(bytes), ..self }
     }
 
-    /// The plan for a candidate, unless something stands against it.
+    /// The plan for a candidate, or why it is refused.
     pub fn plan(&self, id: JobId, image: Candidate, wishes: &Wishes) -> Result<Plan, Refusal> {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let wanted = tile_size(wishes, &self.config)?;
@@ -135,8 +135,8 @@ impl Admission {
         u32::try_from(partition).expect("it is below a u32")
     }
 
-    /// The tile size, or the largest half, quarter … of it of which a tile with its halo fits into a message, and
-    /// its result into another.
+    /// The tile size: `wanted`, or else the largest of its half, quarter … with which a tile with its halo fits into a
+    /// message, and its result into another.
     fn fit(
         &self,
         wanted: u32,
@@ -157,7 +157,7 @@ impl Admission {
             std::iter::successors(Some(wanted), |size| Some(size / 2).filter(|half| *half > 0));
         let fitting = sizes.into_iter().find(|size| bytes(*size) <= u128::from(room));
         fitting.ok_or_else(|| {
-            let what = "the filters need more around each pixel than fits into a message";
+            let what = "the filters read more pixels around each pixel than fit into a message";
             Refusal::new(Code::TooLarge, what)
                 .value(format!("{} bytes", bytes(1)))
                 .limit(format!("{limit} bytes"), "topics.max_message")
@@ -192,8 +192,8 @@ impl Admission {
     }
 }
 
-/// The pixels to filter: in the colours of the image's profile if the result can carry that, else in
-/// sRGB, which needs none.
+/// The pixels to filter: in the colours of the image's profile if the result can carry it, else in
+/// sRGB, which needs no profile.
 fn wanted_pixels(
     header: &Header,
     filters: &Chain,
@@ -206,7 +206,7 @@ fn wanted_pixels(
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
 
-/// The note for colours that no profile can express, unless the result carries their code points, as PNG does.
+/// The note for colours that no profile can express; none if the result carries their code points, as PNG does.
 fn unsaid(header: &Header, output: OutputOptions) -> Option<String> {
     let colours = header.unsaid?;
     match (output.format, output.metadata) {
@@ -218,7 +218,7 @@ fn unsaid(header: &Header, output: OutputOptions) -> Option<String> {
     }
 }
 
-/// Refuses wishes that no image could fulfil.
+/// Refuses options that are invalid for every image.
 pub fn check(wishes: &Wishes, config: &Config) -> Result<(), Refusal> {
     wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse::<Chain>()?;
     tile_size(wishes, config)?;
@@ -248,7 +248,7 @@ fn quality(wishes: &Wishes, config: &Config) -> Result<u8, Refusal> {
     Err(Refusal::new(Code::InvalidOption, "the quality must be from 1 to 100").value(quality))
 }
 
-/// The format that the original has, or PNG where that cannot be written.
+/// The format of the original, or PNG if that cannot be written.
 #[must_use]
 pub fn same_format(container: Container) -> OutputFormat {
     match container {
@@ -259,7 +259,7 @@ pub fn same_format(container: Container) -> OutputFormat {
     }
 }
 
-/// What a decoder is allowed to do.
+/// The limits for decoders.
 #[must_use]
 pub fn decode_limits(config: &Config) -> decode::Limits {
     let limits = &config.limits;
@@ -294,7 +294,7 @@ mod tests {
         let room = |pixels: u64| BESIDE_PIXELS + pixels;
         assert_eq!(tile_size("invert", room(40 * 40)).unwrap(), 40);
         assert_eq!(tile_size("invert", room(40 * 40 - 1)).unwrap(), 20);
-        // The halo of the first is cut at the edge of the image; the second makes three samples of each.
+        // The halo of `box` is clipped at the edge of the image; `sepia` makes three samples of each.
         assert_eq!(tile_size("box:2", room(44 * 43)).unwrap(), 40);
         assert_eq!(tile_size("box:2", room(44 * 43 - 1)).unwrap(), 20);
         assert_eq!(tile_size("sepia", room(3 * 40 * 40)).unwrap(), 40);

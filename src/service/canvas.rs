@@ -4,9 +4,9 @@
 //! "TMC1"  length of the header (u32, little endian)  header (bincode)  one bit a tile  padding  pixels
 //! ```
 //!
-//! Pixels lie tile by tile, each tile's rows together, so that a tile is written in one call. A
-//! tile's pixels are written before its bit: a process that is killed keeps that order without a
-//! sync. A machine that crashes does not, so a canvas is adopted only within one boot.
+//! Pixels are stored tile by tile, each tile's rows together, so that a tile is written in one call. A
+//! tile's pixels are written before its bit. If the process is killed, that order holds without a
+//! sync; if the machine crashes, it does not. So a canvas is adopted only within one boot.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -31,12 +31,12 @@ const EXTENSION: &str = "canvas";
 /// Pixels begin at a multiple of this: the page size of most machines.
 const ALIGNMENT: u64 = 4096;
 
-/// Where canvases are made.
+/// Where canvases are created.
 #[derive(Debug, Clone)]
 pub enum Scratch {
     /// As named files in this directory, which the next process can adopt.
     Named(PathBuf),
-    /// As files without a name on the disk of this directory, gone with the process.
+    /// As files without a name on the disk of this directory, which vanish with the process.
     Unnamed(PathBuf),
 }
 
@@ -57,7 +57,7 @@ struct Header {
     tiles: u32,
 }
 
-/// An open canvas. Its name, if it has one, is locked as long as this lives.
+/// An open canvas. Its file is locked as long as this lives, if it has a name.
 #[derive(Debug)]
 pub struct Canvas {
     file: ScratchFile,
@@ -72,7 +72,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// Opens the canvas of a job: one that another process left, if it can be trusted, or a new one.
+    /// Opens the canvas of a job: one that another process left, if it fits the plan and this boot, or a new one.
     pub fn open(scratch: &Scratch, plan: &Plan) -> io::Result<Self> {
         let header = Header { plan: plan.hash(), boot: boot_id(), tiles: plan.tiles() };
         match scratch {
@@ -89,7 +89,7 @@ impl Canvas {
 
     fn create_named(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Self> {
         loop {
-            // Unique for each opening: no two processes ever write to one file.
+            // Unique for each opening, so that no two processes ever write to one file.
             let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
             let path = directory.join(name);
             let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
@@ -135,7 +135,7 @@ impl Canvas {
         }
     }
 
-    /// Looks at what earlier openings left: takes the first that fits, deletes those that do not.
+    /// Adopts the first fitting canvas that an earlier opening left, and deletes those that do not fit.
     fn adopt(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Option<Self>> {
         for path in canvases(directory, Some(plan.id))? {
             let Some(file) = lock(&path)? else { continue };
@@ -144,7 +144,7 @@ impl Canvas {
                     let file = ScratchFile::new(file, directory);
                     return Ok(Some(Self::assemble(file, Some(path), plan, length, board)));
                 }
-                // Another may have been faster.
+                // Another process may have deleted it already.
                 None => absent_is_fine(fs::remove_file(&path))?,
             }
         }
@@ -152,7 +152,7 @@ impl Canvas {
     }
 
     fn lock_board(&self) -> MutexGuard<'_, Board> {
-        // No code that can panic runs under the lock, so the board is whole even if poisoned.
+        // No code that can panic runs under the lock, so the board is consistent even if poisoned.
         self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -174,17 +174,17 @@ impl Canvas {
         self.lock_board().clone()
     }
 
-    /// Whether a tile is there.
+    /// Whether a tile is in the canvas.
     #[must_use]
     pub fn has(&self, tile: u32) -> bool {
         self.lock_board().has(tile)
     }
 
-    /// Writes a tile. One that is there already is left as it is: every attempt has the same bytes.
+    /// Writes a tile. One that is in the canvas already is left as it is: every attempt gives the same bytes.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a tile that is not in the grid, or has not the size and format of its place.
+    /// `InvalidInput` for a tile that is not in the grid, or does not have the size and format of its place.
     pub fn put(&self, tile: u32, pixels: &Pixels) -> io::Result<()> {
         if u64::from(tile) >= self.grid.len() {
             return Err(misfit(format!("there is no tile {tile}")));
@@ -214,7 +214,7 @@ impl Canvas {
         self.lock_board().put_off(tile, cause);
     }
 
-    /// Reads a tile, which must be there.
+    /// Reads a tile, which must be in the canvas.
     ///
     /// # Errors
     ///
@@ -229,7 +229,7 @@ impl Canvas {
         Ok(pixels)
     }
 
-    /// Reads full-width rows, which must be within the image and all there.
+    /// Reads full-width rows, which must be within the image, and all in the canvas.
     pub fn rows(&self, rows: Range<u32>) -> io::Result<Pixels> {
         let wanted =
             Region { x: 0, y: rows.start, width: self.size.width, height: rows.end - rows.start };
@@ -263,7 +263,7 @@ impl Canvas {
         Ok(())
     }
 
-    /// Where a tile's pixels begin: behind the grid rows above it and the tiles to its left.
+    /// Where a tile's pixels begin: after the grid rows above it and the tiles to its left.
     fn offset(&self, place: Region) -> u64 {
         let above = u64::from(place.y) * u64::from(self.size.width);
         let left = u64::from(place.x) * u64::from(place.height);
@@ -278,14 +278,14 @@ impl Canvas {
 
 /// The jobs that have canvases in a directory.
 pub fn jobs(directory: &Path) -> io::Result<BTreeSet<JobId>> {
-    // What is not named as a canvas is somebody else's.
+    // Files with other names do not belong to tilemill.
     Ok(canvases(directory, None)?.iter().filter_map(|path| job_of(path)).collect())
 }
 
-/// The room that the canvases in a directory take. Their files have holes, so that is less than their lengths.
+/// The bytes of disk that the canvases in a directory take. Their files have holes, so that is less than their lengths.
 pub fn bytes(directory: &Path) -> io::Result<u64> {
     let canvases = canvases(directory, None)?.into_iter();
-    // One that is gone meanwhile takes no room.
+    // A canvas that was deleted meanwhile takes no room.
     let sizes = canvases.filter_map(|path| Some(room_of(&fs::metadata(path).ok()?)));
     Ok(sizes.sum())
 }
@@ -293,7 +293,7 @@ pub fn bytes(directory: &Path) -> io::Result<u64> {
 #[cfg(unix)]
 fn room_of(file: &fs::Metadata) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    // Of 512 bytes, whatever the file system's own have: stat(2).
+    // In units of 512 bytes, whatever the block size of the file system: stat(2).
     file.blocks() * 512
 }
 
@@ -302,7 +302,7 @@ fn room_of(file: &fs::Metadata) -> u64 {
     file.len()
 }
 
-/// Deletes the canvases of a job that nobody holds open.
+/// Deletes the canvases of a job that no process holds open.
 pub fn sweep(directory: &Path, job: JobId) -> io::Result<()> {
     for path in canvases(directory, Some(job))? {
         if lock(&path)?.is_some() {
@@ -327,7 +327,7 @@ fn job_of(path: &Path) -> Option<JobId> {
     job.parse().ok()
 }
 
-/// Opens and locks a file; `None` if another holds it or it is gone.
+/// Opens and locks a file; `None` if another process holds it or it is gone.
 fn lock(path: &Path) -> io::Result<Option<File>> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
@@ -341,8 +341,8 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Locks a file that was just made, unless another was faster: that one finds nothing in it and
-/// deletes it.
+/// Locks a file that was just created; false if another process locked it first: that process finds it
+/// empty and deletes it.
 fn lock_new(file: &File, path: &Path) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => path.try_exists(),
@@ -381,7 +381,7 @@ fn read_board(file: &File, expected: &Header) -> io::Result<Option<(usize, Board
     }
 }
 
-/// Reads what is there; what lies behind the end of the file reads as zero.
+/// Fills `bytes` from the file; bytes beyond the end of the file stay zero.
 fn read_padded(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     let mut filled = 0;
     while filled < bytes.len() {
@@ -393,7 +393,7 @@ fn read_padded(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Names this boot of the machine; empty where the platform has no such name.
+/// The id of this boot of the machine; empty if the platform has none.
 fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())

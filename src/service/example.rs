@@ -11,7 +11,7 @@ use crate::storage::{ResultStorage, Storage};
 
 const IMAGE: &[u8] = include_bytes!("../../tests/data/grey-8.png");
 
-/// The plan of one whose files are in `storage`, though they need not be there.
+/// A plan of a job in `storage`, without its files.
 pub(super) fn plan(storage: StorageId) -> Plan {
     let config = Arc::new(Config::default());
     let candidate = Candidate::read("a.png", 3, Cursor::new(IMAGE), &config).unwrap();
@@ -19,7 +19,7 @@ pub(super) fn plan(storage: StorageId) -> Plan {
     admission.plan(JobId::generate(), candidate, &Wishes::default()).unwrap()
 }
 
-/// One that was accepted.
+/// The plan of a job that `storage` has accepted, with its original.
 pub(super) async fn accepted(storage: &FileStorage) -> Plan {
     let plan = plan(storage.id().clone());
     let original = storage.stage_original(plan.id).await.unwrap();

@@ -1,4 +1,4 @@
-//! Where decoded images are kept: in memory as far as there is room, else in a scratch file.
+//! Keeps decoded images: in memory if there is room, else in a scratch file.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,17 +15,17 @@ use crate::raster::source::{MemoryRaster, Raster};
 pub(super) struct Keep {
     /// Bytes of memory that are left.
     room: Arc<AtomicU64>,
-    /// Where the scratch files are, which have no names and end with their process.
+    /// The directory of scratch files, which have no names and vanish with their process.
     directory: PathBuf,
 }
 
-/// A decoded image, wherever it is.
+/// A decoded image, in memory or in a file.
 #[derive(Debug)]
 pub(super) struct Kept(Place);
 
 #[derive(Debug)]
 enum Place {
-    Memory(MemoryRaster, #[expect(dead_code, reason = "it is for its drop")] Room),
+    Memory(MemoryRaster, #[expect(dead_code, reason = "held only for its `Drop`")] Room),
     File(FileRaster),
 }
 
@@ -42,7 +42,7 @@ impl Keep {
         Self { room: Arc::new(AtomicU64::new(bytes)), directory }
     }
 
-    /// A place for one image.
+    /// Makes a place for one image.
     pub(super) fn place(&self, size: Size, format: PixelFormat) -> io::Result<Kept> {
         let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX);
         let place = if let Some(room) = self.take(bytes) {
@@ -105,7 +105,7 @@ impl Raster for Kept {
     }
 }
 
-/// Stored pixels in a file, row by row, as they are in memory.
+/// Pixels in a file, row by row, as they are in memory.
 #[derive(Debug)]
 struct FileRaster {
     file: ScratchFile,
@@ -125,11 +125,11 @@ impl FileRaster {
         pixels * self.format.bytes_per_pixel() as u64
     }
 
-    /// Only the decoder of the image calls this.
+    /// Adds the next rows. Only the decoder of the image calls this.
     fn push(&self, rows: &Pixels) -> io::Result<()> {
         let top = self.rows.load(Ordering::Relaxed);
         self.file.write_all_at(rows.as_bytes(), self.offset(0, top))?;
-        // Whoever sees the new number of rows finds them in the file.
+        // A reader that sees the new number of rows finds them in the file.
         self.rows.store(top + rows.height(), Ordering::Release);
         Ok(())
     }
@@ -150,7 +150,7 @@ impl Raster for FileRaster {
 
     fn crop(&self, region: Region) -> io::Result<Pixels> {
         let mut pixels = Pixels::zeroed(region.size(), self.format);
-        // Rows of full width follow one another.
+        // Rows of full width are contiguous, so they are read at once.
         let whole = region.width == self.size.width;
         let length = if whole { pixels.as_bytes().len() } else { pixels.row_bytes() };
         let parts = pixels.as_bytes_mut().chunks_exact_mut(length.max(1));

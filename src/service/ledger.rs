@@ -1,4 +1,4 @@
-//! What a server knows of its jobs: their plans and outcomes, kept in memory, read from storage.
+//! The jobs of a server: their plans and outcomes, read from storage and kept in memory.
 
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -10,12 +10,12 @@ use crate::model::batch::BatchId;
 use crate::model::job::{JobId, Outcome, Plan};
 use crate::storage::{Kept, Storage, StorageError};
 
-/// The jobs of a storage. The storage stays the truth: what is here was read or written there.
+/// The jobs of a storage. The storage stays the truth: everything here was read from it or written to it.
 pub struct Ledger {
     storage: Arc<dyn Storage>,
     jobs: RwLock<Jobs>,
-    /// Jobs that were accepted here and not begun yet. How long one waited that another process may have begun,
-    /// is not known.
+    /// Jobs that this process accepted and that have not begun. Only their waiting times are known: another process may
+    /// have begun the others.
     waiting: Mutex<BTreeSet<JobId>>,
     meters: Meters,
 }
@@ -58,17 +58,17 @@ impl Jobs {
 /// One job.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// What is to be done.
+    /// Its plan.
     pub plan: Arc<Plan>,
-    /// How it ended, if it has.
+    /// Its outcome, once it has ended.
     pub outcome: Option<Outcome>,
-    /// What is there of it.
+    /// The files that are kept.
     pub kept: Kept,
 }
 
 impl Ledger {
-    /// Reads all jobs, and counts by `meters` what becomes of them. One whose plan does not parse is left out, and the
-    /// log says so.
+    /// Reads all jobs; `meters` counts what becomes of them. A job that cannot be read, such as one whose plan does not
+    /// parse, is left out and logged.
     pub async fn load(storage: Arc<dyn Storage>, meters: Meters) -> Result<Self, StorageError> {
         let (jobs, waiting) = (RwLock::default(), Mutex::default());
         let ledger = Self { storage, jobs, waiting, meters };
@@ -121,8 +121,8 @@ impl Ledger {
         self.jobs().entries.get(&job).cloned()
     }
 
-    /// Jobs from newest to oldest, `count` of them behind the first `skip`; and how many there are. Those of one batch, if
-    /// one is given.
+    /// At most `count` jobs from newest to oldest after the first `skip`, and the number of all jobs; only those of
+    /// `batch`, if one is given.
     #[must_use]
     pub fn newest(&self, batch: Option<BatchId>, skip: usize, count: usize) -> (Vec<Entry>, usize) {
         let jobs = self.jobs();
@@ -154,7 +154,7 @@ impl Ledger {
         self.jobs().entries.values().filter(|entry| entry.outcome.is_none()).count()
     }
 
-    /// Notes that a job waits no longer.
+    /// Notes that a job has begun.
     pub fn begun(&self, plan: &Plan) {
         if self.waiting().remove(&plan.id) {
             self.meters.begun(plan);
@@ -175,14 +175,14 @@ impl Ledger {
         self.jobs().entries.values().filter(|entry| entry.outcome.is_some()).cloned().collect()
     }
 
-    /// Looks in the storage whether a job has ended.
+    /// Reads from the storage whether a job has ended.
     pub async fn refresh(&self, job: JobId) -> Result<Option<Outcome>, StorageError> {
         let outcome = self.storage.outcome(job).await?;
         self.note(job, outcome.as_ref());
         Ok(outcome)
     }
 
-    /// Ends a job. Returns the outcome that stands.
+    /// Ends a job. Returns the outcome that stands, which is the first one that was written.
     pub async fn conclude(&self, job: JobId, outcome: Outcome) -> Result<Outcome, StorageError> {
         let stands = self.storage.conclude(job, outcome).await?;
         self.note(job, Some(&stands));
@@ -190,7 +190,7 @@ impl Ledger {
     }
 
     fn note(&self, job: JobId, outcome: Option<&Outcome>) {
-        // Outcomes never go away: a look that began before one was written knows less.
+        // An outcome is never taken back: a look without one began before it was written.
         let Some(outcome) = outcome else { return };
         if let Some(entry) = self.write().entries.get_mut(&job)
             && entry.outcome.is_none()
@@ -203,7 +203,7 @@ impl Ledger {
         }
     }
 
-    /// Counts the end of a job, once: its entry has no outcome any more that could come after this.
+    /// Counts the end of a job. Called once for each: only for the first outcome, or for a job removed without one.
     fn count_end(&self, job: JobId, outcome: &Outcome) {
         self.waiting().remove(&job);
         self.meters.ended(outcome);
@@ -223,12 +223,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// What there is of a job now, by its storage.
+    /// The files of a job that its storage has now.
     pub async fn kept(&self, plan: &Plan) -> Result<Kept, StorageError> {
         self.storage.kept(plan).await
     }
 
-    /// Removes a job and its files. One whose files cannot be removed stays, so that it can be tried again.
+    /// Removes a job and its files. If that fails, the job stays in the ledger, so that it can be retried.
     pub async fn remove(&self, job: JobId) -> Result<(), StorageError> {
         self.storage.remove(job).await?;
         let removed = self.write().remove(job);

@@ -15,12 +15,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// `bytes` of memory.
+    /// A budget of `bytes`.
     pub(super) fn new(bytes: u64) -> Self {
         Self { permits: Arc::new(Semaphore::new(mebibytes(bytes) as usize)), all: bytes }
     }
 
-    /// Waits for `bytes` of it, held until the permit is dropped. More than there is in all is all of it.
+    /// Waits for `bytes` of the budget, held until the permit is dropped. More than the whole budget counts as all of
+    /// it.
     pub(super) async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
         let permits = Arc::clone(&self.permits);
         let taken = permits.acquire_many_owned(mebibytes(bytes.min(self.all))).await;
@@ -28,7 +29,7 @@ impl Memory {
     }
 }
 
-/// Whole mebibytes, at least one, as many as a semaphore can count.
+/// Bytes in whole mebibytes, rounded up: at least 1, and at most what a semaphore can count.
 fn mebibytes(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(MEBIBYTE)).unwrap_or(u32::MAX).clamp(1, 1 << 28)
 }

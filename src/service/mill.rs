@@ -1,4 +1,5 @@
-//! The mill: a task becomes a result. One member of the group, as many tiles at once as threads.
+//! A worker: turns tasks into results. It is one member of the group, and filters as many tiles at once as it has
+//! threads.
 
 use std::cmp::Ordering;
 use std::error::Error;
@@ -21,15 +22,15 @@ use crate::queue::{Delivery, Event, QueueError, Topic};
 use crate::raster;
 use crate::raster::pixels::Pixels;
 
-/// Tiles in hand for each thread: one in work, one so that the thread need not wait for the next.
+/// Tiles in hand for each thread: one in work, and one so that the thread does not wait for the next.
 const TILES_PER_THREAD: usize = 2;
 
-/// A worker that stops has this part of its time for the tiles in hand; the rest is for leaving the group.
+/// The fraction of its time that a stopping worker has for the tiles in hand; the rest is for leaving the group.
 const FOR_TILES: f64 = 0.8;
 
-/// How long a tile is left alone whose result cannot be sent, before it is filtered again.
+/// The pause after a result could not be sent: before its tile is filtered again, or a refused result is sent again.
 const SEND_PAUSE: Duration = Duration::from_secs(1);
-/// How often a result that was refused is sent again, at last.
+/// The longest pause between two tries to send a refused result.
 const LONGEST_SEND_PAUSE: Duration = Duration::from_secs(4);
 
 /// A worker.
@@ -38,7 +39,7 @@ pub struct Mill {
     host: String,
     pool: Arc<Pool>,
     results: Arc<dyn Topic<TileResult>>,
-    /// How long one tile may take.
+    /// The most time that filtering one tile may take.
     timeout: Seconds,
     health: Health,
     tally: Tally,
@@ -52,8 +53,8 @@ struct Tally {
 }
 
 impl Mill {
-    /// A worker that computes in `pool`, no tile for longer than `timeout`, answers to `results`, and tells what
-    /// `health` knows.
+    /// A worker that filters in `pool`, each tile for at most `timeout`, sends to `results`, and reports `health` in
+    /// its heartbeats.
     pub fn new(
         id: WorkerId,
         host: String,
@@ -65,12 +66,12 @@ impl Mill {
         Self { id, host, pool, results, timeout, health, tally: Tally::default() }
     }
 
-    /// Takes tasks until `shutdown`, then finishes those in hand, and leaves: within `grace`, of which a
-    /// part is for leaving. A tile that is not done by then goes back to the others, and this worker was
-    /// no victim of it.
+    /// Takes tasks until `shutdown`, then finishes those in hand and leaves the group, within `grace`, of
+    /// which a part is for leaving. A tile that is not done by then goes back to the others, and does not
+    /// count as having killed this worker.
     ///
-    /// A worker whose results are refused leaves, too, and comes back when one is taken: until then it
-    /// would filter the same tiles again and again, and keep others from them.
+    /// A worker whose results are refused leaves the group, too, and joins it again when one is accepted:
+    /// until then it would filter the same tiles again and again, and keep them from others.
     pub async fn run(
         self: Arc<Self>,
         tasks: Arc<dyn Topic<TileTask>>,
@@ -87,7 +88,7 @@ impl Mill {
         }
     }
 
-    /// Works as a member of the group, until `shutdown` or until a result is refused, which it gives back.
+    /// Works as a member of the group until `shutdown`, or until a result is refused, which it returns.
     async fn work(
         self: Arc<Self>,
         tasks: &dyn Topic<TileTask>,
@@ -105,7 +106,7 @@ impl Mill {
                 consumer.next().await.map(|event| (event, permit))
             };
             let (event, permit) = tokio::select! {
-                // Nothing more is taken by who is about to leave.
+                // A worker that is about to leave takes nothing more.
                 biased;
                 () = shutdown.cancelled() => break None,
                 Some(refused) = refused.recv() => break Some(refused),
@@ -128,24 +129,24 @@ impl Mill {
         Ok(blocked)
     }
 
-    /// Sends a result that was refused again, now and then, until something else comes of it.
+    /// Sends a refused result again, with growing pauses, until it is accepted or fails otherwise.
     async fn until_taken(&self, Refused { partition, result }: Refused) {
         let mut pause = SEND_PAUSE;
         warn!(
             worker = %self.id,
-            "results are refused: no more tiles are taken until one of them can be sent"
+            "results are refused: this worker takes no tiles until one can be sent"
         );
         loop {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_SEND_PAUSE);
             match self.results.send(partition, result.clone()).await {
                 Err(QueueError::Refused(_)) => {}
-                Ok(_) | Err(_) => return info!(worker = %self.id, "tiles are taken again"),
+                Ok(_) | Err(_) => return info!(worker = %self.id, "taking tiles again"),
             }
         }
     }
 
-    /// Filters one tile; acks it only when its result is safe.
+    /// Filters one tile; acks its task only when the result is in the queue.
     async fn handle(
         self: Arc<Self>,
         delivery: Delivery<TileTask>,
@@ -169,7 +170,7 @@ impl Mill {
         drop(permit);
     }
 
-    /// Sends a result. Without an answer, the task goes back to the queue.
+    /// Sends a result. If this returns false, the task must go back to the queue.
     async fn is_answered(
         &self,
         task: &TileTask,
@@ -177,15 +178,15 @@ impl Mill {
         refuse: mpsc::Sender<Refused>,
     ) -> bool {
         let partition = task.results_partition;
-        // Its pixels are shared, not copied.
+        // A clone shares the pixels.
         let Err(error) = self.results.send(partition, result.clone()).await else { return true };
         let (job, tile) = (task.job, task.tile);
         warn!(%job, tile, error = &error as &dyn Error, "could not send a result");
         match error {
             QueueError::Unavailable(_) => tokio::time::sleep(SEND_PAUSE).await,
-            // One is enough to see when they are taken again.
+            // One refused result is enough to try when results are accepted again.
             QueueError::Refused(_) => drop(refuse.try_send(Refused { partition, result })),
-            // Nobody waits for it: the topic was made anew.
+            // The topic was made anew, and no collector waits for the result.
             QueueError::NoSuchPartition { .. } => return true,
         }
         false
@@ -224,7 +225,7 @@ impl Mill {
         TileFailure { cause, retry: Retry::Useful }
     }
 
-    /// What the worker says of itself; `rate` is in tiles a second.
+    /// The heartbeat of this worker now; `rate` is in tiles per second.
     #[must_use]
     pub fn heartbeat(&self, phase: Phase, rate: f64) -> Heartbeat {
         Heartbeat {
@@ -241,7 +242,7 @@ impl Mill {
         }
     }
 
-    /// Sends a heartbeat at once and every `period`, when `shutdown` comes, and when it has `left`.
+    /// Sends a heartbeat at once, every `period`, at `shutdown`, and when the worker has `left`, which is the last one.
     pub async fn beat(
         self: Arc<Self>,
         heartbeats: Arc<dyn Topic<Heartbeat>>,
@@ -250,7 +251,7 @@ impl Mill {
         left: CancellationToken,
     ) {
         let mut clock = tokio::time::interval(period);
-        // After an outage one heartbeat says it all.
+        // After an outage one heartbeat is enough.
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rate = Rate::new();
         let mut phase = Phase::Working;
@@ -273,20 +274,20 @@ impl Mill {
     }
 }
 
-/// A result that the queue does not take.
+/// A result that the queue refused.
 struct Refused {
     partition: u32,
     result: TileResult,
 }
 
-/// What a task was answered with.
+/// The kind of result that a task got.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Pixels,
     Failure,
 }
 
-/// Tiles a second between two looks at a counter.
+/// Measures tiles per second between two readings of a counter.
 struct Rate {
     at: Instant,
     done: u64,
@@ -316,13 +317,14 @@ fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure
         return Err(TileFailure { cause, retry: Retry::Futile });
     }
     if task.filters.surveys() {
-        let cause = format!("{} was sent without what it has to know of the image", task.filters);
+        let cause =
+            format!("{} was sent without the survey of the image that it needs", task.filters);
         return Err(TileFailure { cause, retry: Retry::Futile });
     }
     Ok(task.filters.apply(&task.pixels, task.window, task.keep, task.image))
 }
 
-/// Why a worker leaves a tile to others: its bytes would not be those that were promised.
+/// Why a worker leaves a tile to others: another revision would give other bytes than the job needs.
 fn other_revision(needed: u32, worker: &WorkerId) -> Option<String> {
     let own = raster::REVISION;
     let age = match own.cmp(&needed) {
@@ -364,7 +366,7 @@ mod tests {
         }
     }
 
-    /// Takes no result before the second.
+    /// Fails the first send, and accepts those after it.
     #[derive(Default)]
     struct Results(AtomicBool);
 
@@ -380,15 +382,15 @@ mod tests {
         }
 
         async fn join(&self, _member: &str) -> Result<Box<dyn Consumer<TileResult>>, QueueError> {
-            unreachable!("nobody collects here")
+            unreachable!("this test has no collector")
         }
 
         async fn progress(&self) -> Result<Vec<Progress>, QueueError> {
-            unreachable!("nobody collects here")
+            unreachable!("this test has no collector")
         }
 
         async fn members(&self) -> Result<usize, QueueError> {
-            unreachable!("nobody collects here")
+            unreachable!("this test has no collector")
         }
     }
 

@@ -1,26 +1,26 @@
-//! What roles do, over the ports. The path of a tile leads through the first six, from top to bottom:
+//! The services that roles run, over the ports. A tile passes through the first six, from top to bottom:
 //!
-//! * [`admit`]: an image and wishes become a plan, or a refusal.
-//! * `keep`: where decoded images are.
-//! * [`dispatch`]: plans become tasks, as far as the window allows.
-//! * [`mill`]: a task becomes a result.
+//! * [`admit`]: turns an image and options into a plan, or refuses them.
+//! * `keep`: holds decoded images.
+//! * [`dispatch`]: turns plans into tasks, as far as the window allows.
+//! * [`mill`]: turns a task into a result.
 //! * [`canvas`]: the scratch file that holds the tiles which are back.
-//! * [`stitch`]: results become a canvas, a full canvas the final image.
+//! * [`stitch`]: writes results into a canvas, and a full canvas into the final image.
 //!
-//! The others keep it going:
+//! The others support them:
 //!
-//! * [`ledger`]: what a server knows of its jobs.
+//! * [`ledger`]: the jobs of a server, in memory.
 //! * `memory`: a budget of memory for decoders.
-//! * [`monitor`]: heartbeats become a view of the fleet.
-//! * [`outlook`]: what is wrong with a cluster, seen before somebody asks.
+//! * [`monitor`]: turns heartbeats into a view of the fleet.
+//! * [`outlook`]: finds out what is wrong with a cluster, before a job waits for it.
 //! * [`pool`]: the threads that compute.
-//! * [`presence`]: says that a process runs.
-//! * [`preview`]: parts of results that jobs would have.
-//! * [`pyramid`]: originals and results in ever smaller copies, for those who look at them.
-//! * [`retention`]: how long the files of jobs that have ended are kept.
-//! * [`topics`]: which topics a cluster needs, and how they have to be.
-//! * `scratch`: files that nothing is lost with.
-//! * [`space`]: how much of the disks stays free.
+//! * [`presence`]: announces that a process runs.
+//! * [`preview`]: parts of the result that a job would have.
+//! * [`pyramid`]: originals and results at falling sizes, for viewing.
+//! * [`retention`]: removes the files of jobs that have ended, after a while.
+//! * [`topics`]: the topics that a cluster needs, and their settings.
+//! * `scratch`: files that can be lost.
+//! * [`space`]: keeps some of the disks free.
 //! * `example`: a job for tests.
 
 pub mod admit;
@@ -48,7 +48,7 @@ use crate::queue::QueueError;
 use crate::state::StateError;
 use crate::storage::StorageError;
 
-/// A port that did not do its part.
+/// An error of a port.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
     /// The queue.
@@ -63,7 +63,7 @@ pub enum PortError {
 }
 
 impl PortError {
-    /// Whether it is the port that is away, and not one job that it has trouble with.
+    /// Whether the port as a whole is away, and not only one job in trouble.
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {
@@ -73,13 +73,13 @@ impl PortError {
     }
 }
 
-/// What goes wrong while the same is done for many jobs: one job that gives trouble keeps no other from its
-/// turn, a port that is away does.
+/// Collects the errors of one action on many jobs: an error of one job does not stop the others, a port that is away
+/// does.
 #[derive(Default)]
 struct Troubles(Option<PortError>);
 
 impl Troubles {
-    /// Notes what came of one job. An error ends the round.
+    /// Notes the result for one job. Returns an error, which ends the round, only if a port is away.
     fn note(&mut self, done: Result<(), PortError>) -> Result<(), PortError> {
         match done {
             Err(error) if error.is_away() => return Err(error),

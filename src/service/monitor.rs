@@ -1,4 +1,4 @@
-//! The monitor: heartbeats become a view of the fleet, by when they arrive.
+//! The monitor: turns heartbeats into a view of the fleet, by the times of their arrival.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub async fn run(
         if heartbeat.phase == Phase::Gone {
             info!(worker = %heartbeat.id, "worker left");
         }
-        // The next heartbeat says all that a lost one did, so a failure is not tried again.
+        // No retry: the next heartbeat carries everything that a lost one did.
         let noted = state.beat(heartbeat, dead_after).await;
         if let Err(error) = noted.and(state.signal(Look::Workers).await) {
             warn!(error = &error as &dyn std::error::Error, "could not note a heartbeat");

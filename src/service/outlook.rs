@@ -1,5 +1,5 @@
-//! What is wrong with a cluster, looked for all the time: a service that answers and cannot be used is named
-//! before somebody waits for it.
+//! Checks a cluster continuously, so that a service that answers but cannot be used is named before a job waits
+//! for it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,13 +18,14 @@ use crate::queue::Topic;
 use crate::queue::admin::{TopicAdmin, TopicState};
 use crate::state::State;
 
-/// How often the state is tried, and the topics are looked at.
+/// The time between two tries of the state.
 const TRY_STATE_EVERY: Duration = Duration::from_secs(2);
+/// The time between two looks at the topics.
 const LOOK_AT_TOPICS_EVERY: Duration = Duration::from_secs(4);
-/// More jobs than are in work at a time, as a rule.
+/// The most boards that are kept: as a rule, more than jobs are in work at a time.
 const BOARDS: usize = 64;
 
-/// What was seen last; copies are the same.
+/// What was seen last. Clones share it.
 #[derive(Clone, Default)]
 pub struct Outlook(Arc<Mutex<Seen>>);
 
@@ -33,7 +34,7 @@ struct Seen {
     /// Why the state cannot be used.
     state: Option<String>,
     topics: Vec<(Purpose, String)>,
-    /// Members of the group that filters tiles, where that is known.
+    /// The number of members of the workers' group, if it is known.
     members: Option<usize>,
     /// The last boards of jobs in work.
     boards: BTreeMap<JobId, Arc<Board>>,
@@ -45,7 +46,7 @@ impl Outlook {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why the state cannot be used, in words.
+    /// Why the state cannot be used, as text; `None` if it can.
     #[must_use]
     pub fn state(&self) -> Option<String> {
         self.seen().state.clone()
@@ -55,38 +56,38 @@ impl Outlook {
     pub fn note_board(&self, job: JobId, board: Arc<Board>) {
         let boards = &mut self.seen().boards;
         boards.insert(job, board);
-        // The oldest have ended, or wait again.
+        // The jobs of the oldest boards have most likely ended.
         while boards.len() > BOARDS {
             boards.pop_first();
         }
     }
 
-    /// A job's board as it was seen last, for when the state cannot be asked.
+    /// A job's board as it was seen last, for use while the state cannot be read.
     #[must_use]
     pub fn last_board(&self, job: JobId) -> Option<Arc<Board>> {
         self.seen().boards.get(&job).cloned()
     }
 
-    /// What is wrong with the topics, in words.
+    /// What is wrong with the topics, as texts with remedies.
     #[must_use]
     pub fn topics(&self) -> Vec<String> {
         self.seen().topics.iter().map(|(_, fault)| fault.clone()).collect()
     }
 
-    /// Whether something is wrong with the topic that is for this.
+    /// Whether something is wrong with the topic for this purpose.
     #[must_use]
     pub fn is_faulty(&self, purpose: Purpose) -> bool {
         self.seen().topics.iter().any(|(faulty, _)| *faulty == purpose)
     }
 
-    /// How many processes are members of the group that filters tiles, where that is known.
+    /// The number of members of the workers' group, if it is known.
     #[must_use]
     pub fn members(&self) -> Option<usize> {
         self.seen().members
     }
 }
 
-/// What looks.
+/// Checks the state and the topics.
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct Watch {
     pub admin: Box<dyn TopicAdmin>,
@@ -96,7 +97,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Looks until `shutdown`.
+    /// Checks until `shutdown`.
     pub async fn run(self, outlook: Outlook, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -127,7 +128,7 @@ impl Watch {
             clock.tick().await;
             let mut found = Vec::new();
             for wanted in &self.wanted {
-                // What cannot be asked is said by whoever needs it.
+                // If Kafka cannot be asked, the service that needs the topic reports that.
                 if let Ok(state) = self.admin.look(&wanted.plan).await {
                     let fault = fault(&wanted.plan.name, state.as_ref());
                     let said =
@@ -147,9 +148,9 @@ impl Watch {
 
 /// What is wrong with a topic.
 pub struct Fault {
-    /// What, in words.
+    /// What is wrong, as text.
     pub text: String,
-    /// What mends it.
+    /// What fixes it.
     pub remedy: String,
 }
 
@@ -169,7 +170,7 @@ pub fn fault(name: &str, state: Option<&TopicState>) -> Option<Fault> {
         );
         return Some(Fault { text, remedy: create() });
     }
-    // More copies than there are to be are not demanded.
+    // Kafka demands no more copies in sync than the topic has.
     let demanded = setting("min.insync.replicas").parse().unwrap_or(1).min(state.replication);
     (state.in_sync < demanded).then(|| {
         let text = format!(

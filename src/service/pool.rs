@@ -1,4 +1,4 @@
-//! A fixed number of named threads for work that computes, so that the async threads never do.
+//! A fixed number of named threads for computing, so that async threads never compute.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// Breaks if its thread was given up meanwhile.
+/// A unit of work. Returns `Break` if its thread was given up meanwhile.
 type Work = Box<dyn FnOnce() -> ControlFlow<()> + Send>;
 
-/// A pool of threads. Dropping it finishes what was begun, forgets the rest and joins the threads,
+/// A pool of threads. Dropping it finishes work that has begun, drops the rest and joins the threads,
 /// except for those that were given up.
 pub struct Pool {
     shared: Arc<Shared>,
@@ -45,13 +45,13 @@ struct Queue {
 #[error("internal error: {0}")]
 pub struct Panicked(pub String);
 
-/// Why there is no answer to some work.
+/// Why work has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfinished {
     /// It panicked.
     #[error(transparent)]
     Panicked(#[from] Panicked),
-    /// It took longer than it may.
+    /// It took longer than its limit.
     #[error("not finished in time")]
     TimedOut,
 }
@@ -68,25 +68,25 @@ impl Pool {
     fn spawn(&self, index: usize) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let builder = thread::Builder::new().name(format!("{}-{index}", self.name));
-        // Locked before it runs: it may be given up at once, and has to be found by then.
+        // Locked before the thread starts: it may be given up at once, and must be in the list by then.
         let mut handles = self.handles();
         handles.push(builder.spawn(move || shared.work())?);
         Ok(())
     }
 
     fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        // The list is whole even if poisoned: a handle is in it or not.
+        // The list is consistent even if poisoned: a handle is in it or not.
         self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// How many threads there are.
+    /// The number of threads.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.size
     }
 
-    /// Runs `work`, which has `limit` from when it begins. A thread that does not come back by then
-    /// is given up, and another takes its place: nothing can stop a thread that computes.
+    /// Runs `work`, which may take `limit` from its beginning. A thread that takes longer is given up
+    /// and replaced, since nothing can stop a thread that computes.
     pub async fn run_within<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -95,7 +95,7 @@ impl Pool {
         let over = Arc::default();
         let (begin, begun) = oneshot::channel();
         let mut answer = pin!(self.settle(Arc::clone(&over), move || {
-            // Nobody waiting for the beginning is nobody to tell.
+            // Fails if the caller has dropped the future, which is no error.
             let _ = begin.send(thread::current().id());
             work()
         }));
@@ -109,20 +109,20 @@ impl Pool {
             thread = late => thread,
         };
         if over.swap(true, Relaxed) {
-            // It came back just in time.
+            // The work ended just in time.
             return Ok(answer.await?);
         }
         self.replace(thread, &over);
         Err(Unfinished::TimedOut)
     }
 
-    /// Starts another thread in place of one that may never come back.
+    /// Starts another thread in place of one that may never return.
     fn replace(&self, thread: ThreadId, over: &AtomicBool) {
-        // From now on nobody waits for it, not even when the pool is dropped.
+        // From now on it is not joined, not even when the pool is dropped.
         self.handles().retain(|handle| handle.thread().id() != thread);
         if let Err(error) = self.spawn(self.size) {
             tracing::error!(%error, pool = self.name, "could not replace a thread");
-            // It keeps its place, for when it does come back.
+            // The old thread keeps its place, in case it returns.
             over.store(false, Relaxed);
         }
     }
@@ -135,8 +135,8 @@ impl Pool {
         self.settle(Arc::default(), work).await
     }
 
-    /// The same. `over` is set when the work ends or is given up: who sets it first decides, and
-    /// the thread that runs the work ends, that one and no other, if it comes second.
+    /// As [`Self::run`]. Both the thread and `run_within` set `over`, when the work ends and when it
+    /// is given up. The first one decides: if that is `run_within`, the thread that ran the work ends.
     async fn settle<T: Send + 'static>(
         &self,
         over: Arc<AtomicBool>,
@@ -147,7 +147,7 @@ impl Pool {
         self.shared.lock().waiting.push_back(Box::new(move || {
             let result = caught();
             let given_up = over.swap(true, Relaxed);
-            // Nobody waiting for the answer is nobody to tell.
+            // Fails if the caller has dropped the future, which is no error.
             let _ = answer.send(result);
             if given_up { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }));
@@ -158,7 +158,7 @@ impl Pool {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // The queue is whole even if poisoned: work runs outside the lock.
+        // The queue is consistent even if poisoned: work runs outside the lock.
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -192,7 +192,7 @@ impl Drop for Pool {
         drop(queue);
         self.shared.changed.notify_all();
         for thread in self.handles().drain(..) {
-            // Work that panics is caught, so a thread ends only by returning.
+            // Never fails: panics of work are caught.
             let _ = thread.join();
         }
     }
@@ -203,7 +203,7 @@ fn words(cause: &(dyn Any + Send)) -> Panicked {
         .downcast_ref::<&str>()
         .map(ToString::to_string)
         .or_else(|| cause.downcast_ref::<String>().cloned());
-    Panicked(text.unwrap_or_else(|| "a panic without words".into()))
+    Panicked(text.unwrap_or_else(|| "a panic without a message".into()))
 }
 
 #[cfg(test)]
@@ -222,8 +222,8 @@ mod tests {
         static ALIVE: RefCell<Option<mpsc::Sender<()>>> = const { RefCell::new(None) };
     }
 
-    /// A pool that has given up one thread. It comes back when the sender is dropped, and the
-    /// receiver hears of its end.
+    /// A pool that has given up one thread. The thread's work returns when the sender is dropped, and
+    /// the receiver is closed when the thread ends.
     async fn with_one_given_up(threads: usize) -> (Pool, mpsc::Sender<()>, mpsc::Receiver<()>) {
         let pool = Pool::new("test", NonZeroUsize::new(threads).unwrap()).unwrap();
         let (release, released) = mpsc::channel();
@@ -236,7 +236,7 @@ mod tests {
         (pool, release, ended)
     }
 
-    /// Has all threads at work at the same time: with one fewer, it would wait for ever.
+    /// Keeps all threads busy at the same time: with one fewer, it would wait for ever.
     async fn fill(pool: &Pool) {
         let all = Arc::new(Barrier::new(pool.threads()));
         let works = (0..pool.threads()).map(|_| {
@@ -258,7 +258,7 @@ mod tests {
     async fn a_thread_that_does_not_come_back_is_replaced_and_ends_when_it_does() {
         for threads in [1, 2] {
             let (pool, release, ended) = with_one_given_up(threads).await;
-            // More than once: no other thread ends in its place.
+            // Repeated, since no other thread may end in its place.
             for _ in 0..3 {
                 fill(&pool).await;
             }

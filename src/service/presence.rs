@@ -1,4 +1,4 @@
-//! Says that a process runs, whatever else it is waiting for.
+//! Announces in the state that a process runs, whatever else it is waiting for.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::health::Health;
 use crate::model::process::Process;
 use crate::state::{REPUBLISH_EVERY, State};
 
-/// Says so until `shutdown`, and then that it has ended; with the partitions that it `collects`, at once
-/// when these change, and with what `health` tells.
+/// Announces the process until `shutdown`, and then its end. An announcement carries the partitions that the process
+/// `collects`, which are announced at once when they change, and its `health`.
 pub async fn announce(
     state: Arc<dyn State>,
     mut process: Process,
@@ -32,13 +32,13 @@ pub async fn announce(
         process.collects.clone_from(&collects.borrow_and_update());
         process.report = health.report();
         let said = state.keep_alive(&process).await;
-        // Once is enough: it is tried every two seconds.
+        // Logged once only, since it is tried every two seconds.
         if let (Err(error), true) = (&said, known) {
             let error = error as &dyn std::error::Error;
-            warn!(role = process.role.command(), error, "could not say that this process runs");
+            warn!(role = process.role.command(), error, "could not announce this process");
         }
         known = said.is_ok();
     }
-    // Nobody hears of it before the key expires, then.
+    // If that fails, the end is known when the key expires.
     let _ = state.end(&process).await;
 }

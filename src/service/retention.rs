@@ -1,4 +1,4 @@
-//! How long the files of jobs that have ended are kept. Jobs that have not ended are never touched.
+//! Removes files of jobs that have ended, by age and by quota. Jobs that have not ended are never touched.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::refusal::{Code, Refusal};
 use crate::state::State;
 use crate::storage::Kept;
 
-/// How often to look for files whose time is over, at most and at least.
+/// The shortest and the longest time between two looks for files to remove.
 const LOOK_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_mins(1)];
 
 /// What is removed of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Removal {
-    /// The original: the job cannot be tried again.
+    /// The original: the job can no longer be retried.
     Original,
-    /// The final image: it cannot be fetched any more.
+    /// The final image: it can no longer be fetched.
     Result,
     /// The pyramids of both: they can be made again.
     Pyramids,
-    /// The job: nobody knows of it any more.
+    /// The whole job: it is no longer listed.
     Record,
 }
 
@@ -40,7 +40,7 @@ struct Ended {
     plan: Arc<Plan>,
     age: Duration,
     kept: Kept,
-    /// Bytes of the pyramids of its images, which go with them.
+    /// Bytes of the pyramids of its images, which are removed with them.
     pyramids: u64,
 }
 
@@ -50,15 +50,15 @@ impl Ended {
     }
 }
 
-/// What holds the files.
+/// The owners of the files.
 pub struct Holders {
-    /// Knows the jobs, and holds their images.
+    /// The jobs and their images.
     pub ledger: Arc<Ledger>,
-    /// Holds what was made of the images.
+    /// The pyramids of the images.
     pub pyramids: Pyramids,
 }
 
-/// Removes what is kept no longer, at once and every so often, until `shutdown`.
+/// Removes files that are no longer to be kept, at once and periodically, until `shutdown`.
 pub async fn run(
     holders: Holders,
     state: Arc<dyn State>,
@@ -97,13 +97,13 @@ async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Resu
         jobs.push(Ended { plan, age: outcome.age(), kept, pyramids });
     }
     for (plan, removal) in due(jobs, limits) {
-        // What cannot be removed is tried again, and keeps nobody else's files from being removed.
+        // Retried at the next look; the others are removed nevertheless.
         if let Err(error) = remove(holders, &plan, removal).await {
             say(&plan, &error);
             continue;
         }
-        info!(job = %plan.id, ?removal, "kept no longer");
-        // Whoever does not hear of it sees it at the next look.
+        info!(job = %plan.id, ?removal, "removed by retention");
+        // Without the signal, others see it at their next look.
         if let Err(error) = state.signal(Look::Job(plan.id)).await {
             debug!(error = &error as &dyn std::error::Error, "could not send a signal");
         }
@@ -145,8 +145,8 @@ async fn remove(
     Ok(())
 }
 
-/// What is to be removed: first what is too old; then, from the oldest, what is too much: pyramids, and images
-/// only if that is not enough.
+/// What is to be removed: first everything that is too old; then, from the oldest on, what exceeds the quota: pyramids,
+/// and images only if that is not enough.
 fn due(mut jobs: Vec<Ended>, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
     jobs.sort_by_key(|job| Reverse(job.age));
     let mut removals: Vec<_> = jobs.iter_mut().flat_map(|job| too_old(job, limits)).collect();
@@ -177,7 +177,7 @@ fn too_old(job: &mut Ended, limits: &Retention) -> Vec<(Arc<Plan>, Removal)> {
     take_files(job, old)
 }
 
-/// Takes the original, the result, or both from a job, as far as they are there.
+/// Takes the original, the result, or both from a job, as far as it has them.
 fn take_files(job: &mut Ended, wanted: [bool; 2]) -> Vec<(Arc<Plan>, Removal)> {
     let [original, result] = wanted;
     let original = original.then(|| job.kept.original.take()).flatten();
@@ -186,13 +186,13 @@ fn take_files(job: &mut Ended, wanted: [bool; 2]) -> Vec<(Arc<Plan>, Removal)> {
     removals.into_iter().flatten().map(|removal| (Arc::clone(&job.plan), removal)).collect()
 }
 
-/// Why the original of a job that has ended is not there.
+/// Why the original of a job that has ended is no longer kept.
 #[must_use]
 pub fn original_gone(entry: &Entry, limits: &Retention) -> Refusal {
     gone(entry, "original", limits.originals, "retention.originals", limits)
 }
 
-/// Why the result of a complete job is not there.
+/// Why the result of a complete job is no longer kept.
 #[must_use]
 pub fn result_gone(entry: &Entry, limits: &Retention) -> Refusal {
     gone(entry, "result", limits.results, "retention.results", limits)
@@ -207,7 +207,7 @@ fn gone(
 ) -> Refusal {
     let job: JobId = entry.plan.id;
     let age = entry.outcome.as_ref().map_or(Duration::ZERO, Outcome::age);
-    let what = format!("the {what} of job {job} is not kept any more");
+    let what = format!("the {what} of job {job} is no longer kept");
     let refusal =
         Refusal::new(Code::Gone, what).value(format!("the job ended {} s ago", age.as_secs()));
     if age > limit.duration() {

@@ -10,7 +10,7 @@ use indicatif::HumanBytes;
 use super::space;
 use crate::causes;
 
-/// A file that is read and written at any place.
+/// A file that is read and written at any offset.
 #[derive(Debug)]
 pub(super) struct ScratchFile {
     file: File,
@@ -18,12 +18,12 @@ pub(super) struct ScratchFile {
 }
 
 impl ScratchFile {
-    /// A file that is in `directory`, or was until its name was removed.
+    /// Wraps a file that is in `directory`, or was before its name was removed.
     pub(super) fn new(file: File, directory: &Path) -> Self {
         Self { file, directory: directory.to_owned() }
     }
 
-    /// A file without a name on the disk of `directory`, gone with the process.
+    /// A file without a name on the disk of `directory`, which vanishes with the process.
     pub(super) fn unnamed(directory: &Path) -> io::Result<Self> {
         let file = tempfile::tempfile_in(directory).map_err(|error| failed(directory, &error))?;
         Ok(Self::new(file, directory))
@@ -38,7 +38,7 @@ impl ScratchFile {
     }
 }
 
-/// The same error, told with its place.
+/// Adds the directory to an error, and on a full disk the free space.
 pub(super) fn failed(directory: &Path, error: &io::Error) -> io::Error {
     let shown = directory.display();
     let text = match error.kind() {
@@ -50,7 +50,7 @@ pub(super) fn failed(directory: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// What the system says, without the name of the file that was tried, which nobody can look for.
+/// The system's error, without the name of the temporary file.
 fn cause(error: &io::Error) -> String {
     std::error::Error::source(error).map_or_else(|| causes::all(error), ToString::to_string)
 }

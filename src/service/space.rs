@@ -1,4 +1,4 @@
-//! How much of the disks stays free.
+//! Keeps some of the disks free.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use crate::refusal::{Code, Refusal};
 
 const SETTING: &str = "limits.min_free_space";
 
-/// What a directory is for.
+/// A directory of the server, by its purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The files of jobs (`data_dir`).
     Data,
-    /// What is only needed as long as a job is in work (`scratch_dir`).
+    /// Files that are needed only while a job is in work (`scratch_dir`).
     Scratch,
 }
 
@@ -43,9 +43,9 @@ pub struct Space {
     data: PathBuf,
     scratch: PathBuf,
     floor: Bytes,
-    /// What decoded images may take of the memory; larger ones go to the scratch disk.
+    /// The memory for decoded images; larger ones go to the scratch disk.
     memory: Bytes,
-    /// Whether canvases are on these disks, and not on those of collectors on other machines.
+    /// Whether canvases are on these disks, not on those of collectors on other machines.
     has_canvases: bool,
 }
 
@@ -61,7 +61,7 @@ impl Space {
         Self { data, scratch, floor, memory, has_canvases }
     }
 
-    /// Bytes that may still be written, where the disk says so. Blocks on the disk.
+    /// The free bytes of each disk; `None` for a disk that does not tell. Blocks on the disk.
     #[must_use]
     pub fn free(&self) -> [(Place, Option<u64>); 2] {
         [Place::Data, Place::Scratch].map(|place| (place, free(self.directory(place)).ok()))
@@ -74,12 +74,12 @@ impl Space {
         }
     }
 
-    /// Refuses so many bytes for which there is no room. Blocks on the disk.
+    /// Refuses `bytes` more bytes if there is no room for them. Blocks on the disk.
     pub fn check(&self, place: Place, bytes: u64) -> Result<(), Refusal> {
         check(free(self.directory(place)).ok(), bytes, self.floor, place.setting())
     }
 
-    /// Refuses a job for whose scratch files there is no room. Blocks on the disk.
+    /// Refuses a job if there is no room for its scratch files. Blocks on the disk.
     pub fn check_job(&self, plan: &Plan) -> Result<(), Refusal> {
         let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;
         let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
@@ -89,15 +89,15 @@ impl Space {
     }
 }
 
-/// The disk was full, although there had been room before.
+/// The refusal for a disk that is full although there was room when that was checked.
 #[must_use]
 pub fn full() -> Refusal {
-    let what = "there is no room left on the server's disk, although some is meant to stay free";
+    let what = "the server's disk is full, although some of it should stay free";
     Refusal { setting: Some(SETTING), ..Refusal::new(Code::NoSpace, what) }
 }
 
 fn check(free: Option<u64>, wanted: u64, floor: Bytes, place: &str) -> Result<(), Refusal> {
-    // A disk that does not say how full it is says so when it is.
+    // A disk whose free space is unknown is not checked: writing to it fails when it is full.
     match free {
         Some(free) if free.saturating_sub(wanted) < floor.get() => {
             let what = format!("there is not enough free space in `{place}`");
@@ -109,7 +109,7 @@ fn check(free: Option<u64>, wanted: u64, floor: Bytes, place: &str) -> Result<()
     }
 }
 
-/// Bytes that may still be written to the disk of a directory.
+/// The free bytes on the disk of a directory.
 #[cfg(unix)]
 pub fn free(directory: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(directory)?;

@@ -1,4 +1,4 @@
-//! The topics that a configuration needs, and how far those that are there differ from it.
+//! The topics that a configuration needs, and how existing topics differ from it.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,20 @@ pub enum Purpose {
     Tasks,
     /// Filtered tiles.
     Results,
-    /// What workers say of themselves.
+    /// Heartbeats of workers.
     Heartbeats,
 }
 
-/// A topic as it should be, with what it is for.
+/// A topic as it should be.
 pub struct Wanted {
     /// What it is for.
     pub purpose: Purpose,
-    /// How it should be.
+    /// Its name, partitions, replication and settings.
     pub plan: TopicPlan,
 }
 
-/// What changes on how many brokers partitions are: that moves data, and is for those who know where to.
+/// The remedy for another replication. tilemill does not change it: that moves data, and a person has to decide where
+/// to.
 pub const REASSIGN: &str =
     "Kafka's own kafka-reassign-partitions.sh changes that, or set `topics.replication` to it";
 
@@ -60,7 +61,7 @@ pub fn wanted(config: &Config) -> [Wanted; 3] {
 fn settings(max_message: u64, retention: Seconds) -> BTreeMap<String, String> {
     [
         ("cleanup.policy", "delete".to_owned()),
-        // Tiles are compressed already: the broker must not do it again.
+        // Tiles are compressed already: the broker must not compress them again.
         ("compression.type", "producer".to_owned()),
         ("max.message.bytes", max_message.to_string()),
         // Retention must not depend on the clocks of workers.
@@ -81,13 +82,13 @@ impl Wanted {
         settings.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
-    /// On how many brokers each partition should be, if that is not as it is.
+    /// The number of brokers on which each partition should be, if it differs.
     #[must_use]
     pub fn replication_unlike(&self, state: &TopicState) -> Option<u16> {
         self.plan.replication.filter(|wanted| *wanted != state.replication)
     }
 
-    /// The key that says how many partitions there are to be.
+    /// The configuration key for the number of partitions.
     #[must_use]
     pub fn partitions_key(&self) -> Option<&'static str> {
         match self.purpose {
@@ -97,7 +98,7 @@ impl Wanted {
         }
     }
 
-    /// The command that adds the partitions that are missing, if any are.
+    /// The command that adds the missing partitions, if there are any.
     #[must_use]
     pub fn scale_command(&self, state: &TopicState) -> Option<String> {
         let TopicPlan { partitions, .. } = self.plan;
@@ -107,13 +108,13 @@ impl Wanted {
         })
     }
 
-    /// The rights that some role needs, and this process does not have.
+    /// The rights that some role needs and this process does not have, as text.
     #[must_use]
     pub fn forbidden(&self, state: &TopicState) -> Option<String> {
         (!state.forbidden.is_empty()).then(|| state.forbidden.join(" and "))
     }
 
-    /// What `--topic` calls it.
+    /// Its name for the option `--topic`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self.purpose {

@@ -85,7 +85,7 @@ fn what_is_wrong_is_told_with_its_remedy() {
         ("TILEMILL_LOG__LEVEL", "loud", "log", "`log.level`"),
         ("TILEMILL_SERVER__LISTEN", &address, "listen", "--listen"),
         ("TILEMILL_SERVER__LISTEN", "192.0.2.1:5001", "listen", "`server.listen`"),
-        ("TILEMILL_TILE__SIZE", "0", "configuration", "mend it"),
+        ("TILEMILL_TILE__SIZE", "0", "configuration", "correct it"),
     ] {
         let (code, findings) = check(directory.path(), &[FREE, (variable, value)]);
         assert_eq!((code, &findings["ok"]), (2, &false.into()), "{variable}: {findings}");

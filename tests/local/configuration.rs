@@ -148,7 +148,7 @@ fn proxies_are_networks_and_the_base_path_is_a_path() {
     for (name, value, words) in [
         ("TRUSTED_PROXIES", "10.0.0.0/8, localhost", "\"localhost\" is neither an address"),
         ("TRUSTED_PROXIES", "10.0.0.0/33", "such as \"10.0.0.0/8\""),
-        ("BASE_PATH", "tilemill", "\"tilemill\" is no path: expected one such as \"/tilemill\""),
+        ("BASE_PATH", "tilemill", "\"tilemill\" is not a path: expected one such as \"/tilemill\""),
         ("BASE_PATH", "/api/v1", "`server.base_path` is /api/v1, but it must not begin with /api"),
     ] {
         let error = refused(directory.path(), &[(&format!("TILEMILL_SERVER__{name}"), value)], &[]);

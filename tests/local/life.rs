@@ -81,7 +81,7 @@ fn a_start_removes_what_belongs_to_no_job_and_nothing_else() {
         fs::write(directory.path().join("data").join(name), "somebody else's").unwrap();
     }
     let server = Server::start(&directory);
-    server.log().wait_for("removed what a server that was killed had left");
+    server.log().wait_for("removed files that a killed server had left");
     server.result(&job);
     server.stop();
     let mut expected: Vec<_> = before.into_iter().chain(foreign.map(String::from)).collect();

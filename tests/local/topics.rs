@@ -51,7 +51,7 @@ fn a_broker_without_a_port_is_refused_with_an_example() {
     let mut command = tilemill(directory.path());
     command.args(["topics", "list"]).env("TILEMILL_KAFKA__BROKERS", "kafka1:9092,kafka2");
     let error = error_of(&mut command, 2);
-    assert!(error.contains("\"kafka2\" is no address"), "{error}");
+    assert!(error.contains("\"kafka2\" is not an address"), "{error}");
 }
 
 #[test]

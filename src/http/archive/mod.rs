@@ -1,6 +1,6 @@
-//! The results of several jobs as one archive, which is made while it is sent, and stored nowhere.
+//! Sends the results of several jobs as one archive, which is made while it is sent and stored nowhere.
 //!
-//! * `name`: what its files are called.
+//! * `name`: the names of its files.
 //! * `zip`: the format.
 
 use std::fs::File;
@@ -27,7 +27,7 @@ mod zip;
 /// The media type of an archive.
 pub(super) const MIME: &str = "application/zip";
 
-/// Bytes of a result that are read at a time: whole blocks.
+/// Bytes of a result that are read at a time, a multiple of a block.
 const PART: usize = 4 * zip::BLOCK;
 
 /// An archive could not be written to its end.
@@ -41,7 +41,7 @@ pub(super) enum Broken {
     Read(JobId, #[source] io::Error),
 }
 
-/// An archive of the results of complete jobs. It is as long as it says, or breaks off.
+/// An archive of the results of complete jobs. It has the announced length, or breaks off.
 pub(super) fn of(
     storage: Arc<dyn Storage>,
     jobs: &[Entry],
@@ -62,9 +62,9 @@ fn member(entry: &Entry, names: &mut Names) -> Option<(Arc<Plan>, Member)> {
 
 struct Writer {
     storage: Arc<dyn Storage>,
-    /// Those that have not begun.
+    /// The members that have not begun.
     members: vec::IntoIter<(Arc<Plan>, Member)>,
-    /// Not there any more when it is finished.
+    /// `None` once the archive is finished.
     archive: Option<Archive>,
     open: Option<Open>,
 }
@@ -79,7 +79,7 @@ struct Open {
 }
 
 impl Writer {
-    /// The next bytes, and the writer of those behind them.
+    /// The next bytes, and the writer for those after them.
     async fn step(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
         let next = self.next().await.inspect_err(|error| {
             warn!(error = error as &dyn std::error::Error, "an archive broke off");
@@ -114,7 +114,7 @@ impl Writer {
         Ok(Open { job, member, file, left, checksum: Crc::new() })
     }
 
-    /// The next part of a result, with what stands behind it if it is the last.
+    /// The next part of a result; after the last part also the bytes that end the member.
     async fn read(&mut self, open: Open, archive: &mut Archive) -> Result<Vec<u8>, Broken> {
         let job = open.job;
         let read = blocking::run(move || open.read()).await;

@@ -1,4 +1,4 @@
-//! The names of files within one archive, of which no two are the same.
+//! Gives the files of one archive unique names.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,20 +9,20 @@ use crate::model::job::Plan;
 #[derive(Default)]
 pub(super) struct Names {
     given: HashSet<String>,
-    /// How many results have had a name.
+    /// How many results had each name, in lower case.
     copies: HashMap<String, usize>,
 }
 
 impl Names {
-    /// The name of a result: the one under which it is downloaded alone, with a number if another has that already. Names
-    /// that differ only in case are the same to Windows and macOS.
+    /// The name of a result: the one under which it is downloaded alone, with a number if it is taken. Case is ignored,
+    /// since Windows and macOS take names that differ only in case for equal.
     pub(super) fn give(&mut self, plan: &Plan) -> String {
         let alone = download::result_name(plan, 1).to_lowercase();
         let copies = self.copies.entry(alone).or_default();
         loop {
             *copies += 1;
             let name = download::result_name(plan, *copies);
-            // Long names are cut, which may make two of them the same.
+            // Long names are truncated, which may make two of them equal.
             if self.given.insert(name.to_lowercase()) {
                 return name;
             }

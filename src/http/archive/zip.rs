@@ -1,9 +1,9 @@
-//! The ZIP format (PKWARE APPNOTE 6.3), as far as an archive needs it that is written front to back without compression.
+//! The part of the ZIP format (PKWARE APPNOTE 6.3) that an archive needs which is written front to back, uncompressed.
 //!
 //! A checksum is known only when its file has been read, so it follows the file in a data descriptor. A program that reads
-//! front to back finds that only where the compressed data say themselves where they end: many refuse a descriptor behind
-//! the method *stored* (Java's `ZipInputStream`, `commons-compress`, `SharpZipLib`). So the method is *deflate*, with
-//! nothing but stored blocks: 5 bytes more for each 64 KiB, and every length is known before a file is read.
+//! front to back finds the descriptor only if the compressed data mark their own end: many refuse one after the method
+//! *stored* (Java's `ZipInputStream`, `commons-compress`, `SharpZipLib`). So the method is *deflate*, with nothing but
+//! stored blocks: 5 bytes more for each 64 KiB, and every length is known before a file is read.
 //!
 //! The crates `zip` and `async_zip` pull the bytes through a writer, and cannot tell the length of an archive beforehand.
 
@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 /// The most bytes that a stored block of deflate holds.
 pub(super) const BLOCK: usize = 0xFFFF;
-/// Bytes before each of them: whether it is the last, its length, and that again with all bits turned.
+/// The bytes before each block: whether it is the last, its length, and the length with all bits inverted.
 const BLOCK_HEAD: usize = 5;
 
 const LOCAL_HEADER: u32 = 0x0403_4B50;
@@ -22,38 +22,41 @@ const END: u32 = 0x0605_4B50;
 const LARGE_END: u32 = 0x0606_4B50;
 const LARGE_END_LOCATOR: u32 = 0x0706_4B50;
 
-/// Versions of the format: of archives with deflate, and of those with Zip64.
+/// The version of the format that deflate needs.
 const VERSION: u16 = 20;
+/// The version of the format that Zip64 needs.
 const LARGE_VERSION: u16 = 45;
 /// Made under Unix, so that `MODE` counts.
 const MADE_BY: u16 = 3 << 8 | LARGE_VERSION;
-/// A regular file that its owner may write and everybody may read.
+/// A regular file that its owner may write and all users may read.
 const MODE: u32 = 0o100_644 << 16;
-/// The checksum and the lengths stand behind the file; its name is UTF-8.
+/// The checksum and the lengths follow the file; its name is UTF-8.
 const FLAGS: u16 = 1 << 3 | 1 << 11;
 const DEFLATE: u16 = 8;
 
-/// Extra fields: what is too large for its place, and a time that is in UTC and exact.
+/// The extra field for numbers that are too large for their place.
 const LARGE_FIELD: u16 = 0x0001;
+/// The extra field for the exact time in UTC.
 const TIME_FIELD: u16 = 0x5455;
-/// The time of the last modification is told, no other.
+/// The time field holds the time of the last modification only.
 const MODIFIED: u8 = 1;
 
-/// Stands in the place of what is too large for it.
+/// Stands in place of a number of 32 bits that is too large.
 const ELSEWHERE: u32 = u32::MAX;
+/// Stands in place of a number of 16 bits that is too large.
 const MANY: u16 = u16::MAX;
 
-/// A file, as far as it is known before it is read.
+/// What is known of a file before it is read.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
-    /// Its name, which no other member has.
+    /// Its name, which must be unique.
     pub(super) name: String,
     pub(super) bytes: u64,
     pub(super) modified: Timestamp,
 }
 
 impl Member {
-    /// Bytes that it takes once it is packed.
+    /// Its length in bytes once it is packed.
     fn packed(&self) -> u64 {
         self.bytes + self.bytes.div_ceil(BLOCK as u64).max(1) * BLOCK_HEAD as u64
     }
@@ -64,7 +67,7 @@ impl Member {
     }
 }
 
-/// An archive as far as it is written.
+/// An archive that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Archive {
     length: u64,
@@ -75,7 +78,7 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Bytes of an archive of these members.
+    /// The length of an archive of these members in bytes.
     pub(super) fn length_of<'m>(members: impl IntoIterator<Item = &'m Member>) -> u64 {
         let mut archive = Self::default();
         for member in members {
@@ -85,12 +88,12 @@ impl Archive {
         archive.length + archive.finish().len() as u64
     }
 
-    /// What stands before the packed bytes of a member.
+    /// The header before the packed bytes of a member.
     pub(super) fn begin(&mut self, member: &Member) -> Vec<u8> {
         let [packed, bytes] = if member.is_large() { [ELSEWHERE; 2] } else { [0; 2] };
         let mut extra = Bytes::default();
         if member.is_large() {
-            // Says that the lengths behind the packed bytes have 64 bits.
+            // Says that the lengths after the packed bytes have 64 bits.
             extra.u16(LARGE_FIELD).u16(16).u64(0).u64(0);
         }
         extra.time(member.modified);
@@ -103,7 +106,7 @@ impl Archive {
         header.0
     }
 
-    /// What stands behind them; `checksum` is the CRC-32 of the member.
+    /// The descriptor after the packed bytes of a member; `checksum` is its CRC-32.
     pub(super) fn end(&mut self, member: &Member, checksum: u32) -> Vec<u8> {
         let mut descriptor = Bytes::default();
         descriptor.u32(DESCRIPTOR).u32(checksum);
@@ -147,7 +150,7 @@ impl Archive {
         self.count += 1;
     }
 
-    /// What stands behind all members.
+    /// The directory after all members, which ends the archive.
     pub(super) fn finish(self) -> Vec<u8> {
         let Self { length: place, count, directory: mut end, .. } = self;
         let bytes = end.0.len() as u64;
@@ -163,7 +166,7 @@ impl Archive {
     }
 }
 
-/// A part of a member as blocks of deflate. All parts but the last one are of whole blocks.
+/// A part of a member as blocks of deflate. All parts but the last one must be a multiple of [`BLOCK`].
 pub(super) fn pack(part: &[u8], is_last: bool) -> Vec<u8> {
     let mut blocks: Vec<&[u8]> = part.chunks(BLOCK).collect();
     if blocks.is_empty() {
@@ -179,7 +182,7 @@ pub(super) fn pack(part: &[u8], is_last: bool) -> Vec<u8> {
     packed.0
 }
 
-/// A number in 32 bits, all of which are set if it is too large for them.
+/// A number in 32 bits, or [`ELSEWHERE`] if it is too large.
 fn narrow(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(ELSEWHERE)
 }
@@ -188,7 +191,7 @@ fn short(length: usize) -> u16 {
     u16::try_from(length).expect("names are as short as file systems want them, and blocks fit")
 }
 
-/// Numbers with their lowest byte first.
+/// A buffer to which numbers are appended in little-endian order.
 #[derive(Debug, Default)]
 struct Bytes(Vec<u8>);
 
@@ -210,15 +213,14 @@ impl Bytes {
         self.all(&number.to_le_bytes())
     }
 
-    /// What both headers of a member begin with.
-    /// What both headers of a member say of it; `is_wide` tells that one has a field of 64 bits.
+    /// The fields that both headers of a member have; `is_wide` tells whether a field of 64 bits follows.
     fn about(&mut self, member: &Member, is_wide: bool) -> &mut Self {
         let version = if is_wide { LARGE_VERSION } else { VERSION };
         let [time, date] = dos_time(member.modified);
         self.u16(version).u16(FLAGS).u16(DEFLATE).u16(time).u16(date)
     }
 
-    /// The time in UTC, as an extra field. It has 32 bits with a sign.
+    /// The time in UTC as an extra field; left out if it does not fit into 32 signed bits.
     fn time(&mut self, time: Timestamp) -> &mut Self {
         match i32::try_from(time.as_second()) {
             Ok(seconds) => self.u16(TIME_FIELD).u16(5).all(&[MODIFIED]).all(&seconds.to_le_bytes()),
@@ -227,7 +229,7 @@ impl Bytes {
     }
 }
 
-/// Time and date as MS-DOS has them: every other second, from 1980 to 2107, without a time zone.
+/// Time and date in the format of MS-DOS: in steps of 2 s, from 1980 to 2107, without a time zone.
 fn dos_time(time: Timestamp) -> [u16; 2] {
     let time = time.to_zoned(TimeZone::UTC).datetime();
     let field = |value: i8| u16::try_from(value).unwrap_or(0);
@@ -286,7 +288,7 @@ mod tests {
         bytes[at..at + length].iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte))
     }
 
-    /// The files of an archive as a program finds them that reads it front to back, without the directory.
+    /// The files of an archive, read front to back without the directory.
     fn streamed(mut rest: &[u8]) -> Vec<(String, Vec<u8>)> {
         let mut files = Vec::new();
         while number(rest, 0, 4) == LOCAL_HEADER as usize {

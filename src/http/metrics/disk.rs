@@ -1,4 +1,4 @@
-//! How much room there is on the disks, and what the files of jobs take of it.
+//! The free space on the disks, and the space that the files of jobs take.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ pub(super) struct Disks {
 }
 
 impl Disks {
-    /// As they are now; `None` while the look before hangs at one, which must not take a thread with each scrape.
-    /// Pyramids are as they were counted last, by what removes old ones.
+    /// The disks as they are now. `None` while an earlier look hangs at a disk, so that not every scrape takes a
+    /// thread. The bytes of pyramids are those of the last count by `service/retention`.
     pub(super) async fn now(Api { app, space, disk_look, .. }: &Api) -> Option<Self> {
         let look = Arc::clone(disk_look).try_acquire_owned().ok()?;
         let [originals, results] = app.ledger.stored_bytes();
@@ -43,17 +43,17 @@ impl Disks {
 
     pub(super) fn register(&self, registry: &mut Registry) {
         let labels = |place: Place| -> Labels { vec![("directory", place.as_str().to_owned())] };
-        let help = "Room that this server may still use";
+        let help = "Free space that this server may use";
         let free = family(registry, "disk_free_bytes", help);
         for (place, bytes) in self.free {
-            // A disk that does not say how full it is is left out.
+            // A disk whose free space is unknown is left out.
             if let Some(bytes) = bytes {
                 free.get_or_create(&labels(place)).set(bytes);
             }
         }
-        let help = "Room that stays free: below it, uploads and jobs are refused";
+        let help = "Space to keep free: with less, uploads and jobs are refused";
         add(registry, "disk_reserve_bytes", help, self.reserve);
-        let stored = family(registry, "stored_bytes", "Room that the files of jobs take");
+        let stored = family(registry, "stored_bytes", "Space that the files of jobs take");
         for (place, what, bytes) in self.stored {
             let what = [("what", what.to_owned())];
             stored.get_or_create(&[&labels(place)[..], &what].concat()).set(bytes);

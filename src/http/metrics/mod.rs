@@ -1,8 +1,8 @@
-//! How the mill does, in numbers for Prometheus. They are those of the page; workers, collectors and monitors are
-//! not asked themselves, so that a server is all there is to scrape.
+//! Metrics of the mill for Prometheus. They are those of the page. A server tells of the whole fleet, so workers,
+//! collectors and monitors need not be scraped.
 //!
 //! * `disk`: room on the disks.
-//! * `process`: this process, as the system sees it.
+//! * `process`: the resources of this process.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -35,7 +35,7 @@ mod process;
 type Number = Gauge<u64, AtomicU64>;
 type Labels = Vec<(&'static str, String)>;
 
-/// How long the state and the queue may take. Whoever scrapes waits for ten seconds, unless told otherwise.
+/// How long the state and the queue may take: less than the 10 s of Prometheus's default timeout.
 const PATIENCE: Duration = Duration::from_secs(6);
 const ROLES: [Role; 3] = [Role::Serve, Role::Collect, Role::Monitor];
 const STATES: [(Liveness, &str); 4] = [
@@ -47,8 +47,8 @@ const STATES: [(Liveness, &str); 4] = [
 
 /// The mill in numbers.
 ///
-/// In the text format of Prometheus 0.0.4. `tilemill_ready` is 0 while a service of the cluster is away; what cannot be
-/// known then is left out.
+/// In the text format of Prometheus 0.0.4. `tilemill_ready` is 0 while a service of the cluster is away; unknown numbers
+/// are left out.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -81,18 +81,18 @@ pub(super) async fn show(api: web::Data<Api>) -> HttpResponse {
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(text)
 }
 
-/// What this server knows by itself.
+/// Adds the numbers that this server has itself.
 fn add_server(registry: &mut Registry, api: &Api) {
     let (version, revision) = (env!("CARGO_PKG_VERSION"), raster::REVISION.to_string());
     let build = Info::new([("version", version.to_owned()), ("raster_revision", revision)]);
-    registry.register("build", "The program, and the revision of what it makes of pixels", build);
+    registry.register("build", "The program, and the revision of its rules for pixels", build);
     api.app.meters.register(registry);
     api.traffic.register(registry);
     let help = "Event streams that are open";
     add(registry, "event_streams", help, api.hub.listeners() as u64);
 }
 
-/// What the state store did not do or did not keep.
+/// Adds the commands that the state refused, and the keys that it evicted.
 fn add_state(registry: &mut Registry, app: &App) {
     let Counters { refused, evicted } = app.state.counters();
     let add = |registry: &mut Registry, name: &str, help: &str, count| {
@@ -111,7 +111,7 @@ fn add_state(registry: &mut Registry, app: &App) {
     }
 }
 
-/// What is seen of the mill at one moment.
+/// The mill at one moment.
 struct Seen {
     queue: QueueView,
     lag: Option<Lag>,
@@ -133,12 +133,12 @@ impl Seen {
         self.add_reports(registry);
     }
 
-    /// What each process tells of itself.
+    /// Adds what each process reports.
     fn add_reports(&self, registry: &mut Registry) {
-        let hindered = family(registry, "hindered", "Whether a process has an obstacle to name");
+        let hindered = family(registry, "hindered", "Whether a process reports an obstacle");
         let connections = family(registry, "broker_connections", "Connections to Kafka's brokers");
         let [refusals, put_aside] = [(); 2].map(|()| Labelled::<Labels, Counter>::default());
-        let help = "Requests that Kafka refused in a way that trying again does not change";
+        let help = "Requests that Kafka refused in a way that a retry does not change";
         registry.register("broker_refusals", help, refusals.clone());
         let help = "Records that could not be read and were left in their topics";
         registry.register("records_put_aside", help, put_aside.clone());
@@ -167,7 +167,7 @@ impl Seen {
         let help = "Tiles of these jobs that are not in their canvas";
         add(registry, "tiles_waiting", help, queue.tiles_waiting);
         if let Some(tiles) = queue.tiles_in_flight {
-            let help = "Tiles sent to workers, of which the result has not been taken in";
+            let help = "Tiles sent to workers whose results are not acknowledged yet";
             add(registry, "tiles_in_flight", help, tiles);
         }
         add(
@@ -185,14 +185,14 @@ impl Seen {
         add(
             registry,
             "missing",
-            "Roles that nobody plays, and parts of the queue that are away",
+            "Obstacles, roles without a process, and parts of the queue that are away",
             queue.missing.len() as u64,
         );
     }
 
     fn add_lag(&self, registry: &mut Registry, app: &App) {
         let Some(Lag { tasks, results }) = self.lag else { return };
-        let help = "Messages of a topic that its consumers have not dealt with";
+        let help = "Messages of a topic that its consumers have not acknowledged";
         let lag = family(registry, "topic_lag", help);
         let names = &app.config.topics;
         for (topic, messages) in [(&names.tasks, tasks), (&names.results, results)] {
@@ -201,12 +201,12 @@ impl Seen {
     }
 
     fn add_fleet(&self, registry: &mut Registry) {
-        let processes = family(registry, "processes", "Processes that run beside the workers");
+        let processes = family(registry, "processes", "Running processes other than workers");
         for role in ROLES {
             let count = self.fleet.processes.iter().filter(|process| process.role == role).count();
             processes.get_or_create(&vec![("role", role.command().to_owned())]).set(count as u64);
         }
-        let workers = family(registry, "workers", "Workers, by how they are");
+        let workers = family(registry, "workers", "Workers by state");
         for (state, name) in STATES {
             let count = self.fleet.workers.iter().filter(|worker| worker.state == state).count();
             workers.get_or_create(&vec![("state", name.to_owned())]).set(count as u64);

@@ -1,4 +1,4 @@
-//! What the system says of this process, under the names that all clients of Prometheus use.
+//! The resources of this process, under the names that all Prometheus clients use.
 
 use std::fs;
 use std::sync::atomic::AtomicU64;
@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rustix::param::{clock_ticks_per_second, page_size};
 
-/// What Linux says of this process; elsewhere, nothing.
+/// The resources that this process uses. Each is known on Linux only.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct ProcessUsage {
     cpu_seconds: Option<f64>,
@@ -21,19 +21,19 @@ pub(super) struct ProcessUsage {
 }
 
 impl ProcessUsage {
-    /// As it is now. Reads files of the system.
+    /// The resources in use now. Reads files below `/proc`, which blocks.
     pub(super) fn now() -> Self {
         let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
         let usage =
             Self::of(&read("/proc/self/stat"), &read("/proc/stat"), &read("/proc/self/limits"));
-        // The one that lists them is open, too.
+        // Without the one that is open for listing them.
         let open = fs::read_dir("/proc/self/fd").map(|fds| fds.count().saturating_sub(1) as u64);
         Self { open_fds: open.ok(), ..usage }
     }
 
-    /// What these files say; proc(5) has their fields.
+    /// Reads these numbers from the text of the files; their fields are described in proc(5).
     fn of(stat: &str, system: &str, limits: &str) -> Self {
-        // The second field is a name in parentheses, which may contain some.
+        // The second field is a name in parentheses, which may itself contain parentheses.
         let behind_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
         let fields: Vec<&str> = behind_name.split(' ').collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();

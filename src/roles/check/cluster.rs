@@ -1,4 +1,4 @@
-//! What `tilemill check` looks at in a cluster: Kafka, Redis, and the server that has the files.
+//! The checks of `tilemill check` in a cluster: Kafka, Redis, and the server that has the files.
 
 use super::{Check, Finding};
 use crate::app;
@@ -17,7 +17,7 @@ const GROUPS: &str = "groups";
 const REDIS: &str = "redis";
 const STORAGE: &str = "storage";
 
-/// Everything of a cluster that is configured.
+/// Checks everything in a cluster that is configured.
 pub(super) async fn all(config: &Config) -> Vec<Check> {
     if config.kafka.is_none() && config.redis.is_none() {
         let text = "not configured: everything runs in one process";
@@ -29,7 +29,7 @@ pub(super) async fn all(config: &Config) -> Vec<Check> {
     checks
 }
 
-/// The brokers, then the topics if there is a broker to ask.
+/// Checks the brokers; if all are well, also the topics, limits and groups.
 async fn kafka(config: &Config) -> Vec<Check> {
     let (Some(kafka), Some(admin)) = (&config.kafka, app::topic_admin(config)) else {
         let text = "not configured, though redis is: a cluster needs both";
@@ -61,7 +61,7 @@ async fn group(admin: &dyn TopicAdmin, configured: ConsumerGroup<'_>) -> Check {
     Check::bad(GROUPS, result, text, &remedy)
 }
 
-/// What brokers do not allow although tilemill wants it; what they do not tell is not checked.
+/// Checks the brokers' limits on sessions and on notes beside offsets; a limit that they do not tell is not checked.
 async fn limits(admin: &dyn TopicAdmin, kafka: &Kafka) -> Vec<Check> {
     let limits = admin.limits().await.unwrap_or_default();
     let mut checks = Vec::new();
@@ -82,10 +82,10 @@ async fn limits(admin: &dyn TopicAdmin, kafka: &Kafka) -> Vec<Check> {
     }
     if let Some(bytes) = limits.note.filter(|bytes| *bytes < NOTE) {
         let text = format!(
-            "the brokers take notes of {bytes} bytes beside offsets, and workers' have up to {NOTE}: no \
-             tile is handed out"
+            "the brokers take up to {bytes} bytes of metadata with an offset, and workers need up to \
+             {NOTE}: no tile is handed out"
         );
-        let remedy = format!("set `offset.metadata.max.bytes` of the brokers to {NOTE} at least");
+        let remedy = format!("set `offset.metadata.max.bytes` of the brokers to at least {NOTE}");
         checks.push(Check::bad(GROUPS, Finding::Failed, text, &remedy));
     }
     checks
@@ -109,7 +109,7 @@ async fn redis(config: &Config) -> Check {
     }
 }
 
-/// The server that a collector here would hand its images to.
+/// Checks the server to which a collector on this machine would send its images.
 async fn storage(config: &Config) -> Option<Check> {
     let url = config.storage.as_ref()?.url.as_ref()?;
     let Err(error) = app::remote_storage(config)?.await else {
@@ -146,13 +146,13 @@ fn advertised(broker: &BrokerState, kafka: &Kafka) -> Check {
         "a broker tells clients to use {advertised}, which this host cannot: {}",
         causes::behind(trouble)
     );
-    // Of several addresses, nobody knows which is this broker's.
+    // Which of several addresses is this broker's is not known.
     let known = match kafka.brokers.addresses() {
         [known] => known,
         _ => "<this broker's host>:<port>",
     };
     let remedy = format!(
-        "let it tell them an address that they reach, in its server.properties, such as \
+        "set an address that clients can reach in its server.properties, such as \
          advertised.listeners=PLAINTEXT://{known}"
     );
     Check::bad(BROKERS, Finding::Failed, text, &remedy)

@@ -1,7 +1,7 @@
 //! `tilemill check`: what is configured, and what is wrong with it.
 //!
-//! * `probe`: what is looked at on this machine.
-//! * `cluster`: what is looked at in a cluster.
+//! * `probe`: the checks of this machine.
+//! * `cluster`: the checks of a cluster.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,19 +16,19 @@ use crate::config::{Config, Origin, Search, Setting};
 mod cluster;
 mod probe;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Check {
     name: &'static str,
     result: Finding,
     /// What was found.
     text: String,
-    /// How to mend it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
 }
 
-/// How something is.
+/// The state of what was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Finding {
@@ -51,7 +51,7 @@ impl Check {
     }
 }
 
-/// All that is told.
+/// Everything that is printed.
 #[derive(Debug, Serialize)]
 struct Findings {
     ok: bool,
@@ -61,7 +61,7 @@ struct Findings {
     checks: Vec<Check>,
 }
 
-/// Looks at everything and tells of it. The configuration is the one that `serve` would use.
+/// Checks everything and prints the findings. The configuration is the one that `serve` would use.
 pub async fn check(args: &CheckArgs, named: Option<&Path>) -> anyhow::Result<u8> {
     let findings = match Config::load_settings(named, Search::WorkingDirectory) {
         Ok((config, origin, settings)) => {
@@ -71,7 +71,7 @@ pub async fn check(args: &CheckArgs, named: Option<&Path>) -> anyhow::Result<u8>
             Findings::new(Some(origin), settings, checks)
         }
         Err(error) => {
-            let remedy = "mend it as the text says; everything else is checked then";
+            let remedy = "correct it as the text says; then everything else is checked";
             let check = Check::bad("configuration", Finding::Failed, error.to_string(), remedy);
             Findings::new(None, Vec::new(), vec![check])
         }

@@ -1,4 +1,4 @@
-//! What `tilemill check` looks at. Nothing of it leaves a trace.
+//! The checks of `tilemill check` on this machine. None of them leaves a trace.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use crate::service::space;
 use crate::storage::lock;
 use crate::telemetry;
 
-/// All checks, those first that the others depend on.
+/// Runs all checks, in the order in which they depend on each other.
 pub(super) fn all(config: &Config) -> Vec<Check> {
     let upload = config.limits.max_upload.get();
     vec![
@@ -61,7 +61,7 @@ fn threads(config: &Config) -> Check {
     Check::ok("threads", format!("{threads} that filter{why}"))
 }
 
-/// Whether another server has `data_dir`: one that listens elsewhere than this configuration says.
+/// Finds a server that uses `data_dir` but listens on another address than this configuration says.
 fn held(config: &Config) -> Option<Check> {
     let holder = lock::who_has(&config.data_dir)?;
     let address = config.server.listen;
@@ -74,7 +74,7 @@ fn held(config: &Config) -> Option<Check> {
     Some(Check::bad("data_dir", Finding::Failed, text, remedy))
 }
 
-/// Whether a directory can be written, or made, and how much is free there.
+/// Checks that a directory can be written or created, and how much space is free there.
 fn directory(name: &'static str, directory: &Path, upload: u64) -> Check {
     let shown = directory.display();
     let there = directory.ancestors().find(|path| path.exists() && !path.as_os_str().is_empty());
@@ -100,7 +100,7 @@ fn directory(name: &'static str, directory: &Path, upload: u64) -> Check {
     }
 }
 
-/// What the system says, without the name of the file that was tried.
+/// The system's error, without the name of the temporary file.
 fn cause(error: &io::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
@@ -112,14 +112,14 @@ fn listen(config: &Config) -> Check {
     };
     // In a cluster all machines have the same file, and one of them serves.
     if error.kind() == io::ErrorKind::AddrNotAvailable && config.kafka.is_some() {
-        let text = format!("{address} is no address of this machine: `serve` cannot run here");
-        let remedy = "none is needed where `serve` runs elsewhere; else correct `server.listen`";
+        let text = format!("{address} is not an address of this machine: `serve` cannot run here");
+        let remedy = "nothing to do if `serve` runs elsewhere; else correct `server.listen`";
         return Check::bad("listen", Finding::Warning, text, remedy);
     }
     if error.kind() != io::ErrorKind::AddrInUse {
         let remedy = "choose an address of this machine and a port that this user may open, with \
                       `server.listen` or --listen";
-        let text = format!("{address} cannot be listened on: {error}");
+        let text = format!("cannot listen on {address}: {error}");
         return Check::bad("listen", Finding::Failed, text, remedy);
     }
     if is_tilemill(address) {

@@ -1,5 +1,5 @@
-//! What a client shows to a proxy that asks who it is: a name with a password, or a token. None of it is ever shown to
-//! a person.
+//! The credentials that a client sends to a proxy: a name with a password, or a token. They are never shown in errors
+//! or logs.
 
 use std::fmt;
 use std::fs;
@@ -14,9 +14,9 @@ use super::netrc;
 use super::password;
 use crate::agent::url::{Login, ServerUrl};
 
-/// The variable of a token.
+/// The environment variable that holds a token.
 pub(crate) const TOKEN: &str = "TILEMILL_TOKEN";
-/// The variable that names another file than `~/.netrc`.
+/// The environment variable that names a file to use instead of `~/.netrc`.
 const NETRC: &str = "NETRC";
 
 /// A value of the header `Authorization`.
@@ -52,7 +52,8 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Finds what to show to the server: `--user`, what its address has, `--netrc`, or a token, in this order.
+/// Finds the credentials for the server: from `--user`, its address, `--netrc` or `TILEMILL_TOKEN`, in this order. A
+/// name without a password gets it from `--netrc`, else from the terminal.
 pub(crate) async fn find(
     server: &ServerUrl,
     user: Option<Login>,

@@ -1,16 +1,16 @@
-//! An upload: a multipart form as RFC 7578 describes it, sent as it is read.
+//! The request body of an upload: a multipart form (RFC 7578) that is streamed from its source.
 
 use std::io::{self, Cursor, Read};
 
 use uuid::Uuid;
 
-/// The media type of an image that nobody has looked at yet.
+/// The media type of an image that was not opened.
 const ANY: &str = "application/octet-stream";
 
 /// An image that is read once.
 pub(crate) struct Source {
     pub(crate) name: String,
-    /// Its bytes, if they are known before it is read.
+    /// Its size in bytes, if it is known before it is read.
     pub(crate) length: Option<u64>,
     pub(crate) reader: Box<dyn Read + Send>,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Form {
     boundary: String,
     head: Cursor<Vec<u8>>,
     length: Option<u64>,
-    /// Bytes of the image that are still to come, if that is known.
+    /// Bytes of the image that are not read yet, if its length is known.
     left: Option<u64>,
     image: Box<dyn Read + Send>,
     tail: Cursor<Vec<u8>>,
@@ -29,7 +29,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// A form of these fields, and then the image: a server can judge the fields before it comes.
+    /// A form of these fields followed by the image, so that the server can check the fields before the image arrives.
     pub(crate) fn new(fields: &[(&str, String)], source: Source) -> Self {
         let boundary = format!("tilemill-{}", Uuid::new_v4().simple());
         let text = |(name, value): &(&str, String)| opening(&boundary, name, "") + value + "\r\n";
@@ -53,7 +53,7 @@ impl Form {
         format!("multipart/form-data; boundary={}", self.boundary)
     }
 
-    /// Bytes of the whole form.
+    /// The length of the whole form in bytes, if that of the image is known.
     pub(super) fn length(&self) -> Option<u64> {
         self.length
     }
@@ -67,7 +67,7 @@ impl Form {
         let Some(left) = self.left else {
             return self.image.read(buffer);
         };
-        // Not more than was announced, should the file grow meanwhile.
+        // At most what was announced, even if the file grows meanwhile.
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let read = self.image.read(&mut buffer[..wanted])?;
         if read == 0 && wanted > 0 {
@@ -97,12 +97,12 @@ impl Read for Form {
     }
 }
 
-/// What comes before a field's value; `more` is the rest of its headers.
+/// The boundary and headers before a field's value; `more` is the rest of its headers.
 fn opening(boundary: &str, name: &str, more: &str) -> String {
     format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{more}\r\n\r\n")
 }
 
-/// A file name between quotation marks, as browsers write it.
+/// A file name escaped for quotation marks, as browsers do it.
 fn quoted(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }

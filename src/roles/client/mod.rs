@@ -1,11 +1,11 @@
-//! The API of a server, seen from the other side. Everything here blocks.
+//! A client of a server's API. Everything here blocks.
 //!
-//! * `credentials`: what is shown to a proxy that asks who this is.
-//! * `form`: an upload, as a stream.
+//! * `credentials`: what is sent to a proxy that requires a login.
+//! * `form`: the body of an upload, as a stream.
 //! * `netrc`: logins by machine.
-//! * `password`: one that is typed.
-//! * `proxy`: what a proxy answers, in words.
-//! * `trouble`: what can go wrong between the two.
+//! * `password`: a password typed at the terminal.
+//! * `proxy`: explains the answer of a proxy.
+//! * `trouble`: what can go wrong with a request.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
@@ -31,22 +31,22 @@ mod password;
 mod proxy;
 mod trouble;
 
-/// How long it may take to say that all is well.
+/// The timeout for a health check.
 const GREETING: Duration = Duration::from_secs(10);
-/// How long a server may be silent. Event streams carry a sign of life every 10 seconds.
+/// How long a server may be silent. Event streams carry an event at least every 10 seconds.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// When the body of an upload is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
-    /// With its head.
+    /// Right after the headers.
     AtOnce,
-    /// When the other side has said that it may come, or says nothing. What a proxy refuses by its size it does not
-    /// read to the end, and its answer may be lost. Caddy 2.6 allows it in a way that the library does not read.
+    /// After the other side has answered 100, or nothing. A proxy that refuses an upload by its size does not read it
+    /// to the end, and its answer may be lost. The library does not understand how Caddy 2.6 answers 100.
     WhenAllowed,
 }
 
-/// Speaks to one server. Clones share its connections.
+/// A client of one server. Clones share its connections.
 #[derive(Clone)]
 pub(super) struct Client {
     agent: Agent,
@@ -67,7 +67,7 @@ pub(super) struct Job {
     finished_at: Option<Timestamp>,
     error: Option<JobError>,
     pub(super) notes: Vec<String>,
-    /// Bytes of the result.
+    /// The size of the result.
     pub(super) bytes: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl Job {
         end.duration_since(self.created_at).as_secs_f64()
     }
 
-    /// Why it has no result.
+    /// Why the job has no result.
     pub(super) fn failure(&self) -> String {
         let unsaid = || "the job was cancelled".to_owned();
         self.error.as_ref().map_or_else(unsaid, |error| error.text.clone())
@@ -107,22 +107,22 @@ impl Client {
         &self.address
     }
 
-    /// Where a person finds the result of a job.
+    /// The address of a job's result.
     pub(super) fn result_url(&self, job: JobId) -> String {
         self.address.path(&format!("/api/jobs/{job}/result"))
     }
 
-    /// Whether a tilemill server answers.
+    /// Checks that a tilemill server answers.
     pub(super) fn greet(&self) -> Result<()> {
         let request = self.known(self.agent.get(self.address.path("/healthz")));
-        // What listens there may be anything, and may never answer.
+        // Another program may listen there, and may never answer.
         let request = request.config().timeout_global(Some(GREETING)).build();
         let mut response = self.understand(request.call()?)?;
         let text = response.body_mut().read_to_string().map_err(Trouble::from)?;
         if text.trim() == "ok" {
             Ok(())
         } else {
-            Err(Trouble::Foreign("its health is no \"ok\"".into()))
+            Err(Trouble::Foreign("it does not answer \"ok\" to /healthz".into()))
         }
     }
 
@@ -137,7 +137,7 @@ impl Client {
             request = request.header(header::EXPECT, "100-continue");
         }
         let sent = request.send(SendBody::from_reader(form));
-        // What comes of a source that cannot be read looks like trouble with the server.
+        // Checked first: a source that cannot be read looks like an error of the server.
         if let Some(error) = form.source_error() {
             return Err(Trouble::Here("read it".into(), error));
         }
@@ -149,7 +149,7 @@ impl Client {
         read_job(self.get(&format!("/api/jobs/{job}"))?)
     }
 
-    /// Follows a job until it has ended or the stream breaks off, and tells of every change.
+    /// Follows a job until it has ended or the stream breaks off, and calls `changed` at every change.
     pub(super) fn follow(&self, job: JobId, mut changed: impl FnMut(&Job)) -> Result<Option<Job>> {
         let stream = self.get(&format!("/api/events?job={job}"))?;
         let mut event = String::new();
@@ -181,7 +181,7 @@ impl Client {
         self.understand(self.known(self.agent.get(self.address.path(path))).call()?)
     }
 
-    /// A request that says whose it is. It goes to this address only: no redirect is followed.
+    /// Adds the credentials to a request. They go to this address only: no redirect is followed.
     fn known<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         match &self.credentials {
             Some(credentials) => request.header(header::AUTHORIZATION, credentials.value()),

@@ -1,6 +1,6 @@
 //! Logins by machine, as curl and ftp read them from `~/.netrc`.
 
-/// The login with a password for a machine; with this `name`, if one is given. The first that fits counts.
+/// The first login with a password for `machine`, and for `name` if one is given.
 pub(super) fn find(text: &str, machine: &str, name: Option<&str>) -> Option<(String, String)> {
     let fits = |entry: &Entry| {
         let is_here = entry.machine.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(machine));
@@ -11,7 +11,7 @@ pub(super) fn find(text: &str, machine: &str, name: Option<&str>) -> Option<(Str
     Some((login, found.password?))
 }
 
-/// What a file says of one machine, or of all others.
+/// The login for one machine, or for all others.
 #[derive(Default)]
 struct Entry {
     machine: Option<String>,
@@ -41,7 +41,7 @@ fn entries(text: &str) -> Vec<Entry> {
     entries
 }
 
-/// The words of a file without its comments and macros: these end with an empty line.
+/// The words of a file without its comments and macros; a macro ends with an empty line.
 fn words(text: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut in_macro = false;
@@ -60,7 +60,7 @@ fn words(text: &str) -> Vec<String> {
     all
 }
 
-/// Words between blanks; one in quotation marks may have blanks, and what a backslash stands before.
+/// The words of a line. A word in quotation marks may contain blanks, and characters escaped by a backslash.
 fn words_of_line(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.chars().peekable();

@@ -1,4 +1,4 @@
-//! A password that is typed at a terminal, and not shown there.
+//! Asks for a password at the terminal, without showing it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use crate::blocking;
 use crate::roles::{Interrupted, StopSignal};
 
-/// The terminal of this process, whatever its input and output are.
+/// The terminal of this process, even if its input and output are redirected.
 const TERMINAL: &str = "/dev/tty";
 
 /// Asks for the password of a user.
@@ -41,7 +41,7 @@ fn first_line(from: File) -> anyhow::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// A terminal that shows nothing of what is typed, until this is dropped.
+/// A terminal that does not echo, until this is dropped.
 struct Silent {
     terminal: File,
     before: Termios,
@@ -59,7 +59,7 @@ impl Silent {
 
 impl Drop for Silent {
     fn drop(&mut self) {
-        // A terminal that has gone meanwhile shows nothing, either.
+        // Fails if the terminal is gone, which is no harm.
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }

@@ -1,17 +1,17 @@
-//! What a proxy in front of a server has answered in its place, in words.
+//! Explains the error responses of a proxy in front of a server.
 
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 
-/// Where each proxy has its limit for uploads, by the start of its `Server` header.
+/// The directive that limits uploads in each proxy, by the start of its `Server` header.
 const SIZE_LIMITS: [(&str, &str); 3] = [
     ("nginx", "client_max_body_size there, which is 1 MB unless it is set"),
-    // The second does not count for what is passed on to a server, up to 2.4 at least.
+    // Up to 2.4 at least, the second does not apply to requests that are passed on to a server.
     ("Apache", "SecRequestBodyLimit of mod_security there, or LimitRequestBody"),
     ("Caddy", "max_size of request_body there"),
 ];
 
-/// A sentence about an answer, to a request with credentials or without any.
+/// A sentence about a response; `is_known` tells whether the request had credentials.
 pub(super) fn explained(response: &Response<Body>, is_known: bool) -> String {
     let server = response.headers().get(header::SERVER).and_then(|server| server.to_str().ok());
     let name = server.map(name_of).filter(|name| !name.is_empty());
@@ -26,7 +26,7 @@ pub(super) fn explained(response: &Response<Body>, is_known: bool) -> String {
         StatusCode::UNAUTHORIZED if is_known => {
             "does not accept the name and password, or the token, that were sent".to_owned()
         }
-        StatusCode::UNAUTHORIZED => "wants a name and a password, or a token: give them with \
+        StatusCode::UNAUTHORIZED => "requires a name and a password, or a token: give them with \
                                      --user, --netrc or TILEMILL_TOKEN"
             .to_owned(),
         StatusCode::FORBIDDEN => "does not allow this (status 403)".to_owned(),
@@ -39,7 +39,7 @@ pub(super) fn explained(response: &Response<Body>, is_known: bool) -> String {
     format!("{proxy} {meaning}")
 }
 
-/// The name without a version, and without what could change a terminal.
+/// The name without a version, and without characters that could control a terminal.
 fn name_of(server: &str) -> &str {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     server.split(|c| !is_part(c)).next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What can go wrong between a client and a server.
+//! The errors of requests to a server.
 
 use std::error::Error;
 use std::io;
@@ -12,30 +12,30 @@ use super::proxy;
 
 pub(crate) type Result<T, E = Trouble> = std::result::Result<T, E>;
 
-/// Why a request came to nothing.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    /// Nobody answers, or a proxy for it.
+    /// Nothing answers, or a proxy answers that the server does not.
     #[error("the server cannot be reached")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
-    /// Somebody answers who does not speak as a tilemill server does.
-    #[error("what answers there is not a tilemill server, {0}")]
+    /// What answers is not a tilemill server.
+    #[error("what answers there is not a tilemill server: {0}")]
     Foreign(String),
     /// A proxy in front of the server lets nothing through.
     #[error("{0}")]
     Barred(String),
-    /// An upload came to nothing several times, and other requests did not.
+    /// An upload failed several times while other requests were answered.
     #[error(
         "the upload broke off {0} times while other requests were answered; a proxy may refuse its size"
     )]
     Broken(u32, #[source] Box<dyn Error + Send + Sync>),
-    /// The server refuses, in these words.
+    /// The server refuses, with this text.
     #[error("{0}")]
     Refused(String),
     /// The server refuses for now.
     #[error("{detail}")]
     Busy {
-        /// Its words.
+        /// Its text.
         detail: String,
         /// When to try again.
         after: Duration,
@@ -55,21 +55,22 @@ impl From<ureq::Error> for Trouble {
     }
 }
 
-/// The parts of a problem that a person needs.
+/// The part of an RFC 9457 problem that is shown.
 #[derive(Deserialize)]
 struct Problem {
     detail: String,
 }
 
-/// An answer that is what was asked for, by a client that showed credentials or did not, or the trouble that it tells
-/// of.
+/// Returns a successful response, and turns any other into an error; `is_known` tells whether the request had
+/// credentials.
 pub(super) fn understand(mut response: Response<Body>, is_known: bool) -> Result<Response<Body>> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
     if let Some(place) = response.headers().get(header::LOCATION) {
-        return Err(Trouble::Foreign(format!("it points to {}", place.to_str().unwrap_or("?"))));
+        let place = place.to_str().unwrap_or("?");
+        return Err(Trouble::Foreign(format!("it redirects to {place}")));
     }
     if !is_problem(&response) {
         return Err(of_proxy(&response, is_known));
@@ -82,7 +83,7 @@ pub(super) fn understand(mut response: Response<Body>, is_known: bool) -> Result
     })
 }
 
-/// Whether the server itself says what is wrong.
+/// Whether the error is described by the server itself.
 fn is_problem(response: &Response<Body>) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with("application/problem+json"))
@@ -92,12 +93,12 @@ fn of_proxy(response: &Response<Body>, is_known: bool) -> Trouble {
     let said = || proxy::explained(response, is_known);
     match response.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Trouble::Refused(said()),
-        // The server behind it may be starting again.
+        // The server behind the proxy may be restarting.
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             Trouble::Unreachable(said().into())
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Trouble::Barred(said()),
-        status => Trouble::Foreign(format!("it says {status}")),
+        status => Trouble::Foreign(format!("it answers {status}")),
     }
 }
 

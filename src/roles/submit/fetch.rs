@@ -1,4 +1,4 @@
-//! A result becomes a file, whole or not at all.
+//! Downloads a result to a file, whole or not at all, or to standard output.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -11,7 +11,7 @@ use crate::roles::client::{Client, Job, Result, Trouble};
 use crate::storage::Staged;
 
 impl Submission {
-    /// Brings a result to where it is wanted.
+    /// Downloads a result to its destination.
     pub(super) async fn fetch(
         &self,
         errand: &Errand,
@@ -22,7 +22,7 @@ impl Submission {
             Destination::Server => Ok(()),
             Destination::Stream => {
                 let (job, progress) = (job.clone(), progress.clone());
-                // Once only: what was written to a stream cannot be taken back.
+                // No retry: what was written to a stream cannot be taken back.
                 self.blocking(move |client| download(client, &job, &progress, io::stdout())).await
             }
             Destination::File(path) => {
@@ -35,7 +35,7 @@ impl Submission {
     }
 
     async fn download_whole(&self, staged: &Staged, job: &Job, progress: &Progress) -> Result<()> {
-        // The staged file stays here, so that it is removed if this is interrupted.
+        // The caller keeps the staged file, which is removed if this is interrupted.
         let file = staged.file();
         let fetch = || {
             let (file, job, progress) = (file.try_clone(), job.clone(), progress.clone());

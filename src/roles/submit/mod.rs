@@ -1,8 +1,8 @@
-//! `tilemill submit`: images to a server, results back.
+//! `tilemill submit`: sends images to a server and fetches the results.
 //!
-//! * `plan`: which images, and where their results come to.
-//! * `fetch`: a result becomes a file, whole or not at all.
-//! * `progress`: a bar for each image on its way.
+//! * `plan`: which images are sent, and where their results go.
+//! * `fetch`: downloads a result, whole or not at all.
+//! * `progress`: a bar for each image.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -30,19 +30,19 @@ mod fetch;
 mod plan;
 mod progress;
 
-/// Images on their way at a time: enough to send one while another is filtered and a third fetched.
+/// Images processed at a time: enough to send one while another is filtered and a third is fetched.
 const AT_ONCE: usize = 4;
-/// How long a server that was there may be away, for a restart.
+/// How long a server that has answered before may be away, such as for a restart.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often an upload may break off while the server answers to other requests: a proxy may end those above its limit
-/// without a word, and Caddy 2.6 calls it 502.
+/// How often an upload may break off while the server answers other requests: a proxy may close the connection of an
+/// upload above its limit without an answer, and Caddy 2.6 answers 502.
 const MOST_BROKEN: u32 = 3;
-/// How long to wait before asking again.
+/// The wait before a retry.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait for a server that is busy, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Submits all images. One that fails does not keep the others from being done.
+/// Submits all images. One that fails does not stop the others.
 pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
     let (server, in_address) = ServerUrl::with_login(&args.server).context("--server")?;
     let Errands { errands, skipped } = plan::errands(&args)?;
@@ -60,7 +60,7 @@ pub async fn submit(args: SubmitArgs) -> anyhow::Result<u8> {
     }
     let mut stop = StopSignal::listen().context("listen for signals")?;
     let overwrite = existing.overwrite();
-    // The bars of images on their way say all of a single one.
+    // A single image needs only its own bar.
     let several = errands.len() > 1;
     let overall = several.then(|| Overall::new(&report, errands.iter().map(|errand| errand.bytes)));
     let overall = Mutex::new(overall);
@@ -86,7 +86,7 @@ fn login(user: Secret) -> anyhow::Result<Login> {
 struct Submission {
     client: Client,
     wishes: WishArgs,
-    /// Under which the page shows several images as one.
+    /// The batch as which the page shows several images.
     batch: Option<BatchId>,
     overwrite: Overwrite,
     report: Report,
@@ -101,7 +101,7 @@ impl Submission {
     }
 
     async fn all(&self, errands: Vec<Errand>) -> anyhow::Result<End> {
-        // Asked first, so that nothing is read, and nothing said of any image, without a server.
+        // Checked first, so that no image is read or reported without a server.
         self.blocking(Client::greet).await.map_err(|trouble| self.unreachable(trouble))?;
         let running =
             stream::iter(errands).map(|errand| self.one(errand)).buffer_unordered(AT_ONCE);
@@ -109,7 +109,7 @@ impl Submission {
         Ok(End::Complete)
     }
 
-    /// Does one errand and tells of it; only a server that is gone is an error.
+    /// Does one errand and reports it; only a server that cannot be used is an error.
     async fn one(&self, errand: Errand) -> anyhow::Result<()> {
         let progress = Progress::new(&self.report, &errand.input);
         let done = self.job(&errand, &progress).await;
@@ -143,21 +143,22 @@ impl Submission {
         Ok(ended)
     }
 
-    /// Uploads the image, later if the server is busy now, and again if it goes away meanwhile. If it had accepted
-    /// the image by then, it has two jobs, of which one is waited for. Standard input can be read only once.
+    /// Uploads the image. Retries while the server is busy, and if it goes away during the upload; if it had accepted
+    /// the image before that, it then has two jobs, and only the second is waited for. An upload from standard input
+    /// cannot be retried.
     async fn upload(&self, errand: &Errand, progress: &Progress) -> Result<Job> {
         let mut away: Option<Instant> = None;
         let mut broken = 0;
         loop {
             let source = errand.open().map_err(|error| Trouble::Here("open it".into(), error))?;
             let mut form = Form::new(&self.fields(errand), progress.uploading(source));
-            // One try asks first: if a proxy refuses it, that is the answer that can be read.
+            // The second try waits for permission, so that the answer of a proxy that refuses it can be read.
             let sending = if broken == 1 { Sending::WhenAllowed } else { Sending::AtOnce };
             match self.blocking(move |client| client.upload(&mut form, sending)).await {
                 Err(Trouble::Busy { detail, after }) if !errand.reads_stream() => {
                     let pause = after.clamp(PAUSE, LONGEST_WAIT);
                     let (image, seconds) = (errand.input.display(), pause.as_secs());
-                    self.report.remark(&format!("{image}: {detail}; again in {seconds} s"));
+                    self.report.remark(&format!("{image}: {detail}; trying again in {seconds} s"));
                     away = None;
                     sleep(pause).await;
                 }
@@ -167,8 +168,7 @@ impl Submission {
                 {
                     if away.is_none() {
                         let image = errand.input.display();
-                        self.report
-                            .remark(&format!("{image}: the server went away; it is tried again"));
+                        self.report.remark(&format!("{image}: the server went away; trying again"));
                     }
                     away.get_or_insert_with(Instant::now);
                     if self.blocking(Client::greet).await.is_ok() {
@@ -197,7 +197,7 @@ impl Submission {
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 
-    /// Waits for the end of a job. Where no stream of events comes through, it is asked for.
+    /// Waits for the end of a job. If no event stream comes through, the job is polled.
     async fn wait(&self, accepted: Job, progress: &Progress) -> Result<Job> {
         let id = accepted.id;
         let mut job = accepted;
@@ -214,7 +214,7 @@ impl Submission {
         Ok(job)
     }
 
-    /// Asks again for a while when the server is away, or a service of its cluster: it may have been restarted.
+    /// Retries for up to [`PATIENCE`] while the server or a service of its cluster is away: it may be restarting.
     async fn patiently<T: Send + 'static>(
         &self,
         ask: impl Fn(&Client) -> Result<T> + Clone + Send + 'static,

@@ -1,4 +1,4 @@
-//! Which images go to the server and where their results come to, decided before anything is sent.
+//! Decides which images go to the server and where their results go, before anything is sent.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -12,7 +12,7 @@ use crate::roles::client::Source;
 use crate::roles::inputs;
 use crate::roles::outputs::{self, Existing, Planned, Target, Wanted};
 
-/// The word for standard input or standard output.
+/// The argument that stands for standard input or standard output.
 const STREAM: &str = "-";
 
 /// One image and its result.
@@ -20,13 +20,13 @@ const STREAM: &str = "-";
 pub(super) struct Errand {
     /// A file, or `-`.
     pub(super) input: PathBuf,
-    /// Of the image's file.
+    /// The size of the image's file.
     pub(super) bytes: u64,
     pub(super) destination: Destination,
     pub(super) format: Option<OutputFormat>,
 }
 
-/// Where a result comes to.
+/// Where a result goes.
 #[derive(Debug)]
 pub(super) enum Destination {
     /// It stays on the server.
@@ -58,7 +58,7 @@ impl Errand {
             let name = "standard-input".to_owned();
             return Ok(Source { name, length: None, reader: Box::new(io::stdin()) });
         }
-        // Before it is opened: opening a pipe waits for whoever writes to it.
+        // Checked first: opening a pipe would block until another process writes to it.
         let metadata = fs::metadata(&self.input)?;
         if !metadata.is_file() {
             return Err(io::Error::other("this is not a regular file"));
@@ -69,13 +69,13 @@ impl Errand {
     }
 }
 
-/// What is to be done, in the order of the images; and what is there already.
+/// What is to be done, in the order of the images, and the results that exist already.
 pub(super) struct Errands {
     pub(super) errands: Vec<Errand>,
     pub(super) skipped: Vec<Target>,
 }
 
-/// Decides what is to be done.
+/// Plans the upload and the destination of all images.
 pub(super) fn errands(args: &SubmitArgs) -> Result<Errands, Refusal> {
     let images = inputs::expand(&args.inputs)?;
     let format = args.wishes.format;

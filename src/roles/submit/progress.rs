@@ -1,4 +1,4 @@
-//! What `tilemill submit` shows: a bar for each image on its way, and a line for each that has ended.
+//! The progress bar that `tilemill submit` shows for each image in work.
 
 use std::io::Read;
 use std::path::Path;
@@ -25,7 +25,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// The image goes up as `source` is read.
+    /// Wraps `source`, so that the bar follows the upload.
     pub(super) fn uploading(&self, source: Source) -> Source {
         let template = if source.length.is_some() { UPLOADING } else { UPLOADING_STREAM };
         self.restart(template, source.length.unwrap_or(0));
@@ -42,7 +42,7 @@ impl Progress {
         self.0.set_position(job.tiles_done.into());
     }
 
-    /// The result comes down as `reader` is read.
+    /// Wraps `reader`, so that the bar follows the download.
     pub(super) fn fetching<R: Read>(&self, bytes: u64, reader: R) -> impl Read + use<R> {
         self.restart(FETCHING, bytes);
         self.0.wrap_read(reader)

@@ -1,4 +1,4 @@
-//! `tilemill topics`: the topics in Kafka, made, looked at, scaled and deleted.
+//! `tilemill topics`: creates, shows, scales and deletes the topics in Kafka.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::queue::admin::{TopicAdmin, TopicState};
 use crate::service::topics::{self, REASSIGN, Wanted};
 
-/// How often a broker is asked whether it knows of a change yet.
+/// The time between two looks whether a broker knows of a change yet.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Does with the topics what `command` says.
+/// Runs one command on the topics.
 pub async fn topics(command: &TopicsCommand, config: &Config) -> anyhow::Result<u8> {
     let (kafka, admin) = cluster::configured(config)?;
     let wanted = topics::wanted(config);
@@ -45,7 +45,7 @@ async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8>
     Ok(DONE)
 }
 
-/// Gives a topic the settings it should have, and says what that changed.
+/// Gives a topic the configured settings, and returns what changed, as text.
 async fn adjust(
     admin: &dyn TopicAdmin,
     topic: &Wanted,
@@ -151,10 +151,10 @@ async fn delete(
     Ok(DONE)
 }
 
-/// Asks whoever sits at the terminal.
+/// Asks the user at the terminal.
 fn confirmed(names: &str) -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
-        bail!("deleting {names} with all messages has to be confirmed: add --yes");
+        bail!("deleting {names} with all messages needs a confirmation: add --yes");
     }
     eprint!("delete {names} with all messages? [y/N] ");
     let mut answer = String::new();
@@ -162,12 +162,12 @@ fn confirmed(names: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// What is added where the broker that was asked does not show a change that another has accepted.
+/// A note for a change that another broker has accepted and the one that was asked does not show yet.
 fn not_shown(is_shown: bool) -> &'static str {
     if is_shown { "" } else { ", which the broker does not show yet: tilemill topics describe" }
 }
 
-/// Looks until a broker knows of what another has done, for a moment. Returns what it knows then.
+/// Looks for up to five seconds until the broker shows the `wanted` state, and returns what it showed last.
 async fn until(
     admin: &dyn TopicAdmin,
     topic: &Wanted,
@@ -184,14 +184,14 @@ async fn until(
     Ok(state)
 }
 
-/// How many partitions a topic has, and on how many brokers.
+/// The number of partitions of a topic, and of brokers for each, as text.
 pub(in crate::roles) fn summary(state: &TopicState) -> String {
     let TopicState { partitions, replication, .. } = state;
     let [s, times] = [partitions == &1, replication == &1].map(|one| if one { "" } else { "s" });
     format!("{partitions} partition{s}, on {replication} broker{times} each")
 }
 
-/// What is not as configured and `topics create` leaves alone.
+/// Differences from the configuration that `topics create` leaves alone.
 fn shape_differences(topic: &Wanted, state: &TopicState) -> String {
     let wanted = topic.plan.partitions;
     let partitions =
@@ -202,7 +202,7 @@ fn shape_differences(topic: &Wanted, state: &TopicState) -> String {
     partitions.into_iter().chain(brokers).collect()
 }
 
-/// `retention.ms from 604800000 to 86400000`.
+/// Changes as text, such as `retention.ms from 604800000 to 86400000`.
 fn differences(changes: &BTreeMap<String, String>, state: &TopicState) -> String {
     let texts = changes.iter().map(|(key, value)| match state.settings.get(key) {
         Some(old) => format!("{key} from {old} to {value}"),

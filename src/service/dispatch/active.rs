@@ -18,14 +18,14 @@ use crate::state::ActiveJob;
 /// A job in work.
 pub(super) struct Active {
     pub(super) plan: Arc<Plan>,
-    /// The plan's, informed of the image as soon as that was surveyed.
+    /// The chain of the plan; informed by the survey once the image was surveyed.
     pub(super) filters: Arc<Chain>,
-    /// The partition of the result topic that its results come through for now.
+    /// The partition of the result topic that its results go through for now.
     pub(super) results_partition: u32,
     pub(super) image: Image,
     /// Why the job has to fail, until that is recorded.
     pub(super) failure: Option<Failure>,
-    /// Nothing is sent before a collector has published one.
+    /// Its board. Nothing is sent before a collector has published one.
     pub(super) board: Option<Board>,
     pub(super) flights: Flights,
     pub(super) window: Window,
@@ -34,23 +34,23 @@ pub(super) struct Active {
 
 /// The image that tiles are cut from.
 pub(super) enum Image {
-    /// On its way; the rows that have come can be cut. Dropped, the decoding stops.
-    Coming(Option<Source>, #[expect(dead_code, reason = "it is for its drop")] DropGuard),
-    /// All there.
+    /// Being decoded; the rows so far can be cut. Dropping this stops the decoding.
+    Coming(Option<Source>, #[expect(dead_code, reason = "held only for its `Drop`")] DropGuard),
+    /// Completely decoded.
     Ready(Source),
-    /// Not needed any more, unless the board loses tiles.
+    /// No longer needed, unless the board loses tiles.
     Released,
 }
 
 impl Image {
-    /// Its first rows are about to come.
+    /// Notes that decoding has begun: the first rows follow.
     pub(super) fn open(&mut self, opened: Source) {
         if let Self::Coming(source, _) = self {
             *source = Some(opened);
         }
     }
 
-    /// All its rows are there.
+    /// Notes that all rows are decoded.
     pub(super) fn complete(&mut self) {
         if let Self::Coming(Some(source), _) = self {
             *self = Self::Ready(source.clone());
@@ -81,19 +81,19 @@ impl Active {
         }
     }
 
-    /// Tells how much of the image is decoded, from its first rows on.
+    /// Publishes how much of the image is decoded, from its first rows on.
     pub(super) fn tell_split(&self) {
         let fraction = self.image.source().map(Source::fraction);
         self.split.tell(fraction.filter(|fraction| *fraction > 0.0));
     }
 
-    /// Whether the pixels of a tile are there, and what its filters have to know of all the others.
+    /// Whether the pixels of a tile are decoded, and the survey that its filters need is done.
     pub(super) fn can_cut(&self, tile: u32) -> bool {
         let there = |source: &Source| source.has(self.plan.window(tile));
         !self.filters.surveys() && self.image.source().is_some_and(there)
     }
 
-    /// Makes the task for a tile when called.
+    /// Returns a function that cuts a tile and makes its task; `None` without an image.
     pub(super) fn cut(
         &self,
         tile: u32,
@@ -125,7 +125,7 @@ impl Active {
         size.pixels() * self.plan.format.bytes_per_pixel() as u64
     }
 
-    /// What others are told of the job.
+    /// What is published about the job.
     pub(super) fn published(&self) -> ActiveJob {
         ActiveJob {
             id: self.plan.id,

@@ -1,4 +1,4 @@
-//! Jobs that have not ended in time, whether they are in work or still wait.
+//! Ends jobs that are too old, whether they are in work or waiting.
 
 use jiff::Timestamp;
 use tracing::warn;
@@ -10,14 +10,14 @@ use crate::service::ledger::Ledger;
 use crate::service::{PortError, Troubles};
 use crate::state::State;
 
-/// Why a job fails that is older than `limit`.
+/// The failure of a job that is older than `limit`.
 pub(super) fn overdue(plan: &Plan, limit: Seconds) -> Option<Failure> {
     let age = Timestamp::now().duration_since(plan.created_at);
     let late = !age.is_negative() && age.unsigned_abs() > limit.duration();
     late.then(|| Failure::of_job(format!("not finished within {limit} (`job.max_age`)")))
 }
 
-/// Ends the jobs that wait, those that `is_waiting` says, when they are older than `limit`.
+/// Ends the jobs for which `is_waiting` holds and that are older than `limit`.
 pub(super) async fn end_waiting(
     ledger: &Ledger,
     state: &dyn State,

@@ -1,4 +1,4 @@
-//! The tiles of one job that were sent and are not on the board: when they are back, when lost.
+//! Tracks the tiles of one job that were sent and are not on the board yet, and finds lost ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use crate::model::board::Board;
 use crate::model::tile::{TileResult, TileTask};
 use crate::queue::{Progress, QueueError, Topic};
 
-/// The longest time between two tries to find a worker for a tile.
+/// The longest pause before a tile that was put off is sent again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// A tile on its way.
+/// A tile in flight.
 #[derive(Debug, Clone, Copy)]
 pub struct Flight {
     /// When it was sent.
@@ -20,22 +20,22 @@ pub struct Flight {
     pub partition: u32,
     /// Its offset there.
     pub offset: u64,
-    /// Which attempt at the tile it is.
+    /// The attempt at the tile, from 1.
     pub attempt: u32,
     /// How often the tile had been put off before it was sent.
     pub put_off: u32,
     /// Bytes of its pixels.
     pub bytes: u64,
-    /// The partition of the result topic that its result comes through.
+    /// The partition of the result topic that its result goes through.
     pub results_partition: u32,
-    /// Once the task is committed: where that partition ended after that.
+    /// The end of `results_partition` as it was seen after the task was committed; `None` before that.
     pub results_end: Option<u64>,
 }
 
-/// What a board tells of the tiles that were on their way.
+/// What a board shows about the tiles that were in flight.
 #[derive(Debug, Default)]
 pub struct Observed {
-    /// How long each tile took that has landed.
+    /// The latencies of tiles that have landed.
     pub landed: Vec<Duration>,
     /// Tiles whose attempt failed, to be sent again.
     pub failed: usize,
@@ -43,20 +43,20 @@ pub struct Observed {
     pub put_off: usize,
 }
 
-/// Where the consumer groups of the task topic and of the result topic stand.
+/// The progress of the consumer groups of the task topic and of the result topic.
 #[derive(Debug)]
 pub struct Standing {
-    /// When that was asked.
+    /// When it was asked for.
     pub asked_at: Instant,
-    /// Of the tasks, by partition.
+    /// The progress of the tasks, by partition.
     pub tasks: Vec<Progress>,
-    /// Of the results, read after that of the tasks.
+    /// The progress of the results, by partition, read after that of the tasks.
     pub results: Vec<Progress>,
 }
 
 impl Standing {
-    /// Asks both; all that was sent until `asked_at` has to be in the topic. Only in this order, and with the boards
-    /// looked at after it, is a loss certain.
+    /// Asks for both. Everything that was sent until `asked_at` must be in the topic. A loss is certain only if the
+    /// tasks are read before the results, and the boards after both.
     pub async fn ask(
         tasks: &dyn Topic<TileTask>,
         results: &dyn Topic<TileResult>,
@@ -68,30 +68,30 @@ impl Standing {
     }
 }
 
-/// What a job has on its way, and what it has still to send.
+/// The tiles of a job that are in flight, and those that it still has to send.
 ///
 /// A tile is sent again only when the queue no longer holds it: its task is committed or gone, the results
 /// partition is committed beyond the end that was seen after that, and the board lacks the tile.
-/// Time plays no part, so load never looks like loss. A queue that was made anew, or lost its newest
-/// records, ends before what was sent to it, or lacks the partition: that is gone, too.
+/// Time plays no part, so load never looks like loss. A task counts as gone, too, if its partition ends before
+/// its offset or does not exist: the topic was made anew, or has lost its newest records.
 #[derive(Debug)]
 pub struct Flights {
     tiles: u32,
     on_way: BTreeMap<u32, Flight>,
-    /// Every tile below was sent or found on the board in this round.
+    /// Every tile below this was sent or found on the board in this round.
     cursor: u32,
-    /// Found lost or failed.
+    /// Tiles to be sent again.
     again: BTreeSet<u32>,
-    /// Put off until then.
+    /// Tiles that were put off, and until when.
     waiting: BTreeMap<u32, Instant>,
-    /// Taken to be sent.
+    /// Tiles that were taken to be sent.
     taken: BTreeSet<u32>,
     in_flight: InFlight,
     in_partition: Vec<u32>,
 }
 
 impl Flights {
-    /// Nothing sent yet of a job of `tiles` tiles.
+    /// The flights of a job of `tiles` tiles, of which none was sent.
     #[must_use]
     pub fn new(tiles: u32) -> Self {
         Self {
@@ -106,13 +106,13 @@ impl Flights {
         }
     }
 
-    /// What is on its way.
+    /// The tiles in flight.
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
         self.in_flight
     }
 
-    /// How many tiles are on their way through `partition` of the task topic.
+    /// The number of tiles in flight through `partition` of the task topic.
     #[must_use]
     pub fn count_in(&self, partition: u32) -> u32 {
         self.in_partition.get(partition as usize).copied().unwrap_or_default()
@@ -126,7 +126,7 @@ impl Flights {
         &mut self.in_partition[index]
     }
 
-    /// The next tile that is neither on the board nor on its way, if any. Taken, it counts as sent.
+    /// Takes the next tile that is neither on the board nor in flight, if there is one. It is not taken twice.
     pub fn take_next(&mut self, board: &Board) -> Option<u32> {
         let tile = self.take_again(board).or_else(|| self.take_further(board))?;
         self.taken.insert(tile);
@@ -145,7 +145,7 @@ impl Flights {
     fn take_further(&mut self, board: &Board) -> Option<u32> {
         let idle = self.on_way.is_empty() && self.taken.is_empty() && self.waiting.is_empty();
         if self.cursor == self.tiles && idle && !board.is_complete() {
-            // The board has lost tiles that it had: look at all of them again.
+            // The board has lost tiles: look at all of them again.
             self.cursor = 0;
         }
         let open = (self.cursor..self.tiles).find(|tile| self.is_open(*tile, board));
@@ -158,7 +158,7 @@ impl Flights {
         !board.has(tile) && !held && !self.taken.contains(&tile)
     }
 
-    /// Puts a tile back that was taken and could not be sent.
+    /// Puts back a tile that was taken and could not be sent.
     pub fn put_back(&mut self, tile: u32) {
         self.taken.remove(&tile);
         self.again.insert(tile);
@@ -173,7 +173,7 @@ impl Flights {
         self.on_way.insert(tile, flight);
     }
 
-    /// Takes in a board: what is on it has landed, what failed is to be sent again.
+    /// Takes in a board: tiles on it have landed, and failed ones are to be sent again.
     pub fn observe(&mut self, board: &Board, now: Instant) -> Observed {
         let landed = self.remove(|tile, _| board.has(tile));
         let failed = self.remove(|tile, flight| board.next_attempt(tile) > flight.attempt);
@@ -187,8 +187,8 @@ impl Flights {
         observed
     }
 
-    /// Takes back what no worker could take on, and lets go of what has waited long enough. Returns how many
-    /// tiles were taken back.
+    /// Holds back the tiles that were put off, and releases those that have waited long enough. Returns the
+    /// number of tiles that were put off.
     fn wait_for_others(&mut self, board: &Board, now: Instant) -> usize {
         let put_off = self.remove(|tile, flight| board.times_put_off(tile) > flight.put_off);
         let count = put_off.len();
@@ -199,7 +199,8 @@ impl Flights {
         count
     }
 
-    /// Notes which tasks are committed. What was sent after the question, the answer knows nothing of.
+    /// Notes which tasks are committed. Tiles that were sent after the question are left out, since the answer does not
+    /// cover them.
     pub fn settle(&mut self, standing: &Standing) {
         let Standing { asked_at, tasks, results } = standing;
         for flight in self.on_way.values_mut().filter(|flight| flight.sent_at <= *asked_at) {
@@ -213,8 +214,8 @@ impl Flights {
         }
     }
 
-    /// Takes in a board that was read after the answer: what the queue no longer holds and the board
-    /// lacks is lost, and will be sent again. Returns how many tiles that are.
+    /// Takes in a board that was read after the answer: tiles that the queue no longer holds and the
+    /// board lacks are lost, and are to be sent again. Returns their number.
     pub fn find_lost(&mut self, board: &Board, standing: &Standing) -> usize {
         let lost = self.remove(|tile, flight| {
             let results = standing.results.get(flight.results_partition as usize);
@@ -240,7 +241,7 @@ impl Flights {
     }
 }
 
-/// How long a tile waits that was put off `times` times: 1, 2, 4 … seconds.
+/// How long a tile waits after it was put off `times` times: 1, 2, 4 … 30 s.
 fn pause(times: u32) -> Duration {
     LONGEST_PAUSE.min(Duration::from_secs(1 << times.saturating_sub(1).min(8)))
 }

@@ -1,15 +1,15 @@
-//! Dispatch: the server's side of its jobs. Plans become tasks, as far as the window allows.
+//! Dispatch: turns the plans of a server's jobs into tasks, as far as the window allows.
 //!
-//! * [`window`]: how many tiles may be on their way.
-//! * [`flights`]: which are, and which have to be sent again.
+//! * [`window`]: how many tiles may be in flight.
+//! * [`flights`]: the tiles in flight, and those that have to be sent again.
 //! * `active`: one job in work.
-//! * `route`: which way its results take.
-//! * `send`: which tiles are sent next.
+//! * `route`: chooses the partition for the results of a job.
+//! * `send`: chooses the next tiles and sends them.
 //! * `resting`: partitions that take nothing for now.
-//! * `source`: decoding of its original.
-//! * `split`: how much of it is decoded, as the API tells it.
-//! * `news`: which jobs to look at.
-//! * `age`: jobs that have not ended in time.
+//! * `source`: decodes the original of a job.
+//! * `split`: how much of an original is decoded, for the API.
+//! * `news`: the jobs to look at.
+//! * `age`: ends jobs that are too old.
 //!
 //! Everything is computed anew from the jobs' boards; signals only say when to look.
 
@@ -57,10 +57,11 @@ mod source;
 mod split;
 pub mod window;
 
-/// How often the queue is asked whether it still holds what is on its way.
+/// The time between two questions whether the queue still holds the tiles in flight.
 const SETTLE_EVERY: Duration = Duration::from_millis(500);
 
-/// How long a quick fleet is served before something else has its turn: news, other jobs, the end.
+/// The longest time of sending without a break, even if a quick fleet always has room: then news, timers and the
+/// shutdown have their turn.
 const LONGEST_TURN: Duration = Duration::from_millis(100);
 
 /// The ports that dispatching needs.
@@ -73,7 +74,7 @@ pub struct Ports {
     pub storage: Arc<dyn Storage>,
 }
 
-/// Where the groups stand, as it comes.
+/// A pending answer to where the groups stand.
 type Asked = AbortOnDropHandle<Result<Standing, QueueError>>;
 
 /// Dispatches the jobs of one server.
@@ -90,7 +91,7 @@ pub struct Dispatcher {
     resting: Resting,
     refusals: Refusals,
     active: Vec<Active>,
-    /// Whose turn it is to send a tile.
+    /// The job that may send the next tile, among equals.
     turn: usize,
     routes: Routes,
     /// Jobs that may have begun or ended since the last look.
@@ -103,8 +104,8 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Dispatches the unfinished jobs of `ledger`, on behalf of `server`; cuts tiles in `pool`, and
-    /// keeps what memory has no room for in the directory `scratch`.
+    /// Dispatches the unfinished jobs of `ledger`, on behalf of `server`. Tiles are cut in `pool`;
+    /// decoded images that memory has no room for go to the directory `scratch`.
     pub fn new(
         server: ServerId,
         config: Arc<Config>,
@@ -139,13 +140,13 @@ impl Dispatcher {
         }
     }
 
-    /// The same, telling `splits` how much of each original is decoded.
+    /// Publishes in `splits` how much of each original is decoded.
     #[must_use]
     pub fn telling(self, splits: Splits) -> Self {
         Self { splits, ..self }
     }
 
-    /// Dispatches until `shutdown`. A port that fails is tried again at the next look.
+    /// Dispatches until `shutdown`. A port that fails is retried at the next look.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let mut looks = self.ports.state.looks();
         let mut settle = tokio::time::interval(SETTLE_EVERY);
@@ -193,7 +194,7 @@ impl Dispatcher {
         }
     }
 
-    /// Does whatever can be done now.
+    /// Does everything that can be done now.
     async fn act(&mut self) -> Result<(), PortError> {
         self.has_more = false;
         let news = std::mem::take(&mut self.news);
@@ -204,7 +205,7 @@ impl Dispatcher {
                 self.news = News::Everything;
                 return Err(error);
             }
-            // Tried again at the next look at all jobs. The others go on.
+            // Retried at the next look at all jobs. The others go on.
             warn!(error = &error as &dyn std::error::Error, "a job gives trouble");
         }
         self.partitions = self.ports.tasks.partitions().await?;
@@ -224,13 +225,13 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Lets go of jobs that have ended, and begins others in their places.
+    /// Drops jobs that have ended, and begins others in their places.
     async fn follow(&mut self, news: &News) -> Result<(), PortError> {
         let dropped = self.drop_ended(news).await;
         self.begin_waiting().await.and(dropped)
     }
 
-    /// Lets go of jobs that have an outcome.
+    /// Drops the jobs in `news` that have ended.
     async fn drop_ended(&mut self, news: &News) -> Result<(), PortError> {
         let about: Vec<JobId> =
             self.active.iter().map(|a| a.plan.id).filter(|id| news.is_about(*id)).collect();
@@ -253,8 +254,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Notes how long the tiles of a job took that has ended. They are counted by no one else: of what the state lost,
-    /// nothing is known.
+    /// Counts the times of the tiles of a job that has ended, which are kept in its mosaic only. Those that the state
+    /// has lost are not counted.
     async fn note_times(&self, job: JobId) {
         match self.ports.state.mosaic(job).await {
             Ok(Some(mosaic)) => {
@@ -310,14 +311,15 @@ impl Dispatcher {
         Image::Coming(None, stop.drop_guard())
     }
 
-    /// A process that is stopped in good order is not ended by the images it was decoding.
+    /// Clears the start counts of images that are being decoded: they are not to blame when a process is stopped in
+    /// good order.
     async fn forgive_decodes(&self) {
         for active in self.active.iter().filter(|a| matches!(a.image, Image::Coming(..))) {
             let _ = self.ports.storage.clear_starts(active.plan.id, Step::Decode).await;
         }
     }
 
-    /// Takes what there is of an image, or ends the job that has none.
+    /// Takes in the progress of decoding an image, or fails the job if that has failed.
     async fn take_in(&mut self, job: JobId, arrival: source::Arrival) -> Result<(), PortError> {
         let Some(active) = self.active.iter_mut().find(|active| active.plan.id == job) else {
             return Ok(());
@@ -333,8 +335,8 @@ impl Dispatcher {
         self.record_failures().await
     }
 
-    /// Ends the jobs that have to fail. Those that cannot be ended now are ended at a later look, and hold up
-    /// no others.
+    /// Ends the jobs that have to fail. One that cannot be ended now is ended at a later look, and does not
+    /// hold up the others.
     async fn record_failures(&mut self) -> Result<(), PortError> {
         let mut troubles = Troubles::default();
         for active in &mut self.active {
@@ -378,14 +380,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Asks where the groups stand, if there is something to learn from it. Nothing waits for the answer: it does not
-    /// come as long as a partition has no leader.
+    /// Asks where the groups stand, if there are tiles in flight. Nothing waits for the answer: it does not come as
+    /// long as a partition has no leader.
     fn ask(&self) -> Option<Asked> {
         if self.in_flight().tiles == 0 {
             return None;
         }
         let (tasks, results) = (Arc::clone(&self.ports.tasks), Arc::clone(&self.ports.results));
-        // Here, where nothing is just being sent: what was sent before is in the topic.
+        // Nothing is being sent at this moment, so everything that was sent before is in the topic.
         let now = Instant::now();
         let asked = tokio::spawn(async move { Standing::ask(&*tasks, &*results, now).await });
         Some(AbortOnDropHandle::new(asked))
@@ -408,7 +410,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Learns how many tiles the fleet can work on at a time.
+    /// Adjusts the bounds to the number of tiles that the fleet can work on at a time.
     async fn measure_fleet(&mut self) -> Result<(), PortError> {
         let fleet = self.ports.state.workers(self.config.worker.late_after()).await?;
         let working = fleet.iter().filter(|worker| worker.state == Liveness::Live);
@@ -417,7 +419,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Lets go of jobs that another server took over, while this one could not say that it lives.
+    /// Drops jobs that another server has taken over, while this one could not renew its claims.
     async fn keep_own(&mut self) -> Result<(), PortError> {
         let mut lost = Vec::new();
         for active in &self.active {
@@ -432,24 +434,24 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Lets results come to collectors that see the files.
+    /// Routes results to collectors that see the files.
     async fn route(&mut self) -> Result<(), PortError> {
         let processes = self.ports.state.processes().await?;
-        // Nobody knows while the topic is being made anew.
+        // Unknown while the topic is being made anew.
         let partitions = self.ports.results.partitions().await.ok();
         self.routes = Routes::of(&processes, self.ports.storage.id(), partitions);
         for active in &mut self.active {
             let partition = self.routes.choose(active.plan.id, active.results_partition);
             if partition != active.results_partition {
                 let (job, from) = (active.plan.id, active.results_partition);
-                info!(%job, from, to = partition, "its results take another way");
+                info!(%job, from, to = partition, "its results go through another partition");
                 active.results_partition = partition;
             }
         }
         Ok(())
     }
 
-    /// Says that the jobs are active, and ends those that are too old.
+    /// Publishes the active jobs, and ends jobs that are too old.
     async fn publish(&mut self) -> Result<(), PortError> {
         self.news = News::Everything;
         self.measure_fleet().await?;
@@ -469,7 +471,7 @@ impl Dispatcher {
     }
 }
 
-/// What was asked for, or nothing ever.
+/// The pending answer; waits for ever if nothing was asked.
 async fn answer(asked: &mut Option<Asked>) -> Result<Standing, QueueError> {
     match asked {
         Some(asked) => asked.await.unwrap_or_else(|gone| Err(QueueError::Unavailable(gone.into()))),
@@ -477,7 +479,7 @@ async fn answer(asked: &mut Option<Asked>) -> Result<Standing, QueueError> {
     }
 }
 
-/// Why a job of another program's bytes is not gone on with: a part of the result would be theirs.
+/// Why a job of another revision fails: parts of its result may have the bytes of that revision already.
 fn other_revision(plan: &Plan) -> Option<Failure> {
     let (theirs, ours) = (plan.revision, raster::REVISION);
     (theirs != ours).then(|| {

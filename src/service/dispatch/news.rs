@@ -1,10 +1,10 @@
-//! Which jobs may have begun or ended since the last look.
+//! The jobs that may have begun or ended since the last look.
 
 use std::collections::BTreeSet;
 
 use crate::model::job::JobId;
 
-/// What has to be looked at in the storage.
+/// The jobs to look up in the storage.
 #[derive(Debug, Default)]
 pub(super) enum News {
     #[default]
@@ -12,7 +12,7 @@ pub(super) enum News {
     None,
     /// These jobs.
     Jobs(BTreeSet<JobId>),
-    /// All jobs: by the clock, or because signals were missed.
+    /// All jobs, since it is time for that or signals were missed.
     Everything,
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a partition is left alone that took nothing, at first and at last, as long as there are others: all
-/// tiles that are sent together wait for it.
+/// How long a partition that took nothing is left alone, the first time, as long as there are others: all tiles that
+/// are sent together wait for it.
 const FIRST_REST: Duration = Duration::from_secs(30);
+/// The longest time that a partition is left alone.
 const LONGEST_REST: Duration = Duration::from_mins(8);
 
-/// Which partitions are left alone, and until when. One that is tried again in vain rests twice as long.
+/// The partitions that are left alone, and until when. Each further failure doubles the time.
 #[derive(Debug, Default)]
 pub(super) struct Resting(BTreeMap<u32, Rest>);
 
@@ -19,12 +20,12 @@ struct Rest {
 }
 
 impl Resting {
-    /// Whether others are to be preferred.
+    /// Whether other partitions are to be preferred.
     pub(super) fn rests(&self, partition: u32, now: Instant) -> bool {
         self.0.get(&partition).is_some_and(|rest| now < rest.until)
     }
 
-    /// Notes that a partition took nothing. Of many tiles that were sent together, the first counts.
+    /// Notes that a partition took nothing. Only the first of several tiles that were sent together counts.
     pub(super) fn refused(&mut self, partition: u32, now: Instant) {
         let first = Rest { length: FIRST_REST, until: now + FIRST_REST };
         self.0
@@ -38,7 +39,7 @@ impl Resting {
             .or_insert(first);
     }
 
-    /// Notes that a partition took a tile. If it had rested, what was wrong is over, perhaps for all of them.
+    /// Notes that a partition took a tile. If it was resting, all partitions are tried again: the cause may be gone.
     pub(super) fn took(&mut self, partition: u32) {
         if self.0.remove(&partition).is_some() {
             self.0.clear();
@@ -46,11 +47,12 @@ impl Resting {
     }
 }
 
-/// How long nothing is sent after the queue has refused a tile, at first and at last.
+/// How long nothing is sent after the queue has refused a tile, the first time.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest time that nothing is sent after a refusal.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// Whether the queue refuses tiles, which trying at once does not change.
+/// Pauses the sending after the queue has refused a tile, which an immediate retry would not change.
 #[derive(Debug, Default)]
 pub(super) struct Refusals(Option<Rest>);
 
@@ -60,7 +62,7 @@ impl Refusals {
         self.0.as_ref().is_none_or(|rest| rest.until <= now)
     }
 
-    /// Notes a refusal. Of several tiles that were sent together, the first counts.
+    /// Notes a refusal. Only the first of several tiles that were sent together counts.
     pub(super) fn note(&mut self, now: Instant) {
         if self.allow(now) {
             let length = self.0.as_ref().map_or(FIRST_PAUSE, |rest| rest.length * 2);

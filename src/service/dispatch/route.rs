@@ -1,26 +1,26 @@
-//! Which partition of the result topic a job's results come through.
+//! Chooses the partition of the result topic that a job's results go through.
 //!
-//! A plan names one. Where mills with different storages share the topics, the collector whose it is may not see
-//! the job's files; then the results take another way, so that each storage needs but one collector.
+//! A plan names one. If mills with different storages share the topics, the collector assigned to that partition may
+//! not see the job's files. Then the results go through another one, so that each storage needs only one collector.
 
 use std::collections::BTreeSet;
 
 use crate::model::job::{JobId, StorageId};
 use crate::model::process::{Process, Role};
 
-/// The partitions, by who collects them.
+/// The partitions, by whether their collector sees the files of this server.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    /// By somebody who sees our files.
+    /// Those of collectors that see the files.
     ours: BTreeSet<u32>,
-    /// By somebody who does not.
+    /// Those of collectors that do not.
     others: BTreeSet<u32>,
-    /// How many there are, where that is known. A topic that was made anew may have fewer than before.
+    /// The number of partitions, if it is known. A topic that was made anew may have fewer than before.
     count: Option<u32>,
 }
 
 impl Routes {
-    /// What the collectors say that run now, to a server with the files of `storage`, of so many partitions.
+    /// The routes by the partitions that running collectors report, for a server with the files of `storage`.
     pub(super) fn of(processes: &[Process], storage: &StorageId, count: Option<u32>) -> Self {
         let mut routes = Self { count, ..Self::default() };
         for process in processes.iter().filter(|process| process.role == Role::Collect) {
@@ -31,8 +31,8 @@ impl Routes {
         routes
     }
 
-    /// The partition for a job whose results come through `now`. That is left only where it is certain
-    /// that nobody collects it who could: while partitions change hands, nobody may for a moment.
+    /// The partition for a job whose results go through `now`. It changes only if `now` does not exist, or certainly
+    /// belongs to a collector that does not see the files: during a rebalance, no collector may have it for a moment.
     pub(super) fn choose(&self, job: JobId, now: u32) -> u32 {
         let is_hopeless =
             self.others.contains(&now) || self.count.is_some_and(|count| now >= count);

@@ -1,4 +1,4 @@
-//! Which tiles are sent next, and sending them.
+//! Chooses the tiles to send next, and sends them.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -15,7 +15,7 @@ use super::window::InFlight;
 use crate::queue::QueueError;
 use crate::service::PortError;
 
-/// Tiles that are cut and sent together, between two looks at the boards.
+/// The most tiles that are cut and sent together, between two looks at the boards.
 const BATCH: usize = 16;
 
 /// A tile that is about to be sent.
@@ -36,12 +36,12 @@ enum SendError {
     Queue(QueueError),
 }
 
-/// What a job contributes when it is its turn.
+/// What a job has to send when it is its turn.
 enum Choice {
     Pick(Pick),
     /// It has nothing to send now.
     Nothing,
-    /// It has a tile, and the window has no room for it.
+    /// It has a tile, but the server's bounds have no room for it.
     NoRoom,
 }
 
@@ -63,22 +63,22 @@ impl Dispatcher {
                 Choice::Nothing => {
                     idle.insert(job);
                 }
-                // What comes free is this job's, or a large tile would wait behind small ones.
+                // The next room is for this job, or a large tile would starve behind small ones.
                 Choice::NoRoom => break,
             }
         }
         picks
     }
 
-    /// The job with the fewest tiles on their way, so that one whose tiles are quick does not wait
-    /// for one whose tiles are slow; among equals, the one whose turn comes first.
+    /// The job with the fewest tiles in flight, so that a job with quick tiles does not wait for one
+    /// with slow tiles; among equals, the one whose turn comes first.
     fn next_job(&self, picks: &[Pick], idle: &BTreeSet<usize>) -> Option<usize> {
         let jobs = self.active.len();
         let in_turn = (0..jobs).map(|step| (self.turn + step) % jobs);
         in_turn.filter(|job| !idle.contains(job)).min_by_key(|job| self.on_way(*job, picks))
     }
 
-    /// Tiles of a job that are on their way or about to be.
+    /// The tiles of a job that are in flight or picked.
     fn on_way(&self, job: usize, picks: &[Pick]) -> u32 {
         let picked = picks.iter().filter(|pick| pick.job == job).map(|_| 1).sum::<u32>();
         self.active[job].flights.in_flight().tiles + picked
@@ -113,7 +113,7 @@ impl Dispatcher {
         })
     }
 
-    /// The partition of the task topic with the fewest tiles on their way, among those that take some.
+    /// The partition of the task topic with the fewest tiles in flight, preferably one that is not resting.
     fn emptiest_partition(&self, picks: &[Pick]) -> u32 {
         let load = |partition: &u32| {
             let picked = picks.iter().filter(|pick| pick.partition == *partition).count();
@@ -144,7 +144,7 @@ impl Dispatcher {
                     match error {
                         SendError::Cut(error) => active.failure = Some(source::unkept(&error)),
                         SendError::Queue(error) => {
-                            // It would be refused again, as would all others, until somebody mends what is wrong.
+                            // This tile and all others would be refused until a person fixes the cause.
                             if matches!(error, QueueError::Refused(_)) {
                                 self.refusals.note(Instant::now());
                             }

@@ -1,4 +1,4 @@
-//! Decodes the original of a job, in a way that an image which kills its process does so only thrice.
+//! Decodes the original of a job. An image that kills its process does so at most three times.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -25,19 +25,19 @@ use crate::service::keep::{Keep, Kept};
 use crate::service::memory::Memory;
 use crate::storage::{Storage, StorageError};
 
-/// What the dispatcher hears of an image that is being decoded.
+/// A message to the dispatcher about an image that is being decoded.
 pub(super) enum Arrival {
-    /// Its first rows are about to come.
+    /// Decoding has begun: the first rows follow.
     Opened(Source),
     /// There are more rows.
     Rows,
-    /// All rows have been surveyed, and the chain knows the image.
+    /// All rows have been surveyed; this is the informed chain.
     Surveyed(Chain),
-    /// All rows are there, or the job has to fail.
+    /// All rows are decoded, or the job has to fail.
     Ended(Result<(), Failure>),
 }
 
-/// Where the dispatcher hears of it.
+/// The channel to the dispatcher.
 pub(super) type Listener = mpsc::UnboundedSender<(JobId, Arrival)>;
 
 /// Decodes originals, as many at a time as jobs may be active and memory allows.
@@ -55,7 +55,7 @@ pub(super) struct Decoder {
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Decoder {
-    /// Decodes what is in `storage`; what memory has no room for is kept in `scratch`.
+    /// Decodes originals in `storage`; images that memory has no room for are kept in `scratch`.
     pub(super) fn new(storage: Arc<dyn Storage>, config: &Config, scratch: PathBuf) -> Self {
         let (limits, count) = (admit::decode_limits(config), config.jobs.active);
         let places = Arc::new(Semaphore::new(count as usize));
@@ -64,11 +64,11 @@ impl Decoder {
         Self { storage, limits, keep, places, count, memory }
     }
 
-    /// Decodes the original of a job, or says why the job has to fail. Says nothing more when the job
-    /// has ended meanwhile, or after `stop`.
+    /// Decodes the original of a job, or tells why the job has to fail. Sends nothing if the job has ended
+    /// already, and no end after `stop`.
     ///
-    /// Only an image that was alone can be blamed for the end of its process: one that was being
-    /// decoded when a process ended is decoded alone the next time.
+    /// An image that was being decoded when its process ended is decoded alone the next time, since only
+    /// an image that was alone can be blamed for the end of its process.
     pub(super) async fn decode(&self, plan: &Plan, listener: Listener, stop: CancellationToken) {
         if self.is_over(plan.id, &stop).await {
             return;
@@ -82,12 +82,12 @@ impl Decoder {
             Err(error) => Err(unreadable(&error)),
         };
         if !stop.is_cancelled() {
-            // A dispatcher that is gone needs no image.
+            // Fails if the dispatcher has ended, which then needs no image.
             let _ = listener.send((plan.id, Arrival::Ended(ended)));
         }
     }
 
-    /// Whether nobody wants the image any more. Asked until there is an answer: else the job would wait for ever.
+    /// Whether the image is no longer needed. Retries until the storage answers: otherwise the job would wait for ever.
     async fn is_over(&self, job: JobId, stop: &CancellationToken) -> bool {
         while !stop.is_cancelled() {
             match self.storage.outcome(job).await {
@@ -126,7 +126,7 @@ impl Decoder {
         };
         let result = self.read(plan, listener, stop).await;
         drop(alone);
-        // A count that stays costs at most a place alone, the next time.
+        // If the count stays, the image is decoded alone the next time.
         let _ = self.storage.clear_starts(plan.id, Step::Decode).await;
         result
     }
@@ -145,7 +145,7 @@ impl Decoder {
         if (header.size, header.format_for(wanted)) != (plan.size, plan.format) {
             return Err(Failure::of_image("the original is not the image that was accepted"));
         }
-        // More than there is in all was refused at the door.
+        // Never more than the whole budget: such an image was refused at admission.
         let _memory = self.memory.take(header.memory).await;
         let kept = self.keep.place(header.stored_size(), plan.format);
         let kept = Arc::new(kept.map_err(|error| unkept(&error))?);
@@ -163,13 +163,13 @@ impl Decoder {
     }
 }
 
-/// Takes the rows of one image.
+/// Receives the rows of one image.
 struct Sink {
     kept: Arc<Kept>,
     job: JobId,
     listener: Listener,
     stop: CancellationToken,
-    /// Of an image that the chain surveys.
+    /// The survey, if the chain needs one.
     histogram: Option<Histogram>,
 }
 
@@ -212,7 +212,7 @@ async fn caught<T: Send + 'static>(
             let futile = error.is_of_the_image();
             Err(Failure { futile, ..Failure::of_job(Refusal::from(error).to_string()) })
         }
-        Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder gave up")),
+        Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder crashed")),
     }
 }
 
@@ -220,7 +220,7 @@ fn unreadable(error: &StorageError) -> Failure {
     Failure::of_job(format!("cannot read the image: {}", causes::all(error)))
 }
 
-/// Why a job fails whose decoded image cannot be kept, or not be read again.
+/// The failure of a job whose decoded image cannot be kept, or not be read again.
 pub(super) fn unkept(error: &io::Error) -> Failure {
     Failure::of_job(format!("cannot keep the decoded image: {error}"))
 }

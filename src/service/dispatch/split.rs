@@ -1,4 +1,4 @@
-//! How much of each original is decoded, as the API tells it.
+//! Publishes how much of each original is decoded, for the API.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 
 use crate::model::job::JobId;
 
-/// Fractions are told in thousandths.
+/// The resolution of fractions: thousandths.
 const STEPS: f64 = 1000.0;
 
-/// The jobs whose originals are being decoded, or are; copies are the same.
+/// The decoded fractions of the originals of jobs in work. Clones share them.
 #[derive(Clone, Default)]
 pub struct Splits(Arc<Shared>);
 
@@ -27,7 +27,7 @@ impl Splits {
         self.fractions().get(&job).copied()
     }
 
-    /// Waits until one has changed since the last call returned. Only one task may wait.
+    /// Waits until a fraction has changed since the last call returned. Only one task may wait.
     pub async fn moved(&self) {
         self.0.moved.notified().await;
     }
@@ -38,7 +38,7 @@ impl Splits {
     }
 }
 
-/// What is told of one job, until this is dropped.
+/// The entry of one job, which is removed when this is dropped.
 pub(super) struct Split {
     job: JobId,
     splits: Splits,
@@ -49,7 +49,7 @@ impl Split {
         Self { job, splits }
     }
 
-    /// Sets the fraction that is decoded, if it is known by now.
+    /// Sets the decoded fraction, if it is known.
     pub(super) fn tell(&self, fraction: Option<f64>) {
         let Some(fraction) = fraction.map(|fraction| (fraction * STEPS).floor() / STEPS) else {
             return;

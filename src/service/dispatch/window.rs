@@ -1,38 +1,38 @@
-//! How many tiles may be on their way: as many as keep the workers busy, and no more.
+//! How many tiles may be in flight: as many as keep the workers busy, and no more.
 
 use std::time::Duration;
 
-/// The time from sending a tile to seeing it on the board that the window aims at.
+/// The latency that the window aims at, from sending a tile to seeing it on the board.
 const TARGET: Duration = Duration::from_millis(500);
-/// How much one new latency moves the average.
+/// The weight of a new latency in the moving average.
 const WEIGHT: f64 = 0.2;
 
-/// The window of one job: how many of its tiles may be on their way.
+/// The window of one job: how many of its tiles may be in flight.
 ///
-/// With `w` tiles in flight that take `l` seconds each, `w / l` come back a second (Little's law), so
-/// `w × target / l` in flight would take the target time. Each job has its own, because its tiles may
-/// take a thousand times as long as those of another.
+/// With `w` tiles in flight that take `l` seconds each, `w / l` come back per second (Little's law), so
+/// with `w × target / l` in flight each would take the target time. Each job has its own window, because its tiles
+/// may take a thousand times as long as those of another.
 #[derive(Debug)]
 pub struct Window {
     tiles: u32,
-    /// Mean seconds from sending to board, recent ones counting more.
+    /// The moving average of seconds from sending to board.
     latency: Option<f64>,
     /// Tiles that came back since the size was last changed.
     landed: u32,
 }
 
-/// What bounds all windows of a server.
+/// The bounds of all windows of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Tiles that are kept on their way, however slow they are.
+    /// Tiles of a job that are kept in flight, however slow they are.
     pub min_tiles: u32,
-    /// Tiles that all jobs together may have on their way.
+    /// The most tiles of all jobs together in flight.
     pub max_tiles: u32,
-    /// The same in bytes of their pixels.
+    /// The most bytes of pixels of all jobs together in flight.
     pub max_bytes: u64,
 }
 
-/// Tiles on their way of a job of which nothing is known, or while no worker is.
+/// The tiles in flight of a job whose latency is unknown, or while no worker is known.
 const MIN_TILES: u32 = 8;
 
 impl Bounds {
@@ -42,9 +42,9 @@ impl Bounds {
         Self { min_tiles: MIN_TILES, max_tiles, max_bytes }
     }
 
-    /// Keeps as many tiles on their way as `threads` threads of `workers` workers need, and few more,
-    /// for which the tiles of other jobs would have to wait: some to spare where a single worker
-    /// takes all of them, one for each thread where they may be spread unevenly.
+    /// Sets the minimum to what `threads` threads of `workers` workers need, plus a few. More would
+    /// only make the tiles of other jobs wait. A single worker gets a quarter more than its threads;
+    /// several get twice as many, since tiles may be spread unevenly.
     pub fn serve(&mut self, workers: u32, threads: u32) {
         self.min_tiles = match workers {
             0 => MIN_TILES,
@@ -53,7 +53,7 @@ impl Bounds {
         };
     }
 
-    /// Whether one more tile of `bytes` may be sent besides `in_flight`; one alone always may.
+    /// Whether one more tile of `bytes` may be sent besides `in_flight`; a single one always may.
     #[must_use]
     pub fn have_room(&self, in_flight: InFlight, bytes: u64) -> bool {
         in_flight.tiles == 0
@@ -78,7 +78,7 @@ impl Window {
         }
     }
 
-    /// At most doubles or halves, once for each window of tiles that came back.
+    /// Resizes the window, at most to its double or half, once for each window of tiles that came back.
     fn resize(&mut self, bounds: &Bounds) {
         self.landed = 0;
         let latency = self.latency.unwrap_or_default().max(1e-6);
@@ -95,7 +95,7 @@ impl Window {
     }
 }
 
-/// What is on its way.
+/// The tiles in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InFlight {
     /// Tiles.

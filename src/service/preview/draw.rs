@@ -1,4 +1,4 @@
-//! The pixels of a preview: filtered, written and read as the result of a job is.
+//! Makes the pixels of a preview: filters, encodes and decodes them like the result of a job.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::raster::preview;
 use crate::raster::pyramid::eight_bit;
 use crate::refusal::{Code, Refusal};
 
-/// Side of the parts that are filtered side by side, in pixels.
+/// Side of the parts that are filtered in parallel, in pixels.
 const PART: u32 = 256;
-/// So much is read around a part at least, in pixels: a radius that grows a little needs no other rows.
+/// The least that is read around a part, in pixels, so that a slightly larger radius needs no other rows.
 const MARGIN: u32 = 64;
 /// Side of the largest block that JPEG codes as one, in pixels.
 const BLOCK: u32 = 16;
-/// A window is held so often at most: read, filtered from and to, encoded.
+/// The most copies of a window in memory: read, filtered from and to, encoded.
 const COPIES: u64 = 4;
 
 /// A part of a result.
@@ -34,15 +34,15 @@ pub(super) struct View {
     wanted: Wanted,
     /// The part that is shown.
     shown: Region,
-    /// The part that is filtered and encoded.
+    /// The part that is filtered and encoded, which contains `shown`.
     made: Region,
-    /// What is read for it.
+    /// The part that is read for it, which contains `made`.
     window: Region,
     memory: u64,
 }
 
 impl View {
-    /// The view of a region of the result by `plan`, of an image with this `header`.
+    /// The view of the region `shown` of the result of `plan`, for an image with this `header`.
     pub(super) fn new(plan: Plan, header: &Header, shown: Region) -> Self {
         let is_original = plan.filters.is_empty();
         let made = match plan.output.format {
@@ -58,7 +58,7 @@ impl View {
         Self { plan, wanted, shown, made, window, memory }
     }
 
-    /// Refuses filters that need more pixels a side than `limit` around a part.
+    /// Refuses filters with which the window would have more than `limit` pixels a side.
     pub(super) fn check(&self, limit: u32) -> Result<(), Refusal> {
         let size = self.window.size();
         if size.width.max(size.height)
@@ -66,7 +66,7 @@ impl View {
         {
             return Ok(());
         }
-        let what = "the filters need too much around each pixel for a preview";
+        let what = "the filters read too many pixels around each pixel for a preview";
         Err(Refusal::new(Code::TooLarge, what)
             .value(format!("{size} pixels"))
             .limit(format!("{limit} pixels a side"), "limits.max_tile"))
@@ -78,12 +78,12 @@ impl View {
         Needed { wanted, window, survey: self.plan.filters.surveys() }
     }
 
-    /// Bytes of memory that it takes at most.
+    /// The most bytes of memory that drawing takes.
     pub(super) fn memory(&self) -> u64 {
         self.memory
     }
 
-    /// A PNG file of it, made on `threads` threads. `turn` is held as long as one of them works.
+    /// A PNG file of the part, made on `threads` threads. `turn` is held until the last of them ends.
     pub(super) async fn draw<T: Send + Sync + 'static>(
         self,
         material: Material,
@@ -142,20 +142,20 @@ impl View {
     }
 }
 
-/// How the viewer reads images: browsers show tiles without a profile as sRGB.
+/// The pixels that the viewer reads: in sRGB, since browsers show tiles without a profile as sRGB.
 fn for_screen() -> Wanted {
     Wanted::from(Colours::All).in_srgb()
 }
 
-/// The same pixels in the simplest words, so that those that were read for other wishes are found again.
+/// The simplest `Wanted` that gives the same pixels, so that pixels which were read for another one are found again.
 fn plain(header: &Header, wanted: Wanted) -> Wanted {
     let luma = header.format_for(wanted) != header.format;
     let space = if header.profile.is_some() { wanted.space } else { Space::Stored };
     Wanted { colours: if luma { Colours::Luma } else { Colours::All }, space }
 }
 
-/// The region in whole blocks of JPEG, and one around it, whose colours reach into it: so its pixels are those of the
-/// whole image's file.
+/// The region in whole JPEG blocks, with one block around it, since the chroma of a block reaches into its
+/// neighbours. So the pixels of the region are those in a file of the whole image.
 fn blocks(region: Region, image: Size) -> Region {
     let around = region.grow(BLOCK, image);
     let down = |at: u32| at / BLOCK * BLOCK;
@@ -179,6 +179,6 @@ async fn run<T: Send + 'static, H: Send + Sync + 'static>(
         let (done, _held) = (work(), held);
         done
     });
-    let panicked = |_| Undrawn::from(std::io::Error::other("a filter gave up"));
+    let panicked = |_| Undrawn::from(std::io::Error::other("a filter or an encoder crashed"));
     done.await.map_err(panicked)?
 }

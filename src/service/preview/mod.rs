@@ -1,10 +1,10 @@
-//! Parts of the result that a job would have, before there is a job. They are made by the filters and the encoder of
-//! jobs, and decoded as the viewer decodes results, so that what is seen is what comes.
+//! Draws parts of the result that a job would have, before there is a job. The filters and the encoder are those of
+//! jobs, and the part is decoded as the viewer decodes results, so that a preview looks like the result.
 //!
-//! * `part`: which part of an image is shown.
-//! * `recent`: what was used lately.
-//! * `read`: the rows of an image that a part needs.
-//! * `draw`: the pixels that are shown.
+//! * `part`: the part of an image that is shown.
+//! * `recent`: a cache of recently used images.
+//! * `read`: reads the rows of an image that a part needs.
+//! * `draw`: makes the pixels that are shown.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -38,11 +38,11 @@ mod recent;
 
 /// How long an uploaded image is kept after its last use.
 pub const IDLE: Duration = Duration::from_mins(10);
-/// Uploaded images that are kept.
+/// The most uploaded images that are kept.
 const UPLOADS: usize = 8;
-/// Images of jobs of which the last part is remembered.
+/// The most jobs for which the last part of the image is remembered.
 const JOBS: usize = 4;
-/// Previews that are made at a time.
+/// The most previews that are made at a time.
 const PLACES: usize = 2;
 /// How long a preview waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ pub enum Undrawn {
     /// The image or the filters do not allow it, or the server is busy.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Something failed that is not the client's business.
+    /// Something failed that is not the client's fault.
     #[error("the preview cannot be made")]
     Io(#[from] io::Error),
 }
@@ -96,7 +96,7 @@ struct Turn {
 }
 
 impl Picture {
-    /// What the header of the image says.
+    /// The image's name, size and header.
     #[must_use]
     pub fn candidate(&self) -> &Candidate {
         &self.subject.candidate
@@ -125,13 +125,13 @@ impl Previews {
         }
     }
 
-    /// A file without a name for an upload: nothing of it is left however the process ends.
+    /// A file without a name for an upload, which vanishes with the process however that ends.
     pub async fn stage(&self) -> io::Result<File> {
         let scratch = self.scratch.clone();
         blocking::run(move || tempfile::tempfile_in(scratch)).await
     }
 
-    /// Keeps an uploaded image and returns its id. The one that was not used for the longest time may give way.
+    /// Keeps an uploaded image and returns its id. If there are too many, the least recently used is removed.
     #[must_use]
     pub fn keep(&self, file: File, candidate: Candidate) -> String {
         let id = Uuid::new_v4().simple().to_string();
@@ -165,8 +165,8 @@ impl Previews {
         Ok(Picture { file, subject })
     }
 
-    /// A PNG file of `region` of the result that a job by `plan` would have; of the image itself, as the viewer shows
-    /// it, where the plan has no filter. Dropping the future stops the work.
+    /// A PNG file of `region` of the result of a job with this plan. If the plan has no filter, it shows the image
+    /// itself, as the viewer does. Dropping the future stops the work.
     pub async fn draw(
         &self,
         picture: &Picture,
@@ -207,7 +207,7 @@ fn busy() -> Refusal {
 async fn caught<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Undrawn> {
-    let gave_up = "the image cannot be decoded: the decoder gave up";
+    let gave_up = "the image cannot be decoded: the decoder crashed";
     blocking::caught(work).await.map_err(|_| Refusal::new(Code::InvalidImage, gave_up).into())
 }
 

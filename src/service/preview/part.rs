@@ -1,4 +1,4 @@
-//! Which part of an image a preview shows.
+//! The part of an image that a preview shows.
 
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -6,28 +6,29 @@ use utoipa::IntoParams;
 use crate::raster::grid::{Region, Size};
 use crate::refusal::{Code, Refusal};
 
-/// Side of a preview, unless the client says otherwise; and at most.
+/// Side of a preview in pixels, unless the client gives one.
 const SIDE: u32 = 512;
+/// The longest side of a preview in pixels.
 const MAX_SIDE: u32 = 1024;
 
 /// A part of an image, as a client names it.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Part {
-    /// Its left column in the upright image; the part is in the middle unless given.
+    /// Its left column in the upright image. By default the part is centred.
     x: Option<u32>,
-    /// Its top row in the upright image; the part is in the middle unless given.
+    /// Its top row in the upright image. By default the part is centred.
     y: Option<u32>,
-    /// Its width in pixels, 512 unless given. What lies beyond the image does not count; at most 1024.
+    /// Its width in pixels, 512 by default. After it is clipped at the image's edge, it may be at most 1024.
     #[param(minimum = 1)]
     width: Option<u32>,
-    /// Its height in pixels, likewise.
+    /// Its height in pixels; defaults and limits are those of `width`.
     #[param(minimum = 1)]
     height: Option<u32>,
 }
 
 impl Part {
-    /// The region that it means in an image of size `image`.
+    /// The region of this part in an image of size `image`, clipped at the edges.
     pub fn within(self, image: Size) -> Result<Region, Refusal> {
         let (width, height) = (self.width.unwrap_or(SIDE), self.height.unwrap_or(SIDE));
         let middle = |all: u32, part: u32| all.saturating_sub(part) / 2;

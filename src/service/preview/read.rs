@@ -1,4 +1,4 @@
-//! The rows of an image that a part of it needs, and a survey of all of it where the filters go by that.
+//! Reads the rows of an image that a preview needs, and surveys the whole image if the filters need that.
 
 use std::fs::File;
 use std::io::{self, BufReader, Seek};
@@ -15,13 +15,13 @@ use crate::raster::metadata::Metadata;
 use crate::raster::pixels::{PixelFormat, Pixels};
 use crate::raster::source::Rows;
 
-/// The most bytes of a window that are remembered: the next preview is often of the same part.
+/// The most bytes of a window that is remembered, since the next preview is often of the same part.
 const REMEMBERED: usize = 8 << 20;
 
 /// What a part needs of its image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Needed {
-    /// Which pixels.
+    /// The form of the pixels.
     pub(super) wanted: Wanted,
     /// The window of the upright image.
     pub(super) window: Region,
@@ -34,15 +34,15 @@ pub(super) struct Needed {
 pub(super) struct Material {
     /// The pixels of `window`, upright.
     pub(super) pixels: Arc<Pixels>,
-    /// Where they are; perhaps more than was needed.
+    /// The window of these pixels, which contains the one that was needed.
     pub(super) window: Region,
-    /// Of the whole image, if it was wanted.
+    /// The survey of the whole image, if it was needed.
     pub(super) histogram: Option<Arc<Histogram>>,
-    /// What the file says of its colours.
+    /// The metadata on colours in the file.
     pub(super) colours: Arc<Metadata>,
 }
 
-/// What is remembered of an image: its last window, and its surveys, one for each kind of pixels.
+/// What is remembered of an image: its last window, and a survey for each form of pixels.
 #[derive(Default)]
 pub(super) struct Known {
     last: Option<(Wanted, Material)>,
@@ -81,7 +81,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// What is needed of the image of which something is `known`. The lock also guards the position in the file, which
+    /// Reads what is `needed`, or finds it in `known`. The lock on `known` also guards the position in the file, which
     /// clones of its handle share.
     pub(super) fn read(
         &self,
@@ -121,11 +121,11 @@ impl Reader {
     }
 }
 
-/// Takes the rows of one image, and keeps one region.
+/// Receives the rows of one image, and keeps one region.
 struct Strip {
     region: Region,
     pixels: Pixels,
-    /// Rows that came.
+    /// Rows that have arrived.
     rows: u32,
     histogram: Option<Histogram>,
     stop: CancellationToken,
@@ -137,7 +137,7 @@ impl Strip {
         Self { region, pixels: Pixels::zeroed(region.size(), format), rows: 0, histogram, stop }
     }
 
-    /// Whether no row that follows matters.
+    /// Whether no more rows are needed.
     fn has_all(&self) -> bool {
         self.histogram.is_none() && self.rows >= self.region.rows().end
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Things by their keys, the one that was used last at the end.
+/// Values by their keys, the most recently used at the end.
 pub(super) struct Recent<K, V> {
     entries: Mutex<Vec<Entry<K, V>>>,
     most: usize,
@@ -19,7 +19,7 @@ struct Entry<K, V> {
 }
 
 impl<K: PartialEq, V: Clone> Recent<K, V> {
-    /// Room for `most` things, each until it was idle for `idle`.
+    /// A cache of at most `most` values, each of which expires after `idle` without use.
     pub(super) fn new(most: usize, idle: Duration) -> Self {
         Self { entries: Mutex::default(), most, idle }
     }
@@ -29,7 +29,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a thing in; beyond the room that there is, the one that was idle the longest goes.
+    /// Adds a value; if there are too many, the least recently used is dropped.
     pub(super) fn put(&self, key: K, value: V) {
         let mut entries = self.entries();
         entries.retain(|entry| entry.key != key);
@@ -38,7 +38,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         entries.push(Entry { key, value, used: Instant::now() });
     }
 
-    /// The thing of this key, which is in use now.
+    /// The value of a key, unless it has expired. Counts as use.
     pub(super) fn get(&self, key: &K) -> Option<V> {
         let mut entries = self.entries();
         let at = entries.iter().position(|entry| entry.key == *key)?;
@@ -51,14 +51,14 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         Some(value)
     }
 
-    /// Waits until the thing of this key is gone, and removes it when it was idle for too long.
+    /// Waits until the value of a key is gone, and removes it when it expires.
     pub(super) async fn expire(&self, key: &K) {
         while let Some(until) = self.end_of(key) {
             sleep_until(until).await;
         }
     }
 
-    /// When the thing of this key has to go, if it is still there and need not go now.
+    /// When the value of a key expires; removes it and returns `None` if it has expired.
     fn end_of(&self, key: &K) -> Option<Instant> {
         let mut entries = self.entries();
         let at = entries.iter().position(|entry| entry.key == *key)?;

@@ -1,5 +1,5 @@
-//! A picture into the tiles of its pyramid, each made once: the coarse ones from the copy that was made while the picture
-//! was decoded, the others from the picture, or from the four below them.
+//! Makes the tiles of a pyramid, each once: the coarse ones from the copy that was made while the picture was
+//! decoded, the finest from the picture, and those between from the four tiles of the next finer level.
 
 use std::io::{self, Cursor};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,15 +16,15 @@ use crate::raster::pyramid::{Levels, Place, eight_bit, halve};
 use crate::raster::source::Source;
 use crate::storage::Staged;
 
-/// Fine enough for the eye; chroma is halved.
+/// The JPEG quality of tiles: fine enough for the eye, with chroma at half the resolution.
 const QUALITY: u8 = 88;
 
 /// A picture that is decoded.
 pub(super) struct Decoded {
     pub(super) size: Size,
-    /// One level of it, of 8 bits a sample.
+    /// The picture at `level`, with 8 bits per sample.
     pub(super) copy: Pixels,
-    /// Which.
+    /// The level of `copy`.
     pub(super) level: u32,
     /// The picture itself, for the finer levels, if there are any.
     pub(super) finer: Option<Source>,
@@ -35,8 +35,8 @@ pub(super) fn format_for(picture: PixelFormat) -> OutputFormat {
     if picture.has_alpha() { OutputFormat::Png } else { OutputFormat::Jpeg }
 }
 
-/// Makes all tiles of a picture on at most `threads` threads: those from the copy on first, which can be fetched
-/// while the finer ones are made.
+/// Makes all tiles of a picture on at most `threads` threads: first those of the copy and of coarser levels, which
+/// can be fetched while the finer ones are made.
 pub(super) async fn build(
     Decoded { size, copy, level, finer }: Decoded,
     writer: Writer,
@@ -70,7 +70,7 @@ pub(super) async fn build(
     .await
 }
 
-/// The copies from `level` on, each half the one before.
+/// The copies from `level` on, each half the size of the one before.
 fn copies(copy: Pixels, level: u32, levels: Levels) -> Vec<(u32, Arc<Pixels>)> {
     let first = Some((level, Arc::new(copy)));
     let next = |(level, copy): &(u32, Arc<Pixels>)| {
@@ -79,7 +79,7 @@ fn copies(copy: Pixels, level: u32, levels: Levels) -> Vec<(u32, Arc<Pixels>)> {
     std::iter::successors(first, next).collect()
 }
 
-/// Does some work for each of `items`, on at most `threads` threads.
+/// Runs `work` for each of `items`, on at most `threads` threads.
 async fn each<T: Send + 'static>(
     builder: &Arc<Builder>,
     threads: usize,
@@ -99,7 +99,7 @@ async fn each<T: Send + 'static>(
 async fn run<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
-    let panicked = |_| io::Error::other("it could not be encoded");
+    let panicked = |_| io::Error::other("the encoder crashed");
     blocking::caught(work).await.map_err(panicked)?
 }
 
@@ -117,7 +117,7 @@ impl Builder {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a tile and all below it.
+    /// Makes a tile and all finer ones that it covers.
     fn make(&self, place: Place) -> io::Result<Pixels> {
         let pixels = if place.level == 0 {
             let picture = self.finer.as_ref().expect("the copy is of a coarser level");
@@ -145,7 +145,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Lets the tiles be fetched that are there: all from `finest` on.
+    /// Makes the tiles so far available: those from level `finest` on.
     fn show(&self, finest: u32) -> io::Result<()> {
         self.progress.show(finest, self.writer().so_far()?);
         Ok(())

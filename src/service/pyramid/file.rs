@@ -1,4 +1,4 @@
-//! A pyramid as one file: the tiles in the order in which they were made, and behind them where each is.
+//! The file of a pyramid: the tiles in the order in which they were made, followed by an index.
 //!
 //! ```text
 //! tiles, encoded
@@ -22,7 +22,7 @@ const TAIL: usize = 4 + 4 + 1 + 8;
 const ENTRY: usize = 8 + 4;
 const FORMATS: [OutputFormat; 2] = [OutputFormat::Jpeg, OutputFormat::Png];
 
-/// Where a tile is in the file; one of no bytes is not there.
+/// The place of a tile in the file; a length of 0 means that there is no tile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Extent {
     start: u64,
@@ -55,7 +55,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What is there so far, as it can be read while more is written. Tiles that are not there are none.
+    /// The tiles so far, which can be read while more are written. The others read as missing.
     pub(super) fn so_far(&mut self) -> io::Result<Pyramid> {
         self.out.flush()?;
         let file = self.staged.file().try_clone()?;
@@ -82,7 +82,7 @@ impl Writer {
     }
 }
 
-/// A pyramid that is there.
+/// A pyramid whose tiles can be read.
 #[derive(Debug)]
 pub struct Pyramid {
     file: File,
@@ -92,7 +92,7 @@ pub struct Pyramid {
 }
 
 impl Pyramid {
-    /// Reads where everything is. Blocks on the disk.
+    /// Reads the index of a file. Blocks on the disk.
     pub(super) fn open(file: File) -> io::Result<Self> {
         let damaged = || io::Error::from(ErrorKind::InvalidData);
         let length = file.metadata()?.len();
@@ -111,19 +111,19 @@ impl Pyramid {
         Ok(Self { file, levels, format, extents })
     }
 
-    /// The copies that it holds.
+    /// Its levels.
     #[must_use]
     pub fn levels(&self) -> Levels {
         self.levels
     }
 
-    /// How its tiles are encoded.
+    /// The format of its tiles.
     #[must_use]
     pub fn format(&self) -> OutputFormat {
         self.format
     }
 
-    /// An encoded tile; `None` where there is none. Blocks on the disk.
+    /// An encoded tile; `None` if there is none. Blocks on the disk.
     pub fn tile(&self, place: Place) -> io::Result<Option<Vec<u8>>> {
         let Some(number) = self.levels.index(place) else { return Ok(None) };
         let Extent { start, length } = self.extents[number];

@@ -1,8 +1,8 @@
-//! Originals and results in ever smaller copies, for those who look at them: made when somebody does,
-//! and kept as long as the image is, as far as the quota goes.
+//! Pyramids of originals and results, for viewing: made at the first request, and kept as long as the image, as far as
+//! the quota allows.
 //!
 //! * `file`: a pyramid as one file.
-//! * `build`: a picture into tiles.
+//! * `build`: makes the tiles of a pyramid.
 //! * `shelf`: the files in a directory.
 
 use std::collections::HashMap;
@@ -40,15 +40,15 @@ mod build;
 pub mod file;
 mod shelf;
 
-/// Pyramids that are made at a time.
+/// The most pyramids that are made at a time.
 const PLACES: usize = 2;
-/// Pyramids that are kept open; others are opened again when they are needed.
+/// The most pyramids that are kept open; others are opened again when they are needed.
 const OPEN: usize = 64;
-/// How long it is said that a pyramid cannot be made, before whoever looks has it tried again.
+/// How long a pyramid counts as failed before the next request tries again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
-/// The most pixels of the copy that is made while an image is decoded: more than a screen shows.
+/// The most pixels of the copy that is made while an image is decoded; more than a screen shows.
 const FIRST_VIEW: u64 = 8 << 20;
-/// Decoding is this part of the work, as people wait for it.
+/// The fraction of the progress that decoding counts for, by the time it takes.
 const DECODING: f64 = 0.3;
 
 /// Which image of a job.
@@ -64,39 +64,39 @@ pub enum Which {
 /// One image of one job.
 type Key = (JobId, Which);
 
-/// How it is with a pyramid.
+/// The status of a pyramid.
 #[derive(Debug, Clone)]
 pub enum Status {
     /// It is being made.
     Making {
-        /// How far it is, from 0 to 1.
+        /// The fraction that is made, from 0 to 1.
         fraction: f64,
-        /// Its coarse tiles, once they are there.
+        /// Its coarse tiles, once they are made.
         coarse: Option<Coarse>,
     },
-    /// It is there.
+    /// It is complete.
     Ready(Arc<Pyramid>),
-    /// It cannot be made: why, in words.
+    /// It cannot be made, and why, as text.
     Failed(String),
 }
 
 /// The coarse tiles of a pyramid whose finer ones are being made.
 #[derive(Debug, Clone)]
 pub struct Coarse {
-    /// The finest level that is there.
+    /// The finest level that is complete.
     pub finest: u32,
-    /// What is there.
+    /// The tiles so far.
     pub pyramid: Arc<Pyramid>,
 }
 
-/// How far the making of a pyramid is.
+/// The progress of making a pyramid.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Parts of a thousand that are decoded.
+    /// Thousandths of the image that are decoded.
     decoded: AtomicU32,
     /// Tiles that are made.
     tiles: AtomicU32,
-    /// Tiles in all; none as long as that is not known.
+    /// All tiles of the pyramid; 0 as long as that is not known.
     total: AtomicU32,
     coarse: OnceLock<Coarse>,
 }
@@ -124,7 +124,7 @@ impl Progress {
 enum Entry {
     Making(Arc<Progress>),
     Ready(Arc<Pyramid>),
-    /// Why it could not be made, until it may be tried again.
+    /// Why it could not be made, and when it may be tried again.
     Failed(String, Instant),
 }
 
@@ -155,7 +155,7 @@ pub struct Pyramids {
     scratch: PathBuf,
     threads: usize,
     places: Arc<Semaphore>,
-    /// What images may take together that are decoded: as much as one may.
+    /// The memory for all images that are being decoded: as much as one may take.
     memory: Memory,
     entries: Arc<Mutex<HashMap<Key, Entry>>>,
     /// Bytes of all pyramids when they were counted last.
@@ -163,7 +163,7 @@ pub struct Pyramids {
 }
 
 impl Pyramids {
-    /// Pyramids of what is in `storage`. Nothing is touched before somebody looks.
+    /// The pyramids of the images in `storage`. Nothing is read before the first request.
     #[must_use]
     pub fn new(config: &Config, storage: Arc<dyn Storage>) -> Self {
         let limits = admit::decode_limits(config);
@@ -186,7 +186,7 @@ impl Pyramids {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How it is with the pyramid of an image that is there. If there is none, it is made from now on.
+    /// The status of the pyramid of an image that is kept. If there is none, this starts making it.
     pub async fn look(&self, plan: &Arc<Plan>, which: Which) -> Status {
         let key = (plan.id, which);
         if let Some(entry) = self.entries().get(&key).filter(|entry| !entry.is_over()) {
@@ -221,7 +221,7 @@ impl Pyramids {
                     Entry::Failed(error.to_string(), Instant::now() + TRY_AGAIN)
                 }
             };
-            // An image that was removed meanwhile has none.
+            // If the image was removed meanwhile, so is its pyramid.
             let wanted = pyramids.entries().get_mut(&key).map(|making| *making = entry).is_some();
             if !wanted {
                 blocking::run(move || pyramids.shelf.remove(key)).await;
@@ -242,7 +242,7 @@ impl Pyramids {
             Which::Result => self.storage.open_final(plan).await?,
         };
         let (space, checked) = (self.space.clone(), plan.clone());
-        // The decoded image is scratch, the pyramid stays beside the jobs.
+        // The decoded image goes to `scratch_dir`, the pyramid to `data_dir`.
         let check =
             move || space.check_job(&checked).and_then(|()| space.check(space::Place::Data, 0));
         blocking::run(check).await?;
@@ -256,8 +256,8 @@ impl Pyramids {
         Ok(blocking::run(move || shelf.keep(key, staged)).await?)
     }
 
-    /// Decodes into a copy for the first view and, where that is not the whole image, into a scratch file without a name,
-    /// from which windows are cut in any order.
+    /// Decodes an image into a copy for the first view and, unless that is the whole image, into a scratch file
+    /// without a name, from which windows are cut in any order.
     async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Decoded, Unmade> {
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
         let image = Arc::new(image);
@@ -283,20 +283,20 @@ impl Pyramids {
         .await
     }
 
-    /// Forgets the pyramid of an image that is removed.
+    /// Removes the pyramid of an image.
     pub async fn remove(&self, job: JobId, which: Which) {
         self.entries().remove(&(job, which));
         let shelf = Arc::clone(&self.shelf);
         blocking::run(move || shelf.remove((job, which))).await;
     }
 
-    /// The same for both images of a job.
+    /// Removes the pyramids of both images of a job.
     pub async fn remove_both(&self, job: JobId) {
         self.remove(job, Which::Original).await;
         self.remove(job, Which::Result).await;
     }
 
-    /// The bytes of all pyramids, by job. Those of which `is_kept` knows no image are removed.
+    /// The bytes of all pyramids, by job. Pyramids whose image is not kept are removed.
     pub async fn sizes(
         &self,
         is_kept: impl Fn(JobId, Which) -> bool + Send + 'static,
@@ -307,7 +307,7 @@ impl Pyramids {
         sizes
     }
 
-    /// The bytes of all pyramids as they were counted last.
+    /// The bytes of all pyramids at the last count.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
@@ -322,11 +322,11 @@ fn probe(image: &File, limits: &Limits) -> Result<Header, Refusal> {
 async fn caught<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Unmade> + Send + 'static,
 ) -> Result<T, Unmade> {
-    let gave_up = |_| Err(io::Error::other("the decoder gave up").into());
+    let gave_up = |_| Err(io::Error::other("the decoder crashed").into());
     blocking::caught(work).await.unwrap_or_else(gave_up)
 }
 
-/// Lets go of one that is not being made, if there are many.
+/// Drops an entry that is not being made, if there are many.
 fn make_room(entries: &mut HashMap<Key, Entry>) {
     if entries.len() >= OPEN {
         let idle = entries.iter().find(|(_, entry)| !matches!(entry, Entry::Making(_)));
@@ -347,11 +347,11 @@ enum Unmade {
     Io(#[from] io::Error),
 }
 
-/// Takes the rows of one image.
+/// Receives the rows of one image.
 struct Sink {
     kept: Option<Arc<Kept>>,
     copy: Reduced,
-    /// Rows that have come, of so many.
+    /// Rows that have arrived, of `height`.
     rows: u32,
     height: u32,
     progress: Arc<Progress>,

@@ -1,5 +1,5 @@
 //! The files of pyramids: `<job>-original` and `<job>-result` in one directory. They can be made again, so
-//! nothing is synced, and what cannot be removed is removed later.
+//! nothing is synced. A file that cannot be removed is removed later.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -41,7 +41,7 @@ impl Shelf {
         Self { directory }
     }
 
-    /// The pyramid that is there, unless it is damaged: then another is made.
+    /// Opens a pyramid; `None` if there is none, or if it is damaged and has to be made again.
     pub(super) fn open(&self, key: Key) -> Option<Pyramid> {
         File::open(self.directory.join(name(key))).and_then(Pyramid::open).ok()
     }
@@ -66,7 +66,7 @@ impl Shelf {
         }
     }
 
-    /// The bytes of all, by job. What belongs to no image is removed.
+    /// The bytes of all pyramids, by job. Pyramids whose image is not kept are removed.
     pub(super) fn sizes(&self, is_kept: impl Fn(JobId, Which) -> bool) -> HashMap<JobId, u64> {
         if let Err(error) = Staged::sweep(&self.directory)
             && error.kind() != io::ErrorKind::NotFound

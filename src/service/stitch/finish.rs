@@ -1,4 +1,4 @@
-//! A full canvas into the final image: bands encoded in parallel, joined in order.
+//! Encodes a full canvas into the final image: bands in parallel, joined in order.
 
 use std::io::BufWriter;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::{blocking, causes};
 /// Bytes gathered before they are written to the final image.
 const WRITE_BUFFER: usize = 1 << 20;
 
-/// The end of one job.
+/// Finishes one job.
 pub(super) struct Finish {
     pub(super) plan: Arc<Plan>,
     pub(super) canvas: Arc<Canvas>,
@@ -33,13 +33,13 @@ pub(super) struct Finish {
     pub(super) storage: Arc<dyn ResultStorage>,
     pub(super) pool: Arc<Pool>,
     pub(super) filtering_since: Option<Instant>,
-    /// When the job has ended otherwise.
+    /// Cancelled when the job has ended otherwise.
     pub(super) stop: CancellationToken,
 }
 
 impl Finish {
-    /// Encodes and stores the final image, then the outcome. Returns the outcome that stands; nothing, if
-    /// it was stopped before there was an image.
+    /// Encodes and stores the final image, then the outcome. Returns the outcome that stands; `None` if it
+    /// was stopped before the image was stored.
     pub(super) async fn run(self) -> Result<Option<Outcome>, PortError> {
         let started = Instant::now();
         let job = self.plan.id;
@@ -48,7 +48,7 @@ impl Finish {
         }
         let metadata = self.metadata().await?;
         let stored = match self.storage.count_start(job, Step::Encode).await {
-            // There is no room for the result either.
+            // If there is no room for the count, there is none for the result.
             Err(error) if error.is_full() => Err(cannot_write(error)),
             Err(error) => return Err(error.into()),
             Ok(start) if start > Step::MAX_STARTS => {
@@ -58,7 +58,7 @@ impl Finish {
             }
             Ok(_) => {
                 let stored = self.store(&metadata).await;
-                // It came to its end, whatever becomes of the outcome. One that stays counted does no harm yet.
+                // Encoding has ended, whatever becomes of the outcome. A count that stays does no harm yet.
                 let _ = self.storage.clear_starts(job, Step::Encode).await;
                 stored
             }
@@ -70,7 +70,7 @@ impl Finish {
         };
         match self.conclude(outcome).await {
             Err(StorageError::NotFound(..)) if self.is_gone().await => {
-                // Removed in the meantime: what was stored since then goes the same way.
+                // The job was removed meanwhile, so the image that was stored since then is removed, too.
                 self.storage.remove_final(job).await?;
                 Ok(Some(Outcome::cancelled()))
             }
@@ -89,7 +89,7 @@ impl Finish {
         matches!(self.storage.plan(self.plan.id).await, Err(StorageError::NotFound(..)))
     }
 
-    /// The image is stored: an outcome that cannot be handed over now is worth waiting for.
+    /// Hands over the outcome. Retries as long as the storage is away, since the image is stored already.
     async fn conclude(&self, outcome: Outcome) -> Result<Outcome, StorageError> {
         loop {
             match self.storage.conclude(self.plan.id, outcome.clone()).await {
@@ -118,7 +118,7 @@ impl Finish {
         Outcome::Complete { finished_at, bytes, attempts, timings }
     }
 
-    /// Returns the bytes of the final image; nothing, if it was stopped before that was whole.
+    /// Stores the final image and returns its bytes; `None` if it was stopped before the image was encoded.
     async fn store(&self, metadata: &Metadata) -> Result<Option<u64>, Failure> {
         let image = self.storage.stage_final(&self.plan).await.map_err(cannot_write)?;
         let encoded = self.stop.run_until_cancelled(self.encode(image, metadata)).await;
@@ -129,7 +129,7 @@ impl Finish {
         Ok(Some(length))
     }
 
-    /// A job is complete without its thumbnail, too.
+    /// Stores the thumbnail. Errors are only logged: a job is complete without it.
     async fn keep_thumbnail(&self) {
         let Some(painter) = self.painter.clone() else { return };
         let job = self.plan.id;
@@ -161,7 +161,7 @@ impl Finish {
             .map(|index| self.encode_band(Arc::clone(&encoder), index))
             .buffered(look_ahead);
         while let Some(band) = encoded.next().await {
-            // A joiner that is gone says why below.
+            // A joiner that has ended returns its error below.
             if bands.send(band?).await.is_err() {
                 break;
             }
@@ -171,13 +171,13 @@ impl Finish {
         joined.await.map_err(|_| interrupted())?.map_err(|_| interrupted())?
     }
 
-    /// What goes into the result beside its pixels.
+    /// The metadata of the result.
     async fn metadata(&self) -> Result<Metadata, StorageError> {
         if self.plan.output.metadata == Policy::None {
             return Ok(Metadata::default());
         }
         let metadata = match self.storage.metadata(self.plan.id).await {
-            // The job is gone, and nobody will see its result.
+            // The job was removed, so its result does not matter.
             Err(StorageError::NotFound(..)) => Metadata::default(),
             read => read?,
         };
@@ -212,7 +212,7 @@ fn join(
     Ok(image)
 }
 
-/// Names every cause in the chain: the owner of the job sees no log.
+/// The failure of a result that cannot be written, with all causes: the owner of the job sees no log.
 fn cannot_write(error: impl std::error::Error) -> Failure {
     Failure::of_job(format!("cannot write the result: {}", causes::all(&error)))
 }
@@ -232,7 +232,7 @@ mod tests {
     use crate::storage::Storage;
     use crate::storage::files::FileStorage;
 
-    /// The end of a job whose tiles are all there.
+    /// The end of a job whose tiles are all in the canvas.
     async fn finish(storage: Arc<FileStorage>, scratch: &TempDir) -> Finish {
         let plan = example::accepted(&storage).await;
         let scratch = Scratch::Unnamed(scratch.path().to_owned());
@@ -266,7 +266,7 @@ mod tests {
         assert!(matches!(done, Some(Outcome::Complete { .. })), "{done:?}");
     }
 
-    /// Says of a job that it is gone, although it is there.
+    /// Claims when an outcome is handed over that the job is gone, although it is not.
     struct Mistaken(Arc<FileStorage>);
 
     #[async_trait]

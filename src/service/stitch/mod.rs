@@ -1,8 +1,8 @@
-//! Stitching: results become a canvas, a full canvas the final image, and the image the outcome.
+//! Stitching: writes results into canvases, full canvases into final images, and then the outcomes.
 //!
-//! * `write`: one result into its canvas.
-//! * `mosaic`: what is there, as a small picture.
-//! * `finish`: a full canvas into the final image.
+//! * `write`: writes one result into its canvas.
+//! * `mosaic`: paints the tiles that are back as a small picture.
+//! * `finish`: encodes a full canvas into the final image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,11 +34,11 @@ mod finish;
 mod mosaic;
 mod write;
 
-/// How long to wait after a port has failed: what was not acked comes again at once.
+/// How long to wait after a port has failed, since results that were not acked are delivered again at once.
 const BACK_OFF: Duration = Duration::from_millis(500);
-/// How often to look for canvases that nobody needs any more and nobody told of.
+/// The time between two looks for canvases that are no longer needed and were not announced.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// Results that are written to canvases together, between two publications of the boards.
+/// The most results that are written to canvases between two publications of the boards.
 const BATCH: usize = 64;
 
 /// A collector.
@@ -49,47 +49,47 @@ pub struct Collector {
     pool: Arc<Pool>,
     rules: Rules,
     partitions: BTreeSet<u32>,
-    /// Where others are told of these.
+    /// Publishes `partitions` to others.
     told: watch::Sender<Vec<u32>>,
     open: BTreeMap<JobId, Open>,
     finishing: JoinSet<(JobId, Result<Option<Outcome>, PortError>)>,
-    /// Jobs that have to fail, until that is recorded.
+    /// Jobs that have to fail and whose failure is not recorded yet.
     failures: BTreeMap<JobId, Failure>,
 }
 
-/// What a collector is to do beyond collecting.
+/// The settings of a collector.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// The attempt at a tile that, failing, fails its job.
+    /// The failed attempts at one tile after which its job fails.
     pub max_attempts: u32,
-    /// Whether somebody may look.
+    /// Whether small pictures of a job are made.
     pub preview: Preview,
 }
 
 /// Whether the small pictures of a job are made: its mosaic and its thumbnail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preview {
-    /// They are.
+    /// They are made.
     Painted,
-    /// Nobody would see them.
+    /// They are not made, since there is no page to show them.
     Omitted,
 }
 
 /// A job whose canvas is open.
 struct Open {
     plan: Arc<Plan>,
-    /// The partition that its results come through.
+    /// The partition that its results go through.
     partition: u32,
     canvas: Arc<Canvas>,
     painter: Option<Arc<Painter>>,
-    /// When the first tile was there.
+    /// When the first tile was seen in the canvas.
     filtering_since: Option<Instant>,
     /// Stops the encoding of the result, if that has begun.
     finishing: Option<CancellationToken>,
 }
 
 impl Collector {
-    /// Collects into canvases in `scratch` and encodes in `pool`; `told` learns which partitions.
+    /// Collects into canvases in `scratch` and encodes in `pool`; its partitions are published through `told`.
     pub fn new(
         state: Arc<dyn State>,
         storage: Arc<dyn ResultStorage>,
@@ -112,8 +112,8 @@ impl Collector {
         }
     }
 
-    /// Collects until `shutdown`. A port that fails is tried again at the next look; a group that this member
-    /// cannot belong to, and a storage that is another now, are an error.
+    /// Collects until `shutdown`. A port that fails is retried at the next look. Fails if this member cannot
+    /// belong to the group, or if the storage was replaced by another.
     pub async fn run(
         mut self,
         member: &str,
@@ -124,7 +124,7 @@ impl Collector {
         let mut looks = self.state.looks();
         let mut clock = tokio::time::interval(REPUBLISH_EVERY);
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
-        // What an outage held up is done once.
+        // After an outage, a missed tick is made up for once only.
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -165,8 +165,8 @@ impl Collector {
         }
     }
 
-    /// Deletes canvases, of one job or of all, that nobody has open and whose jobs have ended: a process
-    /// that died left them, or one whose results go to another collector since.
+    /// Deletes canvases, of one job or of all, that no process has open and whose jobs have ended. They were
+    /// left by a process that died, or by one whose results have gone to another collector since.
     async fn sweep(&self, job: Option<JobId>) {
         let Scratch::Named(directory) = self.scratch.clone() else { return };
         let listed = directory.clone();
@@ -209,8 +209,8 @@ impl Collector {
         troubles.end()
     }
 
-    /// Closes the canvases of jobs that have ended or are gone, and of those whose results go to somebody
-    /// else now. A job that merely is not active any more, because the state forgot it, stays open.
+    /// Closes the canvases of jobs that have ended or are gone, and of those whose results go to another
+    /// collector now. A job that is only missing from the active ones, because the state forgot it, stays open.
     async fn let_go(&mut self, routes: &BTreeMap<JobId, u32>) -> Result<(), PortError> {
         let mut troubles = Troubles::default();
         for job in self.open.keys().copied().collect::<Vec<_>>() {
@@ -219,7 +219,7 @@ impl Collector {
                 Some(partition) if self.partitions.contains(partition) => {
                     self.open.entry(job).and_modify(|open| open.partition = *partition);
                 }
-                // Whoever opens it next finds what it needs in the file, if it can see that.
+                // The collector that opens it next adopts the file, if it can see it.
                 Some(_) => drop(self.open.remove(&job)),
             }
         }
@@ -263,7 +263,7 @@ impl Collector {
         })
     }
 
-    /// Deletes the canvas of a job that has ended. Nobody wants what may be encoded of it.
+    /// Deletes the canvas of a job that has ended, and stops its encoding.
     async fn discard(&mut self, job: JobId) {
         let Some(open) = self.open.remove(&job) else { return };
         if let Some(stop) = &open.finishing {
@@ -296,7 +296,7 @@ impl Collector {
     async fn assign(&mut self, partitions: Vec<u32>) -> Result<(), PortError> {
         self.partitions = partitions.into_iter().collect();
         let partitions = &self.partitions;
-        // Another collector has these now; it finds what it needs in the file, if it can see it.
+        // Another collector has the other partitions now; it adopts the canvas file, if it can see it.
         self.open.retain(|_, open| partitions.contains(&open.partition));
         self.told.send_replace(partitions.iter().copied().collect());
         self.refresh().await
@@ -306,7 +306,7 @@ impl Collector {
     async fn take_in(&mut self, batch: Vec<Delivery<TileResult>>) -> Result<(), PortError> {
         let known =
             |open: &BTreeMap<_, _>| batch.iter().all(|d| open.contains_key(&d.message().job));
-        // What trouble one of them gives, the next look tells.
+        // An error of a single job comes up again at the next look.
         if !known(&self.open)
             && let Err(error) = self.refresh().await
             && error.is_away()
@@ -322,13 +322,13 @@ impl Collector {
         for (job, failure) in failures.await {
             self.fail(job, failure).await;
         }
-        // Dropped without an ack by an error here, the results are delivered again.
+        // If this fails, the results are dropped without an ack, and are delivered again.
         self.publish(jobs.into_iter().collect()).await?;
         batch.into_iter().for_each(Delivery::ack);
         Ok(())
     }
 
-    /// What is to be written for a delivery; nothing for a job that is not active.
+    /// What is to be written for a delivery; `None` for a job that is not active.
     fn write(&self, delivery: &Delivery<TileResult>) -> Option<Write> {
         let result = Arc::clone(delivery.message());
         let open = self.open.get(&result.job)?;
@@ -370,7 +370,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Notes that a job was finished, or lets the next look try again.
+    /// Closes a job that was finished. After an error, the next look tries again.
     async fn close(
         &mut self,
         job: JobId,
@@ -387,7 +387,7 @@ impl Collector {
             }
         }
         self.drop_if_ended(job).await?;
-        // Stopped by mistake, it begins again at the next look.
+        // If the job has not ended after all, encoding begins again at the next look.
         if let Some(open) = self.open.get_mut(&job) {
             open.finishing = None;
         }
@@ -395,7 +395,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Ends a job, now or at a later look. Its canvas goes first: the outcome may need its room.
+    /// Ends a job, now or at a later look. Its canvas is deleted first: the outcome may need its room.
     async fn fail(&mut self, job: JobId, failure: Failure) {
         self.discard(job).await;
         self.failures.insert(job, failure);
@@ -431,10 +431,11 @@ impl Collector {
         }
     }
 
-    /// A process that is stopped in good order is not ended by the images it was encoding.
+    /// Clears the start counts of images that are being encoded: they are not to blame when a process is stopped in
+    /// good order.
     async fn forgive_encodes(&self) {
         for (job, _) in self.open.iter().filter(|(_, open)| open.finishing.is_some()) {
-            // A job that was removed meanwhile has nothing to be forgiven, and the others still have.
+            // A job that was removed meanwhile has no count to clear.
             match self.storage.clear_starts(*job, Step::Encode).await {
                 Ok(()) | Err(StorageError::NotFound(..)) => {}
                 Err(error) => {
@@ -445,10 +446,9 @@ impl Collector {
     }
 }
 
-/// Why a collector cannot go on: the jobs that it would collect are no more.
+/// Why a collector cannot go on: its storage was replaced, and its jobs are gone.
 fn other_files() -> PortError {
-    let text =
-        "the server has other files than when this collector started, which has to start again";
+    let text = "the server has other files than when this collector started; restart the collector";
     StorageError::Unavailable(text.into()).into()
 }
 

@@ -1,4 +1,4 @@
-//! The mosaic of a job in work: painted as tiles come in, and from the canvas after a restart.
+//! Paints the mosaic of a job in work: from tiles as they come back, and from the canvas after a restart.
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -19,14 +19,14 @@ pub(super) struct Painter {
 
 struct Sketch {
     mosaic: Mosaic,
-    /// Painted since the last publication.
+    /// The slots painted since the last publication.
     fresh: Vec<Slot>,
-    /// Nobody else is known to have the rest.
+    /// Whether the state may lack the other slots.
     unpublished: bool,
 }
 
 impl Painter {
-    /// Paints what is in `canvas`, in the background, and what comes into it.
+    /// A painter that paints the tiles in `canvas` in the background.
     pub(super) fn start(canvas: Arc<Canvas>) -> Arc<Self> {
         let mosaic = Mosaic::new(canvas.size(), canvas.tile_size());
         let sketch = Sketch { mosaic, fresh: Vec::new(), unpublished: true };
@@ -39,11 +39,11 @@ impl Painter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Sketch> {
-        // Nothing is left half done under the lock, so the sketch is whole even if poisoned.
+        // Nothing is left half done under the lock, so the sketch is consistent even if poisoned.
         self.sketch.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Paints a tile, unless it is there.
+    /// Paints a tile, unless it is painted already.
     pub(super) fn paint(&self, tile: u32, pixels: &Pixels, maker: Option<Maker>) {
         let side = {
             let sketch = self.lock();
@@ -58,16 +58,16 @@ impl Painter {
         sketch.fresh.push(slot);
     }
 
-    /// Paints a tile of the canvas, unless it is there. Blocks on the disk.
+    /// Paints a tile of the canvas, unless it is painted already. Blocks on the disk.
     fn find(&self, tile: u32) {
         let painted = self.lock().mosaic.has(tile);
-        // A canvas that cannot be read fails its job elsewhere; here a slot stays clear.
+        // A canvas that cannot be read fails its job elsewhere; here the slot stays transparent.
         if !painted && let Ok(pixels) = self.canvas.tile(tile) {
             self.paint(tile, &pixels, None);
         }
     }
 
-    /// Tells the state what it does not know.
+    /// Publishes the slots that the state lacks.
     pub(super) async fn publish(&self, job: JobId, state: &dyn State) -> Result<(), StateError> {
         let (fresh, unpublished) = {
             let mut sketch = self.lock();
@@ -89,7 +89,7 @@ impl Painter {
     }
 }
 
-/// Paints the tiles that another process left in the canvas, as long as somebody needs them.
+/// Paints the tiles that another process left in the canvas, as long as the painter is in use.
 fn repaint(painter: &Weak<Painter>) {
     let Some(board) = painter.upgrade().map(|painter| painter.canvas.board()) else { return };
     for tile in (0..board.tiles()).filter(|tile| board.has(*tile)) {

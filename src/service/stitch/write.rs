@@ -1,4 +1,4 @@
-//! One result into its canvas, or the reason why its job has to fail.
+//! Writes one result into its canvas, or tells why its job has to fail.
 
 use std::io;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ pub(super) struct Write {
 impl Write {
     /// Writes the tile, or notes that the attempt failed. Blocks on the disk.
     ///
-    /// Returns the failure of the whole job, if this is the end of it: an error that no other worker
-    /// can help with, the last attempt, or a canvas that cannot be written.
+    /// Returns the failure of the whole job if this ends it: an error that every worker would have, the
+    /// last attempt, or a canvas that cannot be written.
     pub(super) fn put(&self, max_attempts: u32) -> Option<(JobId, Failure)> {
         let result = &*self.result;
         let failure = match &result.pixels {
@@ -33,7 +33,7 @@ impl Write {
                 }
                 Err(error) => canvas_failure(&error),
             },
-            // It was sent twice, as after a restart of the server, and the other one succeeded.
+            // The tile was sent twice, such as after a restart of the server, and the other attempt succeeded.
             Err(_) if self.canvas.has(result.tile) => return None,
             Err(failure) => {
                 let (worker, cause) = (result.worker.clone(), failure.cause.clone());
@@ -67,7 +67,7 @@ impl Write {
     }
 }
 
-/// Why a job fails whose canvas cannot be used.
+/// The failure of a job whose canvas cannot be used.
 pub(super) fn canvas_failure(error: &io::Error) -> Failure {
     Failure::of_job(format!("cannot keep the tiles: {error}"))
 }

@@ -17,7 +17,7 @@ mill
 status=0
 said=$(cd / && runuser -u nobody -- tilemill check 2>&1) || status=$?
 [ "$status" = 2 ]
-grep -q "may not look whether there is /etc/tilemill/config.toml" <<<"$said"
+grep -q "this user may not see whether /etc/tilemill/config.toml exists" <<<"$said"
 runuser -u tilemill -- tilemill check >/dev/null
 zcat /usr/share/man/man1/tilemill-run.1.gz | grep -q skip
 bash -c 'source /usr/share/bash-completion/completions/tilemill && complete -p tilemill' >/dev/null
