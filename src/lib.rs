@@ -15,7 +15,8 @@
 //! - [`model`]: jobs, tiles, workers
 //! - [`agent`]: requests to a tilemill server, and where it is
 //! - [`refusal`]: why something was not accepted
-//! - [`raster`]: pixels; knows nothing of all the above
+//! - `as_text`, `blocking`, `causes`: types as text in files, blocking work, and errors with their causes
+//! - [`raster`]: pixels; a crate of its own, which knows nothing of all the above
 
 pub mod agent;
 pub mod app;
@@ -29,10 +30,12 @@ pub mod http;
 pub mod meters;
 pub mod model;
 pub mod queue;
-pub mod raster;
 pub mod refusal;
 pub mod roles;
 pub mod service;
 pub mod state;
 pub mod storage;
 pub mod telemetry;
+
+/// Pixels: a crate of its own, so that it can use nothing of this one.
+pub use tilemill_raster as raster;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::raster::decode::DecodeError;
+use crate::raster::decode::{DecodeError, Quantity};
 use crate::raster::encode::EncodeError;
 use crate::raster::filter::ChainError;
 
@@ -114,11 +114,11 @@ impl fmt::Display for Refusal {
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         match error {
-            DecodeError::TooLarge { what, value, limit, setting } => {
-                let [value, limit] = [value, limit].map(|number| amount(number, what, setting));
+            DecodeError::TooLarge { quantity, value, limit } => {
+                let [value, limit] = [value, limit].map(|number| amount(number, quantity));
                 Self::new(Code::TooLarge, "the image is too large")
                     .value(value)
-                    .limit(limit, setting)
+                    .limit(limit, setting(quantity))
             }
             DecodeError::Unsupported { .. } => Self::new(Code::UnsupportedImage, error.to_string()),
             other => Self::new(Code::InvalidImage, other.to_string()),
@@ -126,15 +126,24 @@ impl From<DecodeError> for Refusal {
     }
 }
 
-/// An amount in the unit of the setting that limits it.
+/// The setting that limits a quantity.
+fn setting(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Pixels => "limits.max_megapixels",
+        Quantity::Side => "limits.max_side",
+        Quantity::Memory => "limits.decode_memory",
+    }
+}
+
+/// An amount in the unit of that setting.
 #[expect(clippy::cast_precision_loss, reason = "rounded for display")]
-fn amount(number: u64, what: &str, setting: &str) -> String {
-    match setting {
-        "limits.max_megapixels" => format!("{:.1} megapixels", number as f64 / 1e6),
-        "limits.decode_memory" => {
+fn amount(number: u64, quantity: Quantity) -> String {
+    match quantity {
+        Quantity::Pixels => format!("{:.1} megapixels", number as f64 / 1e6),
+        Quantity::Side => format!("{number} {quantity}"),
+        Quantity::Memory => {
             format!("{:.1} MiB of memory while it is decoded", number as f64 / 1_048_576.0)
         }
-        _ => format!("{number} {what}"),
     }
 }
 

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
 
 use super::answers::Foreign;
 use super::error::Problem;
+use super::formats;
 use super::forwarded::Forwarded;
 use super::{
     archive, batch, download, events, limits, metrics, mosaic, previews, pyramid, routes, upload,
@@ -189,7 +190,7 @@ pub struct NewJob {
     pub tile_size: Option<u32>,
     /// Format of the result. By default that of the image, or PNG if that cannot be written.
     // Inline: with a reference in a form, openapi-generator's Rust client sends the word in quotes.
-    #[schema(inline, nullable = false)]
+    #[schema(value_type = formats::OutputFormat, inline, nullable = false)]
     pub format: Option<OutputFormat>,
     /// Quality of a JPEG.
     #[schema(minimum = 1, maximum = 100, nullable = false)]

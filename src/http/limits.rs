@@ -6,7 +6,7 @@ use actix_web::web;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Api;
+use super::{Api, formats};
 use crate::config::Config;
 use crate::raster::decode::Container;
 use crate::raster::encode::OutputFormat;
@@ -53,9 +53,10 @@ struct Formats {
     #[schema(value_type = Vec<String>)]
     input: Vec<Container>,
     /// Those that can be written.
+    #[schema(value_type = Vec<formats::OutputFormat>)]
     output: Vec<OutputFormat>,
     /// For each that can be read, the format of the result if none is given.
-    #[schema(value_type = BTreeMap<String, OutputFormat>)]
+    #[schema(value_type = BTreeMap<String, formats::OutputFormat>)]
     default: BTreeMap<Container, OutputFormat>,
 }
 

@@ -20,6 +20,7 @@
 //! * `traffic`: counts requests and bytes by route.
 //! * [`view`]: jobs and the queue as the API shows them.
 //! * `filters`: filters as the API shows them.
+//! * `formats`: output formats as the API describes them.
 //! * [`error`]: errors as the API shows them.
 //! * `files`: the files of jobs, for collectors on other machines.
 //! * [`description`]: the `OpenAPI` description, gathered from the handlers.
@@ -66,6 +67,7 @@ pub mod events;
 mod files;
 mod filters;
 mod form;
+mod formats;
 mod forwarded;
 mod heads;
 pub mod limits;

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
 use super::answers::{
     Gone, Internal, Malformed, NoPreview, NoSpace, NotFound, Stalled, TooLarge, TooManyPreviews,
     TooManyUploads, Unsupported, Unusable,
@@ -20,6 +19,7 @@ use super::forwarded::{Forwarded, Linked};
 use super::heads::Heads;
 use super::receive::{self, Limit, within};
 use super::upload;
+use super::{Api, formats};
 use crate::model::job::JobId;
 use crate::raster::decode::Container;
 use crate::raster::encode::OutputFormat;
@@ -73,7 +73,7 @@ pub struct Through {
     #[param(required = false)]
     filters: String,
     /// Format of the result. By default that of the image, or PNG if that cannot be written.
-    #[param(inline, nullable = false)]
+    #[param(value_type = formats::OutputFormat, inline, nullable = false)]
     format: Option<OutputFormat>,
     /// Quality of a JPEG.
     #[param(minimum = 1, maximum = 100, nullable = false)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use super::formats;
 use super::forwarded::Linked;
 use crate::app::App;
 use crate::causes;
@@ -75,6 +76,7 @@ pub struct JobView {
     /// Side of a tile in pixels.
     pub tile_size: u32,
     /// Format of the result.
+    #[schema(value_type = formats::OutputFormat)]
     pub format: OutputFormat,
     /// Tiles that the image is cut into.
     pub tiles_total: u32,

@@ -98,7 +98,8 @@ impl Pixels {
     }
 
     /// An image over `samples`; the caller guarantees their number.
-    pub(crate) fn of<S: Sample>(size: Size, channels: Channels, samples: Vec<S>) -> Pixels {
+    #[must_use]
+    pub fn of<S: Sample>(size: Size, channels: Channels, samples: Vec<S>) -> Pixels {
         debug_assert_eq!(samples.len() as u64, size.pixels() * channels.count() as u64);
         Pixels { size, channels, samples: S::wrap(samples) }
     }

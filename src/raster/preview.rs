@@ -94,7 +94,7 @@ impl Mean {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::{Depth, PixelFormat};
+    use crate::pixels::{Depth, PixelFormat};
 
     fn grey(width: u32, height: u32, values: &[u8]) -> Pixels {
         let format = PixelFormat::new(Channels::Grey, Depth::Eight);

@@ -183,7 +183,7 @@ fn mean_of_visible<const N: usize>(four: [[u8; N]; 4]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::{Depth, PixelFormat};
+    use crate::pixels::{Depth, PixelFormat};
 
     #[test]
     fn the_last_level_is_one_tile_and_every_tile_has_a_number_of_its_own() {

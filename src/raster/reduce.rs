@@ -104,7 +104,7 @@ fn split(band: Pixels, cut: u32) -> (Pixels, Pixels) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::Channels;
+    use crate::pixels::Channels;
 
     #[test]
     fn a_copy_made_row_by_row_is_that_of_the_whole_however_the_image_is_turned() {

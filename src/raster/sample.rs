@@ -222,3 +222,8 @@ macro_rules! sample {
 
 sample!(u8, U8, Eight, product u16);
 sample!(u16, U16, Sixteen, product u32);
+/// The sample nearest to a share of full intensity, rounded half up.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to MAX")]
+pub(crate) fn nearest<S: Sample>(share: f64) -> S {
+    S::from_u32((share.clamp(0.0, 1.0) * f64::from(S::MAX.to_u32()) + 0.5) as u32)
+}

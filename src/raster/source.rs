@@ -195,7 +195,7 @@ impl Rows for &MemoryRaster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::{Channels, Depth};
+    use crate::pixels::{Channels, Depth};
 
     #[test]
     fn a_region_can_be_cut_when_its_last_row_is_there_whatever_the_bands() {

@@ -11,7 +11,7 @@ use crate::model::job::{JobId, Plan, StorageId};
 use crate::raster;
 use crate::raster::colour::Space;
 use crate::raster::decode::{self, Container, Header};
-use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
+use crate::raster::encode::{Encoder, Loss, OutputFormat, OutputOptions};
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Size};
 use crate::raster::metadata::Policy;
@@ -98,7 +98,7 @@ impl Admission {
         self.check_tile_count(size, tile_size)?;
         let encoder = Encoder::new(output, size, filters.output_format(format))?;
         let mut notes = image.header.notes.clone();
-        notes.extend(encoder.notes());
+        notes.extend(encoder.losses().into_iter().map(told));
         notes.extend(unsaid(&image.header, output));
         let converted = pixels.space == Space::Srgb;
         notes.extend(converted.then(|| "colours were converted to sRGB".to_owned()));
@@ -204,6 +204,14 @@ fn wanted_pixels(
     let model = Encoder::new(output, header.size, format)?.model();
     let carried = output.metadata != Policy::None && header.profile == model;
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
+}
+
+/// A loss in words, with the setting that it follows.
+fn told(loss: Loss) -> String {
+    match loss {
+        Loss::Alpha(_) => format!("{loss} (output.background)"),
+        Loss::Depth => loss.to_string(),
+    }
 }
 
 /// The note for colours that no profile can express; none if the result carries their code points, as PNG does.

@@ -13,6 +13,7 @@ mod configuration;
 mod crash;
 mod delivery;
 mod end_to_end;
+mod layers;
 mod life;
 mod openapi;
 mod ports;

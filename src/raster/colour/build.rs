@@ -14,7 +14,7 @@ const HEADER: usize = 128;
 
 /// The curve from a value to its light, both from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::raster) enum Curve {
+pub(crate) enum Curve {
     /// A power.
     Power(f64),
     /// (a x + b)^g from d on, c x below: g, a, b, c, d.
@@ -35,7 +35,7 @@ impl Curve {
     }
 
     /// The curve of sRGB (IEC 61966-2-1).
-    pub(in crate::raster) fn srgb() -> Curve {
+    pub(crate) fn srgb() -> Curve {
         Curve::Shape([2.4, 1.0 / 1.055, 0.055 / 1.055, 1.0 / 12.92, 0.04045])
     }
 
@@ -52,20 +52,20 @@ impl Curve {
 
 /// Red, green, blue and white as x, y and z. Only their proportions matter.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::raster) struct Primaries {
-    pub(in crate::raster) colours: [[f64; 3]; 3],
-    pub(in crate::raster) white: [f64; 3],
+pub(crate) struct Primaries {
+    pub(crate) colours: [[f64; 3]; 3],
+    pub(crate) white: [f64; 3],
 }
 
 impl Primaries {
     /// From x and y of red, green, blue and white.
-    pub(in crate::raster) fn of(places: [[f64; 2]; 4]) -> Primaries {
+    pub(crate) fn of(places: [[f64; 2]; 4]) -> Primaries {
         let [red, green, blue, white] = places.map(|[x, y]| [x, y, 1.0 - x - y]);
         Primaries { colours: [red, green, blue], white }
     }
 
     /// The primaries of sRGB, which BT.709 shares.
-    pub(in crate::raster) fn srgb() -> Primaries {
+    pub(crate) fn srgb() -> Primaries {
         Primaries::of([[0.64, 0.33], [0.30, 0.60], [0.15, 0.06], [0.3127, 0.3290]])
     }
 
@@ -85,11 +85,7 @@ impl Primaries {
 
 /// A profile for red, green and blue of these primaries and curves; `None` if a number does not fit, or the
 /// colours span no space.
-pub(in crate::raster) fn rgb(
-    name: &str,
-    primaries: Primaries,
-    curves: [Curve; 3],
-) -> Option<Vec<u8>> {
+pub(crate) fn rgb(name: &str, primaries: Primaries, curves: [Curve; 3]) -> Option<Vec<u8>> {
     let (light, adapted) = primaries.matrices()?;
     let mut tags = common(name)?;
     tags.push((*b"chad", [b"sf32\0\0\0\0".to_vec(), fixed(&adapted.concat())?].concat()));
@@ -103,7 +99,7 @@ pub(in crate::raster) fn rgb(
 }
 
 /// A profile for grey of this curve; `None` if a number does not fit.
-pub(in crate::raster) fn grey(name: &str, curve: Curve) -> Option<Vec<u8>> {
+pub(crate) fn grey(name: &str, curve: Curve) -> Option<Vec<u8>> {
     let mut tags = common(name)?;
     tags.push((*b"kTRC", curve.tag()?));
     profile(*b"GRAY", &tags)

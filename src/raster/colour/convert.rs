@@ -7,16 +7,15 @@ use moxcms::ColorProfile;
 use super::shaper::Shaper;
 use super::table::{self, Table};
 use super::{Model, inks};
-use crate::raster::filter::nearest;
-use crate::raster::format::{Channels, Depth};
-use crate::raster::grid::Size;
-use crate::raster::pixels::{Pixels, Samples, SamplesMut};
-use crate::raster::sample::Sample;
-use crate::raster::source::Rows;
+use crate::format::{Channels, Depth};
+use crate::grid::Size;
+use crate::pixels::{Pixels, Samples, SamplesMut};
+use crate::sample::{Sample, nearest};
+use crate::source::Rows;
 
 /// How one image's pixels become sRGB.
 #[derive(Debug)]
-pub(in crate::raster) enum Conversion {
+pub(crate) enum Conversion {
     /// By three curves and a matrix, or one curve.
     Shaped(Shaper),
     /// By a lookup table.
@@ -85,11 +84,11 @@ fn through<S: Sample>(table: &Table, samples: &[S], count: usize) -> Vec<S> {
 }
 
 /// Converts rows to sRGB and passes them on.
-pub(in crate::raster) struct Converted<'a> {
-    pub(in crate::raster) rows: &'a mut dyn Rows,
-    pub(in crate::raster) conversion: Conversion,
+pub(crate) struct Converted<'a> {
+    pub(crate) rows: &'a mut dyn Rows,
+    pub(crate) conversion: Conversion,
     /// Whether the four samples of a pixel are inks, not RGBA.
-    pub(in crate::raster) inks: bool,
+    pub(crate) inks: bool,
 }
 
 impl Rows for Converted<'_> {

@@ -1,6 +1,6 @@
 //! Cyan, magenta, yellow and black without a profile, as light that passes four filters.
 
-use crate::raster::sample::Sample;
+use crate::sample::Sample;
 
 /// The colour of inks: for each ink, the share of the light that passes both it and black, rounded half up.
 pub(super) fn colour<S: Sample>([c, m, y, k]: [S; 4]) -> [S; 3] {

@@ -22,7 +22,7 @@ pub struct CodePoints {
 impl CodePoints {
     /// Parses the data of the chunk: primaries, transfer, matrix, range. `None` if it has a matrix, which PNG does
     /// not allow, or if a code point is unspecified.
-    pub(in crate::raster) fn read(data: &[u8]) -> Option<CodePoints> {
+    pub(crate) fn read(data: &[u8]) -> Option<CodePoints> {
         match *data {
             [UNSPECIFIED, ..] | [_, UNSPECIFIED, ..] => None,
             [primaries, transfer, 0, range @ (0 | 1)] => {
@@ -33,12 +33,12 @@ impl CodePoints {
     }
 
     /// The data of the chunk.
-    pub(in crate::raster) fn write(self) -> [u8; 4] {
+    pub(crate) fn write(self) -> [u8; 4] {
         [self.primaries, self.transfer, 0, u8::from(self.full_range)]
     }
 
     /// A profile for these colours; `None` if no profile can express them.
-    pub(in crate::raster) fn profile(self, model: Model) -> Option<Vec<u8>> {
+    pub(crate) fn profile(self, model: Model) -> Option<Vec<u8>> {
         let curve = self.curve().filter(|_| self.full_range)?;
         let name = self.to_string();
         match model {
@@ -49,7 +49,7 @@ impl CodePoints {
     }
 
     /// Whether a profile can express these colours.
-    pub(in crate::raster) fn has_profile(self) -> bool {
+    pub(crate) fn has_profile(self) -> bool {
         self.full_range && self.curve().is_some() && self.primaries().is_some()
     }
 

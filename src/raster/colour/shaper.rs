@@ -9,7 +9,7 @@ use super::srgb::Shape;
 
 /// Converts the values of a profile to sRGB.
 #[derive(Debug)]
-pub(in crate::raster) struct Shaper {
+pub(crate) struct Shaper {
     /// For each colour, the light of each value, from 0 to 1.
     linear: Vec<Vec<f64>>,
     /// From the profile's linear light to that of sRGB.

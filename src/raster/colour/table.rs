@@ -17,7 +17,7 @@ const STEPS: u32 = 65_535;
 
 /// Converts the values of a profile to sRGB.
 #[derive(Debug)]
-pub(in crate::raster) struct Table {
+pub(crate) struct Table {
     /// For each sample, the place of each value along its side of the grid, from 0 to 1.
     inputs: Vec<Vec<f64>>,
     cells: Option<Cells>,

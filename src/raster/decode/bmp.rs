@@ -10,14 +10,14 @@ use super::container::Container;
 use super::error::{DecodeError, RESAVE};
 use super::limits::{Limits, MOST_METADATA, raster_bytes};
 use super::{Decoder, Input, Stored};
-use crate::raster::colour::build::{self, Curve, Primaries};
-use crate::raster::colour::{Model, Profile};
-use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::orientation::Orientation;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
-use crate::raster::source::Rows;
+use crate::colour::build::{self, Curve, Primaries};
+use crate::colour::{Model, Profile};
+use crate::format::Colours;
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::source::Rows;
 
 /// Offset of the bitmap header, behind the file header.
 const HEADER_AT: usize = 14;

@@ -10,8 +10,8 @@ use flate2::read::ZlibDecoder;
 
 use super::described::Described;
 use super::limits::MOST_METADATA;
-use crate::raster::colour::CodePoints;
-use crate::raster::metadata::{Metadata, Resolution, exif_block};
+use crate::colour::CodePoints;
+use crate::metadata::{Metadata, Resolution, exif_block};
 
 /// Bytes of the signature, and of the checksum behind each chunk.
 const SIGNATURE: u64 = 8;

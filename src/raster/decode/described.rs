@@ -1,8 +1,8 @@
 //! The chunks of a PNG file that describe its colours, and which of them counts: `cICP`, else a profile, else `sRGB`,
 //! else `gAMA` and `cHRM` (PNG specification, third edition, 4.3).
 
-use crate::raster::colour::build::{self, Curve, Primaries};
-use crate::raster::colour::{self, CodePoints, Model, Profile};
+use crate::colour::build::{self, Curve, Primaries};
+use crate::colour::{self, CodePoints, Model, Profile};
 
 /// `gAMA` of sRGB (11.3.2.5), and the tolerance around it and around `cHRM`, in 100,000ths.
 const SRGB_GAMMA: u32 = 45_455;

@@ -1,11 +1,12 @@
 //! Errors of decoding: why a file is not read.
 
+use std::fmt;
 use std::io;
 
 use thiserror::Error;
 
 use super::container::Container;
-use crate::raster::grid::Size;
+use crate::grid::Size;
 
 /// The remedy if the pixels are ordinary, but the way in which they are stored is not.
 pub(super) const RESAVE: &str = "save it as PNG, or as TIFF with LZW or deflate";
@@ -18,16 +19,14 @@ pub enum DecodeError {
     NotAnImage,
 
     /// The header asks for more than a limit allows.
-    #[error("the image has {value} {what}, the limit is {limit} ({setting})")]
+    #[error("the image has {value} {quantity}, the limit is {limit}")]
     TooLarge {
-        /// The quantity that is too large, with its unit.
-        what: &'static str,
+        /// The quantity that is too large.
+        quantity: Quantity,
         /// How much the image has.
         value: u64,
         /// How much it may have.
         limit: u64,
-        /// The setting that raises the limit.
-        setting: &'static str,
     },
 
     /// An image of an unsupported kind.
@@ -69,6 +68,28 @@ pub enum DecodeError {
         #[from]
         source: io::Error,
     },
+}
+
+/// A quantity of an image that is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// [`Limits::max_pixels`](super::Limits::max_pixels).
+    Pixels,
+    /// [`Limits::max_side`](super::Limits::max_side).
+    Side,
+    /// [`Limits::max_bytes`](super::Limits::max_bytes).
+    Memory,
+}
+
+/// Its unit, after a number.
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Quantity::Pixels => "pixels",
+            Quantity::Side => "pixels a side",
+            Quantity::Memory => "bytes of memory while it is decoded",
+        })
+    }
 }
 
 impl DecodeError {

@@ -8,12 +8,12 @@ use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, raster_bytes};
 use super::{Decoder, Input, Stored};
-use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::orientation::Orientation;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
-use crate::raster::source::Rows;
+use crate::format::Colours;
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::source::Rows;
 
 const FORMAT: PixelFormat = PixelFormat { channels: Channels::Rgba, depth: Depth::Eight };
 

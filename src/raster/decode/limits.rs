@@ -1,17 +1,17 @@
 //! Limits on size and memory, checked by the header of an image.
 
-use super::error::DecodeError;
-use crate::raster::grid::Size;
-use crate::raster::pixels::PixelFormat;
+use super::error::{DecodeError, Quantity};
+use crate::grid::Size;
+use crate::pixels::PixelFormat;
 
 /// The most that an image may have and take. All limits are inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Pixels of the image (`limits.max_megapixels`).
+    /// Pixels of the image.
     pub max_pixels: u64,
-    /// Pixels of its longer side (`limits.max_side`).
+    /// Pixels of its longer side.
     pub max_side: u32,
-    /// Bytes of memory that decoding it takes (`limits.decode_memory`).
+    /// Bytes of memory that decoding it takes.
     pub max_bytes: u64,
 }
 
@@ -26,14 +26,13 @@ impl Limits {
             return Err(DecodeError::EmptyImage { size });
         }
         let longer = u64::from(size.width.max(size.height));
-        refuse_above("pixels", size.pixels(), self.max_pixels, "limits.max_megapixels")?;
-        refuse_above("pixels a side", longer, self.max_side.into(), "limits.max_side")
+        refuse_above(Quantity::Pixels, size.pixels(), self.max_pixels)?;
+        refuse_above(Quantity::Side, longer, self.max_side.into())
     }
 
     /// Checks the bytes of memory that decoding takes.
     pub(super) fn check_memory(&self, bytes: u64) -> Result<(), DecodeError> {
-        let what = "bytes of memory while it is decoded";
-        refuse_above(what, bytes, self.max_bytes, "limits.decode_memory")
+        refuse_above(Quantity::Memory, bytes, self.max_bytes)
     }
 
     /// These limits for a library; the memory that it needs beside the raster has been checked.
@@ -46,16 +45,11 @@ impl Limits {
     }
 }
 
-fn refuse_above(
-    what: &'static str,
-    value: u64,
-    limit: u64,
-    setting: &'static str,
-) -> Result<(), DecodeError> {
+fn refuse_above(quantity: Quantity, value: u64, limit: u64) -> Result<(), DecodeError> {
     if value <= limit {
         return Ok(());
     }
-    Err(DecodeError::TooLarge { what, value, limit, setting })
+    Err(DecodeError::TooLarge { quantity, value, limit })
 }
 
 /// The most bytes of metadata that are read; profiles, texts and notes together have fewer.

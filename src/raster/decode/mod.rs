@@ -38,7 +38,7 @@ mod tiff;
 mod webp;
 
 pub use container::Container;
-pub use error::DecodeError;
+pub use error::{DecodeError, Quantity};
 pub use limits::Limits;
 
 /// The header of an image file.

@@ -10,12 +10,12 @@ use super::error::DecodeError;
 use super::essential::{AT_ONCE, Essential};
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::{Decoder, Input, Stored};
-use crate::raster::colour::Model;
-use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
-use crate::raster::source::Rows;
+use crate::colour::Model;
+use crate::format::Colours;
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+use crate::source::Rows;
 
 /// Bytes of a pixel of four samples of 16 bits.
 const LARGEST_PIXEL: usize = 8;

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::limits::MOST_METADATA;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
+use crate::grid::Size;
+use crate::metadata::Metadata;
 
 /// Flags in the header of the extended format.
 pub(super) const ANIMATED: u8 = 2;

@@ -9,11 +9,11 @@ use super::error::DecodeError;
 use super::limits::{Limits, MOST_METADATA, raster_bytes};
 use super::riff::{self, Frame, Headed, Layout};
 use super::{Decoder, Input, Stored};
-use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
-use crate::raster::source::Rows;
+use crate::format::Colours;
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::source::Rows;
 
 /// Bytes per pixel that the library holds beside its output. Without alpha: RGBA of a lossless image, or luma
 /// and half as much chroma of a lossy one. Lossy with alpha: these, and alpha as the green of a lossless image.

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use super::checksum::Adler32;
 use super::error::EncodeError;
-use crate::raster::grid::Size;
-use crate::raster::pixels::{PixelFormat, Pixels};
+use crate::grid::Size;
+use crate::pixels::{PixelFormat, Pixels};
 
 /// About how many bytes of pixels go into a band if the format leaves the choice: enough that a
 /// fresh start costs nothing, few enough that many threads have work.

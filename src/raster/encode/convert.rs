@@ -1,11 +1,12 @@
 //! The pixel format that a file can hold, and the conversion to it, rounded exactly.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::options::{OutputFormat, OutputOptions};
-use crate::raster::colour::Model;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
-use crate::raster::sample::{Mix, Sample};
+use crate::colour::Model;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
+use crate::sample::{Mix, Sample};
 
 /// The format of the pixels in the file for pixels of format `input`.
 pub(super) fn stored_format(options: OutputOptions, input: PixelFormat) -> PixelFormat {
@@ -33,21 +34,30 @@ pub(super) fn model(format: OutputFormat, stored: PixelFormat) -> Option<Model> 
     (format != OutputFormat::WebP || model == Model::Rgb).then_some(model)
 }
 
-/// What the conversion loses, in sentences.
-pub(super) fn notes(
-    options: OutputOptions,
-    input: PixelFormat,
-    stored: PixelFormat,
-) -> Vec<String> {
-    let mut notes = Vec::new();
-    if input.has_alpha() && !stored.has_alpha() {
-        let [r, g, b] = options.background;
-        notes.push(format!("alpha was laid over #{r:02x}{g:02x}{b:02x} (output.background)"));
+/// Something that a file loses of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Alpha was laid over this background.
+    Alpha([u8; 3]),
+    /// Samples of 16 bit were rounded to 8.
+    Depth,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Alpha([r, g, b]) => write!(f, "alpha was laid over #{r:02x}{g:02x}{b:02x}"),
+            Loss::Depth => f.write_str("16 bit was rounded to 8 bit"),
+        }
     }
-    if input.depth == Depth::Sixteen && stored.depth == Depth::Eight {
-        notes.push("16 bit was rounded to 8 bit".to_owned());
-    }
-    notes
+}
+
+/// What the conversion loses.
+pub(super) fn losses(options: OutputOptions, input: PixelFormat, stored: PixelFormat) -> Vec<Loss> {
+    let alpha = input.has_alpha() && !stored.has_alpha();
+    let depth = input.depth == Depth::Sixteen && stored.depth == Depth::Eight;
+    let alpha = alpha.then_some(Loss::Alpha(options.background));
+    alpha.into_iter().chain(depth.then_some(Loss::Depth)).collect()
 }
 
 /// The picture in the format that the file holds.
@@ -70,7 +80,7 @@ pub(super) fn convert(
 }
 
 /// `value` × 255 / 65,535, rounded to the nearest.
-pub(in crate::raster) fn to_eight(value: u16) -> u8 {
+pub(crate) fn to_eight(value: u16) -> u8 {
     let rounded = (u32::from(value) * 255 + 32_767) / 65_535;
     u8::try_from(rounded).expect("65,535 becomes 255")
 }

@@ -5,8 +5,8 @@ use std::io;
 use thiserror::Error;
 
 use super::options::{OutputFormat, OutputOptions};
-use crate::raster::grid::Size;
-use crate::raster::pixels::PixelFormat;
+use crate::grid::Size;
+use crate::pixels::PixelFormat;
 
 /// The most memory, in bytes, for an image that is encoded as a whole: about 200 megapixels of RGB.
 const MOST_MEMORY: u64 = 2 << 30;
@@ -57,7 +57,7 @@ pub enum EncodeError {
     },
 
     /// A quality outside 1 to 100.
-    #[error("the quality must be from 1 to 100, not {quality} (output.quality)")]
+    #[error("the quality must be from 1 to 100, not {quality}")]
     Quality {
         /// The quality given.
         quality: u8,

@@ -11,9 +11,9 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use super::codec::{Band, Codec, Encoded, Joined, rows_per_band};
 use super::error::EncodeError;
 use super::options::{OutputFormat, OutputOptions, Subsampling};
-use crate::raster::grid::Size;
-use crate::raster::metadata::{Metadata, Resolution};
-use crate::raster::pixels::{Channels, PixelFormat, Pixels};
+use crate::grid::Size;
+use crate::metadata::{Metadata, Resolution};
+use crate::pixels::{Channels, PixelFormat, Pixels};
 
 /// From this quality on the chroma keeps its full resolution.
 const FULL_CHROMA: u8 = 90;

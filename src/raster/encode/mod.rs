@@ -22,7 +22,7 @@ use super::pixels::{PixelFormat, Pixels};
 
 mod checksum;
 mod codec;
-pub(in crate::raster) mod convert;
+pub(crate) mod convert;
 pub mod error;
 mod jpeg;
 pub mod options;
@@ -33,6 +33,7 @@ mod webp;
 pub mod writer;
 
 use codec::{Band, Codec};
+pub use convert::Loss;
 pub use error::EncodeError;
 pub use options::{OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression};
 pub use writer::{BandWriter, EncodedBand};
@@ -84,10 +85,10 @@ impl Encoder {
         convert::model(self.options.format, self.stored)
     }
 
-    /// What the file loses of the image, in sentences; empty if it loses nothing.
+    /// What the file loses of the image; empty if it loses nothing.
     #[must_use]
-    pub fn notes(&self) -> Vec<String> {
-        convert::notes(self.options, self.input, self.stored)
+    pub fn losses(&self) -> Vec<Loss> {
+        convert::losses(self.options, self.input, self.stored)
     }
 
     /// Number of bands, at least 1.

@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use utoipa::ToSchema;
 
-use crate::raster::metadata::Policy;
+use crate::metadata::Policy;
 
 /// A format that can be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputFormat {
     /// Baseline JPEG, 8 bit, without alpha.
@@ -102,7 +101,7 @@ impl FromStr for OutputFormat {
 }
 
 /// How much of its chroma a JPEG keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Subsampling {
     /// All of it from quality 90 on, a quarter below.
     #[default]
@@ -120,7 +119,7 @@ pub enum Subsampling {
 }
 
 /// Compression effort: more effort gives a smaller PNG and takes longer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PngSpeed {
     /// The least effort; on photographs the file is hardly larger than with more.
@@ -133,7 +132,7 @@ pub enum PngSpeed {
 }
 
 /// How the tiles of a TIFF are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TiffCompression {
     /// Not at all.

@@ -10,9 +10,9 @@ use super::codec::{Band, Codec, Encoded, Joined, rows_per_band};
 use super::error::EncodeError;
 use super::options::{OutputFormat, OutputOptions, PngSpeed};
 use super::rows;
-use crate::raster::grid::Size;
-use crate::raster::metadata::{Metadata, Resolution};
-use crate::raster::pixels::{Channels, PixelFormat};
+use crate::grid::Size;
+use crate::metadata::{Metadata, Resolution};
+use crate::pixels::{Channels, PixelFormat};
 
 const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
 

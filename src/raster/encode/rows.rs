@@ -1,6 +1,6 @@
 //! The row filters of PNG, and the choice between them (PNG specification, sections 9 and 12.7).
 
-use crate::raster::pixels::{Pixels, Samples};
+use crate::pixels::{Pixels, Samples};
 
 /// A row filter: its number in the file, and the prediction it subtracts.
 #[derive(Clone, Copy, Debug)]

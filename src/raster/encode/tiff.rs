@@ -9,12 +9,12 @@ use flate2::write::ZlibEncoder;
 use super::codec::{Band, Codec, Encoded, Joined};
 use super::error::EncodeError;
 use super::options::{OutputOptions, TiffCompression};
-use crate::raster::grid::{Region, Size};
-use crate::raster::metadata::Metadata;
-use crate::raster::metadata::exif::Exif;
-use crate::raster::metadata::ifd::{Entry, Width};
-use crate::raster::pixels::{Depth, PixelFormat, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::grid::{Region, Size};
+use crate::metadata::Metadata;
+use crate::metadata::exif::Exif;
+use crate::metadata::ifd::{Entry, Width};
+use crate::pixels::{Depth, PixelFormat, Pixels, Samples};
+use crate::sample::Sample;
 
 /// The bytes of pixels from which on offsets may need more than 32 bits.
 const BIG: u128 = 4_000_000_000;
@@ -222,9 +222,9 @@ mod tests {
 
     use super::super::Encoder;
     use super::*;
-    use crate::raster::decode::{Colours, Limits, decode};
-    use crate::raster::grid::Grid;
-    use crate::raster::pixels::Channels;
+    use crate::decode::{Colours, Limits, decode};
+    use crate::grid::Grid;
+    use crate::pixels::Channels;
 
     #[test]
     fn bands_of_wide_images_are_bounded_and_small_images_have_small_tiles() {
@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(file[..4], [b'I', b'I', 43, 0]);
         let source = decode(Cursor::new(&file), &Limits::NONE, Colours::All).unwrap();
         assert!(source.window(Region::of(size)).unwrap() == pixels);
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/written-big.tif");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/written-big.tif");
         if std::env::var_os("TILEMILL_BLESS").is_some_and(|value| value == "1") {
             std::fs::write(&path, &file).unwrap();
         }

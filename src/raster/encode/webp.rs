@@ -5,9 +5,9 @@ use image_webp::{ColorType, WebPEncoder};
 use super::codec::{Band, Codec, Encoded};
 use super::error::{self, EncodeError};
 use super::options::OutputFormat;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Channels, PixelFormat};
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::pixels::{Channels, PixelFormat};
 
 #[derive(Debug)]
 pub(super) struct WebP {
@@ -71,7 +71,7 @@ impl Codec for WebP {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::Depth;
+    use crate::pixels::Depth;
 
     #[test]
     fn an_image_that_takes_too_much_memory_is_refused_with_what_it_takes() {

@@ -1,9 +1,9 @@
 //! Means over pixels that may be transparent: colours are weighted by alpha.
 
 use super::Window;
-use crate::raster::grid::Region;
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::{Mix, Sample};
+use crate::grid::Region;
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::{Mix, Sample};
 
 /// A plane of interleaved samples, and the part that is wanted.
 #[derive(Clone, Copy, Debug)]

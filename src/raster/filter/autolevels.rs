@@ -1,10 +1,9 @@
 //! `autolevels`: stretches every colour over the whole range.
 
-use super::curve::nearest;
 use super::statistics::{Histogram, Levels};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Channels, Pixels, SamplesMut};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Pixels, SamplesMut};
+use crate::sample::{Sample, nearest};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "autolevels",

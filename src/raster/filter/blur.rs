@@ -3,8 +3,8 @@
 use super::alpha::{Plane, Smooth, smooth};
 use super::gaussian::{Kernel, blur};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::Pixels;
-use crate::raster::sample::Mix;
+use crate::pixels::Pixels;
+use crate::sample::Mix;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "blur",
@@ -42,10 +42,10 @@ impl Smooth for Blur {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::filter::Chain;
-    use crate::raster::grid::{Region, Size};
-    use crate::raster::pixels::{Channels, Samples};
-    use crate::raster::sample::Sample;
+    use crate::filter::Chain;
+    use crate::grid::{Region, Size};
+    use crate::pixels::{Channels, Samples};
+    use crate::sample::Sample;
 
     const SIZE: Size = Size { width: 13, height: 9 };
 

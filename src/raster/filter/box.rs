@@ -2,8 +2,8 @@
 
 use super::alpha::{Plane, Smooth, smooth};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::Pixels;
-use crate::raster::sample::Mix;
+use crate::pixels::Pixels;
+use crate::sample::Mix;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "box",

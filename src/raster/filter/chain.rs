@@ -10,8 +10,8 @@ use super::error::ChainError;
 use super::statistics::{Histogram, Levels};
 use super::step::Step;
 use super::{FilterSpec, Window};
-use crate::raster::grid::{Region, Size};
-use crate::raster::pixels::{Colours, PixelFormat, Pixels};
+use crate::grid::{Region, Size};
+use crate::pixels::{Colours, PixelFormat, Pixels};
 
 /// The most filters in a chain: a longer chain is a mistake or an attack.
 pub const MAX_FILTERS: usize = 32;
@@ -188,7 +188,7 @@ impl fmt::Display for Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::Depth;
+    use crate::pixels::Depth;
 
     fn canonical(text: &str) -> String {
         Chain::parse(text).unwrap().to_string()
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_a_chain_was_told_travels_with_it_and_is_no_part_of_what_people_read() {
-        let format = PixelFormat::new(crate::raster::pixels::Channels::Grey, Depth::Eight);
+        let format = PixelFormat::new(crate::pixels::Channels::Grey, Depth::Eight);
         let pixels = Pixels::from_bytes(Size::new(3, 1), format, &[10, 20, 40]).unwrap();
         let chain = Chain::parse("autolevels:0,blur").unwrap();
         assert!(chain.surveys());

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use super::Window;
-use crate::raster::pixels::{Channels, Pixels, SamplesMut};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Pixels, SamplesMut};
+use crate::sample::{Sample, nearest};
 
 /// A function from 0 … 1 to 0 … 1, tabulated on first use at each depth.
 pub(super) struct Curve {
@@ -54,12 +54,6 @@ impl fmt::Debug for Curve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Curve").finish_non_exhaustive()
     }
-}
-
-/// The sample nearest to a share of full intensity, rounded half up.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to MAX")]
-pub(in crate::raster) fn nearest<S: Sample>(share: f64) -> S {
-    S::from_u32((share.clamp(0.0, 1.0) * f64::from(S::MAX.to_u32()) + 0.5) as u32)
 }
 
 /// Changes every sample but alpha.

@@ -2,8 +2,8 @@
 
 use super::field::{Field, Total};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "denoise",

@@ -3,8 +3,8 @@
 use super::around::Threes;
 use super::luma::{BT601, grey_channels, to_grey};
 use super::{Filter, FilterSpec, Window};
-use crate::raster::pixels::{Colours, PixelFormat, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Colours, PixelFormat, Pixels, Samples};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "edges",

@@ -2,8 +2,8 @@
 
 use super::around::Threes;
 use super::{Filter, FilterSpec, Window};
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "emboss",

@@ -3,8 +3,8 @@
 use super::luma::{BT601, luma};
 use super::statistics::{Histogram, Levels};
 use super::{Filter, FilterSpec, Window};
-use crate::raster::pixels::{Channels, Depth, Pixels, SamplesMut};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Depth, Pixels, SamplesMut};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "equalize",

@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 
 use super::Window;
-use crate::raster::sample::Sample;
+use crate::sample::Sample;
 
 /// A sum of values times their weights.
 pub(super) trait Total: Copy + Default + AddAssign + Into<u64> {

@@ -1,7 +1,7 @@
 //! Gaussian means of whole windows, in integers: no float in the pixel path.
 
 use super::alpha::Plane;
-use crate::raster::sample::{Mix, Term};
+use crate::sample::{Mix, Term};
 
 /// Accumulators side by side: enough to fill the vector registers of any processor.
 const LANES: usize = 32;

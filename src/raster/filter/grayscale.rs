@@ -2,7 +2,7 @@
 
 use super::luma::{BT601, BT709, grey_channels, to_grey};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Colours, PixelFormat, Pixels};
+use crate::pixels::{Colours, PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "grayscale",

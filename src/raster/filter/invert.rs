@@ -2,8 +2,8 @@
 
 use super::curve::for_each_colour;
 use super::{Filter, FilterSpec, Window};
-use crate::raster::pixels::{Pixels, SamplesMut};
-use crate::raster::sample::Sample;
+use crate::pixels::{Pixels, SamplesMut};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "invert",
@@ -30,7 +30,7 @@ impl Filter for Invert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::Channels;
+    use crate::pixels::Channels;
 
     #[test]
     fn colours_are_inverted_and_alpha_is_kept() {

@@ -1,7 +1,7 @@
 //! Luma: how bright a colour looks, computed from its red, green and blue.
 
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::Sample;
 
 /// The weights of red, green and blue in ITU-R BT.601 luma, 0.299, 0.587 and 0.114, in 65,536ths.
 /// The weights sum to 65,536, so greys keep their value.

@@ -1,7 +1,7 @@
 //! A matrix over the three colours of a pixel, as in the W3C Filter Effects Module.
 
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::Sample;
 
 /// Red, green and blue of the result, each from red, green and blue, in 65,536ths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! `median`: the middle value of a square, which removes specks and keeps edges.
 
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Pixels, Samples};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "median",

@@ -34,7 +34,6 @@ pub mod statistics;
 mod step;
 
 pub use chain::Chain;
-pub(super) use curve::nearest;
 pub use error::ChainError;
 pub use param::{ParamKind, ParamSpec, Value, Values};
 pub use statistics::{Histogram, Levels};

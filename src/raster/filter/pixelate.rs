@@ -1,9 +1,9 @@
 //! `pixelate`: large squares of one colour.
 
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::grid::Region;
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::grid::Region;
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "pixelate",

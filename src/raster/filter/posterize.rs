@@ -2,7 +2,7 @@
 
 use super::curve::Curve;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::Pixels;
+use crate::pixels::Pixels;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "posterize",

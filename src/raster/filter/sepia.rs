@@ -2,7 +2,7 @@
 
 use super::matrix::Matrix;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Channels, PixelFormat, Pixels};
+use crate::pixels::{Channels, PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "sepia",

@@ -3,8 +3,8 @@
 use super::alpha::{plane, premultiply};
 use super::gaussian::{Kernel, blur};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Channels, Pixels, Samples};
-use crate::raster::sample::{Mix, Sample};
+use crate::pixels::{Channels, Pixels, Samples};
+use crate::sample::{Mix, Sample};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "sharpen",

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::luma::{BT601, luma};
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
+use crate::sample::Sample;
 
 /// How often each value occurs in each colour of an image, and in its luma. Pixels are weighted by
 /// alpha.
@@ -115,7 +115,7 @@ impl fmt::Display for Levels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::grid::Size;
+    use crate::grid::Size;
 
     #[test]
     fn levels_are_read_back_from_their_text_and_nothing_else_is() {

@@ -3,8 +3,8 @@
 use super::curve::for_each_colour;
 use super::luma::{BT601, grey_channels, to_grey};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::raster::pixels::{Channels, Colours, PixelFormat, Pixels, SamplesMut};
-use crate::raster::sample::Sample;
+use crate::pixels::{Channels, Colours, PixelFormat, Pixels, SamplesMut};
+use crate::sample::Sample;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "threshold",

@@ -23,7 +23,7 @@ const ANNOUNCING: [&str; 5] = [
 const GAIN_MAPS: [&str; 2] = [ANNOUNCING[0], ANNOUNCING[1]];
 
 /// How many images an MPF list has beside the first one, not counting smaller copies of it.
-pub(in crate::raster) fn other_images(list: &[u8]) -> usize {
+pub(crate) fn other_images(list: &[u8]) -> usize {
     let Some((reader, first)) = Reader::new(list) else { return 0 };
     let entries = reader.entries(first);
     let Some(images) = entries.iter().find(|entry| entry.tag == IMAGES) else { return 0 };
@@ -41,13 +41,13 @@ pub(in crate::raster) fn other_images(list: &[u8]) -> usize {
 }
 
 /// Whether an XMP packet announces a gain map.
-pub(in crate::raster) fn announces_gain_map(packet: &[u8]) -> bool {
+pub(crate) fn announces_gain_map(packet: &[u8]) -> bool {
     let holds = |text: &str| packet.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     GAIN_MAPS.into_iter().any(holds)
 }
 
 /// The packet without what announces other images; `None` if that cannot be removed reliably.
-pub(in crate::raster) fn alone(packet: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn alone(packet: &[u8]) -> Option<Vec<u8>> {
     let Ok(text) = std::str::from_utf8(packet) else {
         // In another encoding, no name would be recognised.
         return None;

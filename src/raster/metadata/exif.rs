@@ -28,15 +28,15 @@ const STRUCTURE: [u16; 42] = [
 
 /// The directories of a block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::raster) struct Exif {
-    pub(in crate::raster) main: Vec<Entry>,
-    pub(in crate::raster) picture: Vec<Entry>,
-    pub(in crate::raster) gps: Vec<Entry>,
+pub(crate) struct Exif {
+    pub(crate) main: Vec<Entry>,
+    pub(crate) picture: Vec<Entry>,
+    pub(crate) gps: Vec<Entry>,
 }
 
 impl Exif {
     /// The directories of an untrusted block; entries that cannot be read are left out.
-    pub(in crate::raster) fn read(block: &[u8]) -> Exif {
+    pub(crate) fn read(block: &[u8]) -> Exif {
         let Some((reader, first)) = Reader::new(block) else { return Exif::default() };
         let main = reader.entries(first);
         let (picture, gps) =
@@ -54,7 +54,7 @@ impl Exif {
 
     /// Keeps copyright, artist, dates and resolution: nothing that reveals the location or shows the original
     /// picture.
-    pub(in crate::raster) fn safe(mut self) -> Exif {
+    pub(crate) fn safe(mut self) -> Exif {
         self.main.retain(|entry| SAFE_MAIN.contains(&entry.tag));
         self.picture.retain(|entry| SAFE_EXIF.contains(&entry.tag));
         self.gps.clear();
@@ -62,16 +62,16 @@ impl Exif {
     }
 
     /// Whether it has a maker note, which may point to offsets in its block and so must not be moved.
-    pub(in crate::raster) fn is_of_a_camera(&self) -> bool {
+    pub(crate) fn is_of_a_camera(&self) -> bool {
         self.picture.iter().any(|entry| entry.tag == MAKER_NOTE)
     }
 
-    pub(in crate::raster) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.main.is_empty() && self.picture.is_empty() && self.gps.is_empty()
     }
 
     /// Writes a block. It has no orientation, which means upright.
-    pub(in crate::raster) fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut block = HEADER.to_vec();
         block.extend(self.directories(8, &[], Width::Classic));
         block
@@ -79,12 +79,7 @@ impl Exif {
 
     /// The main directory at offset `at`, with `others` sorted in among its tags, followed by the
     /// directories that it points to.
-    pub(in crate::raster) fn directories(
-        &self,
-        at: u64,
-        others: &[Entry],
-        width: Width,
-    ) -> Vec<u8> {
+    pub(crate) fn directories(&self, at: u64, others: &[Entry], width: Width) -> Vec<u8> {
         let parts = [(EXIF_POINTER, &self.picture), (GPS_POINTER, &self.gps)];
         let parts: Vec<_> = parts.into_iter().filter(|(_, entries)| !entries.is_empty()).collect();
         let main = |places: &[u64]| {

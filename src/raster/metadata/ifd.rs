@@ -2,52 +2,52 @@
 
 /// One tag with its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::raster) struct Entry {
-    pub(in crate::raster) tag: u16,
+pub(crate) struct Entry {
+    pub(crate) tag: u16,
     /// The TIFF type of its values.
-    pub(in crate::raster) kind: u16,
-    pub(in crate::raster) count: u64,
+    pub(crate) kind: u16,
+    pub(crate) count: u64,
     /// The values, little-endian.
-    pub(in crate::raster) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The prefix of a block in a JPEG segment (Exif 3.0, 4.7.2.2); a padding byte follows.
 const SEGMENT_NAME: &[u8; 5] = b"Exif\0";
 
 const BYTE: u16 = 1;
-pub(in crate::raster) const ASCII: u16 = 2;
-pub(in crate::raster) const SHORT: u16 = 3;
-pub(in crate::raster) const LONG: u16 = 4;
-pub(in crate::raster) const UNDEFINED: u16 = 7;
+pub(crate) const ASCII: u16 = 2;
+pub(crate) const SHORT: u16 = 3;
+pub(crate) const LONG: u16 = 4;
+pub(crate) const UNDEFINED: u16 = 7;
 const SIGNED_BYTE: u16 = 6;
 const SIGNED_SHORT: u16 = 8;
 const SIGNED_LONG: u16 = 9;
-pub(in crate::raster) const LONG8: u16 = 16;
+pub(crate) const LONG8: u16 = 16;
 /// UTF-8 text of Exif 3.0, a type that most readers do not know yet.
-pub(in crate::raster) const UTF8: u16 = 129;
+pub(crate) const UTF8: u16 = 129;
 
 impl Entry {
     /// An entry of a file. UTF-8 text of Exif 3.0 gets the type ASCII, which all readers know; they read UTF-8 in it
     /// as UTF-8.
-    pub(in crate::raster) fn read(tag: u16, kind: u16, count: u64, bytes: Vec<u8>) -> Entry {
+    pub(crate) fn read(tag: u16, kind: u16, count: u64, bytes: Vec<u8>) -> Entry {
         Entry { tag, kind: if kind == UTF8 { ASCII } else { kind }, count, bytes }
     }
 
-    pub(in crate::raster) fn shorts(tag: u16, values: &[u16]) -> Entry {
+    pub(crate) fn shorts(tag: u16, values: &[u16]) -> Entry {
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         Entry { tag, kind: SHORT, count: values.len() as u64, bytes }
     }
 
-    pub(in crate::raster) fn long(tag: u16, value: u32) -> Entry {
+    pub(crate) fn long(tag: u16, value: u32) -> Entry {
         Entry { tag, kind: LONG, count: 1, bytes: value.to_le_bytes().to_vec() }
     }
 
-    pub(in crate::raster) fn undefined(tag: u16, bytes: &[u8]) -> Entry {
+    pub(crate) fn undefined(tag: u16, bytes: &[u8]) -> Entry {
         Entry { tag, kind: UNDEFINED, count: bytes.len() as u64, bytes: bytes.to_vec() }
     }
 
     /// Offsets or lengths, as wide as those of the file.
-    pub(in crate::raster) fn places(tag: u16, values: &[u64], width: Width) -> Entry {
+    pub(crate) fn places(tag: u16, values: &[u64], width: Width) -> Entry {
         let (kind, length) = if width == Width::Big { (LONG8, 8) } else { (LONG, 4) };
         let bytes = values.iter().flat_map(|value| value.to_le_bytes().into_iter().take(length));
         Entry { tag, kind, count: values.len() as u64, bytes: bytes.collect() }
@@ -64,7 +64,7 @@ impl Entry {
 }
 
 /// The bytes of a value of a type, and of each number in it.
-pub(in crate::raster) fn type_size(kind: u16) -> Option<(usize, usize)> {
+pub(crate) fn type_size(kind: u16) -> Option<(usize, usize)> {
     match kind {
         1 | 2 | 6 | 7 | UTF8 => Some((1, 1)),
         3 | 8 => Some((2, 2)),
@@ -77,14 +77,14 @@ pub(in crate::raster) fn type_size(kind: u16) -> Option<(usize, usize)> {
 
 /// How wide offsets are: 32 bits, or 64 in `BigTIFF`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::raster) enum Width {
+pub(crate) enum Width {
     Classic,
     Big,
 }
 
 /// The bytes of a directory that will lie at offset `at`, followed by its long values. Entries must be in
 /// the order of their tags.
-pub(in crate::raster) fn directory(entries: &[Entry], at: u64, width: Width) -> Vec<u8> {
+pub(crate) fn directory(entries: &[Entry], at: u64, width: Width) -> Vec<u8> {
     let (counter, each, field) = match width {
         Width::Classic => (2, 12, 4),
         Width::Big => (8, 20, 8),

@@ -7,7 +7,6 @@
 //! - `viewed`: Exif and XMP for a picture that has been turned upright
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::colour::{self, CodePoints, Model};
 use super::grid::Size;
@@ -24,7 +23,7 @@ pub(super) use resolution::Resolution;
 pub(super) use viewed::exif_block;
 
 /// Which of an image's metadata its result keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
     /// The colour profile, copyright, artist, dates and resolution: no location, no thumbnail, no device

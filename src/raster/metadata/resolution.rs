@@ -13,7 +13,7 @@ const CENTIMETRE: u16 = 3;
 
 /// Pixels in an inch or a centimetre, as fractions, across and down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::raster) struct Resolution {
+pub(crate) struct Resolution {
     across: (u32, u32),
     down: (u32, u32),
     unit: u16,
@@ -27,7 +27,7 @@ impl Resolution {
 
     /// From PNG, in pixels per metre. Writers nearly always mean inches: if both convert to whole numbers per
     /// inch, those are used.
-    pub(in crate::raster) fn per_metre(across: u32, down: u32) -> Option<Resolution> {
+    pub(crate) fn per_metre(across: u32, down: u32) -> Option<Resolution> {
         let inch = |metre: u32| {
             let whole = (u64::from(metre) * 254 + 5000) / 10_000;
             let same = (whole * 10_000 + 127) / 254 == u64::from(metre);
@@ -40,7 +40,7 @@ impl Resolution {
     }
 
     /// From JFIF; `None` for a unit that is no length.
-    pub(in crate::raster) fn of_jfif(unit: u8, across: u16, down: u16) -> Option<Resolution> {
+    pub(crate) fn of_jfif(unit: u8, across: u16, down: u16) -> Option<Resolution> {
         let unit = match unit {
             1 => INCH,
             2 => CENTIMETRE,
@@ -51,7 +51,7 @@ impl Resolution {
     }
 
     /// From an Exif block.
-    pub(in crate::raster) fn of(exif: &Exif) -> Option<Resolution> {
+    pub(crate) fn of(exif: &Exif) -> Option<Resolution> {
         let entry = |tag: u16| exif.main.iter().find(|entry| entry.tag == tag);
         let fraction = |tag: u16| match *entry(tag)?.bytes.as_chunks::<4>().0 {
             [top, bottom] => Some((u32::from_le_bytes(top), u32::from_le_bytes(bottom))),
@@ -67,7 +67,7 @@ impl Resolution {
     }
 
     /// Puts it into a block, replacing what is there.
-    pub(in crate::raster) fn put(self, exif: &mut Exif) {
+    pub(crate) fn put(self, exif: &mut Exif) {
         let fraction = |tag, (top, bottom): (u32, u32)| Entry {
             tag,
             kind: 5,
@@ -84,7 +84,7 @@ impl Resolution {
     }
 
     /// For PNG: pixels per metre, across and down.
-    pub(in crate::raster) fn in_metres(self) -> Option<[u32; 2]> {
+    pub(crate) fn in_metres(self) -> Option<[u32; 2]> {
         // A metre has 100 centimetres, or 10,000 / 254 inches.
         let (times, by) = if self.unit == INCH { (10_000, 254) } else { (100, 1) };
         let metre =
@@ -93,7 +93,7 @@ impl Resolution {
     }
 
     /// For JFIF: the number of its unit, then pixels across and down, rounded; `None` if they do not fit.
-    pub(in crate::raster) fn in_jfif(self) -> Option<(u8, [u16; 2])> {
+    pub(crate) fn in_jfif(self) -> Option<(u8, [u16; 2])> {
         let whole = |(top, bottom): (u32, u32)| {
             let whole = rounded(u64::from(top), u64::from(bottom));
             u16::try_from(whole).ok().filter(|whole| *whole > 0)

@@ -6,8 +6,8 @@ use memchr::memmem;
 use super::exif::{EXIF_POINTER, ORIENTATION};
 use super::ifd::{ASCII, ENTRY_BYTES, LONG, Reader, whole_number_size, without_name};
 use super::resolution::{ACROSS, DOWN};
-use crate::raster::grid::Size;
-use crate::raster::orientation::Orientation;
+use crate::grid::Size;
+use crate::orientation::Orientation;
 
 /// `ImageWidth` and `ImageLength`, of the main directory.
 const SIDES: [u16; 2] = [256, 257];
@@ -19,7 +19,7 @@ const PICTURE_SIDES: [u16; 2] = [0xA002, 0xA003];
 const FOCAL_PLANE: [u16; 2] = [0xA20E, 0xA20F];
 
 /// The block of an Exif segment or chunk without the name it has in JPEG; `None` if no TIFF header follows.
-pub(in crate::raster) fn exif_block(block: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn exif_block(block: &[u8]) -> Option<Vec<u8>> {
     Reader::new(block).map(|_| without_name(block).to_vec())
 }
 

@@ -1,7 +1,7 @@
 //! The colours of the components of a JPEG file, and how rows of components become pixels.
 
 use super::frame::Frame;
-use crate::raster::pixels::{Channels, Depth, PixelFormat};
+use crate::pixels::{Channels, Depth, PixelFormat};
 
 /// The colours of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +120,8 @@ fn converted(y: u8, cb: u8, cr: u8) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::decode::jpeg::frame::{Component, Frame, Scans};
-    use crate::raster::grid::Size;
+    use crate::decode::jpeg::frame::{Component, Frame, Scans};
+    use crate::grid::Size;
 
     fn meaning(ids: &[u8], jfif: bool, adobe: Option<u8>) -> Meaning {
         let components = ids.iter().map(|id| Component { id: *id, sampling: [1, 1] }).collect();

@@ -1,8 +1,8 @@
 //! The frame header of a JPEG file (ITU-T T.81, B.2.2), and which kinds of frames are read.
 
-use crate::raster::decode::container::Container;
-use crate::raster::decode::error::{DecodeError, RESAVE};
-use crate::raster::grid::Size;
+use crate::decode::container::Container;
+use crate::decode::error::{DecodeError, RESAVE};
+use crate::grid::Size;
 
 /// Baseline, extended and progressive frames, with Huffman codes or with arithmetic coding.
 const READ: [u8; 5] = [0xC0, 0xC1, PROGRESSIVE, 0xC9, PROGRESSIVE_ARITHMETIC];

@@ -20,11 +20,11 @@ use super::container::Container;
 use super::error::DecodeError;
 use super::limits::{Limits, band_rows, raster_bytes};
 use super::{Decoder, Input, Stored};
-use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{PixelFormat, Pixels};
-use crate::raster::source::Rows;
+use crate::format::Colours;
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::pixels::{PixelFormat, Pixels};
+use crate::source::Rows;
 
 mod colours;
 mod enlarge;

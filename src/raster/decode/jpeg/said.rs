@@ -1,8 +1,8 @@
 //! The metadata of a JPEG file, up to its first scan.
 
-use crate::raster::decode::limits::MOST_METADATA;
-use crate::raster::metadata::announced::{alone, announces_gain_map, other_images};
-use crate::raster::metadata::{Metadata, Resolution, exif_block};
+use crate::decode::limits::MOST_METADATA;
+use crate::metadata::announced::{alone, announces_gain_map, other_images};
+use crate::metadata::{Metadata, Resolution, exif_block};
 
 pub(super) const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;

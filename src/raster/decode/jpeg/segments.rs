@@ -8,8 +8,8 @@ use memchr::memchr;
 
 use super::frame::Frame;
 use super::said::{APP0, APP14, Said};
-use crate::raster::decode::container::Container;
-use crate::raster::decode::error::DecodeError;
+use crate::decode::container::Container;
+use crate::decode::error::DecodeError;
 
 /// Markers without a length: a stuffed zero in compressed data, restarts, start of image.
 const LONE_MARKERS: [std::ops::RangeInclusive<u8>; 2] = [0x00..=0x01, 0xD0..=0xD8];
@@ -186,7 +186,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::raster::grid::Size;
+    use crate::grid::Size;
 
     /// Start of image, a table that contains an end marker, a frame of 2 × 1 pixels in 4:2:0, a scan with
     /// a stuffed 0xFF, and the end.

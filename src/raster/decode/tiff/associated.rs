@@ -4,11 +4,11 @@ use std::io;
 
 use super::super::error::DecodeError;
 use super::super::{Decoder, Stored};
-use crate::raster::format::Colours;
-use crate::raster::metadata::Metadata;
-use crate::raster::pixels::{Channels, Pixels, SamplesMut};
-use crate::raster::sample::Sample;
-use crate::raster::source::Rows;
+use crate::format::Colours;
+use crate::metadata::Metadata;
+use crate::pixels::{Channels, Pixels, SamplesMut};
+use crate::sample::Sample;
+use crate::source::Rows;
 
 /// A decoder over one whose colours are multiplied by alpha.
 pub(super) struct Associated<'r>(pub(super) Box<dyn Decoder + 'r>);

@@ -14,12 +14,12 @@ use super::layout::{Layout, Spot};
 use super::picture::Picture;
 use super::places::{self, PLACE_BYTES};
 use super::samples;
-use crate::raster::format::Colours;
-use crate::raster::grid::Size;
-use crate::raster::metadata::Metadata;
-use crate::raster::orientation::Orientation;
-use crate::raster::pixels::{Pixels, SamplesMut};
-use crate::raster::source::Rows;
+use crate::format::Colours;
+use crate::grid::Size;
+use crate::metadata::Metadata;
+use crate::orientation::Orientation;
+use crate::pixels::{Pixels, SamplesMut};
+use crate::source::Rows;
 
 /// The value of `FillOrder` for bytes whose bits are in reverse order.
 const LOW_BIT_FIRST: u64 = 2;

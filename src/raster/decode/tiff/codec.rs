@@ -12,7 +12,7 @@ use weezl::decode::Configuration;
 
 use super::directory::damaged;
 use super::picture::{GROUP_4, UNCOMPRESSED};
-use crate::raster::grid::Size;
+use crate::grid::Size;
 
 /// How chunks are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

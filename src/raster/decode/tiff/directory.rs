@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
 use super::super::Input;
-use crate::raster::metadata::ifd::{Entry, UTF8, Width, type_size};
+use crate::metadata::ifd::{Entry, UTF8, Width, type_size};
 
 /// The most entries: libtiff takes more for a sign that there is no directory.
 const MOST_ENTRIES: u64 = 4096;

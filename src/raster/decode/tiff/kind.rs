@@ -4,7 +4,7 @@ use super::super::container::Container;
 use super::super::error::DecodeError;
 use super::pages;
 use super::picture::{BLACK_IS_ZERO, GROUP_4, Picture, RGB, UNCOMPRESSED, WHITE_IS_ZERO};
-use crate::raster::pixels::{Channels, Depth, PixelFormat};
+use crate::pixels::{Channels, Depth, PixelFormat};
 
 const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
 const WIDEN: &str = "scale it to 8 bit, as `gdal_translate -ot Byte -scale` does";

@@ -6,8 +6,8 @@ use super::kind::Kind;
 use super::picture::{Grid, Picture};
 use super::places::Plain;
 use super::samples;
-use crate::raster::grid::Size;
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+use crate::grid::Size;
+use crate::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
 
 /// The layout of a band's samples in the file.
 #[derive(Clone, Copy, Debug)]

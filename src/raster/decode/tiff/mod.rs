@@ -7,7 +7,7 @@
 //! - `places`: the offsets and lengths of strips and tiles
 //! - `codec`: the compressions
 //! - `chunks`: strips and tiles to bytes of samples
-//! - `samples`: those bytes to samples as in [`crate::raster::pixels`]
+//! - `samples`: those bytes to samples as in [`crate::pixels`]
 //! - `layout`: where in a band of pixels the samples go
 //! - `bands`: the decoder
 //! - `associated`: colours that are multiplied by alpha

@@ -4,7 +4,7 @@ use std::io;
 
 use super::codec::Codec;
 use super::directory::{Directory, Tiff, damaged};
-use crate::raster::grid::Size;
+use crate::grid::Size;
 
 pub(super) const WIDTH: u16 = 256;
 pub(super) const HEIGHT: u16 = 257;

@@ -138,7 +138,7 @@ fn estimate(offsets: &[u64], lengths: &mut Vec<u64>, plain: Plain, end: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::grid::Size;
+    use crate::grid::Size;
 
     fn strips(compression: u64) -> Plain {
         let grid = Grid { chunk: Size::new(10, 4), tiled: false, across: 1, down: 3 };

@@ -1,7 +1,7 @@
 //! Bytes of a TIFF file to our samples: byte order, differences, planes, bits, and white that is zero.
 
 use super::directory::Order;
-use crate::raster::pixels::{Channels, Pixels, SamplesMut};
+use crate::pixels::{Channels, Pixels, SamplesMut};
 
 /// The bytes of samples.
 pub(super) fn bytes<'a>(samples: &'a mut SamplesMut<'_>) -> &'a mut [u8] {
@@ -116,8 +116,8 @@ pub(super) fn missing(value: Option<f64>, bits: u8, order: Order) -> [u8; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::grid::Size;
-    use crate::raster::pixels::{Depth, PixelFormat};
+    use crate::grid::Size;
+    use crate::pixels::{Depth, PixelFormat};
 
     #[test]
     fn differences_add_up_by_colour_and_row() {

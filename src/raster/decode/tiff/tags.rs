@@ -3,10 +3,10 @@
 use super::super::limits::MOST_METADATA;
 use super::directory::{Directory, Tiff};
 use super::pages::Found;
-use crate::raster::metadata::Metadata;
-use crate::raster::metadata::exif::Exif;
-use crate::raster::metadata::ifd::Entry;
-use crate::raster::orientation::Orientation;
+use crate::metadata::Metadata;
+use crate::metadata::exif::Exif;
+use crate::metadata::ifd::Entry;
+use crate::orientation::Orientation;
 
 /// Document, description, maker, model, software, date, artist, computer, copyright.
 const DESCRIPTIVE: [u16; 9] = [269, 270, 271, 272, 305, 306, 315, 316, 33_432];
