@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Gone, Internal, NoBatch, NoneComplete};
-use super::error::ApiError;
+use super::error::{ApiError, Result};
 use super::forwarded::{Forwarded, Linked};
 use super::{Api, archive, view};
 use crate::app::App;
@@ -25,8 +25,6 @@ use crate::service::PortError;
 use crate::service::ledger::Entry;
 use crate::service::retention;
 use crate::storage::StorageError;
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// Jobs that are ended or removed in parallel: each waits for the disk several times.
 const AT_ONCE: usize = 8;
@@ -125,7 +123,7 @@ pub async fn results(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpR
     let jobs = api.app.ledger.batch(batch);
     let first = jobs.first().ok_or_else(|| unknown(&id))?.plan.created_at;
     let mut complete = jobs;
-    complete.retain(|entry| matches!(entry.outcome, Some(Outcome::Complete { .. })));
+    complete.retain(|entry| entry.outcome.as_ref().is_some_and(Outcome::is_complete));
     let last = complete.last().cloned().ok_or(ApiError::NoneComplete { batch })?;
     complete.retain(|entry| entry.kept.result.is_some());
     if complete.is_empty() {

@@ -3,20 +3,18 @@
 use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
-use serde::Deserialize;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{AllOf, KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
-use utoipa::{IntoParams, IntoResponses, Modify, OpenApi, ToSchema, openapi};
+use utoipa::{IntoResponses, Modify, OpenApi, openapi};
 
 use super::answers::Foreign;
 use super::error::Problem;
-use super::formats;
 use super::forwarded::Forwarded;
 use super::{
-    archive, batch, download, events, limits, metrics, mosaic, previews, pyramid, routes, upload,
+    archive, batch, download, events, filters, fleet, jobs, limits, metrics, mosaic, previews,
+    pyramid, upload,
 };
-use crate::raster::encode::OutputFormat;
 
 /// The description as a whole. A handler that is missing here fails a test.
 #[derive(OpenApi)]
@@ -35,13 +33,13 @@ use crate::raster::encode::OutputFormat;
         (name = "health", description = "For monitoring the server, and this description."),
     ),
     paths(
-        upload::create, routes::list, routes::show, routes::remove, routes::cancel, upload::retry,
+        upload::create, jobs::list, jobs::show, jobs::remove, jobs::cancel, upload::retry,
         download::result, download::original, mosaic::thumbnail,
         batch::show, batch::results, batch::cancel, batch::remove, limits::show,
         mosaic::mosaic, mosaic::tiles, pyramid::show, pyramid::tile,
         previews::create, previews::show, previews::of_job, events::stream,
-        routes::workers, routes::processes, routes::queue,
-        routes::list_filters, describe, routes::health, routes::ready, metrics::show,
+        fleet::workers, fleet::processes, fleet::queue,
+        filters::list, describe, fleet::health, fleet::ready, metrics::show,
     ),
     components(schemas(Problem<'_>)),
     modifiers(&Everywhere, &Images, &InPlace, &Passwords),
@@ -169,65 +167,4 @@ pub async fn describe(seen: Forwarded) -> HttpResponse {
     let mut description = DESCRIPTION.clone();
     description.servers = Some(vec![openapi::Server::new(seen.prefix.as_str())]);
     response.body(json(&description))
-}
-
-/// The form that creates a job: either `image` or `from`, and the options of the job.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(examples(json!({"image": "(the bytes of the file)", "filters": "blur:2.5,grayscale", "format": "png"})))]
-pub struct NewJob {
-    /// The image, with its file name. Its format is detected from its content.
-    #[schema(value_type = Option<String>, format = Binary, nullable = false)]
-    pub image: Option<Vec<u8>>,
-    /// The id of a job whose image is used again.
-    #[schema(nullable = false)]
-    pub from: Option<String>,
-    /// The filter chain, such as `blur:2.5,invert`; `grayscale` by default, empty for no filter.
-    #[schema(nullable = false)]
-    pub filters: Option<String>,
-    /// Side of a tile in pixels. The result does not depend on it.
-    #[schema(minimum = 1, nullable = false)]
-    pub tile_size: Option<u32>,
-    /// Format of the result. By default that of the image, or PNG if that cannot be written.
-    // Inline: with a reference in a form, openapi-generator's Rust client sends the word in quotes.
-    #[schema(value_type = formats::OutputFormat, inline, nullable = false)]
-    pub format: Option<OutputFormat>,
-    /// Quality of a JPEG.
-    #[schema(minimum = 1, maximum = 100, nullable = false)]
-    pub quality: Option<u8>,
-    /// The batch that the job belongs to: 32 hexadecimal digits that the client has chosen.
-    #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
-    pub batch: Option<String>,
-}
-
-/// The form that uploads an image for previews.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewPreview {
-    /// The image, with its file name.
-    #[schema(value_type = String, format = Binary)]
-    pub image: Vec<u8>,
-}
-
-/// The parameter of a path with the `{id}` of a job.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "the handlers take it as a plain string")]
-pub struct OneJob {
-    /// The job.
-    #[param(example = "0199a3c5b8e77d3c9f5c6a1e2b4d8f70")]
-    id: String,
-}
-
-/// The headers that a download accepts. Read by actix-files.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "it is for the description only")]
-pub struct Parts {
-    /// The bytes to send, such as `bytes=0-99`.
-    #[param(rename = "Range", nullable = false, example = "bytes=0-99")]
-    range: Option<String>,
-    /// Entity tags of versions that the client has.
-    #[param(rename = "If-None-Match", nullable = false)]
-    if_none_match: Option<String>,
 }

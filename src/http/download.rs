@@ -11,13 +11,10 @@ use actix_web::web;
 
 use super::Api;
 use super::answers::{Gone, Internal, NotFound, Partly, WrongStatus};
-use super::description::{OneJob, Parts};
-use super::error::ApiError;
-use super::view;
-use crate::model::job::{Outcome, Plan};
+use super::error::{ApiError, Result};
+use super::inputs::{OneJob, Parts};
+use crate::model::job::Plan;
 use crate::service::retention;
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// The result of a complete job.
 ///
@@ -37,12 +34,7 @@ type Result<T, E = ApiError> = std::result::Result<T, E>;
     ),
 )]
 pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
-    let entry = api.find(&id)?;
-    if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
-        let status = view::job(&api.app, &entry).await?.status;
-        let needs = "only a complete job has a result";
-        return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
-    }
+    let entry = api.find_complete(&id, "only a complete job has a result").await?;
     if entry.kept.result.is_none() {
         return Err(retention::result_gone(&entry, &api.app.config.retention).into());
     }

@@ -18,6 +18,9 @@ use crate::service::{PortError, space};
 use crate::state::StateError;
 use crate::storage::{self, StorageError};
 
+/// What handlers return.
+pub(super) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
 /// An error as the client sees it. Its system cause goes to the log only.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {

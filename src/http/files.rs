@@ -11,12 +11,10 @@ use actix_web::web::{self, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
 
-use super::error::ApiError;
+use super::error::{ApiError, Result};
 use super::{Api, receive};
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 use crate::storage::remote::{self, paths};
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// The most bytes of a body other than a final image: more than a thumbnail or an outcome has.
 const MAX_RECORD: usize = 8 << 20;

@@ -1,5 +1,6 @@
 //! Filters as the API shows them. The field names are stable: scripts read them.
 
+use actix_web::web;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -108,6 +109,20 @@ enum IntegerType {
 #[serde(rename_all = "lowercase")]
 enum ChoiceType {
     Choice,
+}
+
+/// The filters.
+///
+/// Each has its parameters with their ranges and defaults. A chain such as `blur:2.5,invert` is made of filters.
+#[utoipa::path(
+    get,
+    path = "/api/filters",
+    operation_id = "list_filters",
+    tag = "fleet",
+    responses((status = 200, description = "The filters.", body = [FilterView])),
+)]
+pub(super) async fn list() -> web::Json<Vec<FilterView>> {
+    web::Json(all())
 }
 
 /// All filters, in alphabetical order.

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use indicatif::HumanBytes;
 
 use super::Api;
-use super::error::ApiError;
+use super::error::{ApiError, Result};
 use super::receive::{self, Limit, within};
 use crate::config::Config;
 use crate::model::batch::BatchId;
@@ -16,8 +16,6 @@ use crate::model::job::JobId;
 use crate::refusal::{Code, Refusal};
 use crate::service::admit::{self, Wishes};
 use crate::storage::Staged;
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// The longest text that a field beside the image may have, in bytes.
 const MAX_FIELD: usize = 16 * 1024;

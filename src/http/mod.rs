@@ -1,6 +1,8 @@
 //! Serves the API and the page. The only module that uses the web framework.
 //!
 //! * [`routes`]: the paths and their handlers.
+//! * `jobs`: lists, shows, cancels and removes jobs.
+//! * `fleet`: the running processes, the queue, and whether the server can work.
 //! * `forwarded`: headers of trusted proxies, and the path below which they offer the server.
 //! * `site`: which sites' pages may send requests.
 //! * `door`: limits the uploads and jobs that are let in.
@@ -24,7 +26,8 @@
 //! * [`error`]: errors as the API shows them.
 //! * `files`: the files of jobs, for collectors on other machines.
 //! * [`description`]: the `OpenAPI` description, gathered from the handlers.
-//! * `answers`: responses that handlers share in that description.
+//! * [`inputs`]: what requests contain, for that description.
+//! * `answers`: responses that handlers share in it.
 //! * [`page`]: the files of the page.
 //! * [`previews`]: parts of results before there is a job.
 
@@ -46,6 +49,7 @@ use self::forwarded::Proxies;
 use self::page::Page;
 use self::site::Site;
 use self::traffic::Traffic;
+use self::view::JobView;
 use crate::app::App;
 use crate::blocking;
 use crate::model::event::Look;
@@ -66,10 +70,13 @@ pub mod error;
 pub mod events;
 mod files;
 mod filters;
+mod fleet;
 mod form;
 mod formats;
 mod forwarded;
 mod heads;
+pub mod inputs;
+mod jobs;
 pub mod limits;
 mod live;
 mod metrics;
@@ -83,6 +90,9 @@ mod site;
 mod traffic;
 pub mod upload;
 pub mod view;
+
+/// The methods of paths that are only read.
+const READ: &str = "GET, HEAD";
 
 /// Threads that accept connections and answer requests; they do not compute.
 const THREADS: usize = 2;
@@ -142,6 +152,25 @@ impl Api {
         let job: Option<JobId> = id.parse().ok();
         let entry = job.and_then(|job| self.app.ledger.get(job));
         entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
+    }
+
+    /// As [`Self::find`], but fails unless the job is complete; `needs` says what for.
+    async fn find_complete(&self, id: &str, needs: &'static str) -> Result<Entry, ApiError> {
+        let entry = self.find(id)?;
+        match &entry.outcome {
+            Some(outcome) if outcome.is_complete() => Ok(entry),
+            _ => Err(self.wrong_status(&entry, needs).await),
+        }
+    }
+
+    /// The refusal of a request that `needs` another status of the job.
+    async fn wrong_status(&self, entry: &Entry, needs: &'static str) -> ApiError {
+        match view::job(&self.app, entry).await {
+            Ok(JobView { status, .. }) => {
+                ApiError::WrongStatus { job: entry.plan.id, status, needs }
+            }
+            Err(error) => error.into(),
+        }
     }
 
     /// As [`Self::find`], but fails if the original is no longer kept.

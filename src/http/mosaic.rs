@@ -7,16 +7,13 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::answers::{Internal, NotFound, WrongStatus};
-use super::description::OneJob;
-use super::error::ApiError;
-use super::view;
+use super::error::{ApiError, Result};
+use super::inputs::OneJob;
 use crate::model::job::Outcome;
 use crate::model::mosaic::{Mosaic, THUMBNAIL};
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
 use crate::service::ledger::Entry;
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// The tiles of a job in work: the geometry of its mosaic, and the tiles that are back.
 #[derive(Debug, Serialize, ToSchema)]
@@ -113,7 +110,7 @@ pub async fn tiles(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpRes
 pub async fn thumbnail(api: web::Data<Api>, id: web::Path<String>) -> Result<HttpResponse> {
     let entry = api.find(&id)?;
     let job = entry.plan.id;
-    if matches!(entry.outcome, Some(Outcome::Complete { .. })) {
+    if entry.outcome.as_ref().is_some_and(Outcome::is_complete) {
         let kept = api.app.storage.thumbnail(job).await?;
         let png = kept.ok_or_else(|| ApiError::NotFound(format!("thumbnail of job {job}")))?;
         return Ok(picture(png, "max-age=31536000, immutable"));
@@ -132,8 +129,7 @@ async fn find(api: &Api, entry: &Entry) -> Result<Mosaic> {
     if let Some(mosaic) = mosaic {
         return Ok(mosaic);
     }
-    let status = view::job(&api.app, entry).await?.status;
-    Err(ApiError::WrongStatus { job, status, needs: "only a job in work has a mosaic" })
+    Err(api.wrong_status(entry, "only a job in work has a mosaic").await)
 }
 
 async fn encode(draw: impl FnOnce() -> Pixels + Send + 'static) -> Result<Vec<u8>> {

@@ -15,8 +15,8 @@ use flate2::read::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::Api;
+use super::READ;
 use super::error::ApiError;
-use super::routes::READ;
 use crate::blocking;
 
 #[derive(RustEmbed)]

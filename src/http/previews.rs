@@ -12,11 +12,11 @@ use super::answers::{
     Gone, Internal, Malformed, NoPreview, NoSpace, NotFound, Stalled, TooLarge, TooManyPreviews,
     TooManyUploads, Unsupported, Unusable,
 };
-use super::description::{NewPreview, OneJob};
-use super::error::ApiError;
+use super::error::{ApiError, Result};
 use super::form;
 use super::forwarded::{Forwarded, Linked};
 use super::heads::Heads;
+use super::inputs::{NewPreview, OneJob};
 use super::receive::{self, Limit, within};
 use super::upload;
 use super::{Api, formats};
@@ -26,7 +26,6 @@ use crate::raster::encode::OutputFormat;
 use crate::service::admit::Wishes;
 use crate::service::preview::{IDLE, Part, Picture, Undrawn};
 
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 /// The parameters of a query, or why they do not parse.
 type Given<T> = Result<web::Query<T>, actix_web::Error>;
 

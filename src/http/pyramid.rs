@@ -9,16 +9,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::answers::{Gone, Internal, NotFound, WrongStatus};
-use super::error::ApiError;
-use super::view;
-use crate::model::job::{Outcome, Plan};
+use super::error::{ApiError, Result};
+use crate::model::job::Plan;
 use crate::raster::pyramid::{self, Levels, Place};
 use crate::service::ledger::Entry;
 use crate::service::pyramid::file::Pyramid;
 use crate::service::pyramid::{Coarse, Status, Which};
 use crate::service::retention;
 
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 /// The parameters of a path, or why they do not parse.
 type Given<T> = Result<web::Path<T>, actix_web::Error>;
 
@@ -159,12 +157,8 @@ async fn read(pyramid: Arc<Pyramid>, place: Place) -> Result<Option<Vec<u8>>> {
 /// The plan of a complete job whose `image` is still kept. Other jobs are refused, since their images may be impossible
 /// to decode.
 async fn find(api: &Api, id: &str, image: Which) -> Result<Arc<Plan>> {
-    let entry = api.find(id)?;
-    if !matches!(entry.outcome, Some(Outcome::Complete { .. })) {
-        let status = view::job(&api.app, &entry).await?.status;
-        let needs = "only the images of a complete job can be viewed";
-        return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
-    }
+    let needs = "only the images of a complete job can be viewed";
+    let entry = api.find_complete(id, needs).await?;
     gone(&entry, image, api).map_or(Ok(entry.plan), Err)
 }
 

@@ -11,12 +11,10 @@ use indicatif::HumanBytes;
 use tokio::time::timeout;
 
 use super::Api;
-use super::error::ApiError;
+use super::error::{ApiError, Result};
 use crate::config::{Config, Seconds};
 use crate::refusal::{Code, Refusal};
 use crate::service::space::Place;
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// Bytes of a body between two looks at the free space.
 const SPACE_EVERY: u64 = 16 << 20;

@@ -13,11 +13,11 @@ use super::answers::{
     Gone, Internal, Malformed, NoSpace, NotFound, Stalled, TooLarge, TooManyJobs, TooManyUploads,
     Unsupported, Unusable, WrongStatus,
 };
-use super::description::{NewJob, OneJob};
-use super::error::ApiError;
+use super::error::{ApiError, Result};
 use super::form::{self, Upload};
 use super::forwarded::Forwarded;
 use super::heads::Heads;
+use super::inputs::{NewJob, OneJob};
 use super::receive::{self, Limit};
 use super::view::{self, JobView};
 use crate::model::event::Look;
@@ -25,8 +25,6 @@ use crate::model::job::{JobId, Plan};
 use crate::service::admit::{Candidate, Wishes};
 use crate::service::space::Space;
 use crate::storage::StorageError;
-
-type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// The most bytes of a multipart body beside the image: headers and other fields.
 const MAX_OVERHEAD: u64 = 1 << 20;
@@ -93,9 +91,7 @@ pub async fn retry(
     let _coming = api.door.job()?;
     let entry = api.find(&source)?;
     if entry.outcome.is_none() {
-        let status = view::job(&api.app, &entry).await?.status;
-        let needs = "only a job that has ended can be retried";
-        return Err(ApiError::WrongStatus { job: entry.plan.id, status, needs });
+        return Err(api.wrong_status(&entry, "only a job that has ended can be retried").await);
     }
     let plan = &entry.plan;
     let wishes = Wishes {

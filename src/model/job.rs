@@ -260,6 +260,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether there is a result.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete { .. })
+    }
+
     /// A failure as of now.
     #[must_use]
     pub fn failed(error: Failure) -> Self {
