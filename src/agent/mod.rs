@@ -1,5 +1,6 @@
 //! HTTP requests to a tilemill server, for `submit` and for a collector on another machine.
 //!
+//! * `problem`: the errors that it describes.
 //! * [`url`]: where a server is.
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
+pub(crate) mod problem;
 pub mod url;
 
 /// How long it may take to open a connection.

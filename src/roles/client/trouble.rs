@@ -4,11 +4,11 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use serde::Deserialize;
 use ureq::Body;
 use ureq::http::{Response, StatusCode, header};
 
 use super::proxy;
+use crate::agent::problem::Problem;
 
 pub(crate) type Result<T, E = Trouble> = std::result::Result<T, E>;
 
@@ -55,12 +55,6 @@ impl From<ureq::Error> for Trouble {
     }
 }
 
-/// The part of an RFC 9457 problem that is shown.
-#[derive(Deserialize)]
-struct Problem {
-    detail: String,
-}
-
 /// Returns a successful response, and turns any other into an error; `is_known` tells whether the request had
 /// credentials.
 pub(super) fn understand(mut response: Response<Body>, is_known: bool) -> Result<Response<Body>> {
@@ -72,21 +66,14 @@ pub(super) fn understand(mut response: Response<Body>, is_known: bool) -> Result
         let place = place.to_str().unwrap_or("?");
         return Err(Trouble::Foreign(format!("it redirects to {place}")));
     }
-    if !is_problem(&response) {
+    let Some(Problem { detail, .. }) = Problem::of(&mut response) else {
         return Err(of_proxy(&response, is_known));
-    }
+    };
     let after = retry_after(&response);
-    let Problem { detail } = response.body_mut().read_json()?;
     Err(match after {
         Some(after) if is_passing(status) => Trouble::Busy { detail, after },
         _ => Trouble::Refused(detail),
     })
-}
-
-/// Whether the error is described by the server itself.
-fn is_problem(response: &Response<Body>) -> bool {
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with("application/problem+json"))
 }
 
 fn of_proxy(response: &Response<Body>, is_known: bool) -> Trouble {

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Seek};
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::{AUTHORIZATION, IF_NONE_MATCH};
 use ureq::http::{HeaderName, Method, Request, Response, StatusCode};
@@ -13,6 +12,7 @@ use ureq::{Agent, AsSendBody, Body};
 
 use super::{Result, metadata, paths};
 use crate::agent::agent;
+use crate::agent::problem::Problem;
 use crate::agent::url::ServerUrl;
 use crate::model::job::{JobId, Outcome, StorageId};
 use crate::raster::metadata::Metadata;
@@ -85,13 +85,6 @@ enum Fault {
     Refused(String),
     /// A retry may work later.
     Passing(Box<dyn Error + Send + Sync>),
-}
-
-/// The needed parts of an `application/problem+json` answer.
-#[derive(Deserialize)]
-struct Problem {
-    code: String,
-    detail: String,
 }
 
 impl Link {
@@ -204,8 +197,7 @@ fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
     if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
         return Ok(response);
     }
-    let problem: Option<Problem> = response.body_mut().read_json().ok();
-    let Some(Problem { code, detail }) = problem else {
+    let Some(Problem { code, detail }) = Problem::of(&mut response) else {
         // From a proxy, or from another service that has this address for now.
         let detail = format!("the answer is not from a tilemill server: {status}");
         return Err(Fault::Passing(detail.into()));
