@@ -1,0 +1,23 @@
+//! Errors as a tilemill server describes them (RFC 9457).
+
+use serde::Deserialize;
+use ureq::Body;
+use ureq::http::{Response, header};
+
+/// The parts of a description that clients need.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Problem {
+    /// The kind of error, which is stable.
+    pub(crate) code: String,
+    /// What is wrong, and what to do.
+    pub(crate) detail: String,
+}
+
+impl Problem {
+    /// The description in an answer. `None` if there is none: then a proxy answers, or another service.
+    pub(crate) fn of(response: &mut Response<Body>) -> Option<Self> {
+        let kind = response.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+        let is_problem = kind.starts_with("application/problem+json");
+        is_problem.then(|| response.body_mut().read_json().ok()).flatten()
+    }
+}
