@@ -31,7 +31,7 @@ use async_trait::async_trait;
 pub(crate) use self::staged::STAGED_PREFIX;
 pub use self::staged::Staged;
 use crate::blocking;
-use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
+use crate::model::job::{JobId, Outcome, Plan, Step, StorageId, UnreadablePlan};
 use crate::raster::decode::{self, Limits};
 use crate::raster::metadata::Metadata;
 
@@ -53,6 +53,9 @@ pub enum StorageError {
     /// A record does not parse.
     #[error("the {1} of job {0} is damaged")]
     Damaged(JobId, &'static str, #[source] serde_json::Error),
+    /// A newer program wrote its plan.
+    #[error("job {0} cannot be worked on")]
+    Newer(JobId, #[source] UnreadablePlan),
     /// The disk, or the server of a remote storage, failed.
     #[error("cannot {action}")]
     Io {
@@ -68,6 +71,14 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// A plan that was found and cannot be read.
+    pub(crate) fn of_plan(job: JobId, error: UnreadablePlan) -> Self {
+        match error {
+            UnreadablePlan::Damaged(error) => Self::Damaged(job, "plan", error),
+            newer @ UnreadablePlan::Newer(_) => Self::Newer(job, newer),
+        }
+    }
+
     /// Whether a retry may work later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {

@@ -148,3 +148,26 @@ async fn a_run_does_not_replace_an_output_that_appeared_in_the_meantime() {
     assert_eq!(std::fs::read_to_string(&output).unwrap(), "somebody else's");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
+
+#[tokio::test]
+async fn a_plan_of_a_newer_program_is_told_from_a_damaged_one() {
+    use tilemill::storage::ResultStorage;
+
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::open(directory.path()).unwrap();
+    let plan = crate::conformance::storage::created(&storage, &|_| {}).await;
+    let record = directory.path().join(format!("uploads/{}/job.json", plan.id));
+    let written = std::fs::read_to_string(&record).unwrap();
+    let reads = async |text: &str| {
+        std::fs::write(&record, text).unwrap();
+        let error = storage.plan(plan.id).await.unwrap_err();
+        format!("{error}: {}", std::error::Error::source(&error).unwrap())
+    };
+    // What else has changed need not parse.
+    let newer = reads(r#"{ "version": 2, "size": "large" }"#).await;
+    let words = "cannot be worked on: a program that reads plans of version 1 is too old for one of version 2: \
+                 finish the upgrade";
+    assert_eq!(newer, format!("job {} {words}", plan.id));
+    let damaged = reads(&written.replace("\"filters\"", "\"filter\"")).await;
+    assert!(damaged.starts_with(&format!("the plan of job {} is damaged: ", plan.id)), "{damaged}");
+}

@@ -76,7 +76,9 @@ impl ResultStorage for FileStorage {
 
     async fn plan(&self, job: JobId) -> Result<Plan> {
         self.blocking(move |layout| {
-            record::read(job, "plan", &layout.plan(job))?.ok_or(StorageError::NotFound(job, "plan"))
+            let record = record::read(job, "plan", &layout.plan(job))?;
+            let record = record.ok_or(StorageError::NotFound(job, "plan"))?;
+            Plan::read(record).map_err(|error| StorageError::of_plan(job, error))
         })
         .await
     }

@@ -87,7 +87,8 @@ impl ResultStorage for RemoteStorage {
     }
 
     async fn plan(&self, job: JobId) -> Result<Plan> {
-        self.call(move |link| link.read(job, "plan", &paths::plan(job))).await
+        let record = self.call(move |link| link.read(job, "plan", &paths::plan(job))).await?;
+        Plan::read(record).map_err(|error| StorageError::of_plan(job, error))
     }
 
     async fn metadata(&self, job: JobId) -> Result<Metadata> {
