@@ -7,7 +7,8 @@ use ureq::http::{Response, header};
 /// The parts of a description that clients need.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Problem {
-    /// The kind of error, which is stable.
+    /// The kind of error, which is stable; empty if there is none.
+    #[serde(default)]
     pub(crate) code: String,
     /// What is wrong, and what to do.
     pub(crate) detail: String,

@@ -77,7 +77,7 @@ pub async fn show(api: web::Data<Api>) -> web::Json<LimitsView> {
 impl LimitsView {
     fn of(config: &Config) -> Self {
         let decode = admit::decode_limits(config);
-        let default = |format| (format, admit::same_format(format));
+        let default = |format: Container| (format, format.result());
         Self {
             upload_bytes: config.limits.max_upload.get(),
             pixels: decode.max_pixels,

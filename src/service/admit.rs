@@ -178,7 +178,7 @@ impl Admission {
 
     fn output(&self, wishes: &Wishes, container: Container) -> Result<OutputOptions, Refusal> {
         let quality = quality(wishes, &self.config)?;
-        let format = wishes.format.unwrap_or_else(|| same_format(container));
+        let format = wishes.format.unwrap_or_else(|| container.result());
         let output = &self.config.output;
         Ok(OutputOptions {
             format,
@@ -254,17 +254,6 @@ fn quality(wishes: &Wishes, config: &Config) -> Result<u8, Refusal> {
         return Ok(quality);
     }
     Err(Refusal::new(Code::InvalidOption, "the quality must be from 1 to 100").value(quality))
-}
-
-/// The format of the original, or PNG if that cannot be written.
-#[must_use]
-pub fn same_format(container: Container) -> OutputFormat {
-    match container {
-        Container::Jpeg => OutputFormat::Jpeg,
-        Container::Tiff => OutputFormat::Tiff,
-        Container::WebP => OutputFormat::WebP,
-        Container::Png | Container::Bmp | Container::Gif => OutputFormat::Png,
-    }
 }
 
 /// The limits for decoders.

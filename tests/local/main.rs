@@ -13,6 +13,7 @@ mod configuration;
 mod crash;
 mod delivery;
 mod end_to_end;
+mod formats;
 mod layers;
 mod life;
 mod openapi;

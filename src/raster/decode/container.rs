@@ -1,110 +1,128 @@
-//! The file formats that can be read, recognised by content.
+//! The file formats that can be read.
 
 use std::fmt;
-use std::io::{BufRead, Read, Seek, SeekFrom};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::DecodeError;
-use super::others;
+use crate::encode::OutputFormat;
 
-/// Bytes from the start of a file that are looked at. In XML the first element comes late.
-const LONGEST_SIGNATURE: usize = 512;
+/// Declares the formats: all that is known of one stands in one place, but for its decoder.
+macro_rules! containers {
+    ($($(#[$doc:meta])+ $name:ident {
+        words: $words:literal,
+        extensions: $extensions:expr,
+        mime: $mime:literal,
+        result: $result:ident,
+        signature: $signature:pat,
+    })+) => {
+        /// A file format that can be read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum Container {
+            $($(#[$doc])+ $name,)+
+        }
 
-/// A file format that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Container {
+        impl Container {
+            /// All formats.
+            pub const ALL: [Container; [$(Container::$name),+].len()] = [$(Container::$name),+];
+
+            /// The usual extensions of its files, the most common one first.
+            #[must_use]
+            pub fn extensions(self) -> &'static [&'static str] {
+                match self {
+                    $(Container::$name => &$extensions,)+
+                }
+            }
+
+            /// Its media type.
+            #[must_use]
+            pub fn mime(self) -> &'static str {
+                match self {
+                    $(Container::$name => $mime,)+
+                }
+            }
+
+            /// The format of a result whose format was not chosen: its own, or PNG if that cannot be written.
+            #[must_use]
+            pub fn result(self) -> OutputFormat {
+                match self {
+                    $(Container::$name => OutputFormat::$result,)+
+                }
+            }
+
+            /// The format whose signature is at the start of a file.
+            pub(super) fn from_signature(start: &[u8]) -> Option<Container> {
+                match start {
+                    $($signature => Some(Container::$name),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl fmt::Display for Container {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Container::$name => $words,)+
+                })
+            }
+        }
+    };
+}
+
+containers! {
     /// JPEG, baseline and progressive.
-    Jpeg,
+    Jpeg {
+        words: "JPEG",
+        extensions: ["jpg", "jpeg", "jpe", "jfif"],
+        mime: "image/jpeg",
+        result: Jpeg,
+        signature: [0xFF, 0xD8, 0xFF, ..],
+    }
     /// PNG.
-    Png,
-    /// TIFF.
-    Tiff,
+    Png {
+        words: "PNG",
+        extensions: ["png"],
+        mime: "image/png",
+        result: Png,
+        signature: [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..],
+    }
+    /// TIFF; 43 is `BigTIFF`, with 64-bit offsets.
+    Tiff {
+        words: "TIFF",
+        extensions: ["tif", "tiff"],
+        mime: "image/tiff",
+        result: Tiff,
+        signature: [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..],
+    }
     /// WebP, lossy and lossless.
-    WebP,
+    WebP {
+        words: "WebP",
+        extensions: ["webp"],
+        mime: "image/webp",
+        result: WebP,
+        signature: [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..],
+    }
     /// Windows bitmap.
-    Bmp,
+    Bmp {
+        words: "BMP",
+        extensions: ["bmp", "dib"],
+        mime: "image/bmp",
+        result: Png,
+        signature: [b'B', b'M', ..],
+    }
     /// GIF, one frame.
-    Gif,
+    Gif {
+        words: "GIF",
+        extensions: ["gif"],
+        mime: "image/gif",
+        result: Png,
+        signature: [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..],
+    }
 }
 
 impl Container {
-    /// All formats.
-    pub const ALL: [Container; 6] = [
-        Container::Jpeg,
-        Container::Png,
-        Container::Tiff,
-        Container::WebP,
-        Container::Bmp,
-        Container::Gif,
-    ];
-
-    /// The usual extensions of its files, the most common one first.
-    #[must_use]
-    pub fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Container::Jpeg => &["jpg", "jpeg", "jpe", "jfif"],
-            Container::Png => &["png"],
-            Container::Tiff => &["tif", "tiff"],
-            Container::WebP => &["webp"],
-            Container::Bmp => &["bmp", "dib"],
-            Container::Gif => &["gif"],
-        }
-    }
-
-    /// Its media type.
-    #[must_use]
-    pub fn mime(self) -> &'static str {
-        match self {
-            Container::Jpeg => "image/jpeg",
-            Container::Png => "image/png",
-            Container::Tiff => "image/tiff",
-            Container::WebP => "image/webp",
-            Container::Bmp => "image/bmp",
-            Container::Gif => "image/gif",
-        }
-    }
-
     /// The names of all formats, in words.
     pub(super) fn names() -> String {
         Container::ALL.map(|container| container.to_string()).join(", ")
-    }
-
-    /// The format whose signature is at the start of `reader`, which is then reset to the start.
-    pub(super) fn sniff<R: BufRead + Seek>(reader: &mut R) -> Result<Container, DecodeError> {
-        let mut start = Vec::with_capacity(LONGEST_SIGNATURE);
-        reader.seek(SeekFrom::Start(0))?;
-        reader.by_ref().take(LONGEST_SIGNATURE as u64).read_to_end(&mut start)?;
-        reader.seek(SeekFrom::Start(0))?;
-        Container::from_signature(&start).ok_or_else(|| others::refusal(&start))
-    }
-
-    fn from_signature(start: &[u8]) -> Option<Container> {
-        match start {
-            [0xFF, 0xD8, 0xFF, ..] => Some(Container::Jpeg),
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Container::Png),
-            // 43 is BigTIFF, with 64-bit offsets.
-            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Container::Tiff),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
-                Some(Container::WebP)
-            }
-            [b'B', b'M', ..] => Some(Container::Bmp),
-            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Container::Gif),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Container {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Container::Jpeg => "JPEG",
-            Container::Png => "PNG",
-            Container::Tiff => "TIFF",
-            Container::WebP => "WebP",
-            Container::Bmp => "BMP",
-            Container::Gif => "GIF",
-        })
     }
 }

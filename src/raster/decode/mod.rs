@@ -10,6 +10,7 @@
 //! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need
 //! - `riff`: the layout of a WebP file
+//! - `sniff`: recognises the format of a file
 
 use std::io::{BufRead, Seek};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub mod limits;
 mod others;
 mod png;
 mod riff;
+mod sniff;
 mod tiff;
 mod webp;
 
@@ -232,7 +234,7 @@ pub fn decode<R: BufRead + Seek>(
 }
 
 fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, DecodeError> {
-    let container = Container::sniff(&mut reader)?;
+    let container = sniff::sniff(&mut reader)?;
     let mut decoder = match container {
         Container::Jpeg => jpeg::open(reader, limits)?,
         Container::Png => png::open(reader, limits)?,

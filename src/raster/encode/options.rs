@@ -8,79 +8,104 @@ use thiserror::Error;
 
 use crate::metadata::Policy;
 
-/// A format that can be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputFormat {
+/// Declares the formats: all that is known of one stands in one place, but for its encoder.
+macro_rules! output_formats {
+    ($($(#[$doc:meta])+ $name:ident {
+        words: $words:literal,
+        extensions: $($extension:literal)|+,
+        mime: $mime:literal,
+        max_side: $max_side:expr,
+    })+) => {
+        /// A format that can be written.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum OutputFormat {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl OutputFormat {
+            /// All formats.
+            pub const ALL: [OutputFormat; [$(OutputFormat::$name),+].len()] =
+                [$(OutputFormat::$name),+];
+
+            /// The extensions of its files, without a dot, the usual one first.
+            #[must_use]
+            pub fn extensions(self) -> &'static [&'static str] {
+                match self {
+                    $(OutputFormat::$name => &[$($extension),+],)+
+                }
+            }
+
+            /// Its media type.
+            #[must_use]
+            pub fn mime(self) -> &'static str {
+                match self {
+                    $(OutputFormat::$name => $mime,)+
+                }
+            }
+
+            /// The longest side it can store, in pixels.
+            #[must_use]
+            pub fn max_side(self) -> u32 {
+                match self {
+                    $(OutputFormat::$name => $max_side,)+
+                }
+            }
+        }
+
+        impl fmt::Display for OutputFormat {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(OutputFormat::$name => $words,)+
+                })
+            }
+        }
+    };
+}
+
+output_formats! {
     /// Baseline JPEG, 8 bit, without alpha.
-    Jpeg,
+    Jpeg {
+        words: "JPEG",
+        extensions: "jpg" | "jpeg",
+        mime: "image/jpeg",
+        max_side: 65_535,
+    }
     /// PNG, lossless, 8 and 16 bit.
-    Png,
+    Png {
+        words: "PNG",
+        extensions: "png",
+        mime: "image/png",
+        max_side: i32::MAX.unsigned_abs(),
+    }
     /// TIFF in tiles, 8 and 16 bit; `BigTIFF` from 4 GB of pixels on.
-    Tiff,
+    Tiff {
+        words: "TIFF",
+        extensions: "tif" | "tiff",
+        mime: "image/tiff",
+        max_side: u32::MAX,
+    }
     /// WebP, lossless, 8 bit.
-    WebP,
+    WebP {
+        words: "WebP",
+        extensions: "webp",
+        mime: "image/webp",
+        max_side: 16_383,
+    }
 }
 
 impl OutputFormat {
-    /// All formats.
-    pub const ALL: [OutputFormat; 4] =
-        [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::Tiff, OutputFormat::WebP];
-
     /// The format of files with this extension, in either case and without a dot.
     #[must_use]
     pub fn from_extension(extension: &str) -> Option<OutputFormat> {
-        match extension.to_ascii_lowercase().as_str() {
-            "jpg" | "jpeg" => Some(OutputFormat::Jpeg),
-            "png" => Some(OutputFormat::Png),
-            "tif" | "tiff" => Some(OutputFormat::Tiff),
-            "webp" => Some(OutputFormat::WebP),
-            _ => None,
-        }
+        let has = |known: &&str| known.eq_ignore_ascii_case(extension);
+        OutputFormat::ALL.into_iter().find(|format| format.extensions().iter().any(has))
     }
 
     /// The usual extension of its files, without a dot.
     #[must_use]
     pub fn extension(self) -> &'static str {
-        match self {
-            OutputFormat::Jpeg => "jpg",
-            OutputFormat::Png => "png",
-            OutputFormat::Tiff => "tif",
-            OutputFormat::WebP => "webp",
-        }
-    }
-
-    /// Its media type.
-    #[must_use]
-    pub fn mime(self) -> &'static str {
-        match self {
-            OutputFormat::Jpeg => "image/jpeg",
-            OutputFormat::Png => "image/png",
-            OutputFormat::Tiff => "image/tiff",
-            OutputFormat::WebP => "image/webp",
-        }
-    }
-
-    /// The longest side it can store, in pixels.
-    #[must_use]
-    pub fn max_side(self) -> u32 {
-        match self {
-            OutputFormat::Jpeg => 65_535,
-            OutputFormat::Png => i32::MAX.unsigned_abs(),
-            OutputFormat::Tiff => u32::MAX,
-            OutputFormat::WebP => 16_383,
-        }
-    }
-}
-
-impl fmt::Display for OutputFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            OutputFormat::Jpeg => "JPEG",
-            OutputFormat::Png => "PNG",
-            OutputFormat::Tiff => "TIFF",
-            OutputFormat::WebP => "WebP",
-        })
+        self.extensions()[0]
     }
 }
 
