@@ -162,6 +162,34 @@ impl From<EncodeError> for Refusal {
 #[cfg(test)]
 mod tests {
     use super::{Code, Refusal};
+    use crate::raster::decode::{DecodeError, Quantity};
+
+    #[test]
+    fn an_image_beyond_a_limit_names_the_value_the_limit_and_the_setting() {
+        for (quantity, value, limit, told) in [
+            (
+                Quantity::Pixels,
+                2_623_000,
+                2_600_000,
+                "2.6 megapixels, the limit is 2.6 megapixels (`limits.max_megapixels`)",
+            ),
+            (
+                Quantity::Side,
+                61,
+                60,
+                "61 pixels a side, the limit is 60 pixels a side (`limits.max_side`)",
+            ),
+            (
+                Quantity::Memory,
+                3 << 20,
+                2 << 20,
+                "3.0 MiB of memory while it is decoded, the limit is 2.0 MiB of memory while it is decoded (`limits.decode_memory`)",
+            ),
+        ] {
+            let refusal = Refusal::from(DecodeError::TooLarge { quantity, value, limit });
+            assert_eq!(refusal.to_string(), format!("the image is too large: {told}"));
+        }
+    }
 
     #[test]
     fn a_refusal_reads_value_then_limit_then_setting() {

@@ -10,7 +10,6 @@
 mod decode;
 mod forms;
 mod hashes;
-mod mutants;
 mod same_bytes;
 #[path = "../stills/mod.rs"]
 mod stills;

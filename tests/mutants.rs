@@ -3,6 +3,20 @@
 //!
 //! Seeded: a failure names the file, the seed and the number of the mutant. With `TILEMILL_TEST_LONG`
 //! there are twenty times as many.
+//!
+//! A program of its own, since it measures the memory of its process.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    reason = "what test programs share has no crate to be public in, and each uses its part"
+)]
+
+#[path = "pixels/forms.rs"]
+mod forms;
+#[path = "stills/mod.rs"]
+mod stills;
 
 use std::io::{self, Cursor};
 use std::sync::{Mutex, PoisonError};
