@@ -5,7 +5,7 @@
 #   bash tests/cluster/broker/fetch.sh            the version that all tests run with
 #   bash tests/cluster/broker/fetch.sh VERSION    another one, which TILEMILL_TEST_KAFKA_VERSION then chooses
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 version=${1:-$(cat tests/cluster/broker/version.txt)}
 client=2.16.1

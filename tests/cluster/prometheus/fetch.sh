@@ -3,7 +3,7 @@
 # or Ubuntu has. The package is unpacked and not installed: its scripts would start a server on all addresses, where
 # systemd does not run, too.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 folder=${CARGO_TARGET_DIR:-target}/prometheus
 mkdir -p "$folder"
