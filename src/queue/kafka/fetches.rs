@@ -16,10 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::buffers::Buffers;
-use super::cluster::{Cluster, signed, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
+use super::messages::{signed, topic_name};
 use super::peer::Peer;
+use super::peers::Peers;
 
 /// How long a broker may wait for records before it answers that there are none.
 const WAIT: Duration = Duration::from_millis(500);
@@ -64,7 +65,7 @@ impl Way {
 
 /// The readers of one consumer.
 pub(super) struct Fetches {
-    cluster: Cluster,
+    peers: Peers,
     topic: String,
     lanes: Mutex<HashMap<(String, Way), mpsc::UnboundedSender<Ask>>>,
     /// How many readers are busy.
@@ -95,10 +96,10 @@ struct Wanted {
 }
 
 impl Fetches {
-    pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
-        let (cluster, topic) = (cluster.clone(), topic.to_owned());
+    pub(super) fn new(peers: &Peers, topic: &str) -> Self {
+        let (peers, topic) = (peers.clone(), topic.to_owned());
         let (lanes, busy, buffers) = Default::default();
-        Self { cluster, topic, lanes, busy, buffers }
+        Self { peers, topic, lanes, busy, buffers }
     }
 
     fn lane(&self, peer: &Peer, way: Way) -> mpsc::UnboundedSender<Ask> {
@@ -153,7 +154,7 @@ impl Fetches {
 
 /// The requests to one broker over one connection.
 struct Lane {
-    cluster: Cluster,
+    peers: Peers,
     topic: String,
     address: String,
     way: Way,
@@ -175,7 +176,7 @@ struct Lane {
 impl Lane {
     fn new(fetches: &Fetches, peer: &Peer, way: Way) -> Self {
         Self {
-            cluster: fetches.cluster.clone(),
+            peers: fetches.peers.clone(),
             topic: fetches.topic.clone(),
             address: peer.address().to_owned(),
             way,
@@ -265,7 +266,7 @@ impl Lane {
 
     async fn fetch(&mut self, mut wanted: BTreeMap<u32, Wanted>, wait: Duration) {
         let request = self.request(&wanted, wait);
-        let partitions = match self.ask(request, wait + self.cluster.timeout()).await {
+        let partitions = match self.ask(request, wait + self.peers.timeout()).await {
             Ok(answer) => answer.responses.into_iter().flat_map(|topic| topic.partitions),
             Err(error) => {
                 let error = Arc::new(error);
@@ -312,7 +313,7 @@ impl Lane {
     ) -> Result<FetchResponse, KafkaError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.cluster.connect(&self.address).await?.with_buffers(&self.buffers),
+            None => self.peers.connect(&self.address).await?.with_buffers(&self.buffers),
         };
         let answer = connection.call(request, deadline).await?;
         self.connection = Some(connection);

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use super::cluster::Cluster;
 use super::consumer::{Beginning, KafkaConsumer, Source};
 use super::count::Count;
-use super::error::{KafkaError, accepted};
+use super::error::{KafkaError, RecordsError, accepted};
 use super::fetches::Fetches;
 use super::group::{self, Group, Observer, Settings};
 use super::leaders::At;
 use super::ownership::{Danger, Ownership};
-use super::records::{Records, RecordsError};
+use super::records::Records;
 use super::wire::{Compression, Message};
 use crate::blocking;
 use crate::model::tile::TileResult;
@@ -49,7 +49,7 @@ impl KafkaTopic {
     pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
         let (records, name) = (Records::new(&cluster, name), name.to_owned());
         let count = Count::default();
-        let group = Observer::new(cluster.clone(), Settings::new(&options.group, &name));
+        let group = Observer::new(cluster.peers().clone(), Settings::new(&options.group, &name));
         Self { cluster, name, options, records, count, group }
     }
 
@@ -83,7 +83,7 @@ impl KafkaTopic {
     }
 
     async fn ask_count(&self) -> Result<u32, KafkaError> {
-        let metadata = self.cluster.metadata(&[&self.name]).await?;
+        let metadata = self.cluster.peers().metadata(&[&self.name]).await?;
         let topic = metadata.topics.first();
         let code = topic.map_or(0, |topic| topic.error_code);
         accepted(code, None, || {
@@ -91,16 +91,6 @@ impl KafkaTopic {
         })?;
         let count = topic.map_or(0, |topic| topic.partitions.len());
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
-    }
-}
-
-impl From<RecordsError> for QueueError {
-    fn from(error: RecordsError) -> Self {
-        match error {
-            RecordsError::TooLarge { .. } => Self::Refused(Box::new(error)),
-            RecordsError::Broker(cause) if cause.is_final() => Self::Refused(Box::new(cause)),
-            other => Self::Unavailable(Box::new(other)),
-        }
     }
 }
 
@@ -136,11 +126,11 @@ impl<M: Message> Topic<M> for KafkaTopic {
             cluster: cluster.clone(),
             beginning: self.options.beginning,
             answers: self.options.answers.clone(),
-            fetches: Arc::new(Fetches::new(&cluster, &self.name)),
+            fetches: Arc::new(Fetches::new(cluster.peers(), &self.name)),
         });
         let ownership = Arc::new(Ownership::new(self.options.danger));
         let settings = Settings::new(&self.options.group, &self.name);
-        let membership = group::join(cluster, settings, Arc::clone(&ownership));
+        let membership = group::join(cluster.peers().clone(), settings, Arc::clone(&ownership));
         Ok(Box::new(KafkaConsumer::<M>::new(ownership, source, membership)))
     }
 
