@@ -77,7 +77,7 @@ pub(super) struct Fetches {
 pub(super) type Fetched = Result<PartitionData, Arc<KafkaError>>;
 
 enum Ask {
-    For(Wanted),
+    For(Awaited),
     /// The partition is no longer read over this connection.
     Gone(u32),
 }
@@ -90,7 +90,7 @@ pub(super) struct Range {
     pub(super) bytes: i32,
 }
 
-struct Wanted {
+struct Awaited {
     range: Range,
     fetched: oneshot::Sender<Fetched>,
 }
@@ -123,7 +123,7 @@ impl Fetches {
             Arc::new(KafkaError::Broken { address: peer.address().to_owned(), source })
         };
         let way = Way::of(range.partition, pace);
-        let wanted = Wanted { range, fetched };
+        let wanted = Awaited { range, fetched };
         self.lane(peer, way).send(Ask::For(wanted)).map_err(|_| ended())?;
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
@@ -167,7 +167,7 @@ struct Lane {
     has_grown: bool,
     /// How long the next request waits while some readers are busy.
     short_wait: Duration,
-    waiting: BTreeMap<u32, Wanted>,
+    waiting: BTreeMap<u32, Awaited>,
     /// Partitions in the order in which they are asked for: a broker fills its answer from the front, so those that
     /// brought records go to the back.
     turns: Vec<u32>,
@@ -264,7 +264,7 @@ impl Lane {
         self.readers.iter().all(|partition| self.waiting.contains_key(partition))
     }
 
-    async fn fetch(&mut self, mut wanted: BTreeMap<u32, Wanted>, wait: Duration) {
+    async fn fetch(&mut self, mut wanted: BTreeMap<u32, Awaited>, wait: Duration) {
         let request = self.request(&wanted, wait);
         let partitions = match self.ask(request, wait + self.peers.timeout()).await {
             Ok(answer) => answer.responses.into_iter().flat_map(|topic| topic.partitions),
@@ -321,11 +321,11 @@ impl Lane {
         Ok(answer)
     }
 
-    fn request(&self, wanted: &BTreeMap<u32, Wanted>, wait: Duration) -> FetchRequest {
+    fn request(&self, wanted: &BTreeMap<u32, Awaited>, wait: Duration) -> FetchRequest {
         let in_turn = self.turns.iter().filter_map(|partition| wanted.get(partition));
         // Partitions whose reader has just left have no turn any more.
         let late = wanted.values().filter(|wanted| !self.turns.contains(&wanted.range.partition));
-        let partition = |Wanted { range, .. }: &Wanted| {
+        let partition = |Awaited { range, .. }: &Awaited| {
             FetchPartition::default()
                 .with_partition(signed(range.partition))
                 .with_fetch_offset(i64::try_from(range.offset).unwrap_or(i64::MAX))
