@@ -22,7 +22,7 @@ mod member;
 mod observer;
 mod protocol;
 mod reaction;
-mod settings;
+pub(super) mod settings;
 #[cfg(test)]
 mod tests;
 
