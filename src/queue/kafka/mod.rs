@@ -2,7 +2,6 @@
 //!
 //! * [`topic`]: a topic of the queue port.
 //! * [`admin`]: creates, changes and deletes topics.
-//! * [`wire`]: the content of a record.
 //! * [`cluster`]: a cluster, as this process uses it.
 //! * [`connection`]: one connection to a broker.
 //! * [`error`]: the errors of requests to brokers.
@@ -66,10 +65,10 @@ mod records;
 mod remedy;
 mod standing;
 pub mod topic;
-pub mod wire;
 mod writer;
 
-pub use consumer::Beginning;
+pub use fetch::Beginning;
 pub use group::Group;
-pub use ownership::Danger;
 pub use remedy::NOTE;
+
+pub use super::policy::Danger;

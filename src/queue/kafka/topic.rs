@@ -5,17 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::cluster::Cluster;
-use super::consumer::{Beginning, KafkaConsumer, Source};
+use super::consumer::KafkaConsumer;
 use super::count::Count;
 use super::error::{KafkaError, RecordsError, accepted};
+use super::fetch::{Beginning, Feed};
 use super::fetches::Fetches;
 use super::group::{self, Group, Observer, Settings};
 use super::leaders::At;
-use super::ownership::{Danger, Ownership};
+use super::ownership::Ownership;
 use super::records::Records;
-use super::wire::{Compression, Message};
 use crate::blocking;
 use crate::model::tile::TileResult;
+use crate::queue::policy::{Danger, Judge, Judged};
+use crate::queue::wire::Compression;
 use crate::queue::{Consumer, Progress, QueueError, Topic};
 
 /// The options of a topic.
@@ -95,7 +97,7 @@ impl KafkaTopic {
 }
 
 #[async_trait]
-impl<M: Message> Topic<M> for KafkaTopic {
+impl<M: Judged> Topic<M> for KafkaTopic {
     async fn partitions(&self) -> Result<u32, QueueError> {
         Ok(self.count().await?)
     }
@@ -119,19 +121,20 @@ impl<M: Message> Topic<M> for KafkaTopic {
         self.count().await?;
         // The name of a member is its client id.
         let cluster = self.cluster.called(member);
-        let source = Arc::new(Source {
+        let peers = cluster.peers().clone();
+        let answers = self.options.answers.clone();
+        let judge = Judge::new(&self.name, member, answers, cluster.health().clone());
+        let feed = Arc::new(Feed {
             topic: self.name.clone(),
-            member: member.to_owned(),
             records: Records::new(&cluster, &self.name),
-            cluster: cluster.clone(),
             beginning: self.options.beginning,
-            answers: self.options.answers.clone(),
-            fetches: Arc::new(Fetches::new(cluster.peers(), &self.name)),
+            fetches: Arc::new(Fetches::new(&peers, &self.name)),
+            cluster,
         });
         let ownership = Arc::new(Ownership::new(self.options.danger));
         let settings = Settings::new(&self.options.group, &self.name);
-        let membership = group::join(cluster.peers().clone(), settings, Arc::clone(&ownership));
-        Ok(Box::new(KafkaConsumer::<M>::new(ownership, source, membership)))
+        let membership = group::join(peers, settings, Arc::clone(&ownership));
+        Ok(Box::new(KafkaConsumer::<M>::new(ownership, feed, judge, membership)))
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {

@@ -36,9 +36,10 @@ use crate::health::Health;
 use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::dial::Dialer;
 use crate::queue::kafka::messages::topic_name;
-use crate::queue::kafka::ownership::{Danger, Ownership, Place, Verdict};
+use crate::queue::kafka::ownership::{Ownership, Place, Verdict};
 use crate::queue::kafka::peers::Peers;
 use crate::queue::kafka::pretend::{answer, greeting, read, serve};
+use crate::queue::policy::Danger;
 
 const TOPIC: &str = "topic";
 const MEMBER: StrBytes = StrBytes::from_static_str("member");
