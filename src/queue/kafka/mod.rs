@@ -31,9 +31,9 @@
 //! * `standing`: whether a broker is worth trying.
 //! * `writer`: writes one partition to its leader.
 //!
-//! A connection is opened in `dial` alone. Above it, each uses only those before it: `standing`, `connection`, `dial`,
-//! `peer`, `peers`, `producer` and `leaders`, `cluster`. What only asks brokers takes the `peers`; what also needs
-//! leaders or sends records takes the `cluster`.
+//! A connection is opened in `dial` alone. Each of these uses only those before it: `standing`, `connection`, `dial`,
+//! `peer`, `peers`, then `producer` and `leaders`, then `cluster`. What only asks brokers takes the `peers`; what also
+//! needs leaders, or sends records, takes the `cluster`.
 
 pub mod admin;
 mod batch;
