@@ -3,6 +3,8 @@
 //! * [`embedded`]: topics in the memory of this process.
 //! * [`kafka`]: topics in Apache Kafka.
 //! * [`admin`]: sets topics up.
+//! * [`wire`]: a message as bytes, for adapters that carry it to other machines.
+//! * [`policy`]: what becomes of messages that are not handed out as they are.
 //!
 //! # Contract
 //!
@@ -24,6 +26,8 @@ use async_trait::async_trait;
 pub mod admin;
 pub mod embedded;
 pub mod kafka;
+pub mod policy;
+pub mod wire;
 
 /// Why a queue operation failed.
 #[derive(Debug, thiserror::Error)]

@@ -14,28 +14,26 @@ use kafka_protocol::messages::incremental_alter_configs_request::{
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    DescribeConfigsResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsRequest,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::{Instant, sleep};
 
 use super::call::Call;
-use super::cluster::{Cluster, Metadata, metadata_request, topic_name};
+use super::cluster::Cluster;
 use super::error::{KafkaError, accepted};
 use super::group::{Group, Observer, Settings};
+use super::limits::{limits_request, read_limits};
+use super::messages::{Metadata, metadata_request, topic_name};
+use super::peers::Peers;
 use super::remedy;
 use crate::queue::QueueError;
 use crate::queue::admin::{
     BrokerLimits, BrokerState, GroupTrouble, LOOKED_AT, TopicAdmin, TopicPlan, TopicState,
 };
 
-/// The protocol's types of resources that have settings: a topic and a broker.
+/// The protocol's type of a topic as a resource that has settings.
 const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-/// The settings of a broker that limit sessions, and the metadata beside a committed offset.
-const LEAST_SESSION: &str = "group.min.session.timeout.ms";
-const MOST_SESSION: &str = "group.max.session.timeout.ms";
-const NOTES: &str = "offset.metadata.max.bytes";
 /// How often a topic that exists but is not visible yet is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The protocol's numbers of two operations in access rules.
@@ -48,7 +46,7 @@ const BROKERS_DEFAULT: i16 = -1;
 
 /// Sets up the topics of one cluster.
 pub struct KafkaAdmin {
-    cluster: Cluster,
+    peers: Peers,
     session: Duration,
 }
 
@@ -56,7 +54,7 @@ impl KafkaAdmin {
     /// An admin of `cluster`.
     #[must_use]
     pub fn new(cluster: Cluster) -> Self {
-        Self { cluster, session: Duration::from_secs(6) }
+        Self { peers: cluster.into_peers(), session: Duration::from_secs(6) }
     }
 
     /// Sets the session that [`TopicAdmin::try_group`] asks for.
@@ -66,15 +64,15 @@ impl KafkaAdmin {
     }
 
     async fn ask_controller<C: Call + Clone>(&self, request: C) -> Result<C::Response, KafkaError> {
-        self.cluster.ask_controller(request).await
+        self.peers.ask_controller(request).await
     }
 
     async fn try_brokers(&self) -> Result<Vec<BrokerState>, KafkaError> {
-        let metadata = self.cluster.metadata(&[]).await?;
+        let metadata = self.peers.metadata(&[]).await?;
         let mut brokers = Vec::new();
         for advertised in metadata.brokers.into_values() {
-            let peer = self.cluster.peer(&advertised);
-            let asked = self.cluster.ask(&peer, metadata_request(&[])).await;
+            let peer = self.peers.at(&advertised);
+            let asked = self.peers.ask(&peer, metadata_request(&[])).await;
             let trouble = asked.err().map(QueueError::from);
             brokers.push(BrokerState { advertised, trouble });
         }
@@ -82,18 +80,18 @@ impl KafkaAdmin {
     }
 
     async fn try_limits(&self) -> Result<BrokerLimits, KafkaError> {
-        let metadata = self.cluster.metadata(&[]).await?;
+        let metadata = self.peers.metadata(&[]).await?;
         let Some((number, address)) = metadata.brokers.into_iter().next() else {
             return Ok(BrokerLimits::default());
         };
-        let peer = self.cluster.peer(&address);
-        read_limits(self.cluster.ask(&peer, limits_request(number)).await?)
+        let peer = self.peers.at(&address);
+        read_limits(self.peers.ask(&peer, limits_request(number)).await?)
     }
 
     async fn try_look(&self, plan: &TopicPlan) -> Result<Option<TopicState>, KafkaError> {
         let request =
             metadata_request(&[&plan.name]).with_include_topic_authorized_operations(true);
-        let metadata = Metadata::from(self.cluster.ask_any(request).await?.1);
+        let metadata = Metadata::from(self.peers.ask_any(request).await?.1);
         let Some(topic) = metadata.topics.first().map(|topic| existing(topic, &plan.name)) else {
             return Ok(None);
         };
@@ -126,7 +124,7 @@ impl KafkaAdmin {
             .with_resource_name(string(&plan.name))
             .with_configuration_keys(Some(keys));
         let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
-        let (_, answer) = self.cluster.ask_any(request).await?;
+        let (_, answer) = self.peers.ask_any(request).await?;
         let mut settings = BTreeMap::new();
         for result in answer.results {
             accepted(result.error_code, result.error_message.as_deref(), || {
@@ -148,7 +146,7 @@ impl KafkaAdmin {
         loop {
             let request = CreateTopicsRequest::default()
                 .with_topics(vec![creatable(plan)])
-                .with_timeout_ms(self.cluster.brokers_timeout());
+                .with_timeout_ms(self.peers.brokers_timeout());
             let answer = self.ask_controller(request).await?;
             let refused = answer.topics.iter().try_for_each(|topic| {
                 accepted(topic.error_code, topic.error_message.as_deref(), || {
@@ -162,7 +160,7 @@ impl KafkaAdmin {
                     if self.try_look(plan).await?.is_some() {
                         return Ok(());
                     }
-                    if began.elapsed() >= self.cluster.timeout() {
+                    if began.elapsed() >= self.peers.timeout() {
                         return Err(error);
                     }
                     sleep(LOOK_EVERY).await;
@@ -171,9 +169,9 @@ impl KafkaAdmin {
                 Err(error)
                     if error.code() == Some(ResponseError::InvalidReplicationFactor)
                         && !had_brokers
-                        && began.elapsed() < self.cluster.timeout() =>
+                        && began.elapsed() < self.peers.timeout() =>
                 {
-                    had_brokers = !self.cluster.metadata(&[]).await?.brokers.is_empty();
+                    had_brokers = !self.peers.metadata(&[]).await?.brokers.is_empty();
                     sleep(LOOK_EVERY).await;
                 }
                 created => return created,
@@ -212,7 +210,7 @@ impl KafkaAdmin {
             .with_assignments(None);
         let request = CreatePartitionsRequest::default()
             .with_topics(vec![topic])
-            .with_timeout_ms(self.cluster.brokers_timeout());
+            .with_timeout_ms(self.peers.brokers_timeout());
         let answer = self.ask_controller(request).await?;
         answer.results.iter().try_for_each(|result| {
             accepted(result.error_code, result.error_message.as_deref(), || {
@@ -224,37 +222,12 @@ impl KafkaAdmin {
     async fn try_delete(&self, name: &str) -> Result<(), KafkaError> {
         let request = DeleteTopicsRequest::default()
             .with_topic_names(vec![topic_name(name)])
-            .with_timeout_ms(self.cluster.brokers_timeout());
+            .with_timeout_ms(self.peers.brokers_timeout());
         let answer = self.ask_controller(request).await?;
         answer.responses.iter().try_for_each(|response| {
             accepted(response.error_code, None, || format!("topic {name} cannot be deleted"))
         })
     }
-}
-
-/// The request for a broker's limits, which only that broker itself answers.
-pub(super) fn limits_request(broker: i32) -> DescribeConfigsRequest {
-    let resource = DescribeConfigsResource::default()
-        .with_resource_type(BROKER)
-        .with_resource_name(string(&broker.to_string()))
-        .with_configuration_keys(Some([LEAST_SESSION, MOST_SESSION, NOTES].map(string).to_vec()));
-    DescribeConfigsRequest::default().with_resources(vec![resource])
-}
-
-pub(super) fn read_limits(answer: DescribeConfigsResponse) -> Result<BrokerLimits, KafkaError> {
-    let Some(result) = answer.results.into_iter().next() else {
-        return Ok(BrokerLimits::default());
-    };
-    accepted(result.error_code, result.error_message.as_deref(), || {
-        "the limits of a broker cannot be read".to_owned()
-    })?;
-    let number = |name: &str| -> Option<u64> {
-        let config = result.configs.iter().find(|config| config.name.as_str() == name)?;
-        config.value.as_deref()?.parse().ok()
-    };
-    let session = |name| number(name).map(Duration::from_millis);
-    let sessions = session(LEAST_SESSION).zip(session(MOST_SESSION));
-    Ok(BrokerLimits { sessions: sessions.map(|(least, most)| [least, most]), note: number(NOTES) })
 }
 
 /// The needed operations that are not among the `operations` that a broker allows on a topic.
@@ -307,7 +280,7 @@ impl TopicAdmin for KafkaAdmin {
 
     async fn try_group(&self, name: &str, key: &'static str, topic: &str) -> Option<GroupTrouble> {
         let group = Group { name: name.to_owned(), key, session: self.session };
-        let observer = Observer::new(self.cluster.clone(), Settings::new(&group, topic));
+        let observer = Observer::new(self.peers.clone(), Settings::new(&group, topic));
         let error = observer.try_join().await.err()?;
         // A member then asks for another session.
         if error.code() == Some(ResponseError::InvalidSessionTimeout) {

@@ -1,10 +1,11 @@
-//! The errors of requests to brokers.
+//! The errors of requests to brokers, and of calls that append or find records.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
+use rskafka::client::error::Error;
 
 use super::call::Call;
 use crate::queue::QueueError;
@@ -180,6 +181,38 @@ impl From<Arc<KafkaError>> for QueueError {
             Self::Refused(Box::new(error))
         } else {
             Self::Unavailable(Box::new(error))
+        }
+    }
+}
+
+/// Why records could not be appended, or the ends of a partition not be found.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecordsError {
+    /// The broker refused the record for its size.
+    #[error(
+        "the record has {bytes} bytes, which is more than the topic takes (`topics.max_message`)"
+    )]
+    TooLarge { bytes: usize },
+    /// It took too long.
+    #[error("no answer for partition {partition} of {topic} within {} s", .after.as_secs_f32())]
+    TimedOut { topic: String, partition: u32, after: Duration },
+    /// The writer's task has ended.
+    #[error("the writer of a partition has ended")]
+    Ended,
+    /// A request to a broker failed.
+    #[error(transparent)]
+    Broker(Arc<KafkaError>),
+    /// A request of `rskafka` failed.
+    #[error("a request to a broker failed")]
+    Client(#[source] Box<Error>),
+}
+
+impl From<RecordsError> for QueueError {
+    fn from(error: RecordsError) -> Self {
+        match error {
+            RecordsError::TooLarge { .. } => Self::Refused(Box::new(error)),
+            RecordsError::Broker(cause) if cause.is_final() => Self::Refused(Box::new(cause)),
+            other => Self::Unavailable(Box::new(other)),
         }
     }
 }

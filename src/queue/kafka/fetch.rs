@@ -9,11 +9,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::consumer::{Beginning, Source};
+use super::cluster::Cluster;
 use super::error::BoxError;
+use super::fetches::Fetches;
 use super::inbox::Inbox;
 use super::ownership::{Owned, Ownership};
 use super::reader::{Read, Reader};
+use super::records::Records;
 use super::remedy;
 
 /// The first pause of a partition after its broker failed.
@@ -31,6 +33,24 @@ const LEAST_BYTES: i32 = 1 << 20;
 /// The most bytes: more is not faster.
 const MOST_BYTES: i32 = 8 << 20;
 
+/// Where a group begins in a partition for which nothing was ever committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// At the first message that is still there.
+    Earliest,
+    /// At the next message.
+    Latest,
+}
+
+/// What all fetchers of a consumer need.
+pub(super) struct Feed {
+    pub(super) cluster: Cluster,
+    pub(super) topic: String,
+    pub(super) records: Records,
+    pub(super) beginning: Beginning,
+    pub(super) fetches: Arc<Fetches>,
+}
+
 /// The bytes that each fetch asks for when so many partitions are fetched.
 fn share(partitions: usize) -> i32 {
     let partitions = i32::try_from(partitions).unwrap_or(i32::MAX).max(1);
@@ -39,23 +59,23 @@ fn share(partitions: usize) -> i32 {
 
 /// Fills the inbox until the partition is no longer held.
 pub(super) async fn fetch<M>(
-    source: Arc<Source>,
+    feed: Arc<Feed>,
     ownership: Arc<Ownership>,
     inbox: Arc<Inbox<M>>,
     owned: Owned,
 ) {
-    let fetches = Arc::clone(&source.fetches);
-    let mut reader = Reader::new(&source.cluster, fetches, &source.topic, owned.partition);
+    let fetches = Arc::clone(&feed.fetches);
+    let mut reader = Reader::new(&feed.cluster, fetches, &feed.topic, owned.partition);
     let mut start = owned.start;
     let mut room: Option<Arc<Notify>> = None;
-    let mut trouble = None;
+    let mut outage = None;
     loop {
-        let step = step(&source, &mut reader, start, share(inbox.partitions())).await;
+        let step = step(&feed, &mut reader, start, share(inbox.partitions())).await;
         let batch = match step {
-            Ok(Step::Read(batch)) => batch,
-            Ok(Step::BeginAgain(offset)) => {
+            Ok(Advance::Read(batch)) => batch,
+            Ok(Advance::BeginAgain(offset)) => {
                 warn!(
-                    topic = source.topic,
+                    topic = feed.topic,
                     partition = owned.partition,
                     from = start,
                     to = offset,
@@ -65,13 +85,13 @@ pub(super) async fn fetch<M>(
                 return ownership.begin_again(&owned, offset);
             }
             Err(error) => {
-                let trouble = trouble.get_or_insert_with(|| Trouble::new(&source, &owned));
-                trouble.pause(&*error).await;
+                let outage = outage.get_or_insert_with(|| Outage::new(&feed, &owned));
+                outage.pause(&*error).await;
                 continue;
             }
         };
-        if let Some(trouble) = trouble.take() {
-            trouble.end();
+        if let Some(outage) = outage.take() {
+            outage.end();
         }
         let before = start.replace(batch.next);
         if batch.records.is_empty() {
@@ -94,7 +114,7 @@ pub(super) async fn fetch<M>(
 }
 
 /// The result of one step.
-enum Step {
+enum Advance {
     Read(Read),
     /// The partition ends before the offset that was read. It has to be read again from here.
     BeginAgain(u64),
@@ -102,64 +122,64 @@ enum Step {
 
 /// Finds where to start, or reads from there.
 async fn step(
-    source: &Source,
+    feed: &Feed,
     reader: &mut Reader,
     start: Option<u64>,
     bytes: i32,
-) -> Result<Step, BoxError> {
-    let nothing = |next| Ok(Step::Read(Read::from(next)));
+) -> Result<Advance, BoxError> {
+    let nothing = |next| Ok(Advance::Read(Read::from(next)));
     let partition = reader.partition();
     let Some(offset) = start else {
-        return nothing(beginning(source, partition).await?);
+        return nothing(beginning(feed, partition).await?);
     };
     let error = match reader.read(offset, bytes).await {
         Err(error) if error.code() == Some(ResponseError::OffsetOutOfRange) => error,
-        read => return Ok(Step::Read(read?)),
+        read => return Ok(Advance::Read(read?)),
     };
-    let earliest = source.records.earliest(partition).await?;
+    let earliest = feed.records.earliest(partition).await?;
     // Retention removed the record, delivered or not.
     if earliest > offset {
         return nothing(earliest);
     }
     // The offset is beyond the end. Of a topic that was recreated nothing was delivered; of one that has lost
     // its end some messages are delivered again, which does no harm.
-    match beginning(source, partition).await? {
-        begin if begin < offset => Ok(Step::BeginAgain(begin)),
+    match beginning(feed, partition).await? {
+        begin if begin < offset => Ok(Advance::BeginAgain(begin)),
         // The brokers do not agree yet.
         _ => Err(error.into()),
     }
 }
 
 /// Where to begin in a partition of which nothing was read.
-async fn beginning(source: &Source, partition: u32) -> Result<u64, BoxError> {
-    Ok(match source.beginning {
-        Beginning::Earliest => source.records.earliest(partition).await?,
-        Beginning::Latest => source.records.latest(partition).await?,
+async fn beginning(feed: &Feed, partition: u32) -> Result<u64, BoxError> {
+    Ok(match feed.beginning {
+        Beginning::Earliest => feed.records.earliest(partition).await?,
+        Beginning::Latest => feed.records.latest(partition).await?,
     })
 }
 
 /// A partition that cannot be fetched at the moment.
-struct Trouble<'a> {
-    source: &'a Source,
+struct Outage<'a> {
+    feed: &'a Feed,
     partition: u32,
     began: Instant,
     pause: Duration,
     told: bool,
 }
 
-impl<'a> Trouble<'a> {
-    fn new(source: &'a Source, owned: &Owned) -> Self {
+impl<'a> Outage<'a> {
+    fn new(feed: &'a Feed, owned: &Owned) -> Self {
         let (partition, began) = (owned.partition, Instant::now());
-        Self { source, partition, began, pause: FIRST_PAUSE, told: false }
+        Self { feed, partition, began, pause: FIRST_PAUSE, told: false }
     }
 
-    /// Sleeps, for longer each time. If the trouble lasts, reports an obstacle, and logs it once.
+    /// Sleeps, for longer each time. If the outage lasts, reports an obstacle, and logs it once.
     async fn pause(&mut self, error: &(dyn Error + Send + Sync + 'static)) {
-        let (topic, partition) = (&self.source.topic, self.partition);
+        let (topic, partition) = (&self.feed.topic, self.partition);
         let lasts = self.began.elapsed() >= WORTH_TELLING;
         if lasts {
             let text = remedy::of_reading(topic, error);
-            self.source.cluster.health().hinder(self.obstacle(), text);
+            self.feed.cluster.health().hinder(self.obstacle(), text);
         }
         if lasts && !std::mem::replace(&mut self.told, true) {
             warn!(topic, partition, error = error as &dyn Error, "the partition cannot be fetched");
@@ -171,21 +191,21 @@ impl<'a> Trouble<'a> {
     }
 
     fn obstacle(&self) -> String {
-        format!("read {} {}", self.source.topic, self.partition)
+        format!("read {} {}", self.feed.topic, self.partition)
     }
 
     fn end(self) {
         if self.told {
             let seconds = self.began.elapsed().as_secs();
-            let Self { source: Source { topic, .. }, partition, .. } = &self;
+            let Self { feed: Feed { topic, .. }, partition, .. } = &self;
             info!(topic, partition, seconds, "the partition is fetched again");
         }
     }
 }
 
-impl Drop for Trouble<'_> {
-    /// The trouble is over, or the partition belongs to another member.
+impl Drop for Outage<'_> {
+    /// The outage is over, or the partition belongs to another member.
     fn drop(&mut self) {
-        self.source.cluster.health().clear(&self.obstacle());
+        self.feed.cluster.health().clear(&self.obstacle());
     }
 }

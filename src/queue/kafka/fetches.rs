@@ -16,10 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::buffers::Buffers;
-use super::cluster::{Cluster, signed, topic_name};
 use super::connection::Connection;
 use super::error::{KafkaError, accepted};
+use super::messages::{signed, topic_name};
 use super::peer::Peer;
+use super::peers::Peers;
 
 /// How long a broker may wait for records before it answers that there are none.
 const WAIT: Duration = Duration::from_millis(500);
@@ -64,7 +65,7 @@ impl Way {
 
 /// The readers of one consumer.
 pub(super) struct Fetches {
-    cluster: Cluster,
+    peers: Peers,
     topic: String,
     lanes: Mutex<HashMap<(String, Way), mpsc::UnboundedSender<Ask>>>,
     /// How many readers are busy.
@@ -76,7 +77,7 @@ pub(super) struct Fetches {
 pub(super) type Fetched = Result<PartitionData, Arc<KafkaError>>;
 
 enum Ask {
-    For(Wanted),
+    For(Awaited),
     /// The partition is no longer read over this connection.
     Gone(u32),
 }
@@ -89,16 +90,16 @@ pub(super) struct Range {
     pub(super) bytes: i32,
 }
 
-struct Wanted {
+struct Awaited {
     range: Range,
     fetched: oneshot::Sender<Fetched>,
 }
 
 impl Fetches {
-    pub(super) fn new(cluster: &Cluster, topic: &str) -> Self {
-        let (cluster, topic) = (cluster.clone(), topic.to_owned());
+    pub(super) fn new(peers: &Peers, topic: &str) -> Self {
+        let (peers, topic) = (peers.clone(), topic.to_owned());
         let (lanes, busy, buffers) = Default::default();
-        Self { cluster, topic, lanes, busy, buffers }
+        Self { peers, topic, lanes, busy, buffers }
     }
 
     fn lane(&self, peer: &Peer, way: Way) -> mpsc::UnboundedSender<Ask> {
@@ -122,7 +123,7 @@ impl Fetches {
             Arc::new(KafkaError::Broken { address: peer.address().to_owned(), source })
         };
         let way = Way::of(range.partition, pace);
-        let wanted = Wanted { range, fetched };
+        let wanted = Awaited { range, fetched };
         self.lane(peer, way).send(Ask::For(wanted)).map_err(|_| ended())?;
         answer.await.unwrap_or_else(|_| Err(ended()))
     }
@@ -153,7 +154,7 @@ impl Fetches {
 
 /// The requests to one broker over one connection.
 struct Lane {
-    cluster: Cluster,
+    peers: Peers,
     topic: String,
     address: String,
     way: Way,
@@ -166,7 +167,7 @@ struct Lane {
     has_grown: bool,
     /// How long the next request waits while some readers are busy.
     short_wait: Duration,
-    waiting: BTreeMap<u32, Wanted>,
+    waiting: BTreeMap<u32, Awaited>,
     /// Partitions in the order in which they are asked for: a broker fills its answer from the front, so those that
     /// brought records go to the back.
     turns: Vec<u32>,
@@ -175,7 +176,7 @@ struct Lane {
 impl Lane {
     fn new(fetches: &Fetches, peer: &Peer, way: Way) -> Self {
         Self {
-            cluster: fetches.cluster.clone(),
+            peers: fetches.peers.clone(),
             topic: fetches.topic.clone(),
             address: peer.address().to_owned(),
             way,
@@ -263,9 +264,9 @@ impl Lane {
         self.readers.iter().all(|partition| self.waiting.contains_key(partition))
     }
 
-    async fn fetch(&mut self, mut wanted: BTreeMap<u32, Wanted>, wait: Duration) {
+    async fn fetch(&mut self, mut wanted: BTreeMap<u32, Awaited>, wait: Duration) {
         let request = self.request(&wanted, wait);
-        let partitions = match self.ask(request, wait + self.cluster.timeout()).await {
+        let partitions = match self.ask(request, wait + self.peers.timeout()).await {
             Ok(answer) => answer.responses.into_iter().flat_map(|topic| topic.partitions),
             Err(error) => {
                 let error = Arc::new(error);
@@ -312,7 +313,7 @@ impl Lane {
     ) -> Result<FetchResponse, KafkaError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.cluster.connect(&self.address).await?.with_buffers(&self.buffers),
+            None => self.peers.connect(&self.address).await?.with_buffers(&self.buffers),
         };
         let answer = connection.call(request, deadline).await?;
         self.connection = Some(connection);
@@ -320,11 +321,11 @@ impl Lane {
         Ok(answer)
     }
 
-    fn request(&self, wanted: &BTreeMap<u32, Wanted>, wait: Duration) -> FetchRequest {
+    fn request(&self, wanted: &BTreeMap<u32, Awaited>, wait: Duration) -> FetchRequest {
         let in_turn = self.turns.iter().filter_map(|partition| wanted.get(partition));
         // Partitions whose reader has just left have no turn any more.
         let late = wanted.values().filter(|wanted| !self.turns.contains(&wanted.range.partition));
-        let partition = |Wanted { range, .. }: &Wanted| {
+        let partition = |Awaited { range, .. }: &Awaited| {
             FetchPartition::default()
                 .with_partition(signed(range.partition))
                 .with_fetch_offset(i64::try_from(range.offset).unwrap_or(i64::MAX))

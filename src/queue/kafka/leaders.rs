@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ListOffsetsRequest;
@@ -11,24 +12,20 @@ use kafka_protocol::messages::metadata_response::{
 };
 use tokio::time::Instant;
 
-use super::cluster::{Cluster, Metadata, signed, topic_name};
 use super::error::{KafkaError, accepted};
+use super::messages::{Metadata, signed, topic_name, unsigned};
 use super::peer::Peer;
-use super::records::unsigned;
+use super::peers::Peers;
+
+/// How long to look for a partition that a broker does not know: it may have been added just now, and brokers
+/// learn of that one after the other.
+pub(super) const NEWNESS: Duration = Duration::from_secs(2);
 
 /// The metadata of each topic. Only one request per topic is in flight at a time.
 #[derive(Default)]
 pub(super) struct Leaders(Mutex<HashMap<String, Asked>>);
 
 type Asked = Arc<tokio::sync::Mutex<Option<Known>>>;
-
-impl Leaders {
-    fn of(&self, topic: &str) -> Asked {
-        // No code that can panic runs under the lock.
-        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(topics.entry(topic.to_owned()).or_default())
-    }
-}
 
 /// The metadata of a topic.
 struct Known {
@@ -46,18 +43,25 @@ pub(super) enum At {
     Latest = -1,
 }
 
-impl Cluster {
+impl Leaders {
+    fn of(&self, topic: &str) -> Asked {
+        // No code that can panic runs under the lock.
+        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(topics.entry(topic.to_owned()).or_default())
+    }
+
     /// The broker that leads a partition, by metadata newer than `doubted`: the time when the known leader turned out
     /// to be wrong or could not be reached. All partitions of a topic are asked for at once.
-    pub(super) async fn leader(
+    pub(super) async fn find(
         &self,
+        peers: &Peers,
         topic: &str,
         partition: u32,
         doubted: Option<Instant>,
     ) -> Result<Arc<Peer>, KafkaError> {
         let refused = || format!("partition {partition} of {topic} cannot be found");
         let unknown = ResponseError::UnknownTopicOrPartition.code();
-        let metadata = self.topic(topic, partition, doubted).await?;
+        let metadata = self.topic(peers, topic, partition, doubted).await?;
         let topic = metadata.topics.first();
         accepted(topic.map_or(unknown, |topic| topic.error_code), None, refused)?;
         let partition = topic.and_then(|topic| find(topic, partition));
@@ -65,17 +69,18 @@ impl Cluster {
         let leader = partition.and_then(|partition| metadata.brokers.get(&partition.leader_id.0));
         let address = leader
             .ok_or_else(|| KafkaError::refused(refused(), ResponseError::LeaderNotAvailable))?;
-        Ok(self.peer(address))
+        Ok(peers.at(address))
     }
 
     /// The metadata of a topic, asked for again if the known one is too old or lacks the partition.
     async fn topic(
         &self,
+        peers: &Peers,
         topic: &str,
         partition: u32,
         doubted: Option<Instant>,
     ) -> Result<Arc<Metadata>, KafkaError> {
-        let known = self.leaders().of(topic);
+        let known = self.of(topic);
         let came = Instant::now();
         let mut known = known.lock().await;
         if let Some(known) = &*known {
@@ -89,7 +94,7 @@ impl Cluster {
             }
         }
         let at = Instant::now();
-        let metadata = Arc::new(self.metadata(&[topic]).await?);
+        let metadata = Arc::new(peers.metadata(&[topic]).await?);
         *known = Some(Known { at, metadata: Arc::clone(&metadata) });
         Ok(metadata)
     }
@@ -97,14 +102,15 @@ impl Cluster {
     /// The offsets where partitions of a topic begin or end, in the order of `partitions`.
     pub(super) async fn offsets(
         &self,
+        peers: &Peers,
         topic: &str,
         partitions: &[u32],
         at: At,
     ) -> Result<Vec<u64>, KafkaError> {
-        match self.try_offsets(topic, partitions, at, None).await {
+        match self.try_offsets(peers, topic, partitions, at, None).await {
             // The known leaders may have been outdated: once more with new metadata.
             Err(error) if !error.is_final() => {
-                self.try_offsets(topic, partitions, at, Some(Instant::now())).await
+                self.try_offsets(peers, topic, partitions, at, Some(Instant::now())).await
             }
             offsets => offsets,
         }
@@ -112,6 +118,7 @@ impl Cluster {
 
     async fn try_offsets(
         &self,
+        peers: &Peers,
         topic: &str,
         partitions: &[u32],
         at: At,
@@ -119,7 +126,7 @@ impl Cluster {
     ) -> Result<Vec<u64>, KafkaError> {
         let mut leaders: Vec<(Arc<Peer>, Vec<u32>)> = Vec::new();
         for partition in partitions {
-            let leader = self.leader(topic, *partition, doubted).await?;
+            let leader = self.find(peers, topic, *partition, doubted).await?;
             match leaders.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &leader)) {
                 Some((_, led)) => led.push(*partition),
                 None => leaders.push((leader, vec![*partition])),
@@ -127,7 +134,7 @@ impl Cluster {
         }
         let mut offsets = BTreeMap::new();
         for (leader, led) in leaders {
-            let answer = self.ask(&leader, list_request(topic, &led, at)).await?;
+            let answer = peers.ask(&leader, list_request(topic, &led, at)).await?;
             for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
                 accepted(partition.error_code, None, || {
                     format!(

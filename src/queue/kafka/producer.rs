@@ -1,8 +1,8 @@
 //! Sends batches to one broker, for many partitions over one connection. Batches that arrive while a request is in
 //! flight go together with the next.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
@@ -10,16 +10,34 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use tokio::sync::{mpsc, oneshot};
 
-use super::cluster::{Cluster, WeakCluster, topic_name};
 use super::connection::Connection;
 use super::error::KafkaError;
+use super::messages::topic_name;
+use super::peers::Peers;
 
 /// The most bytes of batches that go together: with more, all of them would wait for the last.
 const TOGETHER: usize = 4 << 20;
 /// The `acks` of a request that is answered when all in-sync replicas have stored the records.
 const ALL: i16 = -1;
+/// How many producers send to one broker: one request is in flight while the next is built.
+const EACH: u32 = 2;
+
+/// The producers of a cluster.
+#[derive(Default)]
+pub(super) struct Producers(Mutex<HashMap<(String, u32), Producer>>);
+
+impl Producers {
+    /// The one that sends the records of a partition to the broker at an address.
+    pub(super) fn to(&self, peers: &Peers, address: &str, partition: u32) -> Producer {
+        // The map is whole even if poisoned.
+        let mut producers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let producer = producers.entry((address.to_owned(), partition % EACH));
+        producer.or_insert_with(|| Producer::start(peers.clone(), address)).clone()
+    }
+}
 
 /// The queue of batches for one broker.
+#[derive(Clone)]
 pub(super) struct Producer {
     address: String,
     queue: mpsc::UnboundedSender<Append>,
@@ -37,10 +55,10 @@ struct Append {
 }
 
 impl Producer {
-    /// Starts a producer, whose task ends when it or the last clone of the cluster is dropped.
-    pub(super) fn start(cluster: WeakCluster, address: &str) -> Self {
+    /// Starts a producer, whose task ends when its last clone is dropped.
+    fn start(peers: Peers, address: &str) -> Self {
         let (queue, waiting) = mpsc::unbounded_channel();
-        let sender = Sender { cluster, address: address.to_owned(), connection: None };
+        let sender = Sender { peers, address: address.to_owned(), connection: None };
         tokio::spawn(sender.run(waiting));
         Self { address: address.to_owned(), queue }
     }
@@ -60,7 +78,7 @@ impl Producer {
 }
 
 struct Sender {
-    cluster: WeakCluster,
+    peers: Peers,
     address: String,
     connection: Option<Connection>,
 }
@@ -87,11 +105,10 @@ impl Sender {
                 together.insert(more.place(), more);
             }
             together.retain(|_, append| !append.appended.is_closed());
-            let Some(cluster) = self.cluster.upgrade() else { return };
             if together.is_empty() {
                 continue;
             }
-            if let Err(error) = self.send(&cluster, together).await {
+            if let Err(error) = self.send(together).await {
                 // The batches behind would wait as long again for the same broker.
                 let behind = std::iter::from_fn(|| waiting.try_recv().ok());
                 next.take().into_iter().chain(behind).for_each(|append| append.fail(&error));
@@ -102,10 +119,9 @@ impl Sender {
     /// Sends batches, and passes the answers to their writers. Fails if no answer came.
     async fn send(
         &mut self,
-        cluster: &Cluster,
         mut together: BTreeMap<(Arc<str>, u32), Append>,
     ) -> Result<(), Arc<KafkaError>> {
-        let answer = match self.ask(cluster, &together).await {
+        let answer = match self.ask(&together).await {
             Ok(answer) => answer,
             Err(error) => {
                 let error = Arc::new(error);
@@ -133,11 +149,10 @@ impl Sender {
 
     async fn ask(
         &mut self,
-        cluster: &Cluster,
         together: &BTreeMap<(Arc<str>, u32), Append>,
     ) -> Result<kafka_protocol::messages::ProduceResponse, KafkaError> {
-        let request = request(cluster.brokers_timeout(), together);
-        let timeout = cluster.timeout();
+        let request = request(self.peers.brokers_timeout(), together);
+        let timeout = self.peers.timeout();
         // A broker closes a connection that was idle for long: then another one is opened.
         if let Some(mut connection) = self.connection.take() {
             match connection.call(request.clone(), timeout).await {
@@ -145,7 +160,7 @@ impl Sender {
                 answer => return self.keep(connection, answer),
             }
         }
-        let mut connection = cluster.connect(&self.address).await?;
+        let mut connection = self.peers.connect(&self.address).await?;
         let answer = connection.call(request, timeout).await;
         self.keep(connection, answer)
     }

@@ -14,8 +14,8 @@ use super::batch::{Batch, Fetched, Opened, batches};
 use super::cluster::Cluster;
 use super::error::{KafkaError, accepted};
 use super::fetches::{Fetches, Pace, Range};
+use super::messages::unsigned;
 use super::peer::Peer;
-use super::records::unsigned;
 use crate::blocking;
 
 /// How long an unreadable batch counts as an obstacle, unless another follows.
@@ -220,7 +220,7 @@ mod tests {
     use crate::queue::kafka::pretend::Pretender;
 
     fn reader(cluster: &Cluster) -> Reader {
-        Reader::new(cluster, Arc::new(Fetches::new(cluster, "topic")), "topic", 0)
+        Reader::new(cluster, Arc::new(Fetches::new(cluster.peers(), "topic")), "topic", 0)
     }
 
     /// Batches of two records each, from these offsets on.
@@ -295,7 +295,7 @@ mod tests {
         let broker = Pretender::with_records(|_| PartitionData::default().with_high_watermark(4));
         let broker = broker.await;
         let cluster = Cluster::new(vec![broker.address.clone()], "test", Duration::from_mins(1));
-        let fetches = Arc::new(Fetches::new(&cluster, "topic"));
+        let fetches = Arc::new(Fetches::new(cluster.peers(), "topic"));
         let read = async |partition| {
             let mut reader = Reader::new(&cluster, Arc::clone(&fetches), "topic", partition);
             for _ in 0..5 {

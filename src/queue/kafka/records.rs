@@ -8,45 +8,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use rskafka::BackoffConfig;
 use rskafka::client::error::Error;
 use rskafka::client::partition::{OffsetAt, PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::cluster::{Cluster, metadata_request};
-use super::error::KafkaError;
+use super::cluster::Cluster;
+use super::error::RecordsError;
+use super::leaders::NEWNESS;
+use super::messages::unsigned;
 use super::writer::Writer;
 
-/// How long to look for a partition that a broker does not know: it may have been added just now, and brokers
-/// learn of that one after the other.
-pub(super) const NEWNESS: Duration = Duration::from_secs(2);
+/// How often a partition that a broker does not know is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many calls of `rskafka` run at a time: each opens two connections for a moment.
 const TURNS: usize = 2;
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RecordsError {
-    /// The broker refused the record for its size.
-    #[error(
-        "the record has {bytes} bytes, which is more than the topic takes (`topics.max_message`)"
-    )]
-    TooLarge { bytes: usize },
-    /// It took too long.
-    #[error("no answer for partition {partition} of {topic} within {} s", .after.as_secs_f32())]
-    TimedOut { topic: String, partition: u32, after: Duration },
-    /// The writer's task has ended.
-    #[error("the writer of a partition has ended")]
-    Ended,
-    /// A request to a broker failed.
-    #[error(transparent)]
-    Broker(Arc<KafkaError>),
-    /// A request of `rskafka` failed.
-    #[error("a request to a broker failed")]
-    Client(#[source] Box<Error>),
-}
 
 /// One topic.
 pub(super) struct Records {
@@ -124,8 +100,8 @@ impl Records {
         let began = Instant::now();
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
         loop {
-            let cluster = self.connect().await?;
-            let found = cluster.partition_client(&self.topic, number, UnknownTopicHandling::Error);
+            let client = self.cluster.peers().rskafka().await?;
+            let found = client.partition_client(&self.topic, number, UnknownTopicHandling::Error);
             match found.await {
                 Err(Error::InvalidResponse(_)) if began.elapsed() < NEWNESS => {
                     sleep(LOOK_EVERY).await;
@@ -134,28 +110,4 @@ impl Records {
             }
         }
     }
-
-    async fn connect(&self) -> Result<Client, Error> {
-        let backoff_config = BackoffConfig {
-            init_backoff: Duration::from_millis(50),
-            max_backoff: Duration::from_secs(1),
-            base: 2.0,
-            deadline: Some(self.timeout),
-        };
-        // The client tries addresses in any order, without a deadline for each. So it gets one that answers.
-        let brokers = match self.cluster.ask_any(metadata_request(&[])).await {
-            Ok((peer, _)) => vec![peer.address().to_owned()],
-            Err(_) => self.cluster.brokers().to_vec(),
-        };
-        ClientBuilder::new(brokers)
-            .client_id(self.cluster.client())
-            .backoff_config(backoff_config)
-            .build()
-            .await
-    }
-}
-
-/// An offset of the protocol, in which a negative one means "none".
-pub(super) fn unsigned(offset: i64) -> u64 {
-    u64::try_from(offset).unwrap_or(0)
 }

@@ -3,7 +3,7 @@
 use kafka_protocol::ResponseError;
 
 use super::error::KafkaError;
-use super::group::Group;
+use super::group::settings::Group;
 use crate::causes;
 
 /// An upper bound for the bytes of the note that a worker commits beside an offset.

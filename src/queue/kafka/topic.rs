@@ -5,17 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::cluster::Cluster;
-use super::consumer::{Beginning, KafkaConsumer, Source};
+use super::consumer::KafkaConsumer;
 use super::count::Count;
-use super::error::{KafkaError, accepted};
+use super::error::{KafkaError, RecordsError, accepted};
+use super::fetch::{Beginning, Feed};
 use super::fetches::Fetches;
 use super::group::{self, Group, Observer, Settings};
 use super::leaders::At;
-use super::ownership::{Danger, Ownership};
-use super::records::{Records, RecordsError};
-use super::wire::{Compression, Message};
+use super::ownership::Ownership;
+use super::records::Records;
 use crate::blocking;
 use crate::model::tile::TileResult;
+use crate::queue::policy::{Danger, Judge, Judged};
+use crate::queue::wire::Compression;
 use crate::queue::{Consumer, Progress, QueueError, Topic};
 
 /// The options of a topic.
@@ -49,7 +51,7 @@ impl KafkaTopic {
     pub fn new(cluster: Cluster, name: &str, options: TopicOptions) -> Self {
         let (records, name) = (Records::new(&cluster, name), name.to_owned());
         let count = Count::default();
-        let group = Observer::new(cluster.clone(), Settings::new(&options.group, &name));
+        let group = Observer::new(cluster.peers().clone(), Settings::new(&options.group, &name));
         Self { cluster, name, options, records, count, group }
     }
 
@@ -83,7 +85,7 @@ impl KafkaTopic {
     }
 
     async fn ask_count(&self) -> Result<u32, KafkaError> {
-        let metadata = self.cluster.metadata(&[&self.name]).await?;
+        let metadata = self.cluster.peers().metadata(&[&self.name]).await?;
         let topic = metadata.topics.first();
         let code = topic.map_or(0, |topic| topic.error_code);
         accepted(code, None, || {
@@ -94,18 +96,8 @@ impl KafkaTopic {
     }
 }
 
-impl From<RecordsError> for QueueError {
-    fn from(error: RecordsError) -> Self {
-        match error {
-            RecordsError::TooLarge { .. } => Self::Refused(Box::new(error)),
-            RecordsError::Broker(cause) if cause.is_final() => Self::Refused(Box::new(cause)),
-            other => Self::Unavailable(Box::new(other)),
-        }
-    }
-}
-
 #[async_trait]
-impl<M: Message> Topic<M> for KafkaTopic {
+impl<M: Judged> Topic<M> for KafkaTopic {
     async fn partitions(&self) -> Result<u32, QueueError> {
         Ok(self.count().await?)
     }
@@ -129,19 +121,20 @@ impl<M: Message> Topic<M> for KafkaTopic {
         self.count().await?;
         // The name of a member is its client id.
         let cluster = self.cluster.called(member);
-        let source = Arc::new(Source {
+        let peers = cluster.peers().clone();
+        let answers = self.options.answers.clone();
+        let judge = Judge::new(&self.name, member, answers, cluster.health().clone());
+        let feed = Arc::new(Feed {
             topic: self.name.clone(),
-            member: member.to_owned(),
             records: Records::new(&cluster, &self.name),
-            cluster: cluster.clone(),
             beginning: self.options.beginning,
-            answers: self.options.answers.clone(),
-            fetches: Arc::new(Fetches::new(&cluster, &self.name)),
+            fetches: Arc::new(Fetches::new(&peers, &self.name)),
+            cluster,
         });
         let ownership = Arc::new(Ownership::new(self.options.danger));
         let settings = Settings::new(&self.options.group, &self.name);
-        let membership = group::join(cluster, settings, Arc::clone(&ownership));
-        Ok(Box::new(KafkaConsumer::<M>::new(ownership, source, membership)))
+        let membership = group::join(peers, settings, Arc::clone(&ownership));
+        Ok(Box::new(KafkaConsumer::<M>::new(ownership, feed, judge, membership)))
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, QueueError> {

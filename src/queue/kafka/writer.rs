@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep};
 
 use super::batch::pack;
 use super::cluster::Cluster;
-use super::error::{KafkaError, accepted};
+use super::error::{KafkaError, RecordsError, accepted};
+use super::leaders::NEWNESS;
 use super::peer::Peer;
-use super::records::{NEWNESS, RecordsError};
 use super::remedy;
 
 /// The most bytes of records that go together: fewer than a topic takes by default (1 MiB).

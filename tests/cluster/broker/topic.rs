@@ -14,8 +14,8 @@ use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::cluster::Cluster;
 use tilemill::queue::kafka::topic::{KafkaTopic, TopicOptions};
-use tilemill::queue::kafka::wire::Compression;
 use tilemill::queue::kafka::{Beginning, Danger, Group};
+use tilemill::queue::wire::Compression;
 use tilemill::queue::{Consumer, Progress, Topic};
 
 use crate::support::PATIENCE;

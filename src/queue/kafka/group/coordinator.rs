@@ -18,15 +18,17 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::time::timeout;
 
-use super::Settings;
 use super::assignor::{Assignor, Counts};
 use super::protocol::{PROTOCOL_TYPE, write_subscription};
-use crate::queue::kafka::admin;
+use super::settings::Settings;
+use crate::health::Health;
 use crate::queue::kafka::call::Call;
-use crate::queue::kafka::cluster::{Cluster, Metadata, metadata_request, signed, topic_name};
 use crate::queue::kafka::connection::Connection;
 use crate::queue::kafka::error::{KafkaError, accepted};
+use crate::queue::kafka::limits::{limits_request, read_limits};
+use crate::queue::kafka::messages::{Metadata, metadata_request, signed, topic_name};
 use crate::queue::kafka::ownership::{Commit, Position};
+use crate::queue::kafka::peers::Peers;
 
 /// The protocol's number for the coordinator of a group, as opposed to a transaction.
 const GROUP: i8 = 0;
@@ -40,7 +42,7 @@ pub(super) struct Identity {
 
 /// A client of the coordinator of a group.
 pub(super) struct Coordinator {
-    cluster: Cluster,
+    peers: Peers,
     settings: Settings,
     /// `None` while a request is in flight: when that is dropped, the connection is, too.
     connection: Option<Connection>,
@@ -49,19 +51,19 @@ pub(super) struct Coordinator {
 }
 
 impl Coordinator {
-    pub(super) fn new(cluster: Cluster, settings: Settings) -> Self {
-        Self { cluster, settings, connection: None, broker: None }
+    pub(super) fn new(peers: Peers, settings: Settings) -> Self {
+        Self { peers, settings, connection: None, broker: None }
     }
 
     /// Like [`Self::new`], over an existing connection.
     #[cfg(test)]
-    pub(super) fn over(connection: Connection, cluster: Cluster, settings: Settings) -> Self {
-        Self { cluster, settings, connection: Some(connection), broker: None }
+    pub(super) fn over(connection: Connection, peers: Peers, settings: Settings) -> Self {
+        Self { peers, settings, connection: Some(connection), broker: None }
     }
 
-    /// The cluster of the group.
-    pub(super) fn cluster(&self) -> &Cluster {
-        &self.cluster
+    /// Where obstacles are reported.
+    pub(super) fn health(&self) -> &Health {
+        self.peers.health()
     }
 
     /// Sets the session that later joins ask for.
@@ -76,7 +78,7 @@ impl Coordinator {
 
     /// The deadline of most requests: a member that waits longer would count as dead meanwhile.
     fn prompt(&self) -> Duration {
-        self.cluster.timeout().min(self.settings.session / 2)
+        self.peers.timeout().min(self.settings.session / 2)
     }
 
     async fn call<C: Call>(
@@ -98,7 +100,7 @@ impl Coordinator {
         let found = timeout(after, self.try_find()).await;
         let (broker, connection) = found.unwrap_or_else(|_| {
             let (address, request) =
-                (self.cluster.brokers().join(","), FindCoordinatorRequest::NAME);
+                (self.peers.addresses().join(","), FindCoordinatorRequest::NAME);
             Err(KafkaError::Silent { address, request, after })
         })?;
         self.broker = Some(broker);
@@ -106,8 +108,8 @@ impl Coordinator {
     }
 
     async fn try_find(&self) -> Result<(i32, Connection), KafkaError> {
-        let (broker, address) = find(&self.cluster, &self.settings.group).await?;
-        Ok((broker, self.cluster.connect(&address).await?))
+        let (broker, address) = find(&self.peers, &self.settings.group).await?;
+        Ok((broker, self.peers.connect(&address).await?))
     }
 
     fn accepted(&self, code: i16, message: Option<&str>) -> Result<(), KafkaError> {
@@ -193,8 +195,8 @@ impl Coordinator {
     /// The shortest and the longest session that the broker's configuration allows.
     pub(super) async fn session_limits(&mut self) -> Result<Option<[Duration; 2]>, KafkaError> {
         let Some(broker) = self.broker else { return Ok(None) };
-        let answer = self.call(admin::limits_request(broker), self.prompt()).await?;
-        Ok(admin::read_limits(answer)?.sessions)
+        let answer = self.call(limits_request(broker), self.prompt()).await?;
+        Ok(read_limits(answer)?.sessions)
     }
 
     /// The numbers of partitions of these topics, as far as they are visible.
@@ -211,9 +213,9 @@ impl Coordinator {
 }
 
 /// The broker that coordinates a group: its number and its address.
-pub(super) async fn find(cluster: &Cluster, group: &StrBytes) -> Result<(i32, String), KafkaError> {
+pub(super) async fn find(peers: &Peers, group: &StrBytes) -> Result<(i32, String), KafkaError> {
     let request = FindCoordinatorRequest::default().with_key(group.clone()).with_key_type(GROUP);
-    let (_, found) = cluster.ask_any(request).await?;
+    let (_, found) = peers.ask_any(request).await?;
     of_group(group, found.error_code, found.error_message.as_deref())?;
     Ok((found.node_id.0, format!("{}:{}", found.host.as_str(), found.port)))
 }

@@ -17,11 +17,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::Settings;
 use super::assignor::{Assignor, Counts, Members, Share};
 use super::coordinator::{Coordinator, Identity};
 use super::protocol::{read_assignment, read_subscription, write_assignment};
 use super::reaction::{Reaction, reaction};
+use super::settings::Settings;
 use crate::queue::kafka::error::{KafkaError, accepted};
 use crate::queue::kafka::ownership::{Continuity, Ownership, Position};
 use crate::queue::kafka::remedy;
@@ -146,7 +146,7 @@ impl Member {
 
     fn hinder(&self, error: &KafkaError) {
         let Settings { configured, topic, .. } = &self.settings;
-        let health = self.coordinator.cluster().health();
+        let health = self.coordinator.health();
         if error.is_final() {
             health.refused();
         }
@@ -235,7 +235,7 @@ impl Member {
         let partitions: Vec<_> = positions.iter().map(|position| position.partition).collect();
         info!(group = self.settings.group.as_str(), generation, ?partitions, "assigned");
         self.ownership.assign(&positions, continuity);
-        self.coordinator.cluster().health().clear(&self.obstacle());
+        self.coordinator.health().clear(&self.obstacle());
         self.joined = true;
         self.next_heartbeat = Instant::now() + self.settings.heartbeat;
         self.plan_refresh();
@@ -336,7 +336,7 @@ impl Member {
         match &stored {
             Ok(()) => {
                 self.ownership.stored(&due);
-                self.coordinator.cluster().health().clear(&self.obstacle());
+                self.coordinator.health().clear(&self.obstacle());
             }
             Err(_) => self.ownership.doubt(),
         }

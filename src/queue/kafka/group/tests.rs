@@ -32,10 +32,14 @@ use super::coordinator::Coordinator;
 use super::member::Member;
 use super::protocol::{write_assignment, write_subscription};
 use super::{Group, Settings};
-use crate::queue::kafka::cluster::{Cluster, topic_name};
+use crate::health::Health;
 use crate::queue::kafka::connection::Connection;
-use crate::queue::kafka::ownership::{Danger, Ownership, Place, Verdict};
+use crate::queue::kafka::dial::Dialer;
+use crate::queue::kafka::messages::topic_name;
+use crate::queue::kafka::ownership::{Ownership, Place, Verdict};
+use crate::queue::kafka::peers::Peers;
 use crate::queue::kafka::pretend::{answer, greeting, read, serve};
+use crate::queue::policy::Danger;
 
 const TOPIC: &str = "topic";
 const MEMBER: StrBytes = StrBytes::from_static_str("member");
@@ -119,11 +123,12 @@ async fn member(near: DuplexStream, leave: CancellationToken) -> (Arc<Ownership>
     let deadline = Duration::from_secs(1);
     let connection = Connection::open(near, "there".into(), MEMBER, deadline).await.unwrap();
     // No broker can be reached when the connection is lost.
-    let cluster = Cluster::new(vec!["127.0.0.1:1".into()], "test", deadline);
+    let dialer = Dialer::new("test", deadline);
+    let peers = Peers::new(vec!["127.0.0.1:1".into()], dialer, Health::default());
     let session = Duration::from_secs(6);
     let group = Group { name: "group".into(), key: "topics.tasks_group", session };
     let settings = Settings::new(&group, TOPIC);
-    let coordinator = Coordinator::over(connection, cluster, settings.clone());
+    let coordinator = Coordinator::over(connection, peers, settings.clone());
     let ownership = Arc::new(Ownership::new(Danger::Deadly));
     let member = Member::new(coordinator, settings, Arc::clone(&ownership));
     (ownership, tokio::spawn(member.run(leave)))

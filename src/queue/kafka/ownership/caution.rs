@@ -12,8 +12,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How many processes may die of a message after the first: one with others in hand, then two with it alone.
-const MAX_TRIES: u32 = 3;
+use crate::queue::policy::MAX_TRIES;
+
 /// How many messages one commit covers, so that commits are fewer than messages.
 const AHEAD: u64 = 32;
 

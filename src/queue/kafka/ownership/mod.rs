@@ -18,6 +18,7 @@ use self::caution::Caution;
 pub(super) use self::caution::{Note, Verdict};
 use self::tracker::Tracker;
 use super::error::KafkaError;
+use crate::queue::policy::Danger;
 
 mod caution;
 #[cfg(test)]
@@ -75,15 +76,6 @@ pub(super) struct Owned {
     pub(super) term: u64,
     /// Where to begin; `None` if nothing was ever committed.
     pub(super) start: Option<u64>,
-}
-
-/// Whether messages may kill the process that has them in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Danger {
-    /// They may: they are worked on.
-    Deadly,
-    /// They do not: they are only read.
-    None,
 }
 
 /// The place of a message, and the term in which its partition was held when it was taken.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::pixels::{self, Shape};
-use super::{Compression, Message, Prefix, Stranger, VERSION, WireError, frame, open, unreadable};
-use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
+use super::{Compression, Message, Prefix, VERSION, WireError, frame, open, unreadable};
+use crate::model::tile::{TileFailure, TileResult, TileTask};
 use crate::model::worker::WorkerId;
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Region, Size};
@@ -75,20 +75,6 @@ impl Message for TileTask {
             pixels: pixels::read(task.pixels, bytes)?,
         })
     }
-
-    fn stranger(prefix: &Prefix) -> Stranger<Self> {
-        Stranger::Answer(left_to_others(prefix, "a worker"))
-    }
-
-    fn deadly(prefix: &Prefix, tries: u32, judge: &str) -> Option<TileResult> {
-        let cause =
-            format!("workers died {tries} times with this tile in hand, at last with no other");
-        let failure = TileFailure { cause, retry: Retry::Futile };
-        let Prefix { job, tile, attempt, .. } = *prefix;
-        let (worker, elapsed) = (WorkerId::new(judge), Duration::ZERO);
-        let (taken_over, pixels) = (true, Err(failure));
-        Some(TileResult { job, tile, attempt, worker, elapsed, taken_over, pixels })
-    }
 }
 
 impl Message for TileResult {
@@ -119,24 +105,6 @@ impl Message for TileResult {
         let Prefix { job, tile, attempt, .. } = prefix;
         Ok(Self { job, tile, attempt, worker, elapsed, taken_over, pixels })
     }
-
-    fn stranger(prefix: &Prefix) -> Stranger<Self> {
-        Stranger::Deliver(left_to_others(prefix, "a collector"))
-    }
-}
-
-/// The result for a tile that has to be sent again, which does not count as an attempt.
-fn left_to_others(prefix: &Prefix, reader: &str) -> TileResult {
-    let Prefix { version, job, tile, attempt, .. } = *prefix;
-    let age = if version > VERSION { "old" } else { "new" };
-    let cause = format!(
-        "{reader} that reads messages of version {VERSION} is too {age} for one of version \
-         {version}: finish the upgrade"
-    );
-    let failure = TileFailure { cause, retry: Retry::Elsewhere };
-    let (worker, elapsed) = (WorkerId::new("unknown"), Duration::ZERO);
-    let (taken_over, pixels) = (false, Err(failure));
-    TileResult { job, tile, attempt, worker, elapsed, taken_over, pixels }
 }
 
 fn shortened(failure: &TileFailure) -> TileFailure {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compression, Message, Prefix, Stranger, VERSION, WireError, frame, open, unreadable};
+use super::{Compression, Message, Prefix, VERSION, WireError, frame, open, unreadable};
 use crate::model::job::JobId;
 use crate::model::report::Report;
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
@@ -43,10 +43,6 @@ impl Message for Heartbeat {
         let Header { id, host, threads, in_flight, done, failed, rate, version, phase } = header;
         let report = if rest.is_empty() { Report::default() } else { read_report(rest)? };
         Ok(Self { id, host, threads, in_flight, done, failed, rate, version, phase, report })
-    }
-
-    fn stranger(_: &Prefix) -> Stranger<Self> {
-        Stranger::Ignore
     }
 }
 

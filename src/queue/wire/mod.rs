@@ -1,4 +1,4 @@
-//! The content of a record: a prefix that no version changes, a header, and then pixels or a report.
+//! A message as bytes, the content of a record: a prefix that no version changes, a header, and then pixels or a report.
 //!
 //! ```text
 //! bytes  0..2   "tm"
@@ -23,7 +23,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::job::JobId;
-use crate::model::tile::TileResult;
 
 mod heartbeat;
 mod pixels;
@@ -78,17 +77,6 @@ fn unreadable(reason: impl Into<String>) -> WireError {
     WireError::Unreadable(reason.into())
 }
 
-/// How to deal with a message that another version wrote.
-#[derive(Debug)]
-pub enum Stranger<M> {
-    /// Deliver this message in its place.
-    Deliver(M),
-    /// Send its sender this answer.
-    Answer(TileResult),
-    /// Drop it: it is not needed.
-    Ignore,
-}
-
 /// A message that can be sent in a record.
 pub trait Message: Sized + Send + Sync + 'static {
     /// The record of a message.
@@ -96,15 +84,6 @@ pub trait Message: Sized + Send + Sync + 'static {
 
     /// The message in a record, which may hold anything.
     fn decode(record: &[u8]) -> Result<Self, WireError>;
-
-    /// How to deal with a message of which only the prefix can be read.
-    fn stranger(prefix: &Prefix) -> Stranger<Self>;
-
-    /// The answer for the sender of a message, from the member `judge`, after `tries` processes have died of it.
-    #[must_use]
-    fn deadly(_prefix: &Prefix, _tries: u32, _judge: &str) -> Option<TileResult> {
-        None
-    }
 }
 
 impl Prefix {
