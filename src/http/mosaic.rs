@@ -14,7 +14,7 @@ use crate::model::job::Outcome;
 use crate::model::mosaic::{Mosaic, THUMBNAIL};
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 

@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::view;
 use crate::model::job::{Outcome, Plan};
 use crate::raster::pyramid::{self, Levels, Place};
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 use crate::service::pyramid::file::Pyramid;
 use crate::service::pyramid::{Coarse, Status, Which};
 use crate::service::retention;

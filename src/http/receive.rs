@@ -14,7 +14,7 @@ use super::Api;
 use super::error::ApiError;
 use crate::config::{Config, Seconds};
 use crate::refusal::{Code, Refusal};
-use crate::service::space::Place;
+use crate::service::space::ServerDirectory as Place;
 
 type Result<T, E = ApiError> = std::result::Result<T, E>;
 
