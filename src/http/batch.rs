@@ -22,7 +22,7 @@ use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Status};
 use crate::service::PortError;
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 use crate::service::retention;
 use crate::storage::StorageError;
 

@@ -55,7 +55,7 @@ use crate::blocking;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome};
 use crate::service::admit::Admission;
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 use crate::service::retention;
 use crate::service::space::Space;
 use crate::storage::StorageError;

@@ -13,7 +13,7 @@ use crate::model::job::Outcome;
 use crate::model::mosaic::{Mosaic, THUMBNAIL};
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 
 /// The tiles of a job in work: the geometry of its mosaic, and the tiles that are back.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,7 +12,7 @@ use super::answers::{Gone, Internal, NotFound, WrongStatus};
 use super::error::{ApiError, Result};
 use crate::model::job::Plan;
 use crate::raster::pyramid::{self, Levels, Place};
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 use crate::service::pyramid::file::Pyramid;
 use crate::service::pyramid::{Coarse, Status, Which};
 use crate::service::retention;

@@ -14,7 +14,7 @@ use super::Api;
 use super::error::{ApiError, Result};
 use crate::config::{Config, Seconds};
 use crate::refusal::{Code, Refusal};
-use crate::service::space::Place;
+use crate::service::space::ServerDirectory as Place;
 
 /// Bytes of a body between two looks at the free space.
 const SPACE_EVERY: u64 = 16 << 20;

@@ -20,7 +20,7 @@ use crate::model::worker::{Liveness, WorkerView};
 use crate::queue::{Progress, QueueError};
 use crate::raster::encode::OutputFormat;
 use crate::service::PortError;
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 use crate::service::topics::Purpose;
 use crate::storage::Kept;
 

@@ -14,7 +14,7 @@ use crate::config::{Config, Kafka};
 use crate::model::process::Role;
 use crate::queue::QueueError;
 use crate::queue::admin::{TopicAdmin, TopicState};
-use crate::service::topics::{self, REASSIGN, Wanted};
+use crate::service::topics::{self, REASSIGN, WantedTopic};
 use crate::state::StateError;
 use crate::storage::{ResultStorage, StorageError};
 
@@ -170,7 +170,7 @@ impl Patience {
 
 async fn look(
     admin: &dyn TopicAdmin,
-    wanted: &[Wanted],
+    wanted: &[WantedTopic],
 ) -> Result<Vec<Option<TopicState>>, QueueError> {
     let mut states = Vec::new();
     for topic in wanted {
@@ -179,14 +179,14 @@ async fn look(
     Ok(states)
 }
 
-fn missing(wanted: &[Wanted], states: &[Option<TopicState>]) -> Option<MissingTopics> {
+fn missing(wanted: &[WantedTopic], states: &[Option<TopicState>]) -> Option<MissingTopics> {
     let missing = wanted.iter().zip(states).filter(|(_, state)| state.is_none());
     let names: Vec<_> = missing.map(|(topic, _)| topic.plan.name.as_str()).collect();
     (!names.is_empty()).then(|| MissingTopics(names.join(", ")))
 }
 
 /// Warns of topics that differ from the configuration.
-fn compare(wanted: &[Wanted], states: &[Option<TopicState>]) {
+fn compare(wanted: &[WantedTopic], states: &[Option<TopicState>]) {
     for (topic, state) in wanted.iter().zip(states) {
         let (name, Some(state)) = (topic.plan.name.as_str(), state) else { continue };
         if let Some(remedy) = topic.scale_command(state) {

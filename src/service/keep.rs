@@ -21,10 +21,10 @@ pub(super) struct Keep {
 
 /// A decoded image, in memory or in a file.
 #[derive(Debug)]
-pub(super) struct Kept(Place);
+pub(super) struct Kept(KeptIn);
 
 #[derive(Debug)]
-enum Place {
+enum KeptIn {
     Memory(MemoryRaster, #[expect(dead_code, reason = "held only for its `Drop`")] Room),
     File(FileRaster),
 }
@@ -46,10 +46,10 @@ impl Keep {
     pub(super) fn place(&self, size: Size, format: PixelFormat) -> io::Result<Kept> {
         let bytes = u64::try_from(format.bytes(size)).unwrap_or(u64::MAX);
         let place = if let Some(room) = self.take(bytes) {
-            Place::Memory(MemoryRaster::new(size, format), room)
+            KeptIn::Memory(MemoryRaster::new(size, format), room)
         } else {
             let file = ScratchFile::unnamed(&self.directory)?;
-            Place::File(FileRaster::new(file, size, format))
+            KeptIn::File(FileRaster::new(file, size, format))
         };
         Ok(Kept(place))
     }
@@ -71,18 +71,18 @@ impl Kept {
     /// Adds the next rows.
     pub(super) fn push(&self, rows: Pixels) -> io::Result<()> {
         match &self.0 {
-            Place::Memory(raster, _) => {
+            KeptIn::Memory(raster, _) => {
                 raster.push(rows);
                 Ok(())
             }
-            Place::File(raster) => raster.push(&rows),
+            KeptIn::File(raster) => raster.push(&rows),
         }
     }
 
     fn raster(&self) -> &dyn Raster {
         match &self.0 {
-            Place::Memory(raster, _) => raster,
-            Place::File(raster) => raster,
+            KeptIn::Memory(raster, _) => raster,
+            KeptIn::File(raster) => raster,
         }
     }
 }
@@ -175,7 +175,7 @@ mod tests {
         let bytes: Vec<u8> = (0..40).collect();
         let image = Pixels::from_bytes(Size::new(4, 10), FORMAT, &bytes).unwrap();
         let kept = [(); 2].map(|()| keep.place(image.size(), FORMAT).unwrap());
-        assert!(matches!(kept[0].0, Place::Memory(..)) && matches!(kept[1].0, Place::File(_)));
+        assert!(matches!(kept[0].0, KeptIn::Memory(..)) && matches!(kept[1].0, KeptIn::File(_)));
         let rows = |y, height| Region { x: 0, y, width: 4, height };
         for place in &kept {
             place.push(image.crop(rows(0, 7))).unwrap();
@@ -186,6 +186,6 @@ mod tests {
             }
         }
         drop(kept);
-        assert!(matches!(keep.place(image.size(), FORMAT).unwrap().0, Place::Memory(..)));
+        assert!(matches!(keep.place(image.size(), FORMAT).unwrap().0, KeptIn::Memory(..)));
     }
 }

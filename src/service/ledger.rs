@@ -22,20 +22,20 @@ pub struct Ledger {
 
 #[derive(Default)]
 struct Jobs {
-    entries: BTreeMap<JobId, Entry>,
+    entries: BTreeMap<JobId, LedgerEntry>,
     /// The jobs of each batch that has any.
     batches: BTreeMap<BatchId, BTreeSet<JobId>>,
 }
 
 impl Jobs {
-    fn insert(&mut self, job: JobId, entry: Entry) {
+    fn insert(&mut self, job: JobId, entry: LedgerEntry) {
         if let Some(batch) = entry.plan.batch {
             self.batches.entry(batch).or_default().insert(job);
         }
         self.entries.insert(job, entry);
     }
 
-    fn remove(&mut self, job: JobId) -> Option<Entry> {
+    fn remove(&mut self, job: JobId) -> Option<LedgerEntry> {
         let removed = self.entries.remove(&job)?;
         if let Some(batch) = removed.plan.batch
             && let btree_map::Entry::Occupied(mut jobs) = self.batches.entry(batch)
@@ -49,7 +49,7 @@ impl Jobs {
     }
 
     /// The jobs of a batch, oldest first.
-    fn of(&self, batch: BatchId) -> impl DoubleEndedIterator<Item = &Entry> {
+    fn of(&self, batch: BatchId) -> impl DoubleEndedIterator<Item = &LedgerEntry> {
         let jobs = self.batches.get(&batch).into_iter().flatten();
         jobs.filter_map(|job| self.entries.get(job))
     }
@@ -57,7 +57,7 @@ impl Jobs {
 
 /// One job.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct LedgerEntry {
     /// Its plan.
     pub plan: Arc<Plan>,
     /// Its outcome, once it has ended.
@@ -83,14 +83,14 @@ impl Ledger {
         Ok(ledger)
     }
 
-    async fn read(&self, job: JobId) -> Result<Entry, StorageError> {
+    async fn read(&self, job: JobId) -> Result<LedgerEntry, StorageError> {
         let plan = Arc::new(self.storage.plan(job).await?);
         let outcome = self.storage.outcome(job).await?;
         let kept = self.storage.kept(&plan).await?;
-        Ok(Entry { plan, outcome, kept })
+        Ok(LedgerEntry { plan, outcome, kept })
     }
 
-    fn put(&self, job: JobId, entry: Entry) {
+    fn put(&self, job: JobId, entry: LedgerEntry) {
         self.write().insert(job, entry);
     }
 
@@ -111,20 +111,25 @@ impl Ledger {
     pub fn add(&self, plan: Arc<Plan>) {
         let kept = Kept { original: Some(plan.original_bytes), result: None };
         self.waiting().insert(plan.id);
-        self.put(plan.id, Entry { plan, outcome: None, kept });
+        self.put(plan.id, LedgerEntry { plan, outcome: None, kept });
         self.meters.accepted();
     }
 
     /// One job.
     #[must_use]
-    pub fn get(&self, job: JobId) -> Option<Entry> {
+    pub fn get(&self, job: JobId) -> Option<LedgerEntry> {
         self.jobs().entries.get(&job).cloned()
     }
 
     /// At most `count` jobs from newest to oldest after the first `skip`, and the number of all jobs; only those of
     /// `batch`, if one is given.
     #[must_use]
-    pub fn newest(&self, batch: Option<BatchId>, skip: usize, count: usize) -> (Vec<Entry>, usize) {
+    pub fn newest(
+        &self,
+        batch: Option<BatchId>,
+        skip: usize,
+        count: usize,
+    ) -> (Vec<LedgerEntry>, usize) {
         let jobs = self.jobs();
         let Some(batch) = batch else {
             let page = jobs.entries.values().rev().skip(skip).take(count).cloned().collect();
@@ -136,7 +141,7 @@ impl Ledger {
 
     /// The jobs of a batch, oldest first.
     #[must_use]
-    pub fn batch(&self, batch: BatchId) -> Vec<Entry> {
+    pub fn batch(&self, batch: BatchId) -> Vec<LedgerEntry> {
         self.jobs().of(batch).cloned().collect()
     }
 
@@ -164,14 +169,17 @@ impl Ledger {
     /// The bytes of all originals and of all results that are kept.
     #[must_use]
     pub fn stored_bytes(&self) -> [u64; 2] {
-        self.jobs().entries.values().fold([0, 0], |[originals, results], Entry { kept, .. }| {
-            [originals + kept.original.unwrap_or(0), results + kept.result.unwrap_or(0)]
-        })
+        self.jobs().entries.values().fold(
+            [0, 0],
+            |[originals, results], LedgerEntry { kept, .. }| {
+                [originals + kept.original.unwrap_or(0), results + kept.result.unwrap_or(0)]
+            },
+        )
     }
 
     /// The jobs that have ended, oldest first.
     #[must_use]
-    pub fn ended(&self) -> Vec<Entry> {
+    pub fn ended(&self) -> Vec<LedgerEntry> {
         self.jobs().entries.values().filter(|entry| entry.outcome.is_some()).cloned().collect()
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::topics::{Purpose, Wanted};
+use super::topics::{Purpose, WantedTopic};
 use crate::causes;
 use crate::model::board::Board;
 use crate::model::job::JobId;
@@ -91,7 +91,7 @@ impl Outlook {
 #[expect(missing_docs, reason = "each is what its type says")]
 pub struct Watch {
     pub admin: Box<dyn TopicAdmin>,
-    pub wanted: [Wanted; 3],
+    pub wanted: [WantedTopic; 3],
     pub tasks: Arc<dyn Topic<TileTask>>,
     pub state: Arc<dyn State>,
 }

@@ -21,7 +21,7 @@ type Work = Box<dyn FnOnce() -> ControlFlow<()> + Send>;
 /// A pool of threads. Dropping it finishes work that has begun, drops the rest and joins the threads,
 /// except for those that were given up.
 pub struct Pool {
-    shared: Arc<Shared>,
+    backlog: Arc<Backlog>,
     name: String,
     size: usize,
     /// Without those that were given up.
@@ -29,7 +29,7 @@ pub struct Pool {
 }
 
 #[derive(Default)]
-struct Shared {
+struct Backlog {
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -60,17 +60,17 @@ impl Pool {
     /// Starts `threads` threads whose names begin with `name`.
     pub fn new(name: &str, threads: NonZeroUsize) -> io::Result<Self> {
         let (name, size) = (name.to_owned(), threads.get());
-        let pool = Self { shared: Arc::default(), name, size, threads: Mutex::default() };
+        let pool = Self { backlog: Arc::default(), name, size, threads: Mutex::default() };
         (0..size).try_for_each(|index| pool.spawn(index))?;
         Ok(pool)
     }
 
     fn spawn(&self, index: usize) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
+        let backlog = Arc::clone(&self.backlog);
         let builder = thread::Builder::new().name(format!("{}-{index}", self.name));
         // Locked before the thread starts: it may be given up at once, and must be in the list by then.
         let mut handles = self.handles();
-        handles.push(builder.spawn(move || shared.work())?);
+        handles.push(builder.spawn(move || backlog.work())?);
         Ok(())
     }
 
@@ -144,19 +144,19 @@ impl Pool {
     ) -> Result<T, Panicked> {
         let (answer, answered) = oneshot::channel();
         let caught = move || catch_unwind(AssertUnwindSafe(work)).map_err(|cause| words(&*cause));
-        self.shared.lock().waiting.push_back(Box::new(move || {
+        self.backlog.lock().waiting.push_back(Box::new(move || {
             let result = caught();
             let given_up = over.swap(true, Relaxed);
             // Fails if the caller has dropped the future, which is no error.
             let _ = answer.send(result);
             if given_up { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }));
-        self.shared.changed.notify_one();
+        self.backlog.changed.notify_one();
         answered.await.unwrap_or_else(|_| Err(Panicked("the pool was closed".into())))
     }
 }
 
-impl Shared {
+impl Backlog {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // The queue is consistent even if poisoned: work runs outside the lock.
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -186,11 +186,11 @@ impl Shared {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let mut queue = self.shared.lock();
+        let mut queue = self.backlog.lock();
         queue.closed = true;
         queue.waiting.clear();
         drop(queue);
-        self.shared.changed.notify_all();
+        self.backlog.changed.notify_all();
         for thread in self.handles().drain(..) {
             // Never fails: panics of work are caught.
             let _ = thread.join();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::PortError;
-use super::ledger::{Entry, Ledger};
+use super::ledger::{Ledger, LedgerEntry};
 use super::pyramid::{Pyramids, Which};
 use crate::config::{Retention, Seconds};
 use crate::model::event::Look;
@@ -85,7 +85,7 @@ async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Resu
     let known = Arc::clone(ledger);
     let sizes = holders.pyramids.sizes(move |job, which| has(&known, job, which)).await;
     let mut jobs = Vec::new();
-    for Entry { plan, outcome, mut kept } in ledger.ended() {
+    for LedgerEntry { plan, outcome, mut kept } in ledger.ended() {
         let Some(outcome) = outcome else { continue };
         if kept.bytes() > 0 {
             match ledger.kept(&plan).await {
@@ -188,18 +188,18 @@ fn take_files(job: &mut Ended, wanted: [bool; 2]) -> Vec<(Arc<Plan>, Removal)> {
 
 /// Why the original of a job that has ended is no longer kept.
 #[must_use]
-pub fn original_gone(entry: &Entry, limits: &Retention) -> Refusal {
+pub fn original_gone(entry: &LedgerEntry, limits: &Retention) -> Refusal {
     gone(entry, "original", limits.originals, "retention.originals", limits)
 }
 
 /// Why the result of a complete job is no longer kept.
 #[must_use]
-pub fn result_gone(entry: &Entry, limits: &Retention) -> Refusal {
+pub fn result_gone(entry: &LedgerEntry, limits: &Retention) -> Refusal {
     gone(entry, "result", limits.results, "retention.results", limits)
 }
 
 fn gone(
-    entry: &Entry,
+    entry: &LedgerEntry,
     what: &str,
     limit: Seconds,
     setting: &'static str,

@@ -12,14 +12,14 @@ const SETTING: &str = "limits.min_free_space";
 
 /// A directory of the server, by its purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum ServerDirectory {
     /// The files of jobs (`data_dir`).
     Data,
     /// Files that are needed only while a job is in work (`scratch_dir`).
     Scratch,
 }
 
-impl Place {
+impl ServerDirectory {
     /// Its name in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -63,19 +63,20 @@ impl Space {
 
     /// The free bytes of each disk; `None` for a disk that does not tell. Blocks on the disk.
     #[must_use]
-    pub fn free(&self) -> [(Place, Option<u64>); 2] {
-        [Place::Data, Place::Scratch].map(|place| (place, free(self.directory(place)).ok()))
+    pub fn free(&self) -> [(ServerDirectory, Option<u64>); 2] {
+        [ServerDirectory::Data, ServerDirectory::Scratch]
+            .map(|place| (place, free(self.directory(place)).ok()))
     }
 
-    fn directory(&self, place: Place) -> &Path {
+    fn directory(&self, place: ServerDirectory) -> &Path {
         match place {
-            Place::Data => &self.data,
-            Place::Scratch => &self.scratch,
+            ServerDirectory::Data => &self.data,
+            ServerDirectory::Scratch => &self.scratch,
         }
     }
 
     /// Refuses `bytes` more bytes if there is no room for them. Blocks on the disk.
-    pub fn check(&self, place: Place, bytes: u64) -> Result<(), Refusal> {
+    pub fn check(&self, place: ServerDirectory, bytes: u64) -> Result<(), Refusal> {
         check(free(self.directory(place)).ok(), bytes, self.floor, place.setting())
     }
 
@@ -85,7 +86,7 @@ impl Space {
         let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
         let decoded = if decoded > self.memory.get() { decoded } else { 0 };
         let canvas = if self.has_canvases { canvas } else { 0 };
-        self.check(Place::Scratch, canvas + decoded)
+        self.check(ServerDirectory::Scratch, canvas + decoded)
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Purpose {
 }
 
 /// A topic as it should be.
-pub struct Wanted {
+pub struct WantedTopic {
     /// What it is for.
     pub purpose: Purpose,
     /// Its name, partitions, replication and settings.
@@ -34,12 +34,15 @@ const HEARTBEATS_PARTITIONS: u32 = 1;
 
 /// All topics.
 #[must_use]
-pub fn wanted(config: &Config) -> [Wanted; 3] {
+pub fn wanted(config: &Config) -> [WantedTopic; 3] {
     let topics = &config.topics;
     let plan = |purpose, name: &str, partitions, retention| {
         let replication = Some(topics.replication).filter(|count| *count > 0);
         let settings = settings(topics.max_message.get(), retention);
-        Wanted { purpose, plan: TopicPlan { name: name.into(), partitions, replication, settings } }
+        WantedTopic {
+            purpose,
+            plan: TopicPlan { name: name.into(), partitions, replication, settings },
+        }
     };
     [
         plan(Purpose::Tasks, &topics.tasks, topics.tasks_partitions, topics.tasks_retention),
@@ -73,7 +76,7 @@ fn settings(max_message: u64, retention: Seconds) -> BTreeMap<String, String> {
     .collect()
 }
 
-impl Wanted {
+impl WantedTopic {
     /// The settings that the topic lacks, or has with another value.
     #[must_use]
     pub fn unlike(&self, state: &TopicState) -> BTreeMap<String, String> {

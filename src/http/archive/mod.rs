@@ -18,7 +18,7 @@ use self::name::Names;
 use self::zip::{Archive, Member};
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan};
-use crate::service::ledger::Entry;
+use crate::service::ledger::LedgerEntry as Entry;
 use crate::storage::{Storage, StorageError};
 
 mod name;

@@ -8,7 +8,7 @@ use super::{Labels, add, family};
 use crate::blocking;
 use crate::http::Api;
 use crate::service::canvas;
-use crate::service::space::Place;
+use crate::service::space::ServerDirectory as Place;
 
 /// The disks at one moment.
 pub(super) struct Disks {

@@ -9,7 +9,7 @@ use crate::queue::admin::{BrokerState, GroupTrouble, TopicAdmin, TopicState};
 use crate::queue::kafka::NOTE;
 use crate::roles::topics;
 use crate::service::outlook::{self, Fault};
-use crate::service::topics::{REASSIGN, Wanted, wanted};
+use crate::service::topics::{REASSIGN, WantedTopic, wanted};
 use crate::state::StateError;
 
 const BROKERS: &str = "kafka";
@@ -158,7 +158,7 @@ fn advertised(broker: &BrokerState, kafka: &Kafka) -> Check {
     Check::bad(BROKERS, Finding::Failed, text, &remedy)
 }
 
-async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
+async fn look(admin: &dyn TopicAdmin, topic: &WantedTopic) -> Check {
     let name = topic.name();
     match admin.look(&topic.plan).await {
         Ok(Some(state)) => compare(name, topic, &state),
@@ -173,7 +173,7 @@ async fn look(admin: &dyn TopicAdmin, topic: &Wanted) -> Check {
     }
 }
 
-fn compare(name: &'static str, topic: &Wanted, state: &TopicState) -> Check {
+fn compare(name: &'static str, topic: &WantedTopic, state: &TopicState) -> Check {
     if let Some(Fault { text, remedy }) = outlook::fault(&topic.plan.name, Some(state)) {
         return Check::bad(name, Finding::Failed, text, &remedy);
     }

@@ -10,7 +10,7 @@ use super::{DONE, FAILED, cluster};
 use crate::cli::{DeleteArgs, ScaleArgs, TopicsCommand};
 use crate::config::Config;
 use crate::queue::admin::{TopicAdmin, TopicState};
-use crate::service::topics::{self, REASSIGN, Wanted};
+use crate::service::topics::{self, REASSIGN, WantedTopic};
 
 /// The time between two looks whether a broker knows of a change yet.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ pub async fn topics(command: &TopicsCommand, config: &Config) -> anyhow::Result<
     done.map_err(|error| cluster::located(error, kafka))
 }
 
-async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
+async fn create(admin: &dyn TopicAdmin, wanted: &[WantedTopic]) -> anyhow::Result<u8> {
     for topic in wanted {
         let text = match admin.look(&topic.plan).await? {
             None => {
@@ -48,7 +48,7 @@ async fn create(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8>
 /// Gives a topic the configured settings, and returns what changed, as text.
 async fn adjust(
     admin: &dyn TopicAdmin,
-    topic: &Wanted,
+    topic: &WantedTopic,
     state: &TopicState,
 ) -> anyhow::Result<String> {
     let changes = topic.unlike(state);
@@ -67,7 +67,7 @@ async fn adjust(
     Ok(text)
 }
 
-async fn list(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
+async fn list(admin: &dyn TopicAdmin, wanted: &[WantedTopic]) -> anyhow::Result<u8> {
     for topic in wanted {
         let state = admin.look(&topic.plan).await?;
         let text = state.as_ref().map_or_else(|| MISSING.to_owned(), summary);
@@ -76,7 +76,7 @@ async fn list(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-async fn describe(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u8> {
+async fn describe(admin: &dyn TopicAdmin, wanted: &[WantedTopic]) -> anyhow::Result<u8> {
     for topic in wanted {
         let Some(state) = admin.look(&topic.plan).await? else {
             say(&topic.plan.name, MISSING)?;
@@ -96,7 +96,11 @@ async fn describe(admin: &dyn TopicAdmin, wanted: &[Wanted]) -> anyhow::Result<u
 
 const MISSING: &str = "missing: tilemill topics create";
 
-async fn scale(admin: &dyn TopicAdmin, wanted: &[Wanted], args: &ScaleArgs) -> anyhow::Result<u8> {
+async fn scale(
+    admin: &dyn TopicAdmin,
+    wanted: &[WantedTopic],
+    args: &ScaleArgs,
+) -> anyhow::Result<u8> {
     let topic = wanted.iter().find(|topic| topic.purpose == args.topic.purpose());
     let topic = topic.expect("each role has a topic");
     let (name, partitions) = (&topic.plan.name, args.partitions);
@@ -129,7 +133,7 @@ async fn scale(admin: &dyn TopicAdmin, wanted: &[Wanted], args: &ScaleArgs) -> a
 
 async fn delete(
     admin: &dyn TopicAdmin,
-    wanted: &[Wanted],
+    wanted: &[WantedTopic],
     args: &DeleteArgs,
 ) -> anyhow::Result<u8> {
     let mut there = Vec::new();
@@ -170,7 +174,7 @@ fn not_shown(is_shown: bool) -> &'static str {
 /// Looks for up to five seconds until the broker shows the `wanted` state, and returns what it showed last.
 async fn until(
     admin: &dyn TopicAdmin,
-    topic: &Wanted,
+    topic: &WantedTopic,
     wanted: impl Fn(&Option<TopicState>) -> bool,
 ) -> anyhow::Result<Option<TopicState>> {
     let mut state = admin.look(&topic.plan).await?;
@@ -192,7 +196,7 @@ pub(in crate::roles) fn summary(state: &TopicState) -> String {
 }
 
 /// Differences from the configuration that `topics create` leaves alone.
-fn shape_differences(topic: &Wanted, state: &TopicState) -> String {
+fn shape_differences(topic: &WantedTopic, state: &TopicState) -> String {
     let wanted = topic.plan.partitions;
     let partitions =
         topic.scale_command(state).map(|command| format!("; {wanted} are configured: {command}"));

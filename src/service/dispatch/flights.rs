@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::load::Load;
+use super::standing::Standing;
 use super::window::InFlight;
 use crate::model::board::Board;
-use crate::model::tile::{TileResult, TileTask};
-use crate::queue::{Progress, QueueError, Topic};
+use crate::queue::Progress;
 
 /// The longest pause before a tile that was put off is sent again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -43,31 +44,6 @@ pub struct Observed {
     pub put_off: usize,
 }
 
-/// The progress of the consumer groups of the task topic and of the result topic.
-#[derive(Debug)]
-pub struct Standing {
-    /// When it was asked for.
-    pub asked_at: Instant,
-    /// The progress of the tasks, by partition.
-    pub tasks: Vec<Progress>,
-    /// The progress of the results, by partition, read after that of the tasks.
-    pub results: Vec<Progress>,
-}
-
-impl Standing {
-    /// Asks for both. Everything that was sent until `asked_at` must be in the topic. A loss is certain only if the
-    /// tasks are read before the results, and the boards after both.
-    pub async fn ask(
-        tasks: &dyn Topic<TileTask>,
-        results: &dyn Topic<TileResult>,
-        asked_at: Instant,
-    ) -> Result<Self, QueueError> {
-        let tasks = tasks.progress().await?;
-        let results = results.progress().await?;
-        Ok(Self { asked_at, tasks, results })
-    }
-}
-
 /// The tiles of a job that are in flight, and those that it still has to send.
 ///
 /// A tile is sent again only when the queue no longer holds it: its task is committed or gone, the results
@@ -86,8 +62,7 @@ pub struct Flights {
     waiting: BTreeMap<u32, Instant>,
     /// Tiles that were taken to be sent.
     taken: BTreeSet<u32>,
-    in_flight: InFlight,
-    in_partition: Vec<u32>,
+    load: Load,
 }
 
 impl Flights {
@@ -101,29 +76,20 @@ impl Flights {
             again: BTreeSet::new(),
             waiting: BTreeMap::new(),
             taken: BTreeSet::new(),
-            in_flight: InFlight::default(),
-            in_partition: Vec::new(),
+            load: Load::default(),
         }
     }
 
     /// The tiles in flight.
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
-        self.in_flight
+        self.load.in_flight()
     }
 
     /// The number of tiles in flight through `partition` of the task topic.
     #[must_use]
     pub fn count_in(&self, partition: u32) -> u32 {
-        self.in_partition.get(partition as usize).copied().unwrap_or_default()
-    }
-
-    fn counter(&mut self, partition: u32) -> &mut u32 {
-        let index = partition as usize;
-        if index >= self.in_partition.len() {
-            self.in_partition.resize(index + 1, 0);
-        }
-        &mut self.in_partition[index]
+        self.load.count_in(partition)
     }
 
     /// Takes the next tile that is neither on the board nor in flight, if there is one. It is not taken twice.
@@ -167,9 +133,7 @@ impl Flights {
     /// Notes that a tile was sent.
     pub fn sent(&mut self, tile: u32, flight: Flight) {
         self.taken.remove(&tile);
-        self.in_flight.tiles += 1;
-        self.in_flight.bytes += flight.bytes;
-        *self.counter(flight.partition) += 1;
+        self.load.add(flight.partition, flight.bytes);
         self.on_way.insert(tile, flight);
     }
 
@@ -233,9 +197,7 @@ impl Flights {
         let removed: Vec<_> =
             self.on_way.extract_if(.., |tile, flight| gone(*tile, flight)).collect();
         for (_, flight) in &removed {
-            self.in_flight.tiles -= 1;
-            self.in_flight.bytes -= flight.bytes;
-            *self.counter(flight.partition) -= 1;
+            self.load.remove(flight.partition, flight.bytes);
         }
         removed
     }
@@ -250,10 +212,11 @@ fn pause(times: u32) -> Duration {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Flight, Flights, Standing};
+    use super::{Flight, Flights};
     use crate::model::board::{Board, FailedAttempt};
     use crate::model::worker::WorkerId;
     use crate::queue::Progress;
+    use crate::service::dispatch::standing::Standing;
 
     fn flight(offset: u64) -> Flight {
         let sent_at = Instant::now();

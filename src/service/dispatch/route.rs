@@ -4,13 +4,61 @@
 //! not see the job's files. Then the results go through another one, so that each storage needs only one collector.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use tracing::info;
+
+use super::active::Active;
 use crate::model::job::{JobId, StorageId};
 use crate::model::process::{Process, Role};
+use crate::model::tile::TileResult;
+use crate::queue::Topic;
+use crate::state::{State, StateError};
+
+/// Routes the results of the jobs of one server to collectors that see its files.
+pub(super) struct Router {
+    state: Arc<dyn State>,
+    results: Arc<dyn Topic<TileResult>>,
+    storage: StorageId,
+    routes: Routes,
+}
+
+impl Router {
+    /// The router of a server with the files of `storage`, before any collector is known.
+    pub(super) fn new(
+        state: Arc<dyn State>,
+        results: Arc<dyn Topic<TileResult>>,
+        storage: StorageId,
+    ) -> Self {
+        Self { state, results, storage, routes: Routes::default() }
+    }
+
+    /// The partition for a job whose results go through `now`.
+    pub(super) fn choose(&self, job: JobId, now: u32) -> u32 {
+        self.routes.choose(job, now)
+    }
+
+    /// Finds out which collectors there are, and routes the results of `jobs` to them.
+    pub(super) async fn route(&mut self, jobs: &mut [Active]) -> Result<(), StateError> {
+        let processes = self.state.processes().await?;
+        // Unknown while the topic is being made anew.
+        let partitions = self.results.partitions().await.ok();
+        self.routes = Routes::of(&processes, &self.storage, partitions);
+        for active in jobs {
+            let (job, from) = (active.id(), active.results_partition());
+            let to = self.choose(job, from);
+            if to != from {
+                info!(%job, from, to, "its results go through another partition");
+                active.go_through(to);
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The partitions, by whether their collector sees the files of this server.
 #[derive(Debug, Default)]
-pub(super) struct Routes {
+struct Routes {
     /// Those of collectors that see the files.
     ours: BTreeSet<u32>,
     /// Those of collectors that do not.
@@ -21,7 +69,7 @@ pub(super) struct Routes {
 
 impl Routes {
     /// The routes by the partitions that running collectors report, for a server with the files of `storage`.
-    pub(super) fn of(processes: &[Process], storage: &StorageId, count: Option<u32>) -> Self {
+    fn of(processes: &[Process], storage: &StorageId, count: Option<u32>) -> Self {
         let mut routes = Self { count, ..Self::default() };
         for process in processes.iter().filter(|process| process.role == Role::Collect) {
             let sees = process.storage.as_ref() == Some(storage);
@@ -33,7 +81,7 @@ impl Routes {
 
     /// The partition for a job whose results go through `now`. It changes only if `now` does not exist, or certainly
     /// belongs to a collector that does not see the files: during a rebalance, no collector may have it for a moment.
-    pub(super) fn choose(&self, job: JobId, now: u32) -> u32 {
+    fn choose(&self, job: JobId, now: u32) -> u32 {
         let is_hopeless =
             self.others.contains(&now) || self.count.is_some_and(|count| now >= count);
         if self.ours.contains(&now) || !is_hopeless || self.ours.is_empty() {
@@ -47,10 +95,10 @@ impl Routes {
 
 #[cfg(test)]
 mod tests {
-    use super::Routes;
-    use crate::model::job::{JobId, StorageId};
-    use crate::model::process::{Process, Role};
+    use super::*;
     use crate::model::report::Report;
+    use crate::queue::embedded::EmbeddedTopic;
+    use crate::state::embedded::EmbeddedState;
 
     fn collector(storage: &str, collects: &[u32]) -> Process {
         let [id, host, version] = ["c", "h", "1"].map(String::from);
@@ -81,5 +129,23 @@ mod tests {
         for nobody_better in [vec![], vec![collector("a", &[0])], vec![collector("b", &[1])]] {
             assert_eq!(Routes::of(&nobody_better, &ours, Some(3)).choose(job, 1), 1);
         }
+    }
+
+    #[tokio::test]
+    async fn a_job_leaves_the_partition_of_a_collector_that_does_not_see_its_files() {
+        let (state, results) = (Arc::new(EmbeddedState::default()), EmbeddedTopic::new(3));
+        let shared = Arc::clone(&state) as Arc<dyn State>;
+        let mut router = Router::new(shared, Arc::new(results), StorageId("a".into()));
+        let mut jobs = [Active::example()];
+        let planned = jobs[0].results_partition();
+        router.route(&mut jobs).await.unwrap();
+        assert_eq!(jobs[0].results_partition(), planned, "no collector is known");
+        for other in [collector("b", &[planned]), collector("a", &[planned + 1])] {
+            let id = format!("{:?}", other.storage);
+            state.keep_alive(&Process { id, ..other }).await.unwrap();
+        }
+        router.route(&mut jobs).await.unwrap();
+        assert_eq!(jobs[0].results_partition(), planned + 1);
+        assert_eq!(router.choose(jobs[0].id(), planned), planned + 1);
     }
 }

@@ -1,31 +1,31 @@
-//! Chooses the tiles to send next, and sends them.
+//! Cuts the next tiles, and sends them.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 
-use super::Dispatcher;
+use super::active::{Active, NextTile};
 use super::flights::Flight;
+use super::partitions::Partitions;
+use super::pick::{BATCH, Pick, Turns};
 use super::resting::Refusals;
 use super::source;
-use super::window::InFlight;
-use crate::queue::QueueError;
-use crate::service::PortError;
+use super::window::Bounds;
+use crate::meters::Meters;
+use crate::model::tile::TileTask;
+use crate::queue::{QueueError, Topic};
+use crate::service::pool::Pool;
 
-/// The most tiles that are cut and sent together, between two looks at the boards.
-const BATCH: usize = 16;
-
-/// A tile that is about to be sent.
-pub(super) struct Pick {
-    job: usize,
-    tile: u32,
-    attempt: u32,
-    put_off: u32,
-    partition: u32,
-    bytes: u64,
+/// Sends tiles.
+pub(super) struct TaskSender {
+    tasks: Arc<dyn Topic<TileTask>>,
+    pool: Arc<Pool>,
+    meters: Meters,
+    turns: Turns,
+    partitions: Partitions,
+    refusals: Refusals,
 }
 
 /// Why a tile was not sent.
@@ -36,136 +36,83 @@ enum SendError {
     Queue(QueueError),
 }
 
-/// What a job has to send when it is its turn.
-enum Choice {
-    Pick(Pick),
-    /// It has nothing to send now.
-    Nothing,
-    /// It has a tile, but the server's bounds have no room for it.
-    NoRoom,
-}
+impl TaskSender {
+    /// Sends to `tasks` what is cut in `pool`.
+    pub(super) fn new(tasks: Arc<dyn Topic<TileTask>>, pool: Arc<Pool>, meters: Meters) -> Self {
+        let (turns, partitions) = (Turns::default(), Partitions::default());
+        Self { tasks, pool, meters, turns, partitions, refusals: Refusals::default() }
+    }
 
-impl Dispatcher {
-    /// Chooses tiles to send now.
-    pub(super) fn pick(&mut self) -> Vec<Pick> {
-        let mut picks = Vec::new();
-        let mut in_flight = self.in_flight();
-        let mut idle = BTreeSet::new();
-        while picks.len() < BATCH {
-            let Some(job) = self.next_job(&picks, &idle) else { break };
-            match self.pick_from(job, in_flight, &picks) {
-                Choice::Pick(pick) => {
-                    self.turn = job + 1;
-                    in_flight.tiles += 1;
-                    in_flight.bytes += pick.bytes;
-                    picks.push(pick);
-                }
-                Choice::Nothing => {
-                    idle.insert(job);
-                }
-                // The next room is for this job, or a large tile would starve behind small ones.
-                Choice::NoRoom => break,
-            }
+    /// Asks how many partitions the topic has now.
+    pub(super) async fn count_partitions(&mut self) -> Result<(), QueueError> {
+        self.partitions.set_count(self.tasks.partitions().await?);
+        Ok(())
+    }
+
+    /// Chooses tiles to send now; none for a while after the queue has refused one.
+    pub(super) fn pick(&mut self, jobs: &mut [Active], bounds: &Bounds) -> Vec<Pick> {
+        if !self.refusals.allow(Instant::now()) {
+            return Vec::new();
         }
-        picks
+        self.turns.pick(jobs, bounds, &self.partitions)
     }
 
-    /// The job with the fewest tiles in flight, so that a job with quick tiles does not wait for one
-    /// with slow tiles; among equals, the one whose turn comes first.
-    fn next_job(&self, picks: &[Pick], idle: &BTreeSet<usize>) -> Option<usize> {
-        let jobs = self.active.len();
-        let in_turn = (0..jobs).map(|step| (self.turn + step) % jobs);
-        in_turn.filter(|job| !idle.contains(job)).min_by_key(|job| self.on_way(*job, picks))
-    }
-
-    /// The tiles of a job that are in flight or picked.
-    fn on_way(&self, job: usize, picks: &[Pick]) -> u32 {
-        let picked = picks.iter().filter(|pick| pick.job == job).map(|_| 1).sum::<u32>();
-        self.active[job].flights.in_flight().tiles + picked
-    }
-
-    fn pick_from(&mut self, job: usize, in_flight: InFlight, picks: &[Pick]) -> Choice {
-        let on_way = self.on_way(job, picks);
-        let active = &mut self.active[job];
-        let Some(board) = &active.board else { return Choice::Nothing };
-        if !active.window.has_room(on_way, &self.bounds) {
-            return Choice::Nothing;
-        }
-        let Some(tile) = active.flights.take_next(board) else { return Choice::Nothing };
-        if !active.can_cut(tile) {
-            active.flights.put_back(tile);
-            return Choice::Nothing;
-        }
-        let (attempt, put_off) = (board.next_attempt(tile), board.times_put_off(tile));
-        let bytes = active.bytes_of(tile);
-        if !self.bounds.have_room(in_flight, bytes) {
-            active.flights.put_back(tile);
-            return Choice::NoRoom;
-        }
-        let partition = self.emptiest_partition(picks);
-        Choice::Pick(Pick { job, tile, attempt, put_off, partition, bytes })
-    }
-
-    pub(super) fn in_flight(&self) -> InFlight {
-        self.active.iter().fold(InFlight::default(), |sum, active| {
-            let own = active.flights.in_flight();
-            InFlight { tiles: sum.tiles + own.tiles, bytes: sum.bytes + own.bytes }
-        })
-    }
-
-    /// The partition of the task topic with the fewest tiles in flight, preferably one that is not resting.
-    fn emptiest_partition(&self, picks: &[Pick]) -> u32 {
-        let load = |partition: &u32| {
-            let picked = picks.iter().filter(|pick| pick.partition == *partition).count();
-            let flying: u32 = self.active.iter().map(|a| a.flights.count_in(*partition)).sum();
-            flying as usize + picked
-        };
-        let now = Instant::now();
-        let order = |partition: &u32| (self.resting.rests(*partition, now), load(partition));
-        (0..self.partitions).min_by_key(order).unwrap_or_default()
-    }
-
-    /// Cuts tiles and sends them, several at a time.
-    pub(super) async fn send(&mut self, picks: Vec<Pick>) -> Result<(), PortError> {
-        let sends: Vec<_> = picks.into_iter().map(|pick| self.cut_and_send(pick)).collect();
+    /// Cuts tiles and sends them, several at a time. Jobs whose image cannot be read have to fail; an error of the
+    /// queue is returned.
+    pub(super) async fn send(
+        &mut self,
+        jobs: &mut [Active],
+        picks: Vec<Pick>,
+    ) -> Result<(), QueueError> {
+        let sends: Vec<_> =
+            picks.into_iter().map(|pick| self.cut_and_send(&jobs[pick.job], pick)).collect();
         let mut sent = stream::iter(sends).buffer_unordered(BATCH);
-        let mut failed = None;
+        let mut failed = Ok(());
         while let Some((pick, result)) = sent.next().await {
-            let active = &mut self.active[pick.job];
+            let active = &mut jobs[pick.job];
             match result {
                 Ok(flight) => {
-                    self.refusals = Refusals::default();
-                    self.resting.took(pick.partition);
-                    self.meters.sent();
-                    active.flights.sent(pick.tile, flight);
+                    self.took(pick.partition);
+                    active.sent(pick.next.tile, flight);
                 }
                 Err(error) => {
-                    active.flights.put_back(pick.tile);
+                    active.put_back(pick.next.tile);
                     match error {
-                        SendError::Cut(error) => active.failure = Some(source::unkept(&error)),
+                        SendError::Cut(error) => active.fail(source::unkept(&error)),
                         SendError::Queue(error) => {
-                            // This tile and all others would be refused until a person fixes the cause.
-                            if matches!(error, QueueError::Refused(_)) {
-                                self.refusals.note(Instant::now());
-                            }
-                            self.resting.refused(pick.partition, Instant::now());
-                            failed = Some(error);
+                            self.refused(pick.partition, &error);
+                            failed = Err(error);
                         }
                     }
                 }
             }
         }
-        self.record_failures().await?;
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        failed
+    }
+
+    fn took(&mut self, partition: u32) {
+        self.refusals = Refusals::default();
+        self.partitions.took(partition);
+        self.meters.sent();
+    }
+
+    fn refused(&mut self, partition: u32, error: &QueueError) {
+        // This tile and all others would be refused until a person fixes the cause.
+        if matches!(error, QueueError::Refused(_)) {
+            self.refusals.note(Instant::now());
+        }
+        self.partitions.refused(partition);
     }
 
     fn cut_and_send(
         &self,
+        active: &Active,
         pick: Pick,
     ) -> impl Future<Output = (Pick, Result<Flight, SendError>)> + use<> {
-        let cut = self.active[pick.job].cut(pick.tile, pick.attempt);
-        let results_partition = self.active[pick.job].results_partition;
-        let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.ports.tasks));
+        let NextTile { tile, attempt, put_off, bytes } = pick.next;
+        let cut = active.cut(tile, attempt);
+        let results_partition = active.results_partition();
+        let (pool, tasks) = (Arc::clone(&self.pool), Arc::clone(&self.tasks));
         async move {
             let cut = cut.expect("tiles are picked from jobs with an image");
             let cut = pool.run(cut).await.expect("windows of a plan lie in its image");
@@ -178,13 +125,36 @@ impl Dispatcher {
                 sent_at,
                 partition: pick.partition,
                 offset,
-                attempt: pick.attempt,
-                put_off: pick.put_off,
-                bytes: pick.bytes,
+                attempt,
+                put_off,
+                bytes,
                 results_partition,
                 results_end: None,
             });
             (pick, flight)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::queue::embedded::EmbeddedTopic;
+
+    #[tokio::test]
+    async fn tiles_that_were_sent_are_in_flight_and_those_that_were_not_are_picked_again() {
+        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+        let tasks = Arc::new(EmbeddedTopic::new(1));
+        let mut sender = TaskSender::new(tasks, pool, Meters::default());
+        let (mut jobs, bounds) = ([Active::example()], Bounds::new(2, u64::MAX));
+        let mut picks = sender.pick(&mut jobs, &bounds);
+        picks[1].partition = 7;
+        assert!(sender.send(&mut jobs, picks).await.is_err(), "there is no such partition");
+        assert_eq!(jobs[0].in_flight().tiles, 1);
+        let picks = sender.pick(&mut jobs, &bounds);
+        let tiles: Vec<u32> = picks.iter().map(|pick| pick.next.tile).collect();
+        assert_eq!(tiles, [1]);
     }
 }

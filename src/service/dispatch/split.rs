@@ -12,11 +12,11 @@ const STEPS: f64 = 1000.0;
 
 /// The decoded fractions of the originals of jobs in work. Clones share them.
 #[derive(Clone, Default)]
-pub struct Splits(Arc<Shared>);
+pub struct Splits(Arc<Fractions>);
 
 #[derive(Default)]
-struct Shared {
-    fractions: Mutex<BTreeMap<JobId, f64>>,
+struct Fractions {
+    by_job: Mutex<BTreeMap<JobId, f64>>,
     moved: Notify,
 }
 
@@ -34,7 +34,7 @@ impl Splits {
 
     fn fractions(&self) -> MutexGuard<'_, BTreeMap<JobId, f64>> {
         // Nothing that can panic runs under the lock.
-        self.0.fractions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.by_job.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

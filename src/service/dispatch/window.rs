@@ -1,5 +1,6 @@
 //! How many tiles may be in flight: as many as keep the workers busy, and no more.
 
+use std::iter::Sum;
 use std::time::Duration;
 
 /// The latency that the window aims at, from sending a tile to seeing it on the board.
@@ -102,6 +103,29 @@ pub struct InFlight {
     pub tiles: u32,
     /// Bytes of their pixels.
     pub bytes: u64,
+}
+
+impl InFlight {
+    /// Adds one tile of `bytes`.
+    pub fn add(&mut self, bytes: u64) {
+        self.tiles += 1;
+        self.bytes += bytes;
+    }
+
+    /// Removes one tile of `bytes`.
+    pub fn remove(&mut self, bytes: u64) {
+        self.tiles -= 1;
+        self.bytes -= bytes;
+    }
+}
+
+impl Sum for InFlight {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), |sum, part| Self {
+            tiles: sum.tiles + part.tiles,
+            bytes: sum.bytes + part.bytes,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until};
 
 /// Values by their keys, the most recently used at the end.
 pub(super) struct Recent<K, V> {
-    entries: Mutex<Vec<Entry<K, V>>>,
+    entries: Mutex<Vec<Cached<K, V>>>,
     most: usize,
     idle: Duration,
 }
 
-struct Entry<K, V> {
+struct Cached<K, V> {
     key: K,
     value: V,
     used: Instant,
@@ -24,7 +24,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         Self { entries: Mutex::default(), most, idle }
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<Entry<K, V>>> {
+    fn entries(&self) -> MutexGuard<'_, Vec<Cached<K, V>>> {
         // Nothing that can panic runs under the lock.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -35,7 +35,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         entries.retain(|entry| entry.key != key);
         let beyond = (entries.len() + 1).saturating_sub(self.most);
         entries.drain(..beyond);
-        entries.push(Entry { key, value, used: Instant::now() });
+        entries.push(Cached { key, value, used: Instant::now() });
     }
 
     /// The value of a key, unless it has expired. Counts as use.
@@ -47,7 +47,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
             return None;
         }
         let value = entry.value.clone();
-        entries.push(Entry { used: Instant::now(), ..entry });
+        entries.push(Cached { used: Instant::now(), ..entry });
         Some(value)
     }
 

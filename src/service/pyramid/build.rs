@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::Progress;
+use super::Making;
 use super::file::Writer;
 use crate::blocking;
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
@@ -41,7 +41,7 @@ pub(super) async fn build(
     Decoded { size, copy, level, finer }: Decoded,
     writer: Writer,
     threads: usize,
-    progress: Arc<Progress>,
+    progress: Arc<Making>,
 ) -> io::Result<Staged> {
     let levels = Levels::new(size);
     let pixels = copy.format();
@@ -109,7 +109,7 @@ struct Builder {
     /// The format of the pixels of tiles.
     pixels: PixelFormat,
     writer: Mutex<Writer>,
-    progress: Arc<Progress>,
+    progress: Arc<Making>,
 }
 
 impl Builder {
@@ -184,7 +184,7 @@ mod tests {
             let decoded = Decoded { size, copy, level, finer };
             let staged = Staged::in_directory(folder.path()).unwrap();
             let writer = Writer::new(staged, levels, format_for(picture.format())).unwrap();
-            let progress = Arc::<Progress>::default();
+            let progress = Arc::<Making>::default();
             let staged = build(decoded, writer, 2, Arc::clone(&progress)).await.unwrap();
             let path = folder.path().join(level.to_string());
             staged.persist(&path, Overwrite::Refused).unwrap();

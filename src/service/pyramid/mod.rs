@@ -24,7 +24,7 @@ use self::shelf::Shelf;
 use super::admit;
 use super::keep::{Keep, Kept};
 use super::memory::Memory;
-use super::space::{self, Space};
+use super::space::{ServerDirectory, Space};
 use crate::blocking;
 use crate::config::Config;
 use crate::model::job::{JobId, Plan};
@@ -91,7 +91,7 @@ pub struct Coarse {
 
 /// The progress of making a pyramid.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct Making {
     /// Thousandths of the image that are decoded.
     decoded: AtomicU32,
     /// Tiles that are made.
@@ -101,7 +101,7 @@ pub struct Progress {
     coarse: OnceLock<Coarse>,
 }
 
-impl Progress {
+impl Making {
     fn tile_made(&self, levels: Levels) {
         let total = u32::try_from(levels.tiles()).unwrap_or(u32::MAX);
         self.total.store(total, Ordering::Relaxed);
@@ -121,14 +121,14 @@ impl Progress {
 }
 
 #[derive(Debug, Clone)]
-enum Entry {
-    Making(Arc<Progress>),
+enum Remembered {
+    Making(Arc<Making>),
     Ready(Arc<Pyramid>),
     /// Why it could not be made, and when it may be tried again.
     Failed(String, Instant),
 }
 
-impl Entry {
+impl Remembered {
     fn status(&self) -> Status {
         match self {
             Self::Making(progress) => {
@@ -157,7 +157,7 @@ pub struct Pyramids {
     places: Arc<Semaphore>,
     /// The memory for all images that are being decoded: as much as one may take.
     memory: Memory,
-    entries: Arc<Mutex<HashMap<Key, Entry>>>,
+    entries: Arc<Mutex<HashMap<Key, Remembered>>>,
     /// Bytes of all pyramids when they were counted last.
     bytes: Arc<AtomicU64>,
 }
@@ -181,7 +181,7 @@ impl Pyramids {
         }
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Remembered>> {
         // Nothing that can panic runs under the lock.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -199,7 +199,7 @@ impl Pyramids {
             return entry.status();
         }
         let entry = match found {
-            Some(pyramid) => Entry::Ready(Arc::new(pyramid)),
+            Some(pyramid) => Remembered::Ready(Arc::new(pyramid)),
             None => self.start(Arc::clone(plan), which),
         };
         let status = entry.status();
@@ -208,17 +208,17 @@ impl Pyramids {
         status
     }
 
-    fn start(&self, plan: Arc<Plan>, which: Which) -> Entry {
-        let progress = Arc::<Progress>::default();
+    fn start(&self, plan: Arc<Plan>, which: Which) -> Remembered {
+        let progress = Arc::<Making>::default();
         let (pyramids, told) = (self.clone(), Arc::clone(&progress));
         tokio::spawn(async move {
             let key = (plan.id, which);
             let made = pyramids.make(&plan, which, told).await;
             let entry = match made {
-                Ok(pyramid) => Entry::Ready(Arc::new(pyramid)),
+                Ok(pyramid) => Remembered::Ready(Arc::new(pyramid)),
                 Err(error) => {
                     warn!(job = %plan.id, ?which, error = &error as &dyn std::error::Error, "no pyramid");
-                    Entry::Failed(error.to_string(), Instant::now() + TRY_AGAIN)
+                    Remembered::Failed(error.to_string(), Instant::now() + TRY_AGAIN)
                 }
             };
             // If the image was removed meanwhile, so is its pyramid.
@@ -227,14 +227,14 @@ impl Pyramids {
                 blocking::run(move || pyramids.shelf.remove(key)).await;
             }
         });
-        Entry::Making(progress)
+        Remembered::Making(progress)
     }
 
     async fn make(
         &self,
         plan: &Plan,
         which: Which,
-        progress: Arc<Progress>,
+        progress: Arc<Making>,
     ) -> Result<Pyramid, Unmade> {
         let _place = self.places.acquire().await;
         let image = match which {
@@ -244,7 +244,7 @@ impl Pyramids {
         let (space, checked) = (self.space.clone(), plan.clone());
         // The decoded image goes to `scratch_dir`, the pyramid to `data_dir`.
         let check =
-            move || space.check_job(&checked).and_then(|()| space.check(space::Place::Data, 0));
+            move || space.check_job(&checked).and_then(|()| space.check(ServerDirectory::Data, 0));
         blocking::run(check).await?;
         let decoded = self.decode(image, Arc::clone(&progress)).await?;
         let levels = Levels::new(decoded.size);
@@ -258,7 +258,7 @@ impl Pyramids {
 
     /// Decodes an image into a copy for the first view and, unless that is the whole image, into a scratch file
     /// without a name, from which windows are cut in any order.
-    async fn decode(&self, image: File, progress: Arc<Progress>) -> Result<Decoded, Unmade> {
+    async fn decode(&self, image: File, progress: Arc<Making>) -> Result<Decoded, Unmade> {
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
         let image = Arc::new(image);
         let file = Arc::clone(&image);
@@ -327,9 +327,9 @@ async fn caught<T: Send + 'static>(
 }
 
 /// Drops an entry that is not being made, if there are many.
-fn make_room(entries: &mut HashMap<Key, Entry>) {
+fn make_room(entries: &mut HashMap<Key, Remembered>) {
     if entries.len() >= OPEN {
-        let idle = entries.iter().find(|(_, entry)| !matches!(entry, Entry::Making(_)));
+        let idle = entries.iter().find(|(_, entry)| !matches!(entry, Remembered::Making(_)));
         if let Some(key) = idle.map(|(key, _)| *key) {
             entries.remove(&key);
         }
@@ -354,7 +354,7 @@ struct Sink {
     /// Rows that have arrived, of `height`.
     rows: u32,
     height: u32,
-    progress: Arc<Progress>,
+    progress: Arc<Making>,
 }
 
 impl Rows for Sink {

@@ -25,24 +25,35 @@ use crate::{blocking, causes};
 /// Bytes gathered before they are written to the final image.
 const WRITE_BUFFER: usize = 1 << 20;
 
-/// Finishes one job.
-pub(super) struct Finish {
+/// A job whose tiles are all in its canvas.
+pub(super) struct FullCanvas {
     pub(super) plan: Arc<Plan>,
     pub(super) canvas: Arc<Canvas>,
     pub(super) painter: Option<Arc<Painter>>,
-    pub(super) storage: Arc<dyn ResultStorage>,
-    pub(super) pool: Arc<Pool>,
+    /// When the first tile was seen in the canvas.
     pub(super) filtering_since: Option<Instant>,
     /// Cancelled when the job has ended otherwise.
     pub(super) stop: CancellationToken,
 }
 
+/// Finishes one job.
+pub(super) struct Finish {
+    full: FullCanvas,
+    storage: Arc<dyn ResultStorage>,
+    pool: Arc<Pool>,
+}
+
 impl Finish {
+    /// Encodes in `pool`, and stores in `storage`.
+    pub(super) fn new(full: FullCanvas, storage: Arc<dyn ResultStorage>, pool: Arc<Pool>) -> Self {
+        Self { full, storage, pool }
+    }
+
     /// Encodes and stores the final image, then the outcome. Returns the outcome that stands; `None` if it
     /// was stopped before the image was stored.
     pub(super) async fn run(self) -> Result<Option<Outcome>, PortError> {
         let started = Instant::now();
-        let job = self.plan.id;
+        let job = self.full.plan.id;
         if let Some(outcome) = self.storage.outcome(job).await? {
             return Ok(Some(outcome));
         }
@@ -86,16 +97,16 @@ impl Finish {
 
     /// Whether it is certain that the job was removed.
     async fn is_gone(&self) -> bool {
-        matches!(self.storage.plan(self.plan.id).await, Err(StorageError::NotFound(..)))
+        matches!(self.storage.plan(self.full.plan.id).await, Err(StorageError::NotFound(..)))
     }
 
     /// Hands over the outcome. Retries as long as the storage is away, since the image is stored already.
     async fn conclude(&self, outcome: Outcome) -> Result<Outcome, StorageError> {
         loop {
-            match self.storage.conclude(self.plan.id, outcome.clone()).await {
+            match self.storage.conclude(self.full.plan.id, outcome.clone()).await {
                 Err(error) if error.is_unavailable() => {
                     warn!(
-                        job = %self.plan.id,
+                        job = %self.full.plan.id,
                         error = &error as &dyn std::error::Error,
                         "the outcome cannot be handed over yet"
                     );
@@ -108,31 +119,31 @@ impl Finish {
 
     fn complete(&self, bytes: u64, started: Instant) -> Outcome {
         let finished_at = Timestamp::now();
-        let total = finished_at.duration_since(self.plan.created_at).as_secs_f64();
+        let total = finished_at.duration_since(self.full.plan.created_at).as_secs_f64();
         let stitch = started.elapsed().as_secs_f64();
-        let since = self.filtering_since.unwrap_or(started);
+        let since = self.full.filtering_since.unwrap_or(started);
         let filter = started.duration_since(since).as_secs_f64();
         let split = (total - filter - stitch).max(0.0);
         let timings = Timings { split, filter, stitch };
-        let attempts = self.canvas.board().attempts();
+        let attempts = self.full.canvas.board().attempts();
         Outcome::Complete { finished_at, bytes, attempts, timings }
     }
 
     /// Stores the final image and returns its bytes; `None` if it was stopped before the image was encoded.
     async fn store(&self, metadata: &Metadata) -> Result<Option<u64>, Failure> {
-        let image = self.storage.stage_final(&self.plan).await.map_err(cannot_write)?;
-        let encoded = self.stop.run_until_cancelled(self.encode(image, metadata)).await;
+        let image = self.storage.stage_final(&self.full.plan).await.map_err(cannot_write)?;
+        let encoded = self.full.stop.run_until_cancelled(self.encode(image, metadata)).await;
         let Some(image) = encoded.transpose()? else { return Ok(None) };
         let length = image.file().metadata().map_err(cannot_write)?.len();
-        self.storage.publish_final(&self.plan, image).await.map_err(cannot_write)?;
+        self.storage.publish_final(&self.full.plan, image).await.map_err(cannot_write)?;
         self.keep_thumbnail().await;
         Ok(Some(length))
     }
 
     /// Stores the thumbnail. Errors are only logged: a job is complete without it.
     async fn keep_thumbnail(&self) {
-        let Some(painter) = self.painter.clone() else { return };
-        let job = self.plan.id;
+        let Some(painter) = self.full.painter.clone() else { return };
+        let job = self.full.plan.id;
         match blocking::caught(move || painter.thumbnail()).await {
             Ok(Ok(thumbnail)) => match self.storage.keep_thumbnail(job, thumbnail).await {
                 // The job was deleted.
@@ -149,8 +160,8 @@ impl Finish {
     }
 
     async fn encode(&self, image: Staged, metadata: &Metadata) -> Result<Staged, Failure> {
-        let Plan { output, size, .. } = *self.plan;
-        let encoder = Encoder::with(output, size, self.plan.result_format(), metadata);
+        let Plan { output, size, .. } = *self.full.plan;
+        let encoder = Encoder::with(output, size, self.full.plan.result_format(), metadata);
         let encoder = Arc::new(encoder.map_err(cannot_write)?);
         let look_ahead = self.pool.threads() + 1;
         let (bands, to_join) = mpsc::channel(look_ahead);
@@ -173,19 +184,19 @@ impl Finish {
 
     /// The metadata of the result.
     async fn metadata(&self) -> Result<Metadata, StorageError> {
-        if self.plan.output.metadata == Policy::None {
+        if self.full.plan.output.metadata == Policy::None {
             return Ok(Metadata::default());
         }
-        let metadata = match self.storage.metadata(self.plan.id).await {
+        let metadata = match self.storage.metadata(self.full.plan.id).await {
             // The job was removed, so its result does not matter.
             Err(StorageError::NotFound(..)) => Metadata::default(),
             read => read?,
         };
-        Ok(self.plan.result_metadata(metadata))
+        Ok(self.full.plan.result_metadata(metadata))
     }
 
     async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {
-        let canvas = Arc::clone(&self.canvas);
+        let canvas = Arc::clone(&self.full.canvas);
         let work = self.pool.run(move || {
             let rows = canvas.rows(encoder.input_rows(index));
             let rows = rows.map_err(|error| super::write::canvas_failure(&error))?;
@@ -241,15 +252,14 @@ mod tests {
             let size = plan.grid().region(tile).size();
             canvas.put(tile, &Pixels::zeroed(size, plan.result_format())).unwrap();
         }
-        Finish {
+        let full = FullCanvas {
             plan: Arc::new(plan),
             canvas: Arc::new(canvas),
             painter: None,
-            storage,
-            pool: Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap()),
             filtering_since: None,
             stop: CancellationToken::new(),
-        }
+        };
+        Finish::new(full, storage, Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap()))
     }
 
     #[tokio::test]
@@ -257,8 +267,8 @@ mod tests {
         let directory = TempDir::new().unwrap();
         let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
         let stopped = finish(Arc::clone(&storage), &directory).await;
-        let plan = Arc::clone(&stopped.plan);
-        stopped.stop.cancel();
+        let plan = Arc::clone(&stopped.full.plan);
+        stopped.full.stop.cancel();
         assert_eq!(stopped.run().await.unwrap(), None);
         assert_eq!(storage.outcome(plan.id).await.unwrap(), None);
         assert!(storage.open_final(&plan).await.is_err());
@@ -322,7 +332,7 @@ mod tests {
         let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
         let mut mistaken = finish(Arc::clone(&storage), &directory).await;
         mistaken.storage = Arc::new(Mistaken(Arc::clone(&storage)));
-        let plan = Arc::clone(&mistaken.plan);
+        let plan = Arc::clone(&mistaken.full.plan);
         assert!(mistaken.run().await.is_err());
         assert!(storage.open_final(&plan).await.is_ok());
     }

@@ -1,37 +1,57 @@
 //! Stitching: writes results into canvases, full canvases into final images, and then the outcomes.
 //!
+//! * `rules`: the settings.
+//! * `assigned`: the partitions whose results come here.
+//! * `open`: the canvases that are open.
 //! * `write`: writes one result into its canvas.
 //! * `mosaic`: paints the tiles that are back as a small picture.
-//! * `finish`: encodes a full canvas into the final image.
+//! * `publish`: publishes boards and mosaics.
+//! * `finishing`, `finish`: encode full canvases into final images.
+//! * `failures`: ends jobs that have to fail.
+//! * `ended`: whether a job has ended.
+//! * `sweep`: deletes canvases that are no longer needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::finish::Finish;
-use self::mosaic::Painter;
+use self::assigned::Assigned;
+use self::ended::has_ended;
+use self::failures::Failures;
+use self::finishing::{Finished, Finishing};
+use self::open::OpenCanvases;
+use self::publish::Publisher;
+pub use self::rules::{Preview, Rules};
+use self::sweep::Sweeper;
 use self::write::Write;
-use super::canvas::{self, Canvas, Scratch};
+use super::canvas::Scratch;
 use super::pool::Pool;
 use super::{PortError, Troubles};
 use crate::blocking;
 use crate::model::event::Look;
-use crate::model::job::{Failure, JobId, Outcome, Plan, Step};
+use crate::model::job::{Failure, JobId};
 use crate::model::tile::TileResult;
 use crate::queue::{Consumer, Delivery, Event, Topic};
 use crate::state::{REPUBLISH_EVERY, State};
 use crate::storage::{ResultStorage, StorageError};
 
+mod assigned;
+mod ended;
+mod failures;
 mod finish;
+mod finishing;
 mod mosaic;
+mod open;
+mod publish;
+mod rules;
+mod sweep;
 mod write;
 
 /// How long to wait after a port has failed, since results that were not acked are delivered again at once.
@@ -45,47 +65,14 @@ const BATCH: usize = 64;
 pub struct Collector {
     state: Arc<dyn State>,
     storage: Arc<dyn ResultStorage>,
-    scratch: Scratch,
-    pool: Arc<Pool>,
-    rules: Rules,
-    partitions: BTreeSet<u32>,
-    /// Publishes `partitions` to others.
-    told: watch::Sender<Vec<u32>>,
-    open: BTreeMap<JobId, Open>,
-    finishing: JoinSet<(JobId, Result<Option<Outcome>, PortError>)>,
-    /// Jobs that have to fail and whose failure is not recorded yet.
-    failures: BTreeMap<JobId, Failure>,
-}
-
-/// The settings of a collector.
-#[derive(Debug, Clone, Copy)]
-pub struct Rules {
     /// The failed attempts at one tile after which its job fails.
-    pub max_attempts: u32,
-    /// Whether small pictures of a job are made.
-    pub preview: Preview,
-}
-
-/// Whether the small pictures of a job are made: its mosaic and its thumbnail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preview {
-    /// They are made.
-    Painted,
-    /// They are not made, since there is no page to show them.
-    Omitted,
-}
-
-/// A job whose canvas is open.
-struct Open {
-    plan: Arc<Plan>,
-    /// The partition that its results go through.
-    partition: u32,
-    canvas: Arc<Canvas>,
-    painter: Option<Arc<Painter>>,
-    /// When the first tile was seen in the canvas.
-    filtering_since: Option<Instant>,
-    /// Stops the encoding of the result, if that has begun.
-    finishing: Option<CancellationToken>,
+    max_attempts: u32,
+    assigned: Assigned,
+    open: OpenCanvases,
+    publisher: Publisher,
+    finishing: Finishing,
+    failures: Failures,
+    sweeper: Sweeper,
 }
 
 impl Collector {
@@ -99,16 +86,15 @@ impl Collector {
         told: watch::Sender<Vec<u32>>,
     ) -> Self {
         Self {
+            max_attempts: rules.max_attempts,
+            assigned: Assigned::new(told),
+            open: OpenCanvases::new(scratch.clone(), rules.preview),
+            publisher: Publisher::new(Arc::clone(&state)),
+            finishing: Finishing::new(Arc::clone(&storage), pool),
+            failures: Failures::new(Arc::clone(&state), Arc::clone(&storage)),
+            sweeper: Sweeper::new(scratch, Arc::clone(&storage)),
             state,
             storage,
-            scratch,
-            pool,
-            rules,
-            partitions: BTreeSet::new(),
-            told,
-            open: BTreeMap::new(),
-            finishing: JoinSet::new(),
-            failures: BTreeMap::new(),
         }
     }
 
@@ -131,7 +117,7 @@ impl Collector {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
                     self.discard_finished().await;
-                    self.forgive_encodes().await;
+                    self.finishing.forgive(self.open.being_finished()).await;
                     consumer.leave().await;
                     return Ok(());
                 }
@@ -145,10 +131,7 @@ impl Collector {
                     Err(RecvError::Lagged(_)) => self.refresh().await,
                     Ok(_) | Err(RecvError::Closed) => Ok(()),
                 },
-                Some(finished) = self.finishing.join_next() => {
-                    let (job, result) = finished.expect("finishing catches what panics");
-                    self.close(job, result).await
-                }
+                Some(finished) = self.finishing.next() => self.close(finished).await,
                 _ = clock.tick() => self.look_again().await,
                 _ = sweeps.tick() => {
                     self.sweep(None).await;
@@ -165,29 +148,15 @@ impl Collector {
         }
     }
 
-    /// Deletes canvases, of one job or of all, that no process has open and whose jobs have ended. They were
-    /// left by a process that died, or by one whose results have gone to another collector since.
+    /// Deletes canvases, of one job or of all, that are no longer needed.
     async fn sweep(&self, job: Option<JobId>) {
-        let Scratch::Named(directory) = self.scratch.clone() else { return };
-        let listed = directory.clone();
-        let found = blocking::run(move || canvas::jobs(&listed)).await.unwrap_or_default();
-        let mut found: Vec<JobId> = found.into_iter().collect();
-        found.retain(|found| job.is_none_or(|job| job == *found));
-        for job in found {
-            if self.open.contains_key(&job) || !matches!(self.has_ended(job).await, Ok(true)) {
-                continue;
-            }
-            let directory = directory.clone();
-            if let Err(error) = blocking::run(move || canvas::sweep(&directory, job)).await {
-                warn!(%job, %error, "could not delete an old canvas");
-            }
-        }
+        self.sweeper.sweep(job, |job| self.open.has(job)).await;
     }
 
     async fn look_again(&mut self) -> Result<(), PortError> {
-        let recorded = self.record_failures().await;
+        let recorded = self.failures.record().await;
         let refreshed = self.refresh().await;
-        let published = self.publish(self.open.keys().copied().collect()).await;
+        let published = self.publish(self.open.jobs()).await;
         recorded.and(refreshed).and(published)
     }
 
@@ -201,8 +170,8 @@ impl Collector {
         let mut troubles = Troubles::default();
         troubles.note(self.let_go(&routes).await)?;
         for (job, partition) in routes {
-            let known = self.open.contains_key(&job) || self.failures.contains_key(&job);
-            if !known && self.partitions.contains(&partition) {
+            let known = self.open.has(job) || self.failures.has(job);
+            if !known && self.assigned.has(partition) {
                 troubles.note(self.open(job, partition).await)?;
             }
         }
@@ -213,14 +182,13 @@ impl Collector {
     /// collector now. A job that is only missing from the active ones, because the state forgot it, stays open.
     async fn let_go(&mut self, routes: &BTreeMap<JobId, u32>) -> Result<(), PortError> {
         let mut troubles = Troubles::default();
-        for job in self.open.keys().copied().collect::<Vec<_>>() {
+        for job in self.open.jobs() {
             match routes.get(&job) {
                 None => troubles.note(self.drop_if_ended(job).await)?,
-                Some(partition) if self.partitions.contains(partition) => {
-                    self.open.entry(job).and_modify(|open| open.partition = *partition);
+                Some(partition) if self.assigned.has(*partition) => {
+                    self.open.go_through(job, *partition);
                 }
-                // The collector that opens it next adopts the file, if it can see it.
-                Some(_) => drop(self.open.remove(&job)),
+                Some(_) => self.open.close(job),
             }
         }
         troubles.end()
@@ -235,43 +203,20 @@ impl Collector {
             Err(StorageError::NotFound(..)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let (scratch, wanted) = (self.scratch.clone(), Arc::clone(&plan));
-        match blocking::run(move || Canvas::open(&scratch, &wanted)).await {
-            Ok(canvas) => {
-                self.open.insert(job, Open::new(plan, partition, canvas, self.rules.preview));
-                self.publish(vec![job]).await
-            }
-            Err(error) => {
-                self.fail(job, write::canvas_failure(&error)).await;
+        match self.open.open(plan, partition).await {
+            Ok(()) => self.publish(vec![job]).await,
+            Err(failure) => {
+                self.fail(job, failure).await;
                 Ok(())
             }
         }
     }
 
     async fn drop_if_ended(&mut self, job: JobId) -> Result<(), PortError> {
-        if self.has_ended(job).await? {
-            self.discard(job).await;
+        if has_ended(&*self.storage, job).await? {
+            self.open.discard(job).await;
         }
         Ok(())
-    }
-
-    /// Whether it is certain that a job has ended, or is gone.
-    async fn has_ended(&self, job: JobId) -> Result<bool, PortError> {
-        Ok(match self.storage.outcome(job).await? {
-            Some(_) => true,
-            None => matches!(self.storage.plan(job).await, Err(StorageError::NotFound(..))),
-        })
-    }
-
-    /// Deletes the canvas of a job that has ended, and stops its encoding.
-    async fn discard(&mut self, job: JobId) {
-        let Some(open) = self.open.remove(&job) else { return };
-        if let Some(stop) = &open.finishing {
-            stop.cancel();
-        }
-        if let Err(error) = blocking::run(move || open.canvas.discard()).await {
-            warn!(%job, %error, "could not delete a canvas");
-        }
     }
 
     async fn receive(
@@ -294,20 +239,18 @@ impl Collector {
     }
 
     async fn assign(&mut self, partitions: Vec<u32>) -> Result<(), PortError> {
-        self.partitions = partitions.into_iter().collect();
-        let partitions = &self.partitions;
+        self.assigned.replace(partitions);
         // Another collector has the other partitions now; it adopts the canvas file, if it can see it.
-        self.open.retain(|_, open| partitions.contains(&open.partition));
-        self.told.send_replace(partitions.iter().copied().collect());
+        self.open.close_others(|partition| self.assigned.has(partition));
+        self.assigned.tell();
         self.refresh().await
     }
 
     /// Writes results to their canvases, publishes the boards, and only then acks.
     async fn take_in(&mut self, batch: Vec<Delivery<TileResult>>) -> Result<(), PortError> {
-        let known =
-            |open: &BTreeMap<_, _>| batch.iter().all(|d| open.contains_key(&d.message().job));
+        let known = batch.iter().all(|delivery| self.open.has(delivery.message().job));
         // An error of a single job comes up again at the next look.
-        if !known(&self.open)
+        if !known
             && let Err(error) = self.refresh().await
             && error.is_away()
         {
@@ -315,7 +258,7 @@ impl Collector {
         }
         let writes: Vec<_> = batch.iter().filter_map(|delivery| self.write(delivery)).collect();
         let jobs: BTreeSet<JobId> = writes.iter().map(|write| write.result.job).collect();
-        let max_attempts = self.rules.max_attempts;
+        let max_attempts = self.max_attempts;
         let failures = blocking::run(move || {
             writes.iter().filter_map(|write| write.put(max_attempts)).collect::<Vec<_>>()
         });
@@ -331,117 +274,57 @@ impl Collector {
     /// What is to be written for a delivery; `None` for a job that is not active.
     fn write(&self, delivery: &Delivery<TileResult>) -> Option<Write> {
         let result = Arc::clone(delivery.message());
-        let open = self.open.get(&result.job)?;
-        let (canvas, painter) = (Arc::clone(&open.canvas), open.painter.clone());
-        Some(Write { canvas, painter, result })
+        Some(self.open.get(result.job)?.write(result))
     }
 
     /// Publishes boards, and begins to finish the jobs whose boards are complete.
     async fn publish(&mut self, jobs: Vec<JobId>) -> Result<(), PortError> {
         for job in jobs {
-            let Some(open) = self.open.get_mut(&job) else {
-                continue;
-            };
-            let board = open.canvas.board();
-            if board.done() > 0 {
-                open.filtering_since.get_or_insert_with(Instant::now);
+            let Some(open) = self.open.get_mut(job) else { continue };
+            let board = open.board();
+            if board.is_complete()
+                && let Some(full) = open.begin_finish()
+            {
+                self.finishing.begin(job, full);
             }
-            if board.is_complete() && open.finishing.is_none() {
-                let stop = CancellationToken::new();
-                open.finishing = Some(stop.clone());
-                let finish = Finish {
-                    plan: Arc::clone(&open.plan),
-                    canvas: Arc::clone(&open.canvas),
-                    painter: open.painter.clone(),
-                    storage: Arc::clone(&self.storage),
-                    pool: Arc::clone(&self.pool),
-                    filtering_since: open.filtering_since,
-                    stop,
-                };
-                self.finishing.spawn(async move { (job, finish.run().await) });
-            }
-            let painter = open.painter.clone();
-            self.state.publish_board(job, board).await?;
-            if let Some(painter) = painter {
-                painter.publish(job, &*self.state).await?;
-            }
-            self.state.signal(Look::Board(job)).await?;
+            self.publisher.publish(job, board, open.painter()).await?;
         }
         Ok(())
     }
 
     /// Closes a job that was finished. After an error, the next look tries again.
-    async fn close(
-        &mut self,
-        job: JobId,
-        result: Result<Option<Outcome>, PortError>,
-    ) -> Result<(), PortError> {
+    async fn close(&mut self, (job, result): Finished) -> Result<(), PortError> {
         match result {
             Ok(Some(outcome)) => info!(%job, status = ?outcome.status(), "ended"),
             Ok(None) => info!(%job, "encoding was stopped: the job has ended"),
             Err(error) => {
-                if let Some(open) = self.open.get_mut(&job) {
-                    open.finishing = None;
-                }
+                self.end_finish(job);
                 return Err(error);
             }
         }
         self.drop_if_ended(job).await?;
         // If the job has not ended after all, encoding begins again at the next look.
-        if let Some(open) = self.open.get_mut(&job) {
-            open.finishing = None;
-        }
+        self.end_finish(job);
         self.state.signal(Look::Job(job)).await?;
         Ok(())
     }
 
+    fn end_finish(&mut self, job: JobId) {
+        if let Some(open) = self.open.get_mut(job) {
+            open.end_finish();
+        }
+    }
+
     /// Ends a job, now or at a later look. Its canvas is deleted first: the outcome may need its room.
     async fn fail(&mut self, job: JobId, failure: Failure) {
-        self.discard(job).await;
-        self.failures.insert(job, failure);
-        if let Err(error) = self.record_failures().await {
-            warn!(%job, error = &error as &dyn std::error::Error, "could not record a failure yet");
-        }
-    }
-
-    async fn record_failures(&mut self) -> Result<(), PortError> {
-        let mut troubles = Troubles::default();
-        for (job, failure) in self.failures.clone() {
-            troubles.note(self.record_failure(job, failure).await)?;
-        }
-        troubles.end()
-    }
-
-    async fn record_failure(&mut self, job: JobId, failure: Failure) -> Result<(), PortError> {
-        match self.storage.conclude(job, Outcome::failed(failure.clone())).await {
-            Ok(_) => warn!(%job, %failure, "job failed"),
-            Err(StorageError::NotFound(..)) => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.failures.remove(&job);
-        Ok(self.state.signal(Look::Job(job)).await?)
+        self.open.discard(job).await;
+        self.failures.add(job, failure).await;
     }
 
     /// Deletes the canvases of jobs that were finished just now.
     async fn discard_finished(&mut self) {
-        while let Some(finished) = self.finishing.try_join_next() {
-            if let Ok((job, Ok(_))) = finished {
-                self.discard(job).await;
-            }
-        }
-    }
-
-    /// Clears the start counts of images that are being encoded: they are not to blame when a process is stopped in
-    /// good order.
-    async fn forgive_encodes(&self) {
-        for (job, _) in self.open.iter().filter(|(_, open)| open.finishing.is_some()) {
-            // A job that was removed meanwhile has no count to clear.
-            match self.storage.clear_starts(*job, Step::Encode).await {
-                Ok(()) | Err(StorageError::NotFound(..)) => {}
-                Err(error) => {
-                    warn!(%job, error = &error as &dyn std::error::Error, "an encode stays counted");
-                }
-            }
+        while let Some(job) = self.finishing.ended() {
+            self.open.discard(job).await;
         }
     }
 }
@@ -450,12 +333,4 @@ impl Collector {
 fn other_files() -> PortError {
     let text = "the server has other files than when this collector started; restart the collector";
     StorageError::Unavailable(text.into()).into()
-}
-
-impl Open {
-    fn new(plan: Arc<Plan>, partition: u32, canvas: Canvas, preview: Preview) -> Self {
-        let canvas = Arc::new(canvas);
-        let painter = (preview == Preview::Painted).then(|| Painter::start(Arc::clone(&canvas)));
-        Self { plan, partition, canvas, painter, filtering_since: None, finishing: None }
-    }
 }

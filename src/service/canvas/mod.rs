@@ -1,5 +1,8 @@
 //! The canvas of a job: a local scratch file that holds the tiles which are back.
 //!
+//! * `files`: the files in a directory, by their names and locks.
+//! * `header`: tells for which plan a canvas was made.
+//!
 //! ```text
 //! "TMC1"  length of the header (u32, little endian)  header (bincode)  one bit a tile  padding  pixels
 //! ```
@@ -8,26 +11,25 @@
 //! tile's pixels are written before its bit. If the process is killed, that order holds without a
 //! sync; if the machine crashes, it does not. So a canvas is adopted only within one boot.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
+pub use self::files::{bytes, jobs, sweep};
+use self::files::{canvases, lock};
+use self::header::Header;
 use super::scratch::{self, ScratchFile};
 use crate::model::board::{Board, FailedAttempt};
-use crate::model::job::{JobId, Plan};
+use crate::model::job::Plan;
 use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::pixels::{PixelFormat, Pixels};
 use crate::storage::absent_is_fine;
 
-const MAGIC: &[u8; 4] = b"TMC1";
-const EXTENSION: &str = "canvas";
+mod files;
+mod header;
+
 /// Pixels begin at a multiple of this: the page size of most machines.
 const ALIGNMENT: u64 = 4096;
 
@@ -50,13 +52,6 @@ impl Scratch {
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Header {
-    plan: [u8; 32],
-    boot: String,
-    tiles: u32,
-}
-
 /// An open canvas. Its file is locked as long as this lives, if it has a name.
 #[derive(Debug)]
 pub struct Canvas {
@@ -74,7 +69,7 @@ pub struct Canvas {
 impl Canvas {
     /// Opens the canvas of a job: one that another process left, if it fits the plan and this boot, or a new one.
     pub fn open(scratch: &Scratch, plan: &Plan) -> io::Result<Self> {
-        let header = Header { plan: plan.hash(), boot: boot_id(), tiles: plan.tiles() };
+        let header = Header::of(plan);
         match scratch {
             Scratch::Unnamed(directory) => {
                 Self::create(ScratchFile::unnamed(directory)?, None, plan, &header)
@@ -88,17 +83,8 @@ impl Canvas {
     }
 
     fn create_named(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Self> {
-        loop {
-            // Unique for each opening, so that no two processes ever write to one file.
-            let name = format!("{}.{}.{EXTENSION}", plan.id, Uuid::new_v4().simple());
-            let path = directory.join(name);
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-            let file = file.map_err(|error| scratch::failed(directory, &error))?;
-            if lock_new(&file, &path)? {
-                let file = ScratchFile::new(file, directory);
-                return Self::create(file, Some(path), plan, header);
-            }
-        }
+        let (file, path) = files::create(directory, plan.id)?;
+        Self::create(ScratchFile::new(file, directory), Some(path), plan, header)
     }
 
     fn create(
@@ -107,9 +93,9 @@ impl Canvas {
         plan: &Plan,
         header: &Header,
     ) -> io::Result<Self> {
-        let encoded = encode_header(header);
+        let encoded = header.encode();
         file.write_all_at(&encoded, 0)?;
-        let board = Board::new(header.tiles);
+        let board = Board::new(plan.tiles());
         Ok(Self::assemble(file, path, plan, encoded.len(), board))
     }
 
@@ -139,7 +125,7 @@ impl Canvas {
     fn adopt(directory: &Path, plan: &Plan, header: &Header) -> io::Result<Option<Self>> {
         for path in canvases(directory, Some(plan.id))? {
             let Some(file) = lock(&path)? else { continue };
-            match read_board(&file, header)? {
+            match header.read_board(&file)? {
                 Some((length, board)) => {
                     let file = ScratchFile::new(file, directory);
                     return Ok(Some(Self::assemble(file, Some(path), plan, length, board)));
@@ -276,145 +262,6 @@ impl Canvas {
     }
 }
 
-/// The jobs that have canvases in a directory.
-pub fn jobs(directory: &Path) -> io::Result<BTreeSet<JobId>> {
-    // Files with other names do not belong to tilemill.
-    Ok(canvases(directory, None)?.iter().filter_map(|path| job_of(path)).collect())
-}
-
-/// The bytes of disk that the canvases in a directory take. Their files have holes, so that is less than their lengths.
-pub fn bytes(directory: &Path) -> io::Result<u64> {
-    let canvases = canvases(directory, None)?.into_iter();
-    // A canvas that was deleted meanwhile takes no room.
-    let sizes = canvases.filter_map(|path| Some(room_of(&fs::metadata(path).ok()?)));
-    Ok(sizes.sum())
-}
-
-#[cfg(unix)]
-fn room_of(file: &fs::Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    // In units of 512 bytes, whatever the block size of the file system: stat(2).
-    file.blocks() * 512
-}
-
-#[cfg(not(unix))]
-fn room_of(file: &fs::Metadata) -> u64 {
-    file.len()
-}
-
-/// Deletes the canvases of a job that no process holds open.
-pub fn sweep(directory: &Path, job: JobId) -> io::Result<()> {
-    for path in canvases(directory, Some(job))? {
-        if lock(&path)?.is_some() {
-            absent_is_fine(fs::remove_file(&path))?;
-        }
-    }
-    Ok(())
-}
-
-fn canvases(directory: &Path, job: Option<JobId>) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let ours =
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
-    Ok(ours.filter(|path| job.is_none() || job_of(path) == job).collect())
-}
-
-/// The job of a canvas, if the name is that of one: `<job>.<uuid>.canvas`.
-fn job_of(path: &Path) -> Option<JobId> {
-    let name = path.file_name()?.to_str()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
-    let (job, opening) = name.split_once('.')?;
-    Uuid::try_parse(opening).ok().filter(|uuid| uuid.simple().to_string() == opening)?;
-    job.parse().ok()
-}
-
-/// Opens and locks a file; `None` if another process holds it or it is gone.
-fn lock(path: &Path) -> io::Result<Option<File>> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// Locks a file that was just created; false if another process locked it first: that process finds it
-/// empty and deletes it.
-fn lock_new(file: &File, path: &Path) -> io::Result<bool> {
-    match file.try_lock() {
-        Ok(()) => path.try_exists(),
-        Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
 fn misfit(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
-}
-
-fn encode_header(header: &Header) -> Vec<u8> {
-    let body = bincode::serde::encode_to_vec(header, bincode::config::standard())
-        .expect("a header is plain data");
-    let length = u32::try_from(body.len()).expect("a header is short");
-    [MAGIC.as_slice(), &length.to_le_bytes(), &body].concat()
-}
-
-/// The length of the header and the board, if the file was made for the same plan in the same boot.
-fn read_board(file: &File, expected: &Header) -> io::Result<Option<(usize, Board)>> {
-    let encoded = encode_header(expected);
-    if expected.boot.is_empty() {
-        return Ok(None);
-    }
-    let mut found = vec![0; encoded.len()];
-    let mut bits = vec![0; expected.tiles.div_ceil(8) as usize];
-    let read = file
-        .read_exact_at(&mut found, 0)
-        .and_then(|()| read_padded(file, &mut bits, encoded.len() as u64));
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-        Ok(()) if found != encoded => Ok(None),
-        Ok(()) => Ok(Board::from_bits(expected.tiles, bits).map(|board| (encoded.len(), board))),
-    }
-}
-
-/// Fills `bytes` from the file; bytes beyond the end of the file stay zero.
-fn read_padded(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(())
-}
-
-/// The id of this boot of the machine; empty if the platform has none.
-fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map_or_else(|_| String::new(), |id| id.trim().to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_file_that_another_has_locked_first_is_left_to_that_one() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("new");
-        let file = File::create_new(&path).unwrap();
-        let other = lock(&path).unwrap();
-        assert!(other.is_some() && !lock_new(&file, &path).unwrap());
-        fs::remove_file(&path).unwrap();
-        drop(other);
-        assert!(!lock_new(&file, &path).unwrap());
-        let again = File::create_new(&path).unwrap();
-        assert!(lock_new(&again, &path).unwrap());
-        assert!(lock(&path).unwrap().is_none());
-    }
 }

@@ -1,10 +1,11 @@
 //! A worker: turns tasks into results. It is one member of the group, and filters as many tiles at once as it has
 //! threads.
+//!
+//! * `filter`: filters one tile.
+//! * `tally`: counts tiles, for heartbeats.
 
-use std::cmp::Ordering;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -13,14 +14,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
+use self::filter::filter_tile;
+use self::tally::{Answer, Rate, TileTally};
 use super::pool::{Pool, Unfinished};
 use crate::config::Seconds;
 use crate::health::Health;
 use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
 use crate::queue::{Delivery, Event, QueueError, Topic};
-use crate::raster;
 use crate::raster::pixels::Pixels;
+
+mod filter;
+mod tally;
 
 /// Tiles in hand for each thread: one in work, and one so that the thread does not wait for the next.
 const TILES_PER_THREAD: usize = 2;
@@ -42,14 +47,7 @@ pub struct Mill {
     /// The most time that filtering one tile may take.
     timeout: Seconds,
     health: Health,
-    tally: Tally,
-}
-
-#[derive(Default)]
-struct Tally {
-    in_flight: AtomicU32,
-    done: AtomicU64,
-    failed: AtomicU64,
+    tally: TileTally,
 }
 
 impl Mill {
@@ -63,7 +61,7 @@ impl Mill {
         timeout: Seconds,
         health: Health,
     ) -> Self {
-        Self { id, host, pool, results, timeout, health, tally: Tally::default() }
+        Self { id, host, pool, results, timeout, health, tally: TileTally::default() }
     }
 
     /// Takes tasks until `shutdown`, then finishes those in hand and leaves the group, within `grace`, of
@@ -153,20 +151,16 @@ impl Mill {
         permit: OwnedSemaphorePermit,
         refuse: mpsc::Sender<Refused>,
     ) {
-        self.tally.in_flight.fetch_add(1, Relaxed);
+        self.tally.begin();
         let task = Arc::clone(delivery.message());
         let mut result = self.filter(Arc::clone(&task)).await;
         result.taken_over = delivery.is_taken_over();
         let answer = if result.pixels.is_ok() { Answer::Pixels } else { Answer::Failure };
         if self.is_answered(&task, result, refuse).await {
-            let counter = match answer {
-                Answer::Pixels => &self.tally.done,
-                Answer::Failure => &self.tally.failed,
-            };
-            counter.fetch_add(1, Relaxed);
+            self.tally.answered(answer);
             delivery.ack();
         }
-        self.tally.in_flight.fetch_sub(1, Relaxed);
+        self.tally.end();
         drop(permit);
     }
 
@@ -232,9 +226,9 @@ impl Mill {
             id: self.id.clone(),
             host: self.host.clone(),
             threads: u32::try_from(self.pool.threads()).unwrap_or(u32::MAX),
-            in_flight: self.tally.in_flight.load(Relaxed),
-            done: self.tally.done.load(Relaxed),
-            failed: self.tally.failed.load(Relaxed),
+            in_flight: self.tally.in_flight(),
+            done: self.tally.done(),
+            failed: self.tally.failed(),
             rate,
             version: env!("CARGO_PKG_VERSION").into(),
             phase,
@@ -262,7 +256,7 @@ impl Mill {
                 () = shutdown.cancelled(), if phase == Phase::Working => phase = Phase::Leaving,
                 _ = clock.tick() => {}
             }
-            let rate = rate.measure(self.tally.done.load(Relaxed));
+            let rate = rate.measure(self.tally.done());
             let sent = heartbeats.send(0, self.heartbeat(phase, rate)).await;
             if let Err(error) = sent {
                 warn!(error = &error as &dyn std::error::Error, "could not send a heartbeat");
@@ -280,91 +274,16 @@ struct Refused {
     result: TileResult,
 }
 
-/// The kind of result that a task got.
-#[derive(Debug, Clone, Copy)]
-enum Answer {
-    Pixels,
-    Failure,
-}
-
-/// Measures tiles per second between two readings of a counter.
-struct Rate {
-    at: Instant,
-    done: u64,
-}
-
-impl Rate {
-    fn new() -> Self {
-        Self { at: Instant::now(), done: 0 }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn measure(&mut self, done: u64) -> f64 {
-        let seconds = self.at.elapsed().as_secs_f64().max(1e-3);
-        let rate = (done - self.done) as f64 / seconds;
-        *self = Self { at: Instant::now(), done };
-        rate
-    }
-}
-
-/// Runs a task's filters over its window and trims the halo.
-fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure> {
-    if let Some(cause) = other_revision(task.revision, worker) {
-        return Err(TileFailure { cause, retry: Retry::Elsewhere });
-    }
-    if task.pixels.size() != task.window.size() {
-        let cause = "the tile's pixels do not have the size of its window".into();
-        return Err(TileFailure { cause, retry: Retry::Futile });
-    }
-    if task.filters.surveys() {
-        let cause =
-            format!("{} was sent without the survey of the image that it needs", task.filters);
-        return Err(TileFailure { cause, retry: Retry::Futile });
-    }
-    Ok(task.filters.apply(&task.pixels, task.window, task.keep, task.image))
-}
-
-/// Why a worker leaves a tile to others: another revision would give other bytes than the job needs.
-fn other_revision(needed: u32, worker: &WorkerId) -> Option<String> {
-    let own = raster::REVISION;
-    let age = match own.cmp(&needed) {
-        Ordering::Less => "old",
-        Ordering::Equal => return None,
-        Ordering::Greater => "new",
-    };
-    Some(format!(
-        "worker {worker}, revision {own}, is too {age} for a job of revision {needed}: finish the upgrade"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
     use async_trait::async_trait;
 
+    use super::filter::tests::task;
     use super::*;
-    use crate::model::job::JobId;
     use crate::queue::{Consumer, Progress, Receipt};
-    use crate::raster::grid::{Region, Size};
-    use crate::raster::pixels::{Channels, Depth, PixelFormat};
-
-    fn task(filters: &str) -> TileTask {
-        let (size, format) = (Size::new(4, 3), PixelFormat::new(Channels::Grey, Depth::Eight));
-        TileTask {
-            job: JobId::generate(),
-            tile: 0,
-            attempt: 1,
-            results_partition: 0,
-            revision: raster::REVISION,
-            filters: Arc::new(filters.parse().unwrap()),
-            image: size,
-            window: Region::of(size),
-            keep: Region::of(size),
-            pixels: Pixels::zeroed(size, format),
-        }
-    }
 
     /// Fails the first send, and accepts those after it.
     #[derive(Default)]
@@ -416,15 +335,5 @@ mod tests {
             let heartbeat = mill.heartbeat(Phase::Working, 0.0);
             assert_eq!((heartbeat.done, heartbeat.failed, heartbeat.in_flight), (done, 0, 0));
         }
-    }
-
-    #[test]
-    fn a_tile_whose_chain_was_not_told_of_its_image_is_a_failure_and_no_guess() {
-        let task = task("equalize");
-        let failure = filter_tile(&task, &WorkerId::new("w")).unwrap_err();
-        assert_eq!(failure.retry, Retry::Futile);
-        let histogram = raster::filter::Histogram::of(&task.pixels);
-        let filters = Arc::new(task.filters.informed(&histogram));
-        assert!(filter_tile(&TileTask { filters, ..task }, &WorkerId::new("w")).is_ok());
     }
 }

@@ -1,0 +1,106 @@
+//! The jobs whose full canvases are being encoded, in the background.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::finish::{Finish, FullCanvas};
+use crate::model::job::{JobId, Outcome, Step};
+use crate::service::PortError;
+use crate::service::pool::Pool;
+use crate::storage::{ResultStorage, StorageError};
+
+/// A job that was finished: its outcome, `None` if that was stopped, or why it has to be tried again.
+pub(super) type Finished = (JobId, Result<Option<Outcome>, PortError>);
+
+/// What finishes jobs.
+pub(super) struct Finishing {
+    storage: Arc<dyn ResultStorage>,
+    pool: Arc<Pool>,
+    running: JoinSet<Finished>,
+}
+
+impl Finishing {
+    /// Encodes in `pool`, and stores in `storage`.
+    pub(super) fn new(storage: Arc<dyn ResultStorage>, pool: Arc<Pool>) -> Self {
+        Self { storage, pool, running: JoinSet::new() }
+    }
+
+    /// Begins to finish a job.
+    pub(super) fn begin(&mut self, job: JobId, full: FullCanvas) {
+        let finish = Finish::new(full, Arc::clone(&self.storage), Arc::clone(&self.pool));
+        self.running.spawn(async move { (job, finish.run().await) });
+    }
+
+    /// The next job that is finished, as soon as there is one; `None` if there are none.
+    pub(super) async fn next(&mut self) -> Option<Finished> {
+        let finished = self.running.join_next().await?;
+        Some(finished.expect("finishing catches what panics"))
+    }
+
+    /// A job that was finished without an error just now, if there is one.
+    pub(super) fn ended(&mut self) -> Option<JobId> {
+        while let Some(finished) = self.running.try_join_next() {
+            if let Ok((job, Ok(_))) = finished {
+                return Some(job);
+            }
+        }
+        None
+    }
+
+    /// Clears the start counts of images that are being encoded: they are not to blame when a process is stopped in
+    /// good order.
+    pub(super) async fn forgive(&self, jobs: Vec<JobId>) {
+        for job in jobs {
+            // A job that was removed meanwhile has no count to clear.
+            match self.storage.clear_starts(job, Step::Encode).await {
+                Ok(()) | Err(StorageError::NotFound(..)) => {}
+                Err(error) => {
+                    warn!(%job, error = &error as &dyn std::error::Error, "an encode stays counted");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::raster::pixels::Pixels;
+    use crate::service::canvas::Scratch;
+    use crate::service::example;
+    use crate::service::stitch::Preview;
+    use crate::service::stitch::open::OpenCanvases;
+    use crate::storage::files::FileStorage;
+
+    #[tokio::test]
+    async fn a_full_canvas_becomes_an_outcome_and_an_encode_that_is_forgiven_is_not_counted() {
+        let directory = TempDir::new().unwrap();
+        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
+        let plan = Arc::new(example::accepted(&storage).await);
+        let scratch = Scratch::Unnamed(directory.path().to_owned());
+        let mut canvases = OpenCanvases::new(scratch, Preview::Omitted);
+        canvases.open(Arc::clone(&plan), 0).await.unwrap();
+        let full = canvases.get_mut(plan.id).unwrap().begin_finish().unwrap();
+        for tile in 0..plan.tiles() {
+            let size = plan.grid().region(tile).size();
+            full.canvas.put(tile, &Pixels::zeroed(size, plan.result_format())).unwrap();
+        }
+        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+        let mut finishing = Finishing::new(Arc::clone(&storage) as Arc<_>, pool);
+        assert!(finishing.next().await.is_none());
+        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
+        finishing.forgive(canvases.being_finished()).await;
+        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
+        finishing.begin(plan.id, full);
+        let (job, outcome) = finishing.next().await.unwrap();
+        assert_eq!(job, plan.id);
+        assert!(matches!(outcome, Ok(Some(Outcome::Complete { .. }))), "{outcome:?}");
+        assert!(finishing.ended().is_none());
+    }
+}
