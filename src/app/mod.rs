@@ -244,7 +244,7 @@ impl App {
             state: Arc::clone(&self.state),
             storage: Arc::clone(&self.storage),
         };
-        let (server, config) = (self.server.clone(), Arc::clone(&self.config));
+        let (server, config) = (self.server.clone(), &*self.config);
         let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
         let meters = self.meters.clone();
         let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch, meters)

@@ -65,8 +65,7 @@ impl Mill {
             state: Arc::clone(&app.state),
             storage: Arc::clone(&app.storage),
         };
-        let (server, config, ledger) =
-            (app.server.clone(), Arc::clone(&app.config), Arc::clone(&app.ledger));
+        let (server, config, ledger) = (app.server.clone(), &*app.config, Arc::clone(&app.ledger));
         let (scratch, meters) = (directory.path().to_owned(), app.meters.clone());
         let cutters = Arc::clone(&pool);
         let dispatcher = Dispatcher::new(server, config, ports, ledger, cutters, scratch, meters);

@@ -120,7 +120,7 @@ impl Dispatcher {
     /// decoded images that memory has no room for go to the directory `scratch`.
     pub fn new(
         server: ServerId,
-        config: Arc<Config>,
+        config: &Config,
         ports: Ports,
         ledger: Arc<Ledger>,
         pool: Arc<Pool>,
@@ -136,7 +136,7 @@ impl Dispatcher {
         let records = JobRecords::new(ledger, Arc::clone(&state), meters.clone(), max_age);
         Self {
             jobs: JobsInWork::new(places, claims, records),
-            decodes: Decodes::new(Decoder::new(Arc::clone(&storage), &config, scratch)),
+            decodes: Decodes::new(Decoder::new(Arc::clone(&storage), config, scratch)),
             router: Router::new(Arc::clone(&state), Arc::clone(&results), files.clone()),
             capacity: Capacity::new(Arc::clone(&state), late_after, bounds),
             boards: Boards::new(Arc::clone(&state), meters.clone()),

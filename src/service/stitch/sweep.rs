@@ -60,7 +60,9 @@ mod tests {
         let scratch = Scratch::Named(canvases.path().to_owned());
         let [open, ended, active] = [(); 3].map(|()| Box::pin(example::accepted(&storage)));
         let plans = [open.await, ended.await, active.await];
-        plans.iter().for_each(|plan| drop(Canvas::open(&scratch, plan).unwrap()));
+        for plan in &plans {
+            drop(Canvas::open(&scratch, plan).unwrap());
+        }
         for plan in &plans[..2] {
             storage.conclude(plan.id, Outcome::cancelled()).await.unwrap();
         }
