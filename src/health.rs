@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::locked::Locked;
 use crate::model::report::{PutAside, Report};
 
 /// The health of one process. Clones share it.
@@ -42,8 +43,7 @@ impl Drop for Connected {
 
 impl Health {
     fn obstacles(&self) -> MutexGuard<'_, BTreeMap<String, Obstacle>> {
-        // Nothing that can panic runs under the locks of this module.
-        self.0.obstacles.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.obstacles.locked()
     }
 
     /// Reports an obstacle, which stands until it is cleared.
@@ -81,7 +81,7 @@ impl Health {
 
     /// Counts a record of a topic that was put aside. Returns how many there are so far.
     pub fn put_aside(&self, topic: &str, reason: &'static str) -> u64 {
-        let mut counts = self.0.put_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.put_aside.locked();
         let count = counts.entry((topic.to_owned(), reason)).or_default();
         *count += 1;
         *count
@@ -102,7 +102,7 @@ impl Health {
     /// All of it, to be published.
     #[must_use]
     pub fn report(&self) -> Report {
-        let counts = self.0.put_aside.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = self.0.put_aside.locked();
         let put_aside = counts.iter().map(|((topic, reason), records)| PutAside {
             topic: topic.clone(),
             reason: (*reason).to_owned(),

@@ -15,7 +15,7 @@
 //! - [`model`]: jobs, tiles, workers
 //! - [`agent`]: requests to a tilemill server, and where it is
 //! - [`refusal`]: why something was not accepted
-//! - `as_text`, `blocking`, `causes`: types as text in files, blocking work, and errors with their causes
+//! - `as_text`, `blocking`, `causes`, `locked`: types as text in files, blocking work, errors with their causes, and locks
 //! - [`raster`]: pixels; a crate of its own, which knows nothing of all the above
 
 pub mod agent;
@@ -27,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod health;
 pub mod http;
+mod locked;
 pub mod meters;
 pub mod model;
 pub mod queue;

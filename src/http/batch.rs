@@ -22,7 +22,7 @@ use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Status};
 use crate::service::PortError;
-use crate::service::ledger::LedgerEntry as Entry;
+use crate::service::ledger::LedgerEntry;
 use crate::service::retention;
 use crate::storage::StorageError;
 
@@ -226,7 +226,7 @@ async fn cancel_job(api: &Api, job: JobId) -> Result<()> {
 /// Runs `act` for each job, even if it fails for another, and returns one of the errors.
 async fn each<F: Future<Output = Result<()>> + Send>(
     api: &web::Data<Api>,
-    jobs: Vec<Entry>,
+    jobs: Vec<LedgerEntry>,
     act: impl Fn(web::Data<Api>, JobId) -> F,
 ) -> Result<()> {
     let acts = jobs.into_iter().map(|entry| act(api.clone(), entry.plan.id));
@@ -246,7 +246,7 @@ async fn look(api: &Api, batch: BatchId) -> Result<BatchView> {
 /// The boards of the jobs that have one. Few are in work at a time, however many jobs the batch has.
 async fn boards(
     app: &App,
-    open: impl Iterator<Item = &Entry>,
+    open: impl Iterator<Item = &LedgerEntry>,
 ) -> Result<BTreeMap<JobId, Arc<Board>>, PortError> {
     let mut jobs: BTreeSet<JobId> = open.map(|entry| entry.plan.id).collect();
     // If the state cannot be used, the boards that were seen last are read from memory, which is cheap.
@@ -263,7 +263,7 @@ async fn boards(
 
 impl BatchView {
     /// Sums up the jobs; `None` without jobs, since such a batch does not exist.
-    fn of(id: BatchId, jobs: &[Entry], boards: &BTreeMap<JobId, Arc<Board>>) -> Option<Self> {
+    fn of(id: BatchId, jobs: &[LedgerEntry], boards: &BTreeMap<JobId, Arc<Board>>) -> Option<Self> {
         let (created_at, links) = (jobs.first()?.plan.created_at, BatchLinks::of(id));
         let ended: Option<Vec<Timestamp>> =
             jobs.iter().map(|entry| Some(entry.outcome.as_ref()?.finished_at())).collect();
@@ -293,7 +293,7 @@ impl BatchView {
         Some(view)
     }
 
-    fn add(&mut self, entry: &Entry, board: Option<&Board>) {
+    fn add(&mut self, entry: &LedgerEntry, board: Option<&Board>) {
         let status = view::status(entry, board);
         let count = match status {
             Status::Queued => &mut self.queued,

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::convert::Infallible;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -29,6 +29,7 @@ use super::forwarded::Forwarded;
 use super::live::Live;
 use super::view::{self, JobView, Links};
 use crate::app::App;
+use crate::locked::Locked;
 use crate::model::job::{JobId, Status};
 use crate::service::PortError;
 use crate::state::LAST_LOOK;
@@ -117,7 +118,7 @@ impl Hub {
             if self.frames.receiver_count() > 0
                 && let Err(error) = self.look(&app).await
             {
-                warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
+                warn!(error = causes::field(&error), "could not look at the mill");
             }
             sleep_until(next).await;
         }
@@ -300,8 +301,7 @@ struct Followed(Arc<std::sync::Mutex<BTreeMap<JobId, usize>>>);
 
 impl Followed {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, usize>> {
-        // Nothing that can panic runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     fn jobs(&self) -> Vec<JobId> {
@@ -375,7 +375,7 @@ pub async fn stream(
     // stream that was refused, so a stream begins even while the mill cannot be read.
     let followed = job.as_ref().map(|follower| follower.job);
     if let Err(error) = api.hub.look_for(followed, &api.app).await {
-        warn!(error = &error as &dyn std::error::Error, "could not look at the mill");
+        warn!(error = causes::field(&error), "could not look at the mill");
     }
     frames.mark_changed();
     let shutdown = api.hub.shutdown.clone();

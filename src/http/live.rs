@@ -7,7 +7,7 @@
 //! its slot, row by row, four bytes each. All numbers are little-endian.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::events::event;
+use crate::locked::Locked;
 use crate::model::board::Board;
 use crate::model::job::JobId;
 use crate::model::mosaic::{Maker, Mosaic, Slot};
@@ -117,7 +118,7 @@ impl Live {
         let tiles = (0..).zip(&self.since).filter(|(_, since)| **since > seen);
         let make = || self.events(job, tiles.map(|(tile, _)| tile), seen < self.began);
         // Held while the events are made, so that other clients wait for them instead of making them, too.
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.locked();
         told.entry(seen).or_insert_with(make).clone()
     }
 

@@ -52,10 +52,11 @@ use self::traffic::Traffic;
 use self::view::JobView;
 use crate::app::App;
 use crate::blocking;
+use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome};
 use crate::service::admit::Admission;
-use crate::service::ledger::LedgerEntry as Entry;
+use crate::service::ledger::LedgerEntry;
 use crate::service::retention;
 use crate::service::space::Space;
 use crate::storage::StorageError;
@@ -123,7 +124,7 @@ impl Api {
     /// signal.
     async fn tell(&self, look: Look) {
         if let Err(error) = self.app.state.signal(look).await {
-            debug!(error = &error as &dyn std::error::Error, "could not send a signal");
+            debug!(error = causes::field(&error), "could not send a signal");
         }
     }
 
@@ -141,21 +142,21 @@ impl Api {
         self.app.pyramids.remove_both(job).await;
         if let Err(error) = self.app.state.forget(job).await {
             // It expires, since no process publishes it again.
-            debug!(%job, error = &error as &dyn std::error::Error, "the state keeps a job that is gone");
+            debug!(%job, error = causes::field(&error), "the state keeps a job that is gone");
         }
         self.tell(Look::Job(job)).await;
         Ok(())
     }
 
     /// Finds the job that a path or a form names.
-    fn find(&self, id: &str) -> Result<Entry, ApiError> {
+    fn find(&self, id: &str) -> Result<LedgerEntry, ApiError> {
         let job: Option<JobId> = id.parse().ok();
         let entry = job.and_then(|job| self.app.ledger.get(job));
         entry.ok_or_else(|| ApiError::NotFound(format!("job {id:?}")))
     }
 
     /// As [`Self::find`], but fails unless the job is complete; `needs` says what for.
-    async fn find_complete(&self, id: &str, needs: &'static str) -> Result<Entry, ApiError> {
+    async fn find_complete(&self, id: &str, needs: &'static str) -> Result<LedgerEntry, ApiError> {
         let entry = self.find(id)?;
         match &entry.outcome {
             Some(outcome) if outcome.is_complete() => Ok(entry),
@@ -164,7 +165,7 @@ impl Api {
     }
 
     /// The refusal of a request that `needs` another status of the job.
-    async fn wrong_status(&self, entry: &Entry, needs: &'static str) -> ApiError {
+    async fn wrong_status(&self, entry: &LedgerEntry, needs: &'static str) -> ApiError {
         match view::job(&self.app, entry).await {
             Ok(JobView { status, .. }) => {
                 ApiError::WrongStatus { job: entry.plan.id, status, needs }
@@ -174,7 +175,7 @@ impl Api {
     }
 
     /// As [`Self::find`], but fails if the original is no longer kept.
-    fn find_with_original(&self, id: &str) -> Result<Entry, ApiError> {
+    fn find_with_original(&self, id: &str) -> Result<LedgerEntry, ApiError> {
         let entry = self.find(id)?;
         if entry.outcome.is_some() && entry.kept.original.is_none() {
             return Err(retention::original_gone(&entry, &self.app.config.retention).into());

@@ -13,7 +13,7 @@ use crate::model::job::Outcome;
 use crate::model::mosaic::{Mosaic, THUMBNAIL};
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
-use crate::service::ledger::LedgerEntry as Entry;
+use crate::service::ledger::LedgerEntry;
 
 /// The tiles of a job in work: the geometry of its mosaic, and the tiles that are back.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,7 +120,7 @@ pub async fn thumbnail(api: web::Data<Api>, id: web::Path<String>) -> Result<Htt
     Ok(picture(png, "no-store"))
 }
 
-async fn find(api: &Api, entry: &Entry) -> Result<Mosaic> {
+async fn find(api: &Api, entry: &LedgerEntry) -> Result<Mosaic> {
     let job = entry.plan.id;
     let mosaic = match entry.outcome {
         Some(_) => None,

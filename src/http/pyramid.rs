@@ -12,7 +12,7 @@ use super::answers::{Gone, Internal, NotFound, WrongStatus};
 use super::error::{ApiError, Result};
 use crate::model::job::Plan;
 use crate::raster::pyramid::{self, Levels, Place};
-use crate::service::ledger::LedgerEntry as Entry;
+use crate::service::ledger::LedgerEntry;
 use crate::service::pyramid::file::Pyramid;
 use crate::service::pyramid::{Coarse, Status, Which};
 use crate::service::retention;
@@ -162,7 +162,7 @@ async fn find(api: &Api, id: &str, image: Which) -> Result<Arc<Plan>> {
     gone(&entry, image, api).map_or(Ok(entry.plan), Err)
 }
 
-fn gone(entry: &Entry, image: Which, api: &Api) -> Option<ApiError> {
+fn gone(entry: &LedgerEntry, image: Which, api: &Api) -> Option<ApiError> {
     let limits = &api.app.config.retention;
     let refusal = match image {
         Which::Original if entry.kept.original.is_none() => retention::original_gone(entry, limits),

@@ -14,7 +14,7 @@ use super::Api;
 use super::error::{ApiError, Result};
 use crate::config::{Config, Seconds};
 use crate::refusal::{Code, Refusal};
-use crate::service::space::ServerDirectory as Place;
+use crate::service::space::ServerDirectory;
 
 /// Bytes of a body between two looks at the free space.
 const SPACE_EVERY: u64 = 16 << 20;
@@ -24,20 +24,20 @@ const SPACE_EVERY: u64 = 16 << 20;
 pub(super) struct Limit {
     pub(super) bytes: u64,
     pub(super) setting: &'static str,
-    pub(super) place: Place,
+    pub(super) place: ServerDirectory,
 }
 
 impl Limit {
     /// The limit of the image of a job.
     pub(super) fn of_upload(config: &Config) -> Self {
         let bytes = config.limits.max_upload.get();
-        Self { bytes, setting: "limits.max_upload", place: Place::Data }
+        Self { bytes, setting: "limits.max_upload", place: ServerDirectory::Data }
     }
 
     /// The limit of an image that is only kept for previews.
     pub(super) fn of_preview(config: &Config) -> Self {
         let bytes = config.limits.preview.get();
-        Self { bytes, setting: "limits.preview", place: Place::Scratch }
+        Self { bytes, setting: "limits.preview", place: ServerDirectory::Scratch }
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn into_file<E: Into<ApiError>>(
         if bytes >= look_at {
             look_at = bytes + SPACE_EVERY;
             let space = api.space.clone();
-            let place = limit.map_or(Place::Data, |limit| limit.place);
+            let place = limit.map_or(ServerDirectory::Data, |limit| limit.place);
             web::block(move || space.check(place, 0)).await.map_err(ApiError::internal)??;
         }
         let writing = Arc::clone(&file);

@@ -20,7 +20,7 @@ use crate::model::worker::{Liveness, WorkerView};
 use crate::queue::{Progress, QueueError};
 use crate::raster::encode::OutputFormat;
 use crate::service::PortError;
-use crate::service::ledger::LedgerEntry as Entry;
+use crate::service::ledger::LedgerEntry;
 use crate::service::topics::Purpose;
 use crate::storage::Kept;
 
@@ -162,12 +162,12 @@ pub struct QueueView {
 
 /// A job that has just been accepted.
 #[must_use]
-pub fn new_job(entry: &Entry) -> JobView {
+pub fn new_job(entry: &LedgerEntry) -> JobView {
     build(entry, None, &[])
 }
 
 /// A job as it is now.
-pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
+pub async fn job(app: &App, entry: &LedgerEntry) -> Result<JobView, PortError> {
     let missing = match entry.outcome {
         Some(_) => Vec::new(),
         None => missing(app).await?,
@@ -175,7 +175,7 @@ pub async fn job(app: &App, entry: &Entry) -> Result<JobView, PortError> {
     view(app, entry, &missing).await
 }
 
-async fn view(app: &App, entry: &Entry, missing: &[String]) -> Result<JobView, PortError> {
+async fn view(app: &App, entry: &LedgerEntry, missing: &[String]) -> Result<JobView, PortError> {
     let board = match entry.outcome {
         Some(_) => None,
         None => board(app, entry.plan.id).await?,
@@ -401,7 +401,7 @@ fn no_worker(app: &App) -> Option<String> {
     }
 }
 
-fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
+fn build(entry: &LedgerEntry, board: Option<&Board>, missing: &[String]) -> JobView {
     let (plan, outcome) = (&entry.plan, entry.outcome.as_ref());
     let status = status(entry, board);
     let obstacle = board.and_then(Board::obstacle).or(missing.first().map(String::as_str));
@@ -445,12 +445,12 @@ fn build(entry: &Entry, board: Option<&Board>, missing: &[String]) -> JobView {
 }
 
 /// The status of a job that has this board.
-pub(super) fn status(entry: &Entry, board: Option<&Board>) -> Status {
+pub(super) fn status(entry: &LedgerEntry, board: Option<&Board>) -> Status {
     entry.outcome.as_ref().map_or_else(|| running_status(board), Outcome::status)
 }
 
 /// The number of tiles that are in the canvas.
-pub(super) fn tiles_done(entry: &Entry, board: Option<&Board>) -> u32 {
+pub(super) fn tiles_done(entry: &LedgerEntry, board: Option<&Board>) -> u32 {
     match status(entry, board) {
         Status::Complete => entry.plan.tiles(),
         _ => board.map_or(0, Board::done),
@@ -458,7 +458,7 @@ pub(super) fn tiles_done(entry: &Entry, board: Option<&Board>) -> u32 {
 }
 
 /// The decoded fraction of the image of a job in work. After a restart, all tiles may be on the board without decoding.
-fn split_of(entry: &Entry, board: Option<&Board>, decoded: Option<f64>) -> Option<f64> {
+fn split_of(entry: &LedgerEntry, board: Option<&Board>, decoded: Option<f64>) -> Option<f64> {
     match status(entry, board) {
         Status::Queued | Status::Processing => decoded,
         Status::Stitching => Some(1.0),

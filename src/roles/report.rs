@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{LineWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use anyhow::Context;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::outputs::Target;
 use super::{DONE, FAILED, INTERRUPTED};
+use crate::locked::Locked;
 use crate::raster::grid::Size;
 use crate::refusal::{Code, Refusal};
 
@@ -122,8 +123,7 @@ impl Report {
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
-        // No code that can panic runs under the lock.
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.locked()
     }
 
     /// Reports an image that was made.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use tracing::warn;
 
+use crate::causes;
+use crate::locked::Locked;
 use crate::meters::Meters;
 use crate::model::batch::BatchId;
 use crate::model::job::{JobId, Outcome, Plan};
@@ -76,7 +78,7 @@ impl Ledger {
             match ledger.read(job).await {
                 Ok(entry) => ledger.put(job, entry),
                 Err(error) => {
-                    warn!(%job, error = &error as &dyn std::error::Error, "left out a job");
+                    warn!(%job, error = causes::field(&error), "left out a job");
                 }
             }
         }
@@ -104,7 +106,7 @@ impl Ledger {
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.locked()
     }
 
     /// Adds a job whose plan has just been stored.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::causes;
 use crate::model::event::Look;
 use crate::model::worker::{Heartbeat, Phase};
 use crate::queue::{Event, QueueError, Topic};
@@ -34,7 +35,7 @@ pub async fn run(
         // No retry: the next heartbeat carries everything that a lost one did.
         let noted = state.beat(heartbeat, dead_after).await;
         if let Err(error) = noted.and(state.signal(Look::Workers).await) {
-            warn!(error = &error as &dyn std::error::Error, "could not note a heartbeat");
+            warn!(error = causes::field(&error), "could not note a heartbeat");
         }
         delivery.ack();
     }

@@ -2,7 +2,7 @@
 //! for it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::topics::{Purpose, WantedTopic};
 use crate::causes;
+use crate::locked::Locked;
 use crate::model::board::Board;
 use crate::model::job::JobId;
 use crate::model::tile::TileTask;
@@ -42,8 +43,7 @@ struct Seen {
 
 impl Outlook {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Nothing that can panic runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     /// Why the state cannot be used, as text; `None` if it can.

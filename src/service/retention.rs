@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 use super::PortError;
 use super::ledger::{Ledger, LedgerEntry};
 use super::pyramid::{Pyramids, Which};
+use crate::causes;
 use crate::config::{Retention, Seconds};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Plan};
@@ -75,7 +76,7 @@ pub async fn run(
             () = shutdown.cancelled() => return,
         }
         if let Err(error) = apply(&holders, &*state, &limits).await {
-            warn!(error = &error as &dyn std::error::Error, "could not remove old files");
+            warn!(error = causes::field(&error), "could not remove old files");
         }
     }
 }
@@ -105,7 +106,7 @@ async fn apply(holders: &Holders, state: &dyn State, limits: &Retention) -> Resu
         info!(job = %plan.id, ?removal, "removed by retention");
         // Without the signal, others see it at their next look.
         if let Err(error) = state.signal(Look::Job(plan.id)).await {
-            debug!(error = &error as &dyn std::error::Error, "could not send a signal");
+            debug!(error = causes::field(&error), "could not send a signal");
         }
     }
     Ok(())

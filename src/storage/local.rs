@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 
 use super::{Kept, Overwrite, ResultStorage, Staged, Storage, StorageError, metadata_of};
+use crate::locked::Locked;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 use crate::raster::metadata::Metadata;
 
@@ -54,7 +55,7 @@ impl LocalStorage {
 
     /// Removes staged files that have names, for a process that ends before their writers notice.
     pub fn abandon(&self) {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.locked();
         for path in written.drain(..) {
             // It fails if the file has been finished and moved, or the disk is gone.
             let _ = fs::remove_file(path);
@@ -69,7 +70,7 @@ impl LocalStorage {
 
     fn remember(&self, staged: &Staged) {
         let Some(path) = staged.path() else { return };
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = self.written.locked();
         written.retain(|path| path.exists());
         written.push(path.to_owned());
     }
@@ -93,8 +94,7 @@ impl LocalStorage {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Entry>> {
-        // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.locked()
     }
 
     fn with<T>(

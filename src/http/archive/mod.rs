@@ -18,7 +18,7 @@ use self::name::Names;
 use self::zip::{Archive, Member};
 use crate::blocking;
 use crate::model::job::{JobId, Outcome, Plan};
-use crate::service::ledger::LedgerEntry as Entry;
+use crate::service::ledger::LedgerEntry;
 use crate::storage::{Storage, StorageError};
 
 mod name;
@@ -44,7 +44,7 @@ pub(super) enum Broken {
 /// An archive of the results of complete jobs. It has the announced length, or breaks off.
 pub(super) fn of(
     storage: Arc<dyn Storage>,
-    jobs: &[Entry],
+    jobs: &[LedgerEntry],
 ) -> SizedStream<impl Stream<Item = Result<Bytes, Broken>> + use<>> {
     let mut names = Names::default();
     let members: Vec<_> = jobs.iter().filter_map(|entry| member(entry, &mut names)).collect();
@@ -54,7 +54,7 @@ pub(super) fn of(
     SizedStream::new(length, stream::try_unfold(writer, Writer::step))
 }
 
-fn member(entry: &Entry, names: &mut Names) -> Option<(Arc<Plan>, Member)> {
+fn member(entry: &LedgerEntry, names: &mut Names) -> Option<(Arc<Plan>, Member)> {
     let Some(Outcome::Complete { bytes, finished_at, .. }) = entry.outcome else { return None };
     let name = names.give(&entry.plan);
     Some((Arc::clone(&entry.plan), Member { name, bytes, modified: finished_at }))

@@ -8,13 +8,13 @@ use super::{Labels, add, family};
 use crate::blocking;
 use crate::http::Api;
 use crate::service::canvas;
-use crate::service::space::ServerDirectory as Place;
+use crate::service::space::ServerDirectory;
 
 /// The disks at one moment.
 pub(super) struct Disks {
-    free: [(Place, Option<u64>); 2],
+    free: [(ServerDirectory, Option<u64>); 2],
     reserve: u64,
-    stored: [(Place, &'static str, u64); 4],
+    stored: [(ServerDirectory, &'static str, u64); 4],
 }
 
 impl Disks {
@@ -31,10 +31,10 @@ impl Disks {
             let _look = look;
             let canvases = canvas::bytes(&scratch).unwrap_or_default();
             let stored = [
-                (Place::Data, "originals", originals),
-                (Place::Data, "results", results),
-                (Place::Data, "pyramids", pyramids),
-                (Place::Scratch, "canvases", canvases),
+                (ServerDirectory::Data, "originals", originals),
+                (ServerDirectory::Data, "results", results),
+                (ServerDirectory::Data, "pyramids", pyramids),
+                (ServerDirectory::Scratch, "canvases", canvases),
             ];
             Self { free: space.free(), reserve, stored }
         });
@@ -42,7 +42,8 @@ impl Disks {
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
-        let labels = |place: Place| -> Labels { vec![("directory", place.as_str().to_owned())] };
+        let labels =
+            |place: ServerDirectory| -> Labels { vec![("directory", place.as_str().to_owned())] };
         let help = "Free space that this server may use";
         let free = family(registry, "disk_free_bytes", help);
         for (place, bytes) in self.free {

@@ -1,8 +1,9 @@
 //! Reuses the memory of large answers for the next ones: fresh memory comes from the system page by page, each of them
 //! cleared, which takes as long as reading the answer.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
+use crate::locked::Locked;
 use bytes::{Bytes, BytesMut};
 
 /// The memory of smaller answers is not kept.
@@ -20,8 +21,7 @@ pub(super) struct Buffers {
 
 impl Buffers {
     fn lock(&self) -> MutexGuard<'_, Vec<Bytes>> {
-        // No code that can panic runs under the lock.
-        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lent.locked()
     }
 
     /// A buffer for an answer of this length.

@@ -1,9 +1,10 @@
 //! The number of partitions of a topic, remembered for a while.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::error::KafkaError;
+use crate::locked::Locked;
 
 /// How long a count is used without asking again: it only grows, and rarely.
 const HOLDS: Duration = Duration::from_secs(5);
@@ -74,7 +75,7 @@ impl Count {
     }
 
     fn known(&self) -> Option<Known> {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.known.locked()
     }
 
     async fn learn(
@@ -88,7 +89,7 @@ impl Count {
     }
 
     fn set(&self, known: Known) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.known.locked() = Some(known);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use super::error::{KafkaError, accepted};
 use super::messages::{signed, topic_name};
 use super::peer::Peer;
 use super::peers::Peers;
+use crate::locked::Locked;
 
 /// How long a broker may wait for records before it answers that there are none.
 const WAIT: Duration = Duration::from_millis(500);
@@ -103,8 +104,7 @@ impl Fetches {
     }
 
     fn lane(&self, peer: &Peer, way: Way) -> mpsc::UnboundedSender<Ask> {
-        // No code that can panic runs under the lock.
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.locked();
         let key = (peer.address().to_owned(), way);
         if let Some(lane) = lanes.get(&key).filter(|lane| !lane.is_closed()) {
             return lane.clone();
@@ -145,7 +145,7 @@ impl Fetches {
 
     /// Notes that a partition is no longer read from this broker at this pace: requests no longer wait for its reader.
     pub(super) fn leave(&self, peer: &Peer, partition: u32, pace: Pace) {
-        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lanes = self.lanes.locked();
         if let Some(lane) = lanes.get(&(peer.address().to_owned(), Way::of(partition, pace))) {
             let _ = lane.send(Ask::Gone(partition));
         }

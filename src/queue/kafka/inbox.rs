@@ -2,13 +2,14 @@
 //! batches of a partition.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::batch::Fetched;
 use super::ownership::{Owned, Ownership, Place, Verdict};
+use crate::locked::Locked;
 
 /// The partitions of one consumer.
 pub(super) struct Inbox<M> {
@@ -50,8 +51,7 @@ impl<M> Inbox<M> {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Slot<M>>> {
-        // No code that can panic runs under the lock, so the slots are whole even if poisoned.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.locked()
     }
 
     /// Drops the records of partitions and terms that are over, and adds slots for new ones.

@@ -1,7 +1,7 @@
 //! Finds the brokers that lead partitions, and the offsets where partitions begin and end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -16,6 +16,7 @@ use super::error::{KafkaError, accepted};
 use super::messages::{Metadata, signed, topic_name, unsigned};
 use super::peer::Peer;
 use super::peers::Peers;
+use crate::locked::Locked;
 
 /// How long to look for a partition that a broker does not know: it may have been added just now, and brokers
 /// learn of that one after the other.
@@ -45,8 +46,7 @@ pub(super) enum At {
 
 impl Leaders {
     fn of(&self, topic: &str) -> Asked {
-        // No code that can panic runs under the lock.
-        let mut topics = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut topics = self.0.locked();
         Arc::clone(topics.entry(topic.to_owned()).or_default())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -18,6 +18,7 @@ use super::error::KafkaError;
 use super::messages::{Metadata, metadata_request};
 use super::peer::Peer;
 use crate::health::Health;
+use crate::locked::Locked;
 
 /// If no broker answers, a connection to each known address has been started after this time.
 const ALL_TRIED: Duration = Duration::from_secs(2);
@@ -79,8 +80,7 @@ impl Peers {
 
     /// The broker at an address.
     pub(super) fn at(&self, address: &str) -> Arc<Peer> {
-        // No code that can panic runs under the lock.
-        let mut peers = self.shared.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.shared.by_address.locked();
         if let Some(peer) = peers.get(address) {
             return Arc::clone(peer);
         }

@@ -2,7 +2,7 @@
 //! flight go together with the next.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
@@ -14,6 +14,7 @@ use super::connection::Connection;
 use super::error::KafkaError;
 use super::messages::topic_name;
 use super::peers::Peers;
+use crate::locked::Locked;
 
 /// The most bytes of batches that go together: with more, all of them would wait for the last.
 const TOGETHER: usize = 4 << 20;
@@ -30,7 +31,7 @@ impl Producers {
     /// The one that sends the records of a partition to the broker at an address.
     pub(super) fn to(&self, peers: &Peers, address: &str, partition: u32) -> Producer {
         // The map is whole even if poisoned.
-        let mut producers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut producers = self.0.locked();
         let producer = producers.entry((address.to_owned(), partition % EACH));
         producer.or_insert_with(|| Producer::start(peers.clone(), address)).clone()
     }

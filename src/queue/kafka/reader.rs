@@ -1,6 +1,5 @@
 //! Reads one partition from its leader.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::fetches::{Fetches, Pace, Range};
 use super::messages::unsigned;
 use super::peer::Peer;
 use crate::blocking;
+use crate::causes;
 
 /// How long an unreadable batch counts as an obstacle, unless another follows.
 const UNREADABLE: Duration = Duration::from_secs(15);
@@ -186,7 +186,7 @@ impl Reader {
             Err(unreadable) => unreadable,
         };
         let Self { topic, partition, .. } = self;
-        warn!(topic, partition, offset, error = &error as &dyn Error, "a batch cannot be read");
+        warn!(topic, partition, offset, error = causes::field(&error), "a batch cannot be read");
         let health = self.cluster.health();
         health.put_aside(topic, "batch");
         let text = format!(

@@ -5,7 +5,7 @@
 //! stalled. So each lives for one call, which has a deadline.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rskafka::client::error::Error;
@@ -18,6 +18,7 @@ use super::error::RecordsError;
 use super::leaders::NEWNESS;
 use super::messages::unsigned;
 use super::writer::Writer;
+use crate::locked::Locked;
 
 /// How often a partition that a broker does not know is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -55,8 +56,7 @@ impl Records {
     }
 
     fn writer(&self, partition: u32) -> Writer {
-        // No code that can panic runs under the lock, so the map is whole even if poisoned.
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writers = self.writers.locked();
         let start = || Writer::start(&self.cluster, &self.topic, partition);
         let writer = writers.entry(partition).or_insert_with(start);
         if writer.has_ended() {

@@ -1,11 +1,12 @@
 //! Whether a broker is worth trying: one that failed is left alone for a while.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::error::KafkaError;
+use crate::locked::Locked;
 
 /// The first and the longest pause before a broker that failed is tried again: work has to go on soon after the
 /// broker is back, and one that is away for long must not be tried all the time.
@@ -25,8 +26,7 @@ struct LastFailure {
 
 impl BrokerStanding {
     fn last_failure(&self) -> MutexGuard<'_, Option<LastFailure>> {
-        // No code that can panic runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.locked()
     }
 
     /// Whether it may be tried. If not, returns the last error.

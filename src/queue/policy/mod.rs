@@ -16,6 +16,7 @@ use tracing::{debug, error, warn};
 pub use self::fate::{Fate, Judged, StandIn};
 use super::wire::{Prefix, WireError};
 use super::{QueueError, Topic};
+use crate::causes;
 use crate::health::Health;
 use crate::model::tile::TileResult;
 
@@ -120,7 +121,7 @@ impl Judge {
                 topic = self.topic,
                 job = %result.job,
                 tile = result.tile,
-                error = &error as &dyn Error,
+                error = causes::field(&error),
                 "could not answer a tile"
             );
             // The tile's sender knew another topic.

@@ -4,7 +4,7 @@
 //! * `fetch`: downloads a result, whole or not at all.
 //! * `progress`: a bar for each image.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -22,6 +22,7 @@ use crate::agent::url::{Login, ServerUrl};
 use crate::blocking;
 use crate::cli::{SubmitArgs, WishArgs};
 use crate::config::Secret;
+use crate::locked::Locked;
 use crate::model::batch::BatchId;
 use crate::model::job::Status;
 use crate::storage::Overwrite;
@@ -95,8 +96,7 @@ struct Submission {
 
 impl Submission {
     fn with_overall(&self, change: impl FnOnce(&mut Overall)) {
-        // No code that can panic runs under the lock.
-        let mut overall = self.overall.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut overall = self.overall.locked();
         overall.as_mut().map(change);
     }
 

@@ -12,6 +12,7 @@ use super::news::News;
 use super::records::JobRecords;
 use super::route::Router;
 use super::source::Arrival;
+use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Plan, Step};
 use crate::raster;
@@ -73,7 +74,7 @@ impl JobsInWork {
             return Err(error);
         }
         // Retried at the next look at all jobs. The others go on.
-        warn!(error = &error as &dyn std::error::Error, "a job gives trouble");
+        warn!(error = causes::field(&error), "a job gives trouble");
         Ok(())
     }
 
@@ -183,7 +184,7 @@ impl JobsInWork {
             }
         }
         if let Err(error) = troubles.end() {
-            warn!(error = &error as &dyn std::error::Error, "a job cannot be ended yet");
+            warn!(error = causes::field(&error), "a job cannot be ended yet");
         }
         Ok(())
     }

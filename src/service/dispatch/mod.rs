@@ -54,6 +54,7 @@ use self::window::Bounds;
 use super::PortError;
 use super::ledger::Ledger;
 use super::pool::Pool;
+use crate::causes;
 use crate::config::Config;
 use crate::meters::Meters;
 use crate::model::tile::{TileResult, TileTask};
@@ -188,7 +189,7 @@ impl Dispatcher {
                 failed => failed,
             };
             if let Err(error) = done {
-                warn!(error = &error as &dyn std::error::Error, "dispatching was interrupted");
+                warn!(error = causes::field(&error), "dispatching was interrupted");
             }
         }
     }

@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 use super::active::Active;
 use super::age;
 use crate::blocking;
+use crate::causes;
 use crate::config::Seconds;
 use crate::meters::Meters;
 use crate::model::event::Look;
@@ -73,7 +74,7 @@ impl JobRecords {
             }
             Ok(None) => {}
             Err(error) => {
-                debug!(%job, error = &error as &dyn std::error::Error, "the times of its tiles are lost");
+                debug!(%job, error = causes::field(&error), "the times of its tiles are lost");
             }
         }
     }

@@ -95,7 +95,7 @@ impl Decoder {
                 Err(error) => {
                     warn!(
                         %job,
-                        error = &error as &dyn std::error::Error,
+                        error = causes::field(&error),
                         "it is not known whether the job has ended"
                     );
                     let _ = timeout(PAUSE, stop.cancelled()).await;

@@ -1,10 +1,11 @@
 //! Publishes how much of each original is decoded, for the API.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
+use crate::locked::Locked;
 use crate::model::job::JobId;
 
 /// The resolution of fractions: thousandths.
@@ -33,8 +34,7 @@ impl Splits {
     }
 
     fn fractions(&self) -> MutexGuard<'_, BTreeMap<JobId, f64>> {
-        // Nothing that can panic runs under the lock.
-        self.0.by_job.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.by_job.locked()
     }
 }
 

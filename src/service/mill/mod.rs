@@ -4,7 +4,6 @@
 //! * `filter`: filters one tile.
 //! * `tally`: counts tiles, for heartbeats.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use tracing::{debug, info, warn};
 use self::filter::filter_tile;
 use self::tally::{Answer, Rate, TileTally};
 use super::pool::{Pool, Unfinished};
+use crate::causes;
 use crate::config::Seconds;
 use crate::health::Health;
 use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
@@ -175,7 +175,7 @@ impl Mill {
         // A clone shares the pixels.
         let Err(error) = self.results.send(partition, result.clone()).await else { return true };
         let (job, tile) = (task.job, task.tile);
-        warn!(%job, tile, error = &error as &dyn Error, "could not send a result");
+        warn!(%job, tile, error = causes::field(&error), "could not send a result");
         match error {
             QueueError::Unavailable(_) => tokio::time::sleep(SEND_PAUSE).await,
             // One refused result is enough to try when results are accepted again.
@@ -259,7 +259,7 @@ impl Mill {
             let rate = rate.measure(self.tally.done());
             let sent = heartbeats.send(0, self.heartbeat(phase, rate)).await;
             if let Err(error) = sent {
-                warn!(error = &error as &dyn std::error::Error, "could not send a heartbeat");
+                warn!(error = causes::field(&error), "could not send a heartbeat");
             }
             if phase == Phase::Gone {
                 return;

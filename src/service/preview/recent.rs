@@ -1,8 +1,9 @@
 //! A small cache that drops the least recently used entry, and each entry that is idle for too long.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::locked::Locked;
 use tokio::time::{Instant, sleep_until};
 
 /// Values by their keys, the most recently used at the end.
@@ -25,8 +26,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Cached<K, V>>> {
-        // Nothing that can panic runs under the lock.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.locked()
     }
 
     /// Adds a value; if there are too many, the least recently used is dropped.

@@ -9,6 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::Making;
 use super::file::Writer;
 use crate::blocking;
+use crate::locked::Locked;
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use crate::raster::grid::Size;
 use crate::raster::pixels::{PixelFormat, Pixels};
@@ -114,7 +115,7 @@ struct Builder {
 
 impl Builder {
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.locked()
     }
 
     /// Makes a tile and all finer ones that it covers.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Seek};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,9 @@ use super::keep::{Keep, Kept};
 use super::memory::Memory;
 use super::space::{ServerDirectory, Space};
 use crate::blocking;
+use crate::causes;
 use crate::config::Config;
+use crate::locked::Locked;
 use crate::model::job::{JobId, Plan};
 use crate::raster::decode::{self, Colours, Header, Limits, Wanted};
 use crate::raster::pixels::Pixels;
@@ -182,8 +184,7 @@ impl Pyramids {
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Key, Remembered>> {
-        // Nothing that can panic runs under the lock.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.locked()
     }
 
     /// The status of the pyramid of an image that is kept. If there is none, this starts making it.
@@ -217,7 +218,7 @@ impl Pyramids {
             let entry = match made {
                 Ok(pyramid) => Remembered::Ready(Arc::new(pyramid)),
                 Err(error) => {
-                    warn!(job = %plan.id, ?which, error = &error as &dyn std::error::Error, "no pyramid");
+                    warn!(job = %plan.id, ?which, error = causes::field(&error), "no pyramid");
                     Remembered::Failed(error.to_string(), Instant::now() + TRY_AGAIN)
                 }
             };

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::file::Pyramid;
 use super::{Key, Which};
+use crate::causes;
 use crate::model::job::JobId;
 use crate::storage::{Overwrite, Staged};
 
@@ -62,7 +63,7 @@ impl Shelf {
         if let Err(error) = fs::remove_file(self.directory.join(&name))
             && error.kind() != io::ErrorKind::NotFound
         {
-            warn!(name, error = &error as &dyn std::error::Error, "could not remove a pyramid");
+            warn!(name, error = causes::field(&error), "could not remove a pyramid");
         }
     }
 
@@ -71,7 +72,7 @@ impl Shelf {
         if let Err(error) = Staged::sweep(&self.directory)
             && error.kind() != io::ErrorKind::NotFound
         {
-            warn!(error = &error as &dyn std::error::Error, "could not sweep the pyramids");
+            warn!(error = causes::field(&error), "could not sweep the pyramids");
         }
         let mut sizes = HashMap::new();
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId, Outcome};
 use crate::service::{PortError, Troubles};
@@ -33,7 +34,7 @@ impl Failures {
     pub(super) async fn add(&mut self, job: JobId, failure: Failure) {
         self.waiting.insert(job, failure);
         if let Err(error) = self.record().await {
-            warn!(%job, error = &error as &dyn std::error::Error, "could not record a failure yet");
+            warn!(%job, error = causes::field(&error), "could not record a failure yet");
         }
     }
 

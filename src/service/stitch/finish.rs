@@ -107,7 +107,7 @@ impl Finish {
                 Err(error) if error.is_unavailable() => {
                     warn!(
                         job = %self.full.plan.id,
-                        error = &error as &dyn std::error::Error,
+                        error = causes::field(&error),
                         "the outcome cannot be handed over yet"
                     );
                     tokio::time::sleep(BACK_OFF).await;
@@ -149,11 +149,11 @@ impl Finish {
                 // The job was deleted.
                 Ok(()) | Err(StorageError::NotFound(..)) => {}
                 Err(error) => {
-                    warn!(%job, error = &error as &dyn std::error::Error, "no thumbnail was kept");
+                    warn!(%job, error = causes::field(&error), "no thumbnail was kept");
                 }
             },
             Ok(Err(error)) => {
-                warn!(%job, error = &error as &dyn std::error::Error, "no thumbnail was made");
+                warn!(%job, error = causes::field(&error), "no thumbnail was made");
             }
             Err(_) => warn!(%job, "no thumbnail was made"),
         }

@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::finish::{Finish, FullCanvas};
+use crate::causes;
 use crate::model::job::{JobId, Outcome, Step};
 use crate::service::PortError;
 use crate::service::pool::Pool;
@@ -57,7 +58,7 @@ impl Finishing {
             match self.storage.clear_starts(job, Step::Encode).await {
                 Ok(()) | Err(StorageError::NotFound(..)) => {}
                 Err(error) => {
-                    warn!(%job, error = &error as &dyn std::error::Error, "an encode stays counted");
+                    warn!(%job, error = causes::field(&error), "an encode stays counted");
                 }
             }
         }

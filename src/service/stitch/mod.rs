@@ -35,6 +35,7 @@ use super::canvas::Scratch;
 use super::pool::Pool;
 use super::{PortError, Troubles};
 use crate::blocking;
+use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::{Failure, JobId};
 use crate::model::tile::TileResult;
@@ -142,7 +143,7 @@ impl Collector {
                 }
             };
             if let Err(error) = done {
-                warn!(error = &error as &dyn std::error::Error, "collecting was interrupted");
+                warn!(error = causes::field(&error), "collecting was interrupted");
                 tokio::time::sleep(BACK_OFF).await;
             }
         }

@@ -1,7 +1,7 @@
 //! The connections to Redis: one for commands and one for signals. Both reconnect when they break.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fred::prelude::*;
@@ -12,6 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::refusal;
+use crate::causes;
+use crate::locked::Locked;
 use crate::model::event::Look;
 use crate::state::StateError;
 
@@ -117,7 +119,7 @@ impl Link {
     /// What the error of a command means. Without a connection, the error is a timeout, and the reason why there is
     /// no connection says more.
     pub(super) fn meaning(&self, error: Error) -> StateError {
-        let reason = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = self.broken.locked();
         let reason = reason.as_ref().filter(|_| !self.client.is_connected());
         let refusal = reason.and_then(|reason| refusal::of(&self.options, reason));
         refusal.unwrap_or_else(|| meaning(&self.options, error))
@@ -149,7 +151,7 @@ impl Ears {
         let mut mended = self.subscriber.reconnect_rx();
         while !matches!(mended.recv().await, Err(RecvError::Closed)) {
             if let Err(error) = self.listen().await {
-                warn!(error = &error as &dyn std::error::Error, "signals are not heard");
+                warn!(error = causes::field(&error), "signals are not heard");
             }
         }
     }
@@ -213,12 +215,12 @@ async fn forward(mut messages: broadcast::Receiver<Message>, looks: broadcast::S
 
 /// Logs when the connection breaks and when it is restored, and keeps the reason meanwhile.
 async fn tell(client: Client, broken: Broken) {
-    let note = |error| *broken.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    let note = |error| *broken.locked() = error;
     let (mut errors, mut mended) = (client.error_rx(), client.reconnect_rx());
     loop {
         tokio::select! {
             Ok((error, _)) = errors.recv() => {
-                warn!(error = &error as &dyn std::error::Error, "the connection to Redis broke");
+                warn!(error = causes::field(&error), "the connection to Redis broke");
                 note(Some(error));
             }
             Ok(server) = mended.recv() => {

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::Result;
 use super::layout::{Layout, exists, list, remove, remove_directory};
+use crate::causes;
 use crate::model::job::{JobId, Outcome, Step};
 use crate::storage::{Staged, StorageError};
 
@@ -35,7 +36,7 @@ fn or_leave(job: JobId, swept: Result<u32>) -> u32 {
     swept.unwrap_or_else(|error| {
         warn!(
             %job,
-            error = &error as &dyn std::error::Error,
+            error = causes::field(&error),
             "left the files of a job as they are"
         );
         0

@@ -17,6 +17,7 @@ use self::link::Link;
 use super::{ResultStorage, Staged, StorageError};
 use crate::agent::url::ServerUrl;
 use crate::blocking;
+use crate::causes;
 use crate::model::job::{JobId, Outcome, Plan, Step, StorageId};
 use crate::raster::metadata::Metadata;
 
@@ -116,7 +117,7 @@ impl ResultStorage for RemoteStorage {
                 Err(error) if error.is_unavailable() => {
                     warn!(
                         %job,
-                        error = &error as &dyn std::error::Error,
+                        error = causes::field(&error),
                         "a final image cannot be handed over yet"
                     );
                     sleep(PAUSE).await;

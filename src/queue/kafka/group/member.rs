@@ -22,6 +22,7 @@ use super::coordinator::{Coordinator, Identity};
 use super::protocol::{read_assignment, read_subscription, write_assignment};
 use super::reaction::{Reaction, reaction};
 use super::settings::Settings;
+use crate::causes;
 use crate::queue::kafka::error::{KafkaError, accepted};
 use crate::queue::kafka::ownership::{Continuity, Ownership, Position};
 use crate::queue::kafka::remedy;
@@ -106,7 +107,11 @@ impl Member {
                 Ok(Ok(())) => debug!(group = group.as_str(), "left"),
                 // The coordinator will notice after the session.
                 Ok(Err(error)) => {
-                    debug!(group = group.as_str(), error = &error as &dyn Error, "could not leave");
+                    debug!(
+                        group = group.as_str(),
+                        error = causes::field(&error),
+                        "could not leave"
+                    );
                 }
                 Err(_) => debug!(group = group.as_str(), "could not leave in time"),
             },
@@ -297,7 +302,7 @@ impl Member {
     async fn positions(&mut self, assignment: Bytes) -> Result<Vec<Position>, KafkaError> {
         let share = read_assignment(assignment).unwrap_or_else(|error| {
             warn!(
-                error = &error as &dyn Error,
+                error = causes::field(&error),
                 "the leader sent an assignment that cannot be read"
             );
             Share::new()
@@ -387,7 +392,7 @@ impl Member {
 fn wanted(subscription: Bytes) -> Vec<String> {
     read_subscription(subscription).unwrap_or_else(|error| {
         warn!(
-            error = &error as &dyn Error,
+            error = causes::field(&error),
             "a member's subscription cannot be read: it gets nothing"
         );
         Vec::new()

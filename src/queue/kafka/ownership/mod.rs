@@ -8,7 +8,7 @@
 //! * `tracker`: tracks which offset may be committed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -18,6 +18,7 @@ use self::caution::Caution;
 pub(super) use self::caution::{Note, Verdict};
 use self::tracker::Tracker;
 use super::error::KafkaError;
+use crate::locked::Locked;
 use crate::queue::policy::Danger;
 
 mod caution;
@@ -159,8 +160,7 @@ impl Ownership {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that can panic runs under the lock, so the state is whole even if poisoned.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.locked()
     }
 
     /// Sets the partitions that the group has assigned, in place of those before.
