@@ -5,7 +5,7 @@ use actix_web::web;
 use super::Api;
 use super::answers::Internal;
 use super::error::{ApiError, Result};
-use super::view::{self, QueueView};
+use super::queue::{self, QueueView};
 use crate::causes;
 use crate::model::process::Process;
 use crate::model::worker::WorkerView;
@@ -51,7 +51,7 @@ pub(super) async fn processes(api: web::Data<Api>) -> Result<web::Json<Vec<Proce
     responses((status = 200, description = "The queue.", body = QueueView), Internal),
 )]
 pub(super) async fn queue(api: web::Data<Api>) -> Result<web::Json<QueueView>> {
-    Ok(web::Json(view::queue(&api.app, &view::fleet(&api.app).await?).await?))
+    Ok(web::Json(queue::queue(&api.app, &queue::fleet(&api.app).await?).await?))
 }
 
 /// Whether the process answers.
@@ -81,9 +81,9 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn ready(api: web::Data<Api>) -> Result<&'static str> {
     let said = |error: PortError| ApiError::Hindered(causes::all(&error));
-    if let Some(obstacle) = view::obstacles(&api.app).await.map_err(said)?.into_iter().next() {
+    if let Some(obstacle) = queue::obstacles(&api.app).await.map_err(said)?.into_iter().next() {
         return Err(ApiError::Hindered(obstacle));
     }
-    view::lag(&api.app).await.map_err(|error| said(error.into()))?;
+    queue::lag(&api.app).await.map_err(|error| said(error.into()))?;
     Ok("ready\n")
 }

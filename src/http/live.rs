@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::events::event;
+use super::hub::event;
 use crate::locked::Locked;
 use crate::model::board::Board;
 use crate::model::job::JobId;

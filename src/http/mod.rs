@@ -14,13 +14,15 @@
 //! * [`mosaic`]: small pictures of a job.
 //! * [`pyramid`]: originals and results in tiles, for viewing.
 //! * [`events`]: changes as a stream.
+//! * `hub`: looks at the mill for that stream, and makes its events.
 //! * [`batch`]: jobs that a client submitted as one.
 //! * `archive`: the results of several jobs as one file.
 //! * [`limits`]: the limits of the server.
 //! * `live`: the mosaic of a followed job, as events.
 //! * `metrics`: numbers for Prometheus.
 //! * `traffic`: counts requests and bytes by route.
-//! * [`view`]: jobs and the queue as the API shows them.
+//! * [`view`]: jobs as the API shows them.
+//! * [`queue`]: the queue and what holds it up, as the API shows them.
 //! * `filters`: filters as the API shows them.
 //! * `formats`: output formats as the API describes them.
 //! * [`error`]: errors as the API shows them.
@@ -32,7 +34,7 @@
 //! * [`previews`]: parts of results before there is a job.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +46,8 @@ use tracing::debug;
 
 use self::door::Door;
 use self::error::ApiError;
-use self::events::Hub;
 use self::forwarded::Proxies;
+use self::hub::Hub;
 use self::page::Page;
 use self::site::Site;
 use self::traffic::Traffic;
@@ -76,6 +78,7 @@ mod form;
 mod formats;
 mod forwarded;
 mod heads;
+mod hub;
 pub mod inputs;
 mod jobs;
 pub mod limits;
@@ -85,6 +88,7 @@ pub mod mosaic;
 pub mod page;
 pub mod previews;
 pub mod pyramid;
+pub mod queue;
 mod receive;
 pub mod routes;
 mod site;
@@ -120,6 +124,28 @@ pub struct Api {
 }
 
 impl Api {
+    fn new(app: App, page: Page, hub: Hub, address: SocketAddr) -> Self {
+        let config = Arc::clone(&app.config);
+        let storage = app.storage.id().clone();
+        let admission = Admission::new(Arc::clone(&config), storage, app.result_partitions);
+        let admission = match config.kafka {
+            Some(_) => admission.with_messages_of(config.topics.max_message.get()),
+            None => admission,
+        };
+        Self {
+            admission,
+            space: Space::new(&config),
+            door: Door::new(&config, Arc::clone(&app.ledger)),
+            proxies: Proxies::new(&config.server),
+            site: Site::new(address, &config.server),
+            page,
+            hub,
+            traffic: Traffic::new(),
+            disk_look: Arc::new(Semaphore::new(1)),
+            app,
+        }
+    }
+
     /// Signals a change to all processes. An error is only logged: the change is stored, and is seen later without the
     /// signal.
     async fn tell(&self, look: Look) {
@@ -193,33 +219,10 @@ pub async fn serve(
     grace: Duration,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let (config, storage) = (Arc::clone(&app.config), app.storage.id().clone());
-    let admission = Admission::new(config, storage, app.result_partitions);
-    let admission = match app.config.kafka {
-        Some(_) => admission.with_messages_of(app.config.topics.max_message.get()),
-        None => admission,
-    };
     let hub = Hub::new(shutdown.clone());
     let watching = tokio::spawn(hub.clone().run(app.clone()));
-    let space = Space::new(&app.config);
-    let door = Door::new(&app.config, Arc::clone(&app.ledger));
-    let proxies = Proxies::new(&app.config.server);
-    let site = Site::new(listener.local_addr()?, &app.config.server);
-    let traffic = Traffic::new();
     blocking::run(page::prepare).await;
-    let disk_look = Arc::new(Semaphore::new(1));
-    let api = web::Data::new(Api {
-        app,
-        admission,
-        space,
-        door,
-        proxies,
-        site,
-        page,
-        hub,
-        traffic,
-        disk_look,
-    });
+    let api = web::Data::new(Api::new(app, page, hub, listener.local_addr()?));
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(api.clone())

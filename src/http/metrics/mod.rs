@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use self::disk::Disks;
 use self::process::ProcessUsage;
 use super::Api;
-use super::view::{self, Fleet, Lag, QueueView};
+use super::queue::{self, Fleet, Lag, QueueView};
 use crate::app::App;
 use crate::blocking;
 use crate::model::process::Role;
@@ -120,8 +120,8 @@ struct Seen {
 
 impl Seen {
     async fn now(app: &App) -> Result<Self, PortError> {
-        let fleet = view::fleet(app).await?;
-        let (queue, lag) = view::queue_and_lag(app, &fleet).await?;
+        let fleet = queue::fleet(app).await?;
+        let (queue, lag) = queue::queue_and_lag(app, &fleet).await?;
         Ok(Self { queue, lag, fleet })
     }
 
