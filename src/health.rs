@@ -80,6 +80,7 @@ impl Health {
     }
 
     /// Counts a record of a topic that was put aside. Returns how many there are so far.
+    #[expect(clippy::must_use_candidate, reason = "it is called for what it counts")]
     pub fn put_aside(&self, topic: &str, reason: &'static str) -> u64 {
         let mut counts = self.0.put_aside.locked();
         let count = counts.entry((topic.to_owned(), reason)).or_default();
