@@ -55,7 +55,7 @@ fn this_machine() -> Vec<Network> {
 section! {
     /// The log, which is written to standard error.
     pub struct Log in "log" {
-        /// error, warn, info, debug, trace, or per module: "info,tilemill::service=debug"
+        /// error, warn, info, debug, trace, or per module: `"info,tilemill::service=debug"`
         #[example("info,tilemill::service=debug")]
         level: String = "info".into(),
 
