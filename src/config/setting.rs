@@ -4,7 +4,8 @@ use figment::{Figment, Source};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Config, PREFIX};
+use super::environment::variable;
+use super::keys::Config;
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -45,6 +46,6 @@ pub(super) fn origin(key: &str, figment: &Figment) -> String {
     match metadata.map(|metadata| &metadata.source) {
         None | Some(Some(Source::Code(_))) => "default".into(),
         Some(Some(Source::File(path))) => path.display().to_string(),
-        Some(_) => format!("{PREFIX}{}", key.replace('.', "__").to_uppercase()),
+        Some(_) => variable(key),
     }
 }

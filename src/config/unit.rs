@@ -24,6 +24,12 @@ const MILLISECOND_UNITS: [(&str, u64); 5] =
     [("ms", 1), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
 
 impl Bytes {
+    /// `n` bytes.
+    #[must_use]
+    pub const fn new(n: u64) -> Self {
+        Self(n)
+    }
+
     /// `n` × 2³⁰ bytes.
     #[must_use]
     pub const fn gib(n: u64) -> Self {
@@ -48,6 +54,18 @@ impl Seconds {
     #[must_use]
     pub const fn new(n: u64) -> Self {
         Self(Duration::from_secs(n))
+    }
+
+    /// `n` milliseconds.
+    #[must_use]
+    pub const fn millis(n: u64) -> Self {
+        Self(Duration::from_millis(n))
+    }
+
+    /// `n` minutes.
+    #[must_use]
+    pub const fn minutes(n: u64) -> Self {
+        Self::new(n * 60)
     }
 
     /// `n` days.

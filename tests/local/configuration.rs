@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Output;
 
 use tempfile::TempDir;
-use tilemill::config::{Config, Search};
+use tilemill::config::{Config, Search, document};
 
 use crate::support::tilemill;
 
@@ -19,6 +19,25 @@ fn refused(directory: &Path, variables: &[(&str, &str)], line: &[&str]) -> Strin
         .unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
+}
+
+/// With `TILEMILL_BLESS=1` the documents are written anew.
+#[test]
+fn the_documents_are_those_that_the_keys_give() {
+    let bless = std::env::var_os("TILEMILL_BLESS").is_some_and(|value| value == "1");
+    for (name, text) in
+        [("config.toml", document::file()), ("docs/configuration.md", document::tables())]
+    {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        if bless {
+            fs::write(&path, &text).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap();
+        assert!(
+            written == text,
+            "{name} is not what src/config/keys gives; TILEMILL_BLESS=1 writes it"
+        );
+    }
 }
 
 #[test]

@@ -1,37 +1,9 @@
-//! Settings of Redis: how it is reached.
+//! Passwords and tokens, which are never shown.
 
 use std::fmt;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{Address, Seconds};
-
-/// The Redis in which the roles of a cluster share the state that may be lost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "documented in config.toml")]
-pub struct Redis {
-    pub address: Address,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<Secret>,
-    #[serde(default)]
-    pub database: u8,
-    #[serde(default = "default_prefix")]
-    pub prefix: String,
-    #[serde(default = "default_timeout")]
-    pub timeout: Seconds,
-}
-
-fn default_prefix() -> String {
-    "tilemill:".into()
-}
-
-fn default_timeout() -> Seconds {
-    Seconds::new(5)
-}
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
