@@ -172,7 +172,9 @@ mod tests {
     fn a_section_that_is_left_out_has_no_rules_and_one_that_is_given_has_its_defaults() {
         assert!(Config::default().kafka.is_none() && Config::default().violation().is_none());
         let figment = Figment::from(Serialized::defaults(Config::default()));
-        let read = |file: &str| figment.clone().merge(Toml::string(file)).extract::<Config>();
+        let read = |file: &str| {
+            figment.clone().merge(Toml::string(file)).extract::<Config>().map_err(Box::new)
+        };
         let kafka = read("[kafka]\nbrokers = \"a:1\"\n").unwrap().kafka.unwrap();
         assert_eq!(
             (kafka.timeout.to_string(), kafka.session_timeout.to_string()),
