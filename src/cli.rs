@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, StringValueParser, TypedValueParser,
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::config::Secret;
+use crate::raster::decode::Container;
 use crate::raster::encode::OutputFormat;
 use crate::raster::filter::filters;
 use crate::service::topics::Purpose;
@@ -90,9 +92,8 @@ pub struct WishArgs {
     /// submit, that of the server]
     #[arg(long, value_name = "PIXELS")]
     pub tile_size: Option<u32>,
-    /// Format of the result: jpeg, png, tiff or webp [default: by the extension of OUT; where OUT is a directory or not
-    /// given, that of the image, or PNG]
-    #[arg(long, value_name = "FORMAT")]
+    /// Format of the result.
+    #[arg(long, value_name = "FORMAT", help = writable())]
     pub format: Option<OutputFormat>,
     /// JPEG quality, 1 to 100 [default: `output.quality`, 90; for submit, that of the server]
     #[arg(short, long, value_name = "QUALITY")]
@@ -131,8 +132,8 @@ pub struct FiltersArgs {
 /// Options of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Images: JPEG, PNG, TIFF, WebP, BMP or still GIF; patterns such as "*.tif" too
-    #[arg(required = true, value_name = "IN")]
+    /// Images, and patterns of their names.
+    #[arg(required = true, value_name = "IN", help = readable())]
     pub inputs: Vec<PathBuf>,
     /// Where the result goes: a file, or a directory (several images need one)
     #[arg(short, long, value_name = "OUT")]
@@ -287,4 +288,32 @@ pub struct ManArgs {
     /// Where the pages go, such as ~/.local/share/man/man1
     #[arg(value_name = "DIRECTORY")]
     pub directory: PathBuf,
+}
+
+/// What `run` takes, with the formats that can be read.
+fn readable() -> &'static str {
+    static WORDS: LazyLock<String> = LazyLock::new(|| {
+        let formats = listed(Container::ALL.iter().map(ToString::to_string), "or still");
+        format!("Images: {formats}; patterns such as \"*.tif\" too")
+    });
+    &WORDS
+}
+
+/// What `--format` takes.
+fn writable() -> &'static str {
+    static WORDS: LazyLock<String> = LazyLock::new(|| {
+        let formats = listed(OutputFormat::ALL.iter().map(|format| format.name().to_owned()), "or");
+        format!(
+            "Format of the result: {formats} [default: by the extension of OUT; where OUT is a directory or not given, \
+             that of the image, or PNG]"
+        )
+    });
+    &WORDS
+}
+
+/// Words in a sentence: separated by commas, and by `last` before the last one.
+fn listed(words: impl Iterator<Item = String>, last: &str) -> String {
+    let words: Vec<_> = words.collect();
+    let (end, others) = words.split_last().expect("there are formats");
+    format!("{} {last} {end}", others.join(", "))
 }

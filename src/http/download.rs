@@ -26,10 +26,7 @@ use crate::service::retention;
     tag = "images",
     params(OneJob, Parts),
     responses(
-        (status = 200, description = "The image.", content(
-            (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
-            (Vec<u8> = "image/tiff"), (Vec<u8> = "image/webp"),
-        )),
+        (status = 200, description = "The image.", content((Vec<u8> = "image/*"))),
         Partly, NotFound, WrongStatus, Gone, Internal,
     ),
 )]
@@ -52,10 +49,7 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
     tag = "images",
     params(OneJob, Parts),
     responses(
-        (status = 200, description = "The image.", content(
-            (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/tiff"),
-            (Vec<u8> = "image/webp"), (Vec<u8> = "image/bmp"), (Vec<u8> = "image/gif"),
-        )),
+        (status = 200, description = "The image.", content((Vec<u8> = "image/*"))),
         Partly, NotFound, Gone, Internal,
     ),
 )]

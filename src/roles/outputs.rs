@@ -120,8 +120,11 @@ fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
         }
         Some(format) => format,
         None => named.ok_or_else(|| {
-            let what = "the extension of the output is not that of a format that can be written; \
-                        use .jpg, .png, .tif or .webp, or give --format";
+            let known = OutputFormat::ALL.map(|format| format!(".{}", format.extension())).join(", ");
+            let what = format!(
+                "the extension of the output is not that of a format that can be written; use one of \
+                 {known}, or give --format"
+            );
             Refusal::new(Code::InvalidOption, what).value(wanted.output.display())
         })?,
     };

@@ -11,6 +11,7 @@ use crate::metadata::Policy;
 /// Declares the formats: all that is known of one stands in one place, but for its encoder.
 macro_rules! output_formats {
     ($($(#[$doc:meta])+ $name:ident {
+        name: $own:literal,
         words: $words:literal,
         extensions: $($extension:literal)|+,
         mime: $mime:literal,
@@ -18,15 +19,22 @@ macro_rules! output_formats {
     })+) => {
         /// A format that can be written.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
         pub enum OutputFormat {
-            $($(#[$doc])+ $name,)+
+            $($(#[$doc])+ #[serde(rename = $own)] $name,)+
         }
 
         impl OutputFormat {
             /// All formats.
             pub const ALL: [OutputFormat; [$(OutputFormat::$name),+].len()] =
                 [$(OutputFormat::$name),+];
+
+            /// Its name in options and records.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(OutputFormat::$name => $own,)+
+                }
+            }
 
             /// The extensions of its files, without a dot, the usual one first.
             #[must_use]
@@ -66,6 +74,7 @@ macro_rules! output_formats {
 output_formats! {
     /// Baseline JPEG, 8 bit, without alpha.
     Jpeg {
+        name: "jpeg",
         words: "JPEG",
         extensions: "jpg" | "jpeg",
         mime: "image/jpeg",
@@ -73,6 +82,7 @@ output_formats! {
     }
     /// PNG, lossless, 8 and 16 bit.
     Png {
+        name: "png",
         words: "PNG",
         extensions: "png",
         mime: "image/png",
@@ -80,6 +90,7 @@ output_formats! {
     }
     /// TIFF in tiles, 8 and 16 bit; `BigTIFF` from 4 GB of pixels on.
     Tiff {
+        name: "tiff",
         words: "TIFF",
         extensions: "tif" | "tiff",
         mime: "image/tiff",
@@ -87,6 +98,7 @@ output_formats! {
     }
     /// WebP, lossless, 8 bit.
     WebP {
+        name: "webp",
         words: "WebP",
         extensions: "webp",
         mime: "image/webp",
@@ -111,7 +123,10 @@ impl OutputFormat {
 
 /// A name that is no output format.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("there is no output format {name:?}; the formats are jpeg, png, tiff, webp")]
+#[error(
+    "there is no output format {name:?}; the formats are {}",
+    OutputFormat::ALL.map(OutputFormat::name).join(", ")
+)]
 pub struct UnknownFormat {
     /// The name given.
     pub name: String,
