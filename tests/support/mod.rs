@@ -104,7 +104,10 @@ impl Suite {
         found: Found<S>,
         tests: SharedTests<S>,
     ) -> Vec<Trial> {
-        let shared = found.map(|start| Arc::new(LazyLock::new(start)));
+        let shared = found.map(|start| {
+            let start = || started_for_good(start);
+            Arc::new(LazyLock::<S, _>::new(start))
+        });
         let trials = tests.into_iter().map(|(name, test)| {
             let name = format!("{}::{name}", self.name);
             match &shared {
@@ -126,6 +129,19 @@ impl Suite {
         });
         trials.collect()
     }
+}
+
+/// Starts what tests share in a thread that stays: the system kills processes such as a broker with the thread that
+/// started them, and the threads of tests end before the suite does.
+fn started_for_good<S: Send + 'static>(start: impl FnOnce() -> S + Send + 'static) -> S {
+    let (give, started) = mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = give.send(start());
+        loop {
+            std::thread::park();
+        }
+    });
+    started.recv().expect("what the tests share starts")
 }
 
 /// Runs suites one after another, all of them, each with as many threads as it can use.
