@@ -312,7 +312,7 @@ fn writable() -> &'static str {
 }
 
 /// Words in a sentence: separated by commas, and by `last` before the last one.
-fn listed(words: impl Iterator<Item = String>, last: &str) -> String {
+pub(crate) fn listed(words: impl Iterator<Item = String>, last: &str) -> String {
     let words: Vec<_> = words.collect();
     let (end, others) = words.split_last().expect("there are formats");
     format!("{} {last} {end}", others.join(", "))

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::inputs;
-use crate::cli::ExistingArgs;
+use crate::cli::{self, ExistingArgs};
 use crate::raster::encode::OutputFormat;
 use crate::refusal::{Code, Refusal};
 use crate::storage::Overwrite;
@@ -120,10 +120,11 @@ fn single(wanted: Wanted<'_>) -> Result<Target, Refusal> {
         }
         Some(format) => format,
         None => named.ok_or_else(|| {
-            let known = OutputFormat::ALL.map(|format| format!(".{}", format.extension())).join(", ");
+            let known = OutputFormat::ALL.iter().map(|format| format!(".{}", format.extension()));
             let what = format!(
-                "the extension of the output is not that of a format that can be written; use one of \
-                 {known}, or give --format"
+                "the extension of the output is not that of a format that can be written; use {}, or \
+                 give --format",
+                cli::listed(known, "or")
             );
             Refusal::new(Code::InvalidOption, what).value(wanted.output.display())
         })?,
