@@ -25,7 +25,7 @@ pub struct NewJob {
     pub tile_size: Option<u32>,
     /// Format of the result. By default that of the image, or PNG if that cannot be written.
     // Inline: with a reference in a form, openapi-generator's Rust client sends the word in quotes.
-    #[schema(value_type = formats::OutputFormat, inline, nullable = false)]
+    #[schema(value_type = Option<formats::OutputFormat>, inline, nullable = false)]
     pub format: Option<OutputFormat>,
     /// Quality of a JPEG.
     #[schema(minimum = 1, maximum = 100, nullable = false)]

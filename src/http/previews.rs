@@ -72,7 +72,7 @@ pub struct Through {
     #[param(required = false)]
     filters: String,
     /// Format of the result. By default that of the image, or PNG if that cannot be written.
-    #[param(value_type = formats::OutputFormat, inline, nullable = false)]
+    #[param(value_type = Option<formats::OutputFormat>, inline, nullable = false)]
     format: Option<OutputFormat>,
     /// Quality of a JPEG.
     #[param(minimum = 1, maximum = 100, nullable = false)]
