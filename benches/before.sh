@@ -26,7 +26,7 @@ seconds() { # wall time of a command
 
 median() { sort -n "$1" | awk '{ v[NR] = $1 } END { printf "%.3f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
 
-echo "$(nproc) cores, median of $runs runs of each build in turn; each goes first equally often."
+echo "$(nproc) cores, median of $runs runs of each build in turn; they take turns at going first."
 echo
 echo "| picture | chain | to | before s | now s | now ÷ before |"
 echo "|---|---|---|---|---|---|"

@@ -8,6 +8,8 @@
 # Needs root, and from Debian: libvips-tools hyperfine musl-tools
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source benches/need.sh
+need "libvips-tools hyperfine musl-tools" vips hyperfine musl-gcc
 
 static=$(realpath "$(bash packaging/static.sh)")
 cargo build --release --locked --quiet

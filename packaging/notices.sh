@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 manifests=$(cargo metadata --locked --format-version 1 | grep -o '"manifest_path":"[^"]*"' | cut -d'"' -f4)
-cargo tree --locked --edges normal --prefix none --format '{p}|{l}' | sed 's/ ([^|]*)//' | grep -v '^tilemill ' | sort -u |
+cargo tree --locked --edges normal --prefix none --format '{p}|{l}' | sed 's/ ([^|]*)//' | grep -Ev '^tilemill(-raster)? ' | sort -u |
   while IFS='| ' read -r name version licence; do
     printf '======== %s %s: %s\n\n' "$name" "${version#v}" "$licence"
     folder=$(grep "/$name-${version#v}/Cargo.toml$" <<<"$manifests" || true)

@@ -100,7 +100,7 @@ impl Health {
         Connected(self.clone())
     }
 
-    /// All of it, to be published.
+    /// The oldest obstacle and all counts, to be published.
     #[must_use]
     pub fn report(&self) -> Report {
         let counts = self.0.put_aside.locked();

@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks what no code that can panic runs under: the value is whole even where the mutex is poisoned.
+/// Locks a value that is whole even if a thread panicked while it had the lock: no code that can panic runs under it, or
+/// none that would leave the value half changed.
 pub(crate) trait Locked<T> {
     /// The value, once no other thread has it.
     fn locked(&self) -> MutexGuard<'_, T>;

@@ -29,9 +29,6 @@ let skew = 0;
 /** The time by the server's clock, in milliseconds. */
 export const serverNow = () => Date.now() + skew;
 
-/** Seconds since a time that the server gave. */
-export const secondsSince = (timestamp) => Math.max(0, (serverNow() - Date.parse(timestamp)) / 1000);
-
 let onCall = () => {};
 
 /** Calls `told(null)` after each response of the server, `told(error)` after each request without one. */
@@ -117,14 +114,16 @@ export async function createPreview(file, signal) {
 export async function fetchPicture(path, signal) {
   const response = await send(path, { signal });
   if (!response.ok || response.headers.get("content-type") !== "image/png") return answerOf(response, false);
+  onCall(null);
   return createImageBitmap(await response.blob());
 }
 
-async function send(path, options) {
+async function send(path, { method = "GET", signal, ...options }) {
+  const limits = [signal, method === "GET" && AbortSignal.timeout(PATIENCE)].filter(Boolean);
   try {
-    return await fetch(here(path), options);
+    return await fetch(here(path), { method, signal: AbortSignal.any(limits), ...options });
   } catch (error) {
-    if (options.signal?.aborted) throw error;
+    if (signal?.aborted) throw error;
     throw told(new ApiError(0, UNREACHABLE));
   }
 }

@@ -97,7 +97,7 @@ function fold(listed) {
   return [...lines.values()];
 }
 
-/** Then requests the older jobs, even after an error: no event says that an older job is gone. */
+/** Deletes a job, then requests the older jobs, even after an error: no event says that an older job is gone. */
 async function removeFrom(job) {
   try {
     await remove(job);

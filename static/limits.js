@@ -6,7 +6,7 @@ import { bytes, count, size } from "./words.js";
 
 let limits = null;
 
-/** Requests the server's limits, and shows them where images are chosen. An old server has no such route. */
+/** Requests the server's limits, and shows them where images are chosen. Without a response, nothing is shown or checked. */
 export async function startLimits(onKnown) {
   limits = await request("GET", "/api/limits").catch(() => null);
   if (!limits) return;

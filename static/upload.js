@@ -89,8 +89,7 @@ async function sendAll(images, { onJob, onProgress }) {
       const left = images.length - index - 1;
       const isRefused = error.status !== 0 && !error.foreign;
       if (left === 0 || isRefused || running.signal.aborted || (await answers())) continue;
-      errors.push(`The server does not answer any more. Not sent: ${plural(left, "other image")}.`);
-      tellErrors(errors);
+      tellErrors(errors, [`The server does not answer any more. Not sent: ${plural(left, "other image")}.`]);
       break;
     }
   }
@@ -164,8 +163,9 @@ function ask(event) {
   event.preventDefault();
 }
 
-function tellErrors(errors) {
-  const more = errors.length - NAMED;
-  const told = more > 1 ? [...errors.slice(0, NAMED), `and ${more} more`] : errors;
-  at("form-error").replaceChildren(...told.map((error) => make("span", {}, error)));
+/** Shows errors of images, of which many are folded, and what else there is to say. */
+function tellErrors(errors, more = []) {
+  const left = errors.length - NAMED;
+  const told = left > 1 ? [...errors.slice(0, NAMED), `and ${left} more`] : errors;
+  at("form-error").replaceChildren(...[...told, ...more].map((error) => make("span", {}, error)));
 }

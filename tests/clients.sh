@@ -5,8 +5,8 @@
 #   bash tests/clients.sh PROGRAM               Python by two generators, TypeScript
 #   bash tests/clients.sh PROGRAM rust go …     some of: python-client, python, typescript, go, rust
 #
-# The Go client needs a newer Go than Debian has, and the Rust client takes a minute to compile, so `tests/run.sh` tests
-# these only with --long. Exits with 77 if something is missing.
+# The Go client needs one more download, a newer Go than Debian's, and the Rust client takes a minute to compile, so
+# `tests/run.sh` tests these only with --long. Exits with 77 if something is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "$1")

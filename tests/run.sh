@@ -190,10 +190,10 @@ step "axe-core"; fetch_axe
 step "Prometheus"; fetch_prometheus
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
-step "lints"; cargo clippy --locked --workspace --all-targets --quiet -- -D warnings
-step "tests"; limited cargo test --locked --workspace
+step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
+step "tests"; limited cargo test --locked
 step "systemd units and the Debian package"; try_units
-step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 step "hashes on an old processor"; check_old_processor
 step "values beside those of other programs"; compare_with_others
 step "generated clients"; try_clients

@@ -16,9 +16,11 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// The description in an answer. `None` if there is none: then a proxy answers, or another service.
-    pub(crate) fn of(response: &mut Response<Body>) -> Option<Self> {
-        let kind = response.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
-        let is_problem = kind.starts_with("application/problem+json");
-        is_problem.then(|| response.body_mut().read_json().ok()).flatten()
+    pub(crate) fn of(response: &mut Response<Body>) -> Result<Option<Self>, ureq::Error> {
+        let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if !kind.is_some_and(|kind| kind.starts_with("application/problem+json")) {
+            return Ok(None);
+        }
+        response.body_mut().read_json().map(Some)
     }
 }

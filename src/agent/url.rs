@@ -74,7 +74,12 @@ impl fmt::Debug for Login {
 
 /// An address without the parts that may be secret: those before an @, and those after a question mark or a hash.
 fn shown(text: &str) -> String {
-    let (before, host) = text.rsplit_once('@').map_or(("", text), |(_, host)| ("…@", host));
+    let (before, host) = match text.rsplit_once('@') {
+        // Whether it ends a password or stands in a query is unknown.
+        Some((before, _)) if before.contains(['?', '#']) => ("…", ""),
+        Some((_, host)) => ("…@", host),
+        None => ("", text),
+    };
     let end = host.find(['?', '#']).unwrap_or(host.len());
     format!("{before}{}", &host[..end])
 }
@@ -100,7 +105,7 @@ impl FromStr for ServerUrl {
                 "a name and password in the server's address are not sent; leave them out",
             );
         }
-        // This @ ends a password with an unescaped / in it: a part of the password would be looked up as a host.
+        // This @ ends a password with an unescaped /, ? or # in it: a part of the password would be looked up as a host.
         if text.contains('@') {
             return refused(
                 "a password in the server's address needs %2F, %3F and %23 for /, ? and #",
@@ -174,6 +179,8 @@ mod tests {
             "http://me:secret@",
             "http://me:secret@host?secret",
             "http://host?token=secret",
+            "http://host?me@secret",
+            "http://host#me@secret",
             "http://me:se cret@ho st",
         ] {
             let error = ServerUrl::with_login(text).unwrap_err().to_string();

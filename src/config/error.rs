@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use figment::Provider;
+use figment::error::{Kind, OneOf};
 
 use super::environment::{self, environment};
 
@@ -57,13 +58,21 @@ pub enum ConfigError {
 /// instead of the key.
 pub(super) fn readable(error: &figment::Error) -> String {
     let tell = |error: &figment::Error| {
-        variable(error)
-            .map_or_else(|| error.to_string(), |variable| format!("{variable}: {}", error.kind))
+        let text = variable(error)
+            .map_or_else(|| error.to_string(), |variable| format!("{variable}: {}", error.kind));
+        without_outer_quotes(text, &error.kind)
     };
     let told = error.clone().into_iter().map(|error| tell(&error)).collect::<Vec<_>>().join("\n");
-    // Figment names its profile, `default`, as if it were part of the key, and quotes a list that has quotes.
-    let text = told.replace("\"default.", "\"").replace("`one of `", "one of `").replace("``", "`");
+    // Figment names its profile, `default`, as if it were part of the key.
+    let text = told.replace("\"default.", "\"");
     text.lines().filter(|line| !is_quoted(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// Figment quotes a list of names that have quotes already.
+fn without_outer_quotes(text: String, kind: &Kind) -> String {
+    let (Kind::UnknownField(_, known) | Kind::UnknownVariant(_, known)) = kind else { return text };
+    let listed = OneOf(known).to_string();
+    text.replace(&format!("`{listed}`"), &listed)
 }
 
 /// The variable that an error is about, if it is about one.
@@ -104,5 +113,9 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("``"), "{text}");
+        // An empty value keeps its quotes.
+        let error = Figment::from(Toml::string("[log]\nformat = \"\"\n"));
+        let text = readable(&error.extract::<Config>().unwrap_err());
+        assert!(text.contains("found ``, expected `text` or `json`"), "{text}");
     }
 }

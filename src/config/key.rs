@@ -156,7 +156,7 @@ macro_rules! section {
                 #[derive(serde::Deserialize)]
                 #[serde(deny_unknown_fields)]
                 struct $name {
-                    $($bare: $bare_type,)+
+                    $($(#[serde($($bare_serde)+)])? $bare: $bare_type,)+
                     $($key: Option<$type>,)*
                 }
                 let read = $name::deserialize(from)?;

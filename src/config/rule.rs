@@ -29,7 +29,8 @@ pub(super) fn within<T: Kind + PartialOrd + 'static>(least: T, most: T) -> Rule<
     that(move |value| (&least..=&most).contains(&value), &text)
 }
 
-/// An upper bound for partitions, attempts, and jobs at a time: more than any machine or cluster can use.
+/// An upper bound for counts, such as of partitions, copies, attempts, jobs and uploads: more than any machine or
+/// cluster can use.
 pub(super) fn many<T: From<u16>>() -> T {
     10_000.into()
 }

@@ -8,6 +8,8 @@ use utoipa::openapi::{
 };
 
 use super::error::PROBLEM_TYPE;
+use crate::raster::decode::Container;
+use crate::raster::encode::OutputFormat;
 
 /// Declares problems, each as a type that handlers list among their responses.
 macro_rules! problems {
@@ -67,6 +69,32 @@ impl IntoResponses for Internal {
         let failed = "Something failed; the log of the server says more.";
         [problem("500", failed), problem("503", away)].into()
     }
+}
+
+/// An image of a format that can be written.
+pub enum Written {}
+
+impl IntoResponses for Written {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        image(&OutputFormat::ALL.map(OutputFormat::mime))
+    }
+}
+
+/// An image of a format that can be read.
+pub enum Readable {}
+
+impl IntoResponses for Readable {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        image(&Container::ALL.map(Container::mime))
+    }
+}
+
+/// The response that is an image of one of these media types.
+fn image(kinds: &[&str]) -> BTreeMap<String, RefOr<Response>> {
+    let empty = ResponseBuilder::new().description("The image.");
+    // `description::Images` describes the content.
+    let add = |all: ResponseBuilder, kind: &&str| all.content(*kind, Content::default());
+    [("200".to_owned(), kinds.iter().fold(empty, add).build().into())].into()
 }
 
 /// The responses to a download other than the whole file.

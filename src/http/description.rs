@@ -15,8 +15,6 @@ use super::{
     archive, batch, download, events, filters, fleet, jobs, limits, metrics, mosaic, previews,
     pyramid, upload,
 };
-use crate::raster::decode::Container;
-use crate::raster::encode::OutputFormat;
 
 /// The description as a whole. A handler that is missing here fails a test.
 #[derive(OpenApi)]
@@ -59,21 +57,9 @@ impl Modify for Everywhere {
     }
 }
 
-/// Names the media types of downloads, which have that of their format, and describes images as bytes. `Vec<u8>` alone
-/// would be described as an array of numbers, which generated clients would then expect.
+/// Describes images as bytes. `Vec<u8>` alone would be described as an array of numbers, which generated
+/// clients would then expect.
 struct Images;
-
-/// What a download of any format is declared as.
-const ANY_IMAGE: &str = "image/*";
-
-/// The media types that an operation may answer with, if it is a download.
-fn downloaded(operation: &Operation) -> Vec<&'static str> {
-    match operation.operation_id.as_deref() {
-        Some("get_result") => OutputFormat::ALL.map(OutputFormat::mime).to_vec(),
-        Some("get_original") => Container::ALL.map(Container::mime).to_vec(),
-        _ => Vec::new(),
-    }
-}
 
 fn is_binary(kind: &str) -> bool {
     kind.starts_with("image/") || kind == archive::MIME
@@ -82,12 +68,8 @@ fn is_binary(kind: &str) -> bool {
 impl Modify for Images {
     fn modify(&self, description: &mut openapi::OpenApi) {
         for operation in operations(description) {
-            let downloaded = downloaded(operation);
             let responses = &mut operation.responses.responses;
             let Some(RefOr::T(whole)) = responses.get_mut("200") else { continue };
-            if let Some(any) = whole.content.shift_remove(ANY_IMAGE) {
-                whole.content.extend(downloaded.iter().map(|&kind| (kind.to_owned(), any.clone())));
-            }
             for (kind, content) in &mut whole.content {
                 if let (true, RefOr::T(content)) = (is_binary(kind), content) {
                     content.schema = Some(bytes());

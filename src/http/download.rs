@@ -10,7 +10,7 @@ use actix_web::http::header::{
 use actix_web::web;
 
 use super::Api;
-use super::answers::{Gone, Internal, NotFound, Partly, WrongStatus};
+use super::answers::{Gone, Internal, NotFound, Partly, Readable, Written, WrongStatus};
 use super::error::{ApiError, Result};
 use super::inputs::{OneJob, Parts};
 use crate::model::job::Plan;
@@ -25,10 +25,7 @@ use crate::service::retention;
     operation_id = "get_result",
     tag = "images",
     params(OneJob, Parts),
-    responses(
-        (status = 200, description = "The image.", content((Vec<u8> = "image/*"))),
-        Partly, NotFound, WrongStatus, Gone, Internal,
-    ),
+    responses(Written, Partly, NotFound, WrongStatus, Gone, Internal,)
 )]
 pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
     let entry = api.find_complete(&id, "only a complete job has a result").await?;
@@ -48,10 +45,7 @@ pub async fn result(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedF
     operation_id = "get_original",
     tag = "images",
     params(OneJob, Parts),
-    responses(
-        (status = 200, description = "The image.", content((Vec<u8> = "image/*"))),
-        Partly, NotFound, Gone, Internal,
-    ),
+    responses(Readable, Partly, NotFound, Gone, Internal,)
 )]
 pub async fn original(api: web::Data<Api>, id: web::Path<String>) -> Result<NamedFile> {
     let plan = api.find_with_original(&id)?.plan;

@@ -23,12 +23,13 @@ use super::Api;
 use super::answers::{Internal, Malformed, NotFound};
 use super::error::ApiError;
 use super::forwarded::Forwarded;
-use super::hub::{ALIVE, Follower, Frame, JobFrame};
+use super::hub::{Follower, Frame, JobFrame};
 use crate::causes;
 
 /// `alive` is sent after this long without an event, so that proxies keep the stream open, and a client that
 /// receives nothing for longer knows that it is broken.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const ALIVE: &[u8] = b"event: alive\ndata: {}\n\n";
 
 /// The job that a client follows.
 #[derive(Deserialize, IntoParams)]

@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use futures_util::TryStreamExt;
-use indicatif::HumanBytes;
 
 use super::Api;
 use super::error::{ApiError, Result};
 use super::receive::{self, Limit, within};
-use crate::config::Config;
+use crate::config::{Bytes, Config};
 use crate::model::batch::BatchId;
 use crate::model::job::JobId;
 use crate::refusal::{Code, Refusal};
@@ -124,7 +123,7 @@ async fn text(config: &Config, mut field: Field) -> Result<String> {
     while let Some(chunk) = within(config, field.try_next()).await? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > MAX_FIELD {
-            let what = format!("`{name}` is longer than {}", HumanBytes(MAX_FIELD as u64));
+            let what = format!("`{name}` is longer than {}", Bytes::new(MAX_FIELD as u64));
             return Err(Refusal::new(Code::TooLarge, what).into());
         }
     }

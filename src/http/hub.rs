@@ -34,8 +34,6 @@ const LIST_EVERY: Duration = Duration::from_secs(1);
 /// The mosaic of a job with more tiles than this is read only every [`LOOK_EVERY`]: comparing it takes milliseconds.
 const MANY_TILES: u32 = 50_000;
 
-pub(super) const ALIVE: &[u8] = b"event: alive\ndata: {}\n\n";
-
 /// The number of jobs in the list, the newest.
 const JOBS: usize = 50;
 
@@ -44,7 +42,7 @@ const JOBS: usize = 50;
 pub struct Hub {
     pub(super) frames: watch::Sender<Frame>,
     /// When the last look began. Locked during a look, so that a later frame never shows an older state.
-    pub(super) looked: Arc<Mutex<Option<Instant>>>,
+    looked: Arc<Mutex<Option<Instant>>>,
     pub(super) followed: Followed,
     pub(super) shutdown: CancellationToken,
 }
@@ -67,10 +65,10 @@ pub(super) struct Frame {
 /// The list of jobs as it was sent.
 #[derive(Clone)]
 pub(super) struct List {
-    pub(super) told_at: Instant,
+    told_at: Instant,
     pub(super) event: Bytes,
     /// The parts whose changes are sent at once.
-    pub(super) marks: (usize, Vec<(JobId, Status, Links)>),
+    marks: (usize, Vec<(JobId, Status, Links)>),
 }
 
 /// The events about one job.
@@ -79,7 +77,7 @@ pub(super) struct JobFrame {
     pub(super) about: Option<Bytes>,
     pub(super) live: Option<Arc<Live>>,
     /// When the mosaic was read.
-    pub(super) looked_at: Option<Instant>,
+    looked_at: Option<Instant>,
 }
 
 impl Hub {
@@ -283,6 +281,7 @@ pub(super) fn event(name: &str, value: &impl Serialize) -> Bytes {
     let json = serde_json::to_string(value).expect("views are plain data");
     format!("event: {name}\ndata: {json}\n\n").into()
 }
+
 /// The jobs that clients follow, with the number of clients.
 #[derive(Clone, Default)]
 pub(super) struct Followed(Arc<std::sync::Mutex<BTreeMap<JobId, usize>>>);
@@ -305,7 +304,7 @@ impl Followed {
 /// A client that follows a job, until this is dropped.
 pub(super) struct Follower {
     pub(super) job: JobId,
-    pub(super) followed: Followed,
+    followed: Followed,
 }
 
 impl Drop for Follower {

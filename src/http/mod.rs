@@ -53,7 +53,6 @@ use self::site::Site;
 use self::traffic::Traffic;
 use self::view::JobView;
 use crate::app::App;
-use crate::blocking;
 use crate::causes;
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome};
@@ -221,7 +220,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let hub = Hub::new(shutdown.clone());
     let watching = tokio::spawn(hub.clone().run(app.clone()));
-    blocking::run(page::prepare).await;
+    page.prepare();
     let api = web::Data::new(Api::new(app, page, hub, listener.local_addr()?));
     let server = HttpServer::new(move || {
         Actix::new()

@@ -61,9 +61,15 @@ static COMPRESSED: LazyLock<HashMap<String, Bytes>> = LazyLock::new(|| {
     Files::iter().filter_map(|path| Some((path.to_string(), compress(&path).ok()?))).collect()
 });
 
-/// Compresses the files, so that the first client does not wait for it.
-pub(super) fn prepare() {
-    LazyLock::force(&COMPRESSED);
+impl Page {
+    /// Compresses the files beforehand, so that the first client does not wait for it.
+    pub(super) fn prepare(&self) {
+        if matches!(self, Self::Embedded) {
+            tokio::spawn(blocking::run(|| {
+                LazyLock::force(&COMPRESSED);
+            }));
+        }
+    }
 }
 
 /// A file compressed with gzip, if the client accepts that.

@@ -137,8 +137,10 @@ pub async fn show(
     part: Given<Part>,
 ) -> Result<HttpResponse> {
     let (filters, part) = (given(filters)?, given(part)?);
-    let gone =
-        || ApiError::NotFound(format!("image {id:?} for previews, or no longer; upload it again"));
+    let gone = || {
+        let id = id.as_str();
+        ApiError::NotFound(format!("image {id:?} for previews, or no longer; upload it again"))
+    };
     let picture = api.app.previews.find(&id).ok_or_else(gone)?;
     draw(&api, &picture, filters, part).await
 }

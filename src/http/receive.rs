@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Api;
 use super::error::{ApiError, Result};
-use crate::config::{Config, Seconds};
+use crate::config::{self, Config, Seconds};
 use crate::refusal::{Code, Refusal};
 use crate::service::space::ServerDirectory;
 
@@ -92,8 +92,8 @@ fn stalled(limit: Seconds) -> Refusal {
 
 pub(super) fn too_large(bytes: u64, limit: Limit) -> Refusal {
     Refusal::new(Code::TooLarge, "the upload is too large")
-        .value(format!("{} or more", HumanBytes(bytes)))
-        .limit(HumanBytes(limit.bytes), limit.setting)
+        .value(format!("{} ({bytes} bytes) or more", HumanBytes(bytes)))
+        .limit(config::Bytes::new(limit.bytes), limit.setting)
 }
 
 async fn blocking<T: Send + 'static>(

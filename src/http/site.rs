@@ -21,8 +21,9 @@ const SETTING: &str = "server.hosts";
 
 /// The names under which this site is known.
 pub(super) struct Site {
-    /// Whether any host name is accepted: a server that listens beyond this machine cannot know its names. Elsewhere it
-    /// is not, since an attacker's name that resolves to this machine has its own page as origin (DNS rebinding).
+    /// Whether any host name is accepted: a server that listens beyond this machine cannot know its names. One that
+    /// listens on this machine only accepts none but the known names, since the page of an attacker's name that
+    /// resolves to this machine has that name as its origin (DNS rebinding).
     any_name: bool,
     names: Vec<String>,
 }

@@ -23,7 +23,7 @@ use super::view::{self, JobView};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
 use crate::service::admit::{Candidate, Wishes};
-use crate::service::space::Space;
+use crate::service::space::{ServerDirectory, Space};
 use crate::storage::StorageError;
 
 /// The most bytes of a multipart body beside the image: headers and other fields.
@@ -114,11 +114,19 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// Refuses a body that is too large for `limit` or for the disk by its `Content-Length`, before it is read.
 pub(super) async fn check_head(api: &Api, headers: &HeaderMap, limit: Limit) -> Result<()> {
-    let length = content_length(headers).unwrap_or(0);
-    if length > limit.bytes.saturating_add(MAX_OVERHEAD) {
+    let length = content_length(headers);
+    if let Some(length) = length
+        && length > limit.bytes.saturating_add(MAX_OVERHEAD)
+    {
         return Err(receive::too_large(length, limit).into());
     }
-    Ok(blocking(api, move |space| space.check(limit.place, length)).await??)
+    // Without a length there may be as much as the limit. That of uploads is more than many disks have free: they are
+    // checked while they are received.
+    let room = length.unwrap_or(match limit.place {
+        ServerDirectory::Scratch => limit.bytes,
+        ServerDirectory::Data => 0,
+    });
+    Ok(blocking(api, move |space| space.check(limit.place, room)).await??)
 }
 
 async fn admit(

@@ -169,6 +169,7 @@ pub(super) async fn board(app: &App, job: JobId) -> Result<Option<Arc<Board>>, P
     }
     Ok(board)
 }
+
 /// A page of jobs, newest first, and the number of all jobs; only those of `batch`, if one is given.
 pub async fn jobs(
     app: &App,
@@ -236,6 +237,7 @@ fn build(entry: &LedgerEntry, board: Option<&Board>, missing: &[String]) -> JobV
 pub(super) fn status(entry: &LedgerEntry, board: Option<&Board>) -> Status {
     entry.outcome.as_ref().map_or_else(|| running_status(board), Outcome::status)
 }
+
 /// The number of tiles that are in the canvas.
 pub(super) fn tiles_done(entry: &LedgerEntry, board: Option<&Board>) -> u32 {
     match status(entry, board) {
@@ -243,6 +245,7 @@ pub(super) fn tiles_done(entry: &LedgerEntry, board: Option<&Board>) -> u32 {
         _ => board.map_or(0, Board::done),
     }
 }
+
 /// The decoded fraction of the image of a job in work. After a restart, all tiles may be on the board without decoding.
 fn split_of(entry: &LedgerEntry, board: Option<&Board>, decoded: Option<f64>) -> Option<f64> {
     match status(entry, board) {

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_tells_who_made_its_tile() {
+    fn a_slot_tells_which_worker_made_its_tile() {
         let mut mosaic = Mosaic::new(Size::new(2, 1), 1);
         let maker = Maker { worker: WorkerId::new("w"), attempt: 2, millis: 70, taken_over: true };
         mosaic.paint(Slot { maker: Some(maker.clone()), ..painted(&mosaic, 0, 1) });

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{Consumer, Delivery, Event, Progress, QueueError, Receipt, Topic};
+use crate::locked::Locked;
 
 /// A topic held in memory; a message's memory is freed once it and all before it are acked.
 pub struct EmbeddedTopic<M> {
@@ -65,8 +66,7 @@ impl<M> EmbeddedTopic<M> {
 
 impl<M> Shared<M> {
     fn lock(&self) -> MutexGuard<'_, Log<M>> {
-        // No code that can panic runs under the lock, so the log is whole even if poisoned.
-        self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.log.locked()
     }
 }
 

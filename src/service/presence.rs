@@ -7,6 +7,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::causes;
 use crate::health::Health;
 use crate::model::process::Process;
 use crate::state::{REPUBLISH_EVERY, State};
@@ -34,7 +35,7 @@ pub async fn announce(
         let said = state.keep_alive(&process).await;
         // Logged once only, since it is tried every two seconds.
         if let (Err(error), true) = (&said, known) {
-            let error = error as &dyn std::error::Error;
+            let error = causes::field(error);
             warn!(role = process.role.command(), error, "could not announce this process");
         }
         known = said.is_ok();

@@ -14,6 +14,7 @@ use super::{
     ACTIVE_TTL, ActiveJob, BOARD_TTL, Counters, DEAD_WORKER_TTL, LAST_LOOK, SERVER_TTL, ServerId,
     State, StateError,
 };
+use crate::locked::Locked;
 use crate::model::board::Board;
 use crate::model::event::Look;
 use crate::model::job::JobId;
@@ -100,8 +101,7 @@ impl Default for EmbeddedState {
 
 impl EmbeddedState {
     fn lock(&self) -> MutexGuard<'_, Maps> {
-        // No code that can panic runs under the lock, so the maps are whole even if poisoned.
-        self.maps.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.maps.locked()
     }
 }
 

@@ -50,7 +50,7 @@ mod tests {
     use super::Watch;
 
     #[test]
-    fn silence_counts_only_while_somebody_listens() {
+    fn silence_counts_only_while_a_monitor_listens() {
         let seconds = Duration::from_secs;
         let heard = |since, last, arrived| {
             Watch { since, last: seconds(last) }.heard_nothing(seconds(arrived)).as_secs()

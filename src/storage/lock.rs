@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The name of the lock file.
 const NAME: &str = "lock";
-/// How often taking the lock is retried, and after which pause: [`who_has`] holds it for a moment.
+/// How often taking the lock is retried, and after which pause: [`holder_of`] holds it for a moment.
 const LOOKS: u32 = 4;
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -68,7 +68,7 @@ impl DirectoryLock {
 /// The process that has locked `directory`, as ` as process 123`, or empty if it is unknown; `None` if none has it.
 /// Leaves no trace.
 #[must_use]
-pub fn who_has(directory: &Path) -> Option<String> {
+pub fn holder_of(directory: &Path) -> Option<String> {
     let mut file = File::open(directory.join(NAME)).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
@@ -76,7 +76,7 @@ pub fn who_has(directory: &Path) -> Option<String> {
     }
 }
 
-/// Locks the file, with retries, since a call of [`who_has`] holds it for a moment.
+/// Locks the file, with retries, since a call of [`holder_of`] holds it for a moment.
 fn lock(file: &File) -> Result<(), TryLockError> {
     for _ in 0..LOOKS {
         match file.try_lock() {

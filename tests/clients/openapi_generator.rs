@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::mill::apis::configuration::Configuration;
-use crate::mill::apis::fleet_api::list_filters;
-use crate::mill::apis::images_api::{get_original, get_result};
-use crate::mill::apis::jobs_api::{create_job, delete_job, get_job};
-use crate::mill::apis::Error;
-use crate::mill::models::{JobView, ParamSpec, Problem, Status};
+use mill::apis::configuration::Configuration;
+use mill::apis::fleet_api::list_filters;
+use mill::apis::images_api::{get_original, get_result};
+use mill::apis::jobs_api::{create_job, delete_job, get_job};
+use mill::apis::Error;
+use mill::models::{JobView, ParamSpec, Problem, Status};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

@@ -5,12 +5,15 @@ use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Arguments, Conclusion};
 use rustix::process::Signal;
 
-use crate::broker::{Broker, Cluster, Pair, SeededTest};
-use crate::support::{Process, block_on};
+use crate::broker::{Broker, Cluster, Pair};
+use crate::support::{Process, block_on, seeded};
 use crate::workers::Fleet;
-use libtest_mimic::{Arguments, Conclusion};
+
+/// A test of which each seed makes another.
+type SeededTest = fn(&Cluster, u64);
 
 const TESTS: [(&str, SeededTest); 12] = [
     ("a_worker_leaves_and_one_joins", leave_and_join),
@@ -34,7 +37,8 @@ const GUEST_EVERY: Duration = Duration::from_millis(700);
 const FOR_EVER: &str = "export TILEMILL_KAFKA__TIMEOUT=600s; exec \"$@\"";
 
 pub fn run(arguments: &Arguments) -> Conclusion {
-    crate::broker::run_seeded("faults", arguments, &TESTS)
+    let seeds = if std::env::var_os("TILEMILL_TEST_LONG").is_some() { 50 } else { 2 };
+    crate::broker::run("faults", arguments, seeded(&TESTS, seeds))
 }
 
 fn is_long() -> bool {

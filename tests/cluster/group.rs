@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use libtest_mimic::{Arguments, Conclusion};
 use rustix::process::Signal;
 use tilemill::model::tile::{Retry, TileResult, TileTask};
 use tilemill::model::worker::Heartbeat;
@@ -24,8 +25,7 @@ use crate::conformance::queue::message;
 use crate::fleet::{Fleet, new_topic, own_name};
 use crate::other_client::{OtherMember, describe, python, send_garbage};
 use crate::our_member::OurMember;
-use crate::support::{PATIENCE, block_on};
-use libtest_mimic::{Arguments, Conclusion};
+use crate::support::{PATIENCE, block_on, named};
 
 macro_rules! conforms {
     ($($check:ident),* $(,)?) => {
@@ -59,7 +59,7 @@ const TESTS: [(&str, Test); 12] = [
 
 pub fn run(arguments: &Arguments) -> Conclusion {
     let tests: Vec<_> = CONFORMANCE.into_iter().chain(TESTS).collect();
-    crate::broker::run("group", arguments, &tests)
+    crate::broker::run("group", arguments, named(&tests))
 }
 
 /// Where nothing is left below the end, that is where the group stands, though nobody got anything.

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::net::{Shutdown, TcpListener};
 use std::process::{Command, Stdio};
 
+use libtest_mimic::{Arguments, Conclusion};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, Cluster, Test, is_by_zookeeper};
-use crate::support::{own_address, start, tilemill, wait};
-use libtest_mimic::{Arguments, Conclusion};
+use crate::support::{named, own_address, start, tilemill, wait};
 
 const TESTS: [(&str, Test); 14] = [
     ("each_role_without_topics_says_what_makes_them", roles_without_topics),
@@ -29,7 +29,7 @@ const TESTS: [(&str, Test); 14] = [
 ];
 
 pub fn run(arguments: &Arguments) -> Conclusion {
-    crate::broker::run("kafka", arguments, &TESTS)
+    crate::broker::run("kafka", arguments, named(&TESTS))
 }
 
 /// Topics of a test's own.

@@ -1,4 +1,5 @@
-//! The processes of a cluster, and the adapters to what they share: real Apache Kafka, Redis and Prometheus.
+//! The processes of a cluster, and the adapters to what they share: real Apache Kafka, Redis and Prometheus, with Chromium
+//! to see them on the page.
 //!
 //! Where one of these is missing, the tests that need it are ignored, with the reason before their names; with
 //! `TILEMILL_TEST_REQUIRE=all` they fail.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::prometheus::{Programs, Prometheus};
-use crate::support::{Server, SharedTests, Suite, picture};
+use crate::support::{Server, Suite, named, picture};
 
 type Test = fn(&Programs);
 
@@ -20,11 +20,7 @@ const TESTS: [(&str, Test); 3] = [
 ];
 
 pub fn run(arguments: &Arguments) -> Conclusion {
-    let mut tests = SharedTests::new();
-    for (name, test) in TESTS {
-        tests.push((name.to_owned(), Box::new(test)));
-    }
-    Suite { name: "metrics", threads: 2 }.run(arguments, Programs::find(), tests)
+    Suite { name: "metrics", threads: 2 }.run(arguments, Programs::find(), named(&TESTS))
 }
 
 fn alerts() -> PathBuf {

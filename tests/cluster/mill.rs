@@ -13,40 +13,9 @@ use crate::support::{Found, Process, Server, SharedTests, Suite, in_shell, tilem
 
 /// A test, which gets what all share.
 pub type Test = fn(&Services);
-/// A test of which each seed makes another.
-pub type SeededTest = fn(&Services, u64);
 
 /// Runs a suite, or says why not.
-pub fn run(
-    name: &'static str,
-    arguments: &Arguments,
-    tests: &[(&'static str, Test)],
-) -> Conclusion {
-    let mut all = SharedTests::new();
-    for (name, test) in tests.iter().copied() {
-        all.push((name.to_owned(), Box::new(test)));
-    }
-    run_all(name, arguments, all)
-}
-
-/// Runs a suite with this many seeds for each test.
-pub fn run_seeded(
-    name: &'static str,
-    arguments: &Arguments,
-    tests: &[(&'static str, SeededTest)],
-    seeds: u64,
-) -> Conclusion {
-    let mut all = SharedTests::new();
-    for seed in 0..seeds {
-        for (name, test) in tests.iter().copied() {
-            let test = Box::new(move |services: &Services| test(services, seed));
-            all.push((format!("{name}_seed_{seed}"), test));
-        }
-    }
-    run_all(name, arguments, all)
-}
-
-fn run_all(name: &'static str, arguments: &Arguments, tests: SharedTests<Services>) -> Conclusion {
+pub fn run(name: &'static str, arguments: &Arguments, tests: SharedTests<Services>) -> Conclusion {
     Suite { name, threads: 3 }.run(arguments, Services::find(), tests)
 }
 

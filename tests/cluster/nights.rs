@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Arguments, Conclusion};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -13,8 +14,7 @@ use crate::broker::Broker;
 use crate::broker::topic::Records;
 use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
 use crate::store::Redis;
-use crate::support::{Process, Server, picture};
-use libtest_mimic::{Arguments, Conclusion};
+use crate::support::{Process, Server, picture, seeded};
 
 /// A night, with the seed that chooses when it begins.
 type Night = fn(&Services, u64);
@@ -53,7 +53,8 @@ const DELAY: Duration = Duration::from_secs(6 + 5);
 const AT_ONCE: u32 = 3;
 
 pub fn run(arguments: &Arguments) -> Conclusion {
-    crate::mill::run_seeded("nights", arguments, &NIGHTS, if is_long() { 25 } else { 2 })
+    let seeds = if is_long() { 25 } else { 2 };
+    crate::mill::run("nights", arguments, seeded(&NIGHTS, seeds))
 }
 
 fn is_long() -> bool {

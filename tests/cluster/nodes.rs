@@ -1,4 +1,4 @@
-//! The mill on machines of its own, each with its own files, as the README sets them up: Redis and `serve`,
+//! The mill on machines of its own, each with its own files, as docs/cluster.md sets them up: Redis and `serve`,
 //! Kafka and `collect`, `work`, `work` and `monitor`, with one configuration file copied to all.
 
 use std::fs;

@@ -13,7 +13,7 @@ use crate::browser::{Browser, Driver};
 use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
 use crate::other_client::{OtherMember, python};
 use crate::store::Redis;
-use crate::support::{Found, Process, Server, SharedTests, Suite, picture};
+use crate::support::{Found, Process, Server, Suite, named, picture};
 
 /// What the tests share.
 struct Shared {
@@ -46,11 +46,7 @@ const SESSION: Duration = Duration::from_secs(6);
 const SOON: Duration = Duration::from_secs(15);
 
 pub fn run(arguments: &Arguments) -> Conclusion {
-    let mut tests = SharedTests::new();
-    for (name, test) in TESTS {
-        tests.push((name.to_owned(), Box::new(test)));
-    }
-    Suite { name: "obstacles", threads: 3 }.run(arguments, find(), tests)
+    Suite { name: "obstacles", threads: 3 }.run(arguments, find(), named(&TESTS))
 }
 
 fn find() -> Found<Shared> {

@@ -7,6 +7,7 @@ use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
 
 use fred::interfaces::ServerInterface;
+use libtest_mimic::{Arguments, Conclusion};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,8 +19,7 @@ use crate::broker::Broker;
 use crate::broker::topic::cluster as cluster_at;
 use crate::mill::{Mill, Services, Test, by_run, leave_all, until_worker};
 use crate::store::Redis;
-use crate::support::{PATIENCE, Process, Server, block_on, data, open_files, picture};
-use libtest_mimic::{Arguments, Conclusion};
+use crate::support::{PATIENCE, Process, Server, block_on, data, named, open_files, picture};
 
 const TESTS: [(&str, Test); 14] = [
     ("a_cluster_gives_the_same_bytes_as_a_run", same_bytes),
@@ -42,7 +42,7 @@ const TESTS: [(&str, Test); 14] = [
 const VERY_SLOW: &str = "denoise:8:21:8,denoise:8:21:8";
 
 pub fn run(arguments: &Arguments) -> Conclusion {
-    crate::mill::run("processes", arguments, &TESTS)
+    crate::mill::run("processes", arguments, named(&TESTS))
 }
 
 fn mill(services: &Services, name: &str) -> Mill {

@@ -13,7 +13,7 @@ use tilemill::state::redis::{RedisOptions, RedisState};
 
 use crate::conformance::state::heard;
 use crate::store::Redis;
-use crate::support::{Found, PATIENCE, SharedTests, Suite, block_on};
+use crate::support::{Found, PATIENCE, Suite, block_on, named};
 
 /// A test, which gets the Redis that all share.
 pub type Test = fn(&Redis);
@@ -47,11 +47,9 @@ pub fn run(arguments: &Arguments) -> Conclusion {
         Ok(()) => Ok(Box::new(Redis::start)),
         Err(missing) => Err(missing),
     };
-    let mut all = SharedTests::new();
-    for (name, test) in CONFORMANCE.into_iter().chain(TESTS).chain(crate::unusable::TESTS) {
-        all.push((name.to_owned(), Box::new(test)));
-    }
-    Suite { name: "redis", threads: 4 }.run(arguments, found, all)
+    let tests: Vec<_> =
+        CONFORMANCE.into_iter().chain(TESTS).chain(crate::unusable::TESTS).collect();
+    Suite { name: "redis", threads: 4 }.run(arguments, found, named(&tests))
 }
 
 pub async fn open(options: &RedisOptions) -> RedisState {

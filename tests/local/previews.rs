@@ -149,9 +149,14 @@ fn what_cannot_be_previewed_is_refused_with_the_reason() {
         let (found, problem) = server.get(&format!("{path}?{query}"));
         assert_eq!((found, &problem["code"]), (status, &code.into()), "{query}: {problem}");
     }
-    for path in ["/api/previews/0123", &format!("/api/jobs/{}/preview", "0".repeat(32))] {
+    let job = "0".repeat(32);
+    for (path, named) in [
+        ("/api/previews/0123", "image \"0123\" for previews".to_owned()),
+        (&format!("/api/jobs/{job}/preview"), format!("job \"{job}\"")),
+    ] {
         let (status, problem) = server.get(path);
         assert_eq!((status, &problem["code"]), (404, &"not_found".into()), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(&named), "{problem}");
     }
     server.stop();
 }

@@ -1,7 +1,5 @@
 //! The files of a server, as a collector on another machine uses them: over HTTP, with a token.
 
-#![allow(dead_code, reason = "this program uses the suite of one port only")]
-
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;

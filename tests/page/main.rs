@@ -90,6 +90,7 @@ fn page(arguments: &Arguments) -> Conclusion {
             }
         }
     }
+    assert_eq!(in_firefox.len(), IN_FIREFOX.len(), "a name in IN_FIREFOX is that of no test");
     // Each has a browser and a server.
     let suite = Suite { name: "page", threads: 2 };
     let mut trials = suite.trials(Driver::chromium(), in_chromium);

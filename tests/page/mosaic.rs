@@ -215,7 +215,10 @@ fn small_legend(page: &Page) {
         &json!([]),
     );
     page.until_drawn();
-    page.until("document.querySelector('#mosaic').clientHeight > innerHeight / 3");
+    // The room that `css/stage.css` leaves for it.
+    page.until(
+        "document.querySelector('#mosaic').clientHeight >= Math.max(256, innerHeight - 360) - 1",
+    );
     page.until("document.querySelector('#mosaic').clientHeight < innerHeight");
 }
 

@@ -23,6 +23,9 @@ fn reload(page: &Page) {
     page.until_says("#job-name", "slow.png");
     let done = page.value("document.querySelector('#job-bar').value");
     page.until(&format!("document.querySelector('#job-bar').value > {done}"));
+    page.until(
+        "/^[0-9]+ %: [0-9,]+ of 8,836 tiles done, 32 pixels a side$/.test(document.querySelector('#job-tiles').innerText)",
+    );
     page.until("/^[0-9]+ % · slow.png · tilemill$/.test(document.title)");
     page.server.post(&format!("/api/jobs/{job}/cancel"));
     page.until_says("#job-status", "Cancelled");

@@ -1,7 +1,5 @@
 //! The real binary, started as a user would start it, on a free port in a directory of its own.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -69,6 +67,27 @@ pub fn is_all_required() -> bool {
 
 /// Tests by their names, each of which gets what they share.
 pub type SharedTests<S> = Vec<(String, Box<dyn FnOnce(&S) + Send>)>;
+
+/// The tests of a table.
+pub fn named<S: 'static>(tests: &[(&str, fn(&S))]) -> SharedTests<S> {
+    let mut all = SharedTests::new();
+    for &(name, test) in tests {
+        all.push((name.to_owned(), Box::new(test)));
+    }
+    all
+}
+
+/// The tests of a table whose tests get a seed, once with each of so many seeds.
+pub fn seeded<S: 'static>(tests: &[(&str, fn(&S, u64))], seeds: u64) -> SharedTests<S> {
+    let mut all = SharedTests::new();
+    for seed in 0..seeds {
+        for &(name, test) in tests {
+            let test = Box::new(move |shared: &S| test(shared, seed));
+            all.push((format!("{name}_seed_{seed}"), test));
+        }
+    }
+    all
+}
 
 /// What tests share, started by the first of them that runs; or what is missing.
 pub type Found<S> = Result<Box<dyn FnOnce() -> S + Send>, String>;

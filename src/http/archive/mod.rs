@@ -17,6 +17,7 @@ use tracing::warn;
 use self::name::Names;
 use self::zip::{Archive, Member};
 use crate::blocking;
+use crate::causes;
 use crate::model::job::{JobId, Outcome, Plan};
 use crate::service::ledger::LedgerEntry;
 use crate::storage::{Storage, StorageError};
@@ -82,7 +83,7 @@ impl Writer {
     /// The next bytes, and the writer for those after them.
     async fn step(mut self) -> Result<Option<(Bytes, Self)>, Broken> {
         let next = self.next().await.inspect_err(|error| {
-            warn!(error = error as &dyn std::error::Error, "an archive broke off");
+            warn!(error = causes::field(error), "an archive broke off");
         })?;
         Ok(next.map(|bytes| (bytes.into(), self)))
     }

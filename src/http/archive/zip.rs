@@ -5,7 +5,7 @@
 //! *stored* (Java's `ZipInputStream`, `commons-compress`, `SharpZipLib`). So the method is *deflate*, with nothing but
 //! stored blocks: 5 bytes more for each 64 KiB, and every length is known before a file is read.
 //!
-//! The crates `zip` and `async_zip` pull the bytes through a writer, and cannot tell the length of an archive beforehand.
+//! The crates `zip` and `async_zip` write into a writer of the caller, and cannot tell the length of an archive beforehand.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -18,10 +18,10 @@ pub(super) struct Disks {
 }
 
 impl Disks {
-    /// The disks as they are now. `None` while an earlier look hangs at a disk, so that not every scrape takes a
-    /// thread. The bytes of pyramids are those of the last count by `service/retention`.
+    /// The disks as they are now, once an earlier look has ended: one that hangs at a disk takes a thread, and the
+    /// others wait without one. The bytes of pyramids are those of the last count by `service/retention`.
     pub(super) async fn now(Api { app, space, disk_look, .. }: &Api) -> Option<Self> {
-        let look = Arc::clone(disk_look).try_acquire_owned().ok()?;
+        let look = Arc::clone(disk_look).acquire_owned().await.ok()?;
         let [originals, results] = app.ledger.stored_bytes();
         let pyramids = app.pyramids.bytes();
         let scratch = app.config.scratch_dir();

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::{JobId, StorageId};
 use crate::model::batch::BatchId;
@@ -13,7 +14,6 @@ use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::metadata::Metadata;
 use crate::raster::pixels::PixelFormat;
-use sha2::{Digest, Sha256};
 
 /// All that a result depends on, and the way of its tiles. Written once, before the job is accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]

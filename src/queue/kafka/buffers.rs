@@ -3,8 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use crate::locked::Locked;
 use bytes::{Bytes, BytesMut};
+
+use crate::locked::Locked;
 
 /// The memory of smaller answers is not kept.
 const LEAST: usize = 256 << 10;

@@ -1,4 +1,4 @@
-//! A cluster, as this process uses it: its brokers, who leads its partitions, and what is on its way there.
+//! A cluster, as this process uses it: its brokers, which of them lead its partitions, and what is on its way there.
 //!
 //! A process holds few connections to each broker, whatever the number of partitions: one for requests that are
 //! answered at once (`peer`), two for records that it sends (`producer`), and for each group one as its member
@@ -17,7 +17,7 @@ use super::peers::Peers;
 use super::producer::{Producer, Producers};
 use crate::health::Health;
 
-/// How to reach a cluster.
+/// The brokers of a cluster, the leaders of its partitions, and the producers that send to them.
 #[derive(Clone)]
 pub struct Cluster {
     peers: Peers,

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_known_stands_while_nobody_can_be_asked() {
+    async fn a_known_count_stands_while_no_broker_can_be_asked() {
         let mut count = Count::default();
         assert!(count.recent(async || Err(away())).await.is_err());
         assert_eq!(count.recent(async || Ok(4)).await.ok(), Some(4));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_another_who_asks_for_what_is_known() {
+    async fn a_known_count_is_given_at_once_while_another_caller_asks() {
         let mut count = Count::default();
         assert_eq!(count.now(async || Ok(4)).await.ok(), Some(4));
         age(&mut count);

@@ -1,5 +1,5 @@
-//! Opens connections to addresses, those of `rskafka` as well. The one place that does: what every connection to a
-//! broker needs, such as TLS or SASL, belongs here.
+//! Opens all connections to brokers, and makes the clients of `rskafka`: what every connection needs, such as TLS or
+//! SASL, belongs here.
 
 use std::io;
 use std::time::Duration;

@@ -17,6 +17,7 @@ use super::ownership::{Owned, Ownership};
 use super::reader::{Read, Reader};
 use super::records::Records;
 use super::remedy;
+use crate::causes;
 
 /// The first pause of a partition after its broker failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -182,9 +183,14 @@ impl<'a> Outage<'a> {
             self.feed.cluster.health().hinder(self.obstacle(), text);
         }
         if lasts && !std::mem::replace(&mut self.told, true) {
-            warn!(topic, partition, error = error as &dyn Error, "the partition cannot be fetched");
+            warn!(
+                topic,
+                partition,
+                error = causes::field(error),
+                "the partition cannot be fetched"
+            );
         } else {
-            debug!(topic, partition, error = error as &dyn Error, "could not fetch");
+            debug!(topic, partition, error = causes::field(error), "could not fetch");
         }
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);

@@ -29,7 +29,8 @@ const WAIT: Duration = Duration::from_millis(500);
 /// request: the first one, and the longest if that goes on.
 const SHORT_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_SHORT_WAIT: Duration = Duration::from_millis(100);
-/// The wait of busy readers when all of them ask, and when some are still reading their last answer.
+/// The wait of busy readers: when all of them ask, since then none has to wait for this request; and, shorter, when some
+/// are still reading their last answer, since those will ask over this connection.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 const SHORT_BUSY_WAIT: Duration = Duration::from_millis(5);
 /// How long a request is held back for readers that were answered just now and ask again.

@@ -39,7 +39,7 @@ enum Item {
 pub(super) enum Taken<M> {
     /// A record.
     Record(Bytes),
-    /// A record that so many processes died of.
+    /// A record that so many processes died of since the first.
     Deadly(Bytes, u32),
     /// A message that was delivered and given back.
     Again(Arc<M>),

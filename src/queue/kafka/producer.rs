@@ -30,7 +30,6 @@ pub(super) struct Producers(Mutex<HashMap<(String, u32), Producer>>);
 impl Producers {
     /// The one that sends the records of a partition to the broker at an address.
     pub(super) fn to(&self, peers: &Peers, address: &str, partition: u32) -> Producer {
-        // The map is whole even if poisoned.
         let mut producers = self.0.locked();
         let producer = producers.entry((address.to_owned(), partition % EACH));
         producer.or_insert_with(|| Producer::start(peers.clone(), address)).clone()

@@ -1,5 +1,5 @@
 //! The records of one topic. A `writer` for each partition appends them; `rskafka` finds where a partition begins or
-//! ends for which nothing was committed.
+//! ends, if nothing was committed for it or the committed offset is not there.
 //!
 //! The clients of `rskafka` hold a connection for each partition, retry for ever and can hang on a broker that has
 //! stalled. So each lives for one call, which has a deadline.

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_leader_that_is_silent_is_named_to_all_who_wait_for_it() {
+    async fn a_leader_that_is_silent_is_named_to_all_that_wait_for_it() {
         let broker = Pretender::silent().await;
         let writer = writer(&broker, SHORT);
         let large = || Bytes::from(vec![0; TOGETHER]);

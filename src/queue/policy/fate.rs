@@ -36,7 +36,8 @@ pub trait Judged: Message {
     /// What becomes of a message of another version, of which only the prefix can be read.
     fn of_other_version(prefix: &Prefix) -> Fate<Self>;
 
-    /// What becomes of a message of which `tries` processes have died. `member` is the one that says so.
+    /// What becomes of a message of which `tries` processes have died since the first. `member` is the member that
+    /// answers.
     #[must_use]
     fn deadly(_prefix: &Prefix, _tries: u32, _member: &str) -> Fate<Self> {
         Fate::Ack

@@ -7,7 +7,6 @@
 //!
 //! * `fate`: what becomes of each kind of message.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,7 +85,7 @@ impl Judge {
 
     /// Puts aside a record that cannot be read. It stays in the topic.
     fn put_aside<M>(&self, partition: u32, offset: u64, error: &WireError) -> Fate<M> {
-        let (topic, error) = (&self.topic, error as &dyn Error);
+        let (topic, error) = (&self.topic, causes::field(error));
         // Not within `warn!`, which evaluates nothing if the log level is off.
         let put_aside = self.health.put_aside(topic, "record");
         warn!(topic, partition, offset, error, put_aside, "a record was put aside");

@@ -5,7 +5,7 @@
 //! - `others`: formats that are recognised and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: limits on size and memory
-//! - `bmp`, `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `png` and `tiff` row by row
+//! - `bmp`, `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `jpeg`, `png` and `tiff` row by row where the file allows it
 //! - `chunks`: the metadata of PNG
 //! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need

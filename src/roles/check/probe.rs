@@ -63,7 +63,7 @@ fn threads(config: &Config) -> Check {
 
 /// Finds a server that uses `data_dir` but listens on another address than this configuration says.
 fn held(config: &Config) -> Option<Check> {
-    let holder = lock::who_has(&config.data_dir)?;
+    let holder = lock::holder_of(&config.data_dir)?;
     let address = config.server.listen;
     if is_tilemill(address) {
         return None;

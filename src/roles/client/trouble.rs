@@ -66,7 +66,7 @@ pub(super) fn understand(mut response: Response<Body>, is_known: bool) -> Result
         let place = place.to_str().unwrap_or("?");
         return Err(Trouble::Foreign(format!("it redirects to {place}")));
     }
-    let Some(Problem { detail, .. }) = Problem::of(&mut response) else {
+    let Some(Problem { detail, .. }) = Problem::of(&mut response)? else {
         return Err(of_proxy(&response, is_known));
     };
     let after = retry_after(&response);

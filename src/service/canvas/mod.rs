@@ -21,6 +21,7 @@ pub use self::files::{bytes, jobs, sweep};
 use self::files::{canvases, lock};
 use self::header::Header;
 use super::scratch::{self, ScratchFile};
+use crate::locked::Locked;
 use crate::model::board::{Board, FailedAttempt};
 use crate::model::job::Plan;
 use crate::raster::grid::{Grid, Region, Size};
@@ -138,8 +139,7 @@ impl Canvas {
     }
 
     fn lock_board(&self) -> MutexGuard<'_, Board> {
-        // No code that can panic runs under the lock, so the board is consistent even if poisoned.
-        self.board.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.board.locked()
     }
 
     /// Width and height of the image.

@@ -57,7 +57,7 @@ impl JobsInWork {
         }
     }
 
-    /// Drops jobs that have ended, and begins others in their places, if there are news. An error of a single job
+    /// Drops jobs that have ended, and begins others in their places, if there is news. An error of a single job
     /// does not hold up the others.
     pub(super) async fn follow_news(
         &mut self,

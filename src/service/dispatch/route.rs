@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn results_leave_a_partition_only_if_it_is_collected_by_somebody_who_does_not_see_the_files() {
+    fn results_leave_a_partition_only_if_its_collector_does_not_see_the_files() {
         let [ours, other] = ["a", "b"].map(|name| StorageId(name.into()));
         let job = JobId::generate();
         let both = [collector("a", &[0, 2]), collector("b", &[1])];

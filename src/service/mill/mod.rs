@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_tile_is_done_once_somebody_has_its_result() {
+    async fn a_tile_is_done_once_its_result_is_in_the_queue() {
         let pool = Arc::new(Pool::new("filter", NonZeroUsize::MIN).unwrap());
         let (id, results) = (WorkerId::new("w"), Arc::new(Results::default()));
         let (timeout, health) = (Seconds::new(60), Health::default());

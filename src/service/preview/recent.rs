@@ -3,8 +3,9 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::locked::Locked;
 use tokio::time::{Instant, sleep_until};
+
+use crate::locked::Locked;
 
 /// Values by their keys, the most recently used at the end.
 pub(super) struct Recent<K, V> {

@@ -87,7 +87,7 @@ impl Finish {
             }
             Err(error) => Err(error.into()),
             Ok(stands) => {
-                if !matches!(stands, Outcome::Complete { .. }) {
+                if !stands.is_complete() {
                     self.storage.remove_final(job).await?;
                 }
                 Ok(Some(stands))

@@ -70,6 +70,8 @@ pub struct Collector {
     max_attempts: u32,
     assigned: Assigned,
     open: OpenCanvases,
+    /// Active jobs whose plans only a newer program reads. They are left to one.
+    too_new: BTreeSet<JobId>,
     publisher: Publisher,
     finishing: Finishing,
     failures: Failures,
@@ -94,6 +96,7 @@ impl Collector {
             finishing: Finishing::new(Arc::clone(&storage), pool),
             failures: Failures::new(Arc::clone(&state), Arc::clone(&storage)),
             sweeper: Sweeper::new(scratch, Arc::clone(&storage)),
+            too_new: BTreeSet::new(),
             state,
             storage,
         }
@@ -170,8 +173,9 @@ impl Collector {
             .collect();
         let mut troubles = Troubles::default();
         troubles.note(self.let_go(&routes).await)?;
+        self.too_new.retain(|job| routes.contains_key(job));
         for (job, partition) in routes {
-            let known = self.open.has(job) || self.failures.has(job);
+            let known = self.open.has(job) || self.failures.has(job) || self.too_new.contains(&job);
             if !known && self.assigned.has(partition) {
                 troubles.note(self.open(job, partition).await)?;
             }
@@ -202,6 +206,11 @@ impl Collector {
         let plan = match self.storage.plan(job).await {
             Ok(plan) => Arc::new(plan),
             Err(StorageError::NotFound(..)) => return Ok(()),
+            Err(error @ StorageError::Newer(..)) => {
+                warn!(%job, error = causes::field(&error), "left a job to others");
+                self.too_new.insert(job);
+                return Ok(());
+            }
             Err(error) => return Err(error.into()),
         };
         match self.open.open(plan, partition).await {

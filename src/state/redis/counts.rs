@@ -1,11 +1,12 @@
 //! Counts what Redis refused and which keys it evicted, and logs now and then that a count has grown.
 
-use std::error::Error;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use crate::causes;
+use crate::locked::Locked;
 use crate::state::{Counters, StateError};
 
 /// The least time between two log lines about one count.
@@ -53,7 +54,7 @@ impl Counts {
         let inner = &mut *self.lock();
         inner.refused += 1;
         if let Some(times) = inner.refused_said.increase(inner.refused) {
-            warn!(times, error = error as &dyn Error, "Redis refuses commands");
+            warn!(times, error = causes::field(error), "Redis refuses commands");
         }
     }
 
@@ -73,8 +74,7 @@ impl Counts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // No code that can panic runs under the lock, so the counts are whole even if poisoned.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.locked()
     }
 }
 

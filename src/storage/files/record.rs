@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_may_read_other_files_may_read_what_is_written_here() {
+    fn files_written_here_can_be_read_by_users_that_can_read_others() {
         let directory = tempfile::tempdir().unwrap();
         let in_directory = |name| directory.path().join(name);
         fs::write(in_directory("other"), "").unwrap();

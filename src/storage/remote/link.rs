@@ -14,7 +14,7 @@ use super::{Result, metadata, paths};
 use crate::agent::agent;
 use crate::agent::problem::Problem;
 use crate::agent::url::ServerUrl;
-use crate::model::job::{JobId, Outcome, StorageId};
+use crate::model::job::{JobId, Outcome, Plan, StorageId, UnreadablePlan};
 use crate::raster::metadata::Metadata;
 use crate::storage::{Staged, StorageError};
 
@@ -113,6 +113,15 @@ impl Link {
         read.map_err(|fault| self.error(fault, job, what))
     }
 
+    /// Reads the plan of a job.
+    pub(super) fn plan(&self, job: JobId, path: &str) -> Result<Plan> {
+        Plan::read(self.read(job, "plan", path)?).map_err(|error| match error {
+            // Another version of the server wrote it: the file itself need not be damaged.
+            UnreadablePlan::Damaged(error) => self.refused(unreadable(&error)),
+            newer @ UnreadablePlan::Newer(_) => StorageError::of_plan(job, newer),
+        })
+    }
+
     /// Reads the metadata of an original.
     pub(super) fn metadata(&self, job: JobId, path: &str) -> Result<Metadata> {
         let read = self.call(Method::GET, path, None, &()).and_then(|mut response| {
@@ -170,6 +179,7 @@ impl Link {
         understand(self.agent.run(request).map_err(|error| Fault::Passing(error.into()))?)
     }
 
+    /// An answer that cannot be used, and will not be until an operator changes something.
     fn refused(&self, detail: String) -> StorageError {
         let action = format!("use the files of {} (`storage.url`)", self.url);
         StorageError::Io { action, source: io::Error::other(detail) }
@@ -197,7 +207,10 @@ fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
     if status.is_success() || status == StatusCode::PRECONDITION_FAILED {
         return Ok(response);
     }
-    let Some(Problem { code, detail }) = Problem::of(&mut response) else {
+    let problem = Problem::of(&mut response).map_err(|error| Fault::Passing(error.into()))?;
+    // One without a code is another service's.
+    let problem = problem.filter(|problem| !problem.code.is_empty());
+    let Some(Problem { code, detail }) = problem else {
         // From a proxy, or from another service that has this address for now.
         let detail = format!("the answer is not from a tilemill server: {status}");
         return Err(Fault::Passing(detail.into()));
@@ -214,10 +227,14 @@ fn understand(mut response: Response<Body>) -> Result<Response<Body>, Fault> {
     })
 }
 
+fn unreadable(error: &serde_json::Error) -> String {
+    format!("its answer cannot be read: {error}")
+}
+
 fn json<T: DeserializeOwned>(mut response: Response<Body>) -> Result<T, Fault> {
     response.body_mut().read_json().map_err(|error| match error {
         // Another version wrote it, and will again.
-        ureq::Error::Json(error) => Fault::Refused(format!("its answer cannot be read: {error}")),
+        ureq::Error::Json(error) => Fault::Refused(unreadable(&error)),
         error => Fault::Passing(error.into()),
     })
 }

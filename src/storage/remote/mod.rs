@@ -88,8 +88,7 @@ impl ResultStorage for RemoteStorage {
     }
 
     async fn plan(&self, job: JobId) -> Result<Plan> {
-        let record = self.call(move |link| link.read(job, "plan", &paths::plan(job))).await?;
-        Plan::read(record).map_err(|error| StorageError::of_plan(job, error))
+        self.call(move |link| link.plan(job, &paths::plan(job))).await
     }
 
     async fn metadata(&self, job: JobId) -> Result<Metadata> {

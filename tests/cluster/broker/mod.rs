@@ -28,8 +28,6 @@ const CLUSTER_ID: &str = "4L6g3nShT-eMCtK--X86sw";
 
 /// A test, which gets the Kafka that all share.
 pub type Test = fn(&Cluster);
-/// A test of which each seed makes another.
-pub type SeededTest = fn(&Cluster, u64);
 
 /// The Kafka that the tests share.
 pub struct Cluster {
@@ -75,36 +73,7 @@ fn skip_without_own(what: &str) {
 }
 
 /// Runs a suite, or says why not.
-pub fn run(
-    name: &'static str,
-    arguments: &Arguments,
-    tests: &[(&'static str, Test)],
-) -> Conclusion {
-    let mut all = SharedTests::new();
-    for (name, test) in tests.iter().copied() {
-        all.push((name.to_owned(), Box::new(test)));
-    }
-    run_all(name, arguments, all)
-}
-
-/// Runs a suite with two seeds for each test, or with fifty in the long run.
-pub fn run_seeded(
-    name: &'static str,
-    arguments: &Arguments,
-    tests: &[(&'static str, SeededTest)],
-) -> Conclusion {
-    let seeds = if std::env::var_os("TILEMILL_TEST_LONG").is_some() { 50 } else { 2 };
-    let mut all = SharedTests::new();
-    for seed in 0..seeds {
-        for (name, test) in tests.iter().copied() {
-            let test = Box::new(move |cluster: &Cluster| test(cluster, seed));
-            all.push((format!("{name}_seed_{seed}"), test));
-        }
-    }
-    run_all(name, arguments, all)
-}
-
-fn run_all(name: &'static str, arguments: &Arguments, tests: SharedTests<Cluster>) -> Conclusion {
+pub fn run(name: &'static str, arguments: &Arguments, tests: SharedTests<Cluster>) -> Conclusion {
     let found: Found<_> = match Kafka::find() {
         Ok(kafka) => Ok(Box::new(|| Cluster::open(kafka))),
         Err(missing) => Err(missing),

@@ -1,4 +1,4 @@
-//! Tests of connections that break, stall, or lead to something else than a broker.
+//! Tests that answers of any bytes are read or refused, and that peers which are not brokers are errors.
 
 use std::time::Duration;
 

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn members_beyond_the_partitions_get_nothing_and_unwanted_topics_go_to_nobody() {
+    fn members_beyond_the_partitions_and_unwanted_topics_are_left_out() {
         let wants: &[(&str, &[&str])] = &[("a", &["t"]), ("b", &["t"]), ("c", &["t"])];
         for assignor in Assignor::ALL {
             assert_eq!(shares(assignor, wants, &[("t", 2), ("u", 5)]), "a{t:[0]}b{t:[1]}c{}");

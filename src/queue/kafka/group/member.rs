@@ -4,7 +4,6 @@
 //! the generation of its request. No computation runs here: a busy machine must not look like a dead
 //! member.
 
-use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -190,7 +189,7 @@ impl Member {
         if reaction == Reaction::Rejoin {
             debug!(group, "rebalancing");
         } else {
-            info!(group, error = error as &dyn Error, ?reaction, "trouble in the group");
+            info!(group, error = causes::field(error), ?reaction, "trouble in the group");
         }
         match reaction {
             Reaction::Wait | Reaction::Fatal | Reaction::Refused | Reaction::Session => {}

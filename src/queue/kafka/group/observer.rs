@@ -17,7 +17,7 @@ use crate::queue::kafka::peers::Peers;
 /// The pause before a coordinator that is not ready is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Looks at a group without being a member.
+/// A client that asks about one group.
 pub(in crate::queue::kafka) struct Observer {
     peers: Peers,
     settings: Settings,

@@ -19,7 +19,7 @@ pub struct Group {
     pub session: Duration,
 }
 
-/// A group, and how its members behave.
+/// What a member needs to know of its group: the configured names, and the times.
 #[derive(Debug, Clone)]
 pub(in crate::queue::kafka) struct Settings {
     pub(in crate::queue::kafka) group: StrBytes,

@@ -52,7 +52,7 @@ fn who_keeps_a_partition_says_again_what_is_in_hand() {
 }
 
 #[test]
-fn what_is_in_hand_is_lent_by_who_goes_on_with_it_and_not_by_who_leaves() {
+fn what_is_in_hand_is_lent_by_a_member_that_goes_on_and_not_by_one_that_leaves() {
     let ownership = Ownership::new(Danger::Deadly);
     let owned = assigned(&ownership, 0, Note::Free, Continuity::Broken);
     assert_eq!(ownership.judge(place(&owned, 0)), Some(Verdict::Wait));
