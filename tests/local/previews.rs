@@ -129,7 +129,7 @@ fn what_cannot_be_previewed_is_refused_with_the_reason() {
     assert_eq!((status, &problem["code"]), (413, &"too_large".into()), "{problem}");
     assert_eq!(
         (&problem["limit"], &problem["setting"]),
-        (&"40.00 KiB".into(), &"limits.preview".into())
+        (&"40 KiB".into(), &"limits.preview".into())
     );
     let text = directory.path().join("text.png");
     fs::write(&text, "text").unwrap();

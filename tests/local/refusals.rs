@@ -183,7 +183,7 @@ fn an_upload_above_the_limit_is_refused_with_and_without_its_length() {
     }
     let (status, _, problem) = raw(server.address(), &untold);
     assert_eq!((status, &problem["code"]), (413, &"too_large".into()), "{problem}");
-    assert_eq!(problem["limit"], "100.00 KiB");
+    assert_eq!(problem["limit"], "100 KiB");
     server.stop();
     assert_eq!(tree(&directory.path().join("data")), ["lock", "storage-id"]);
 }

@@ -68,8 +68,14 @@ pub fn is_all_required() -> bool {
 /// Tests by their names, each of which gets what they share.
 pub type SharedTests<S> = Vec<(String, Box<dyn FnOnce(&S) + Send>)>;
 
+/// A row of a table of tests: a name, and the test.
+pub type Named<S> = (&'static str, fn(&S));
+
+/// A row of a table of tests that get a seed.
+pub type Seeded<S> = (&'static str, fn(&S, u64));
+
 /// The tests of a table.
-pub fn named<S: 'static>(tests: &[(&str, fn(&S))]) -> SharedTests<S> {
+pub fn named<S: 'static>(tests: &[Named<S>]) -> SharedTests<S> {
     let mut all = SharedTests::new();
     for &(name, test) in tests {
         all.push((name.to_owned(), Box::new(test)));
@@ -78,7 +84,7 @@ pub fn named<S: 'static>(tests: &[(&str, fn(&S))]) -> SharedTests<S> {
 }
 
 /// The tests of a table whose tests get a seed, once with each of so many seeds.
-pub fn seeded<S: 'static>(tests: &[(&str, fn(&S, u64))], seeds: u64) -> SharedTests<S> {
+pub fn seeded<S: 'static>(tests: &[Seeded<S>], seeds: u64) -> SharedTests<S> {
     let mut all = SharedTests::new();
     for seed in 0..seeds {
         for &(name, test) in tests {

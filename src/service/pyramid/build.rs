@@ -175,8 +175,11 @@ mod tests {
     fn picture<S: Sample>(channels: Channels) -> Pixels {
         let size = Size::new(1301, 777);
         let count = size.pixels() * channels.count() as u64;
-        let most = u64::from(S::MAX.to_u32()) + 1;
-        let sample = |n: u64| S::from_u32((n * n * 7 / 977 % most) as u32);
+        let values = u64::from(S::MAX.to_u32()) + 1;
+        let sample = |n: u64| {
+            let value = u32::try_from(n * n * 7 / 977 % values).expect("less than 65536");
+            S::from_u32(value)
+        };
         Pixels::of(size, channels, (0..count).map(sample).collect())
     }
 
