@@ -143,8 +143,15 @@ fn write_jpeg(
     encoder.encode(&samples, width, height, colours).unwrap();
 }
 
+/// Samples without a pattern but that they repeat after 64 KiB: copies of them are made fast by a build that is not
+/// optimised, too.
 fn noise(length: u32) -> Vec<u8> {
-    (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 27).to_le_bytes()[0]).collect()
+    let sample = |i: u32| (i.wrapping_mul(2_654_435_761) >> 27).to_le_bytes()[0];
+    let mut samples: Vec<u8> = (0..length.min(1 << 16)).map(sample).collect();
+    let length = length as usize;
+    samples = samples.repeat(length.div_ceil(samples.len()));
+    samples.truncate(length);
+    samples
 }
 
 /// What decoding may take by what the header says: its pixels come beside that, where they are given away

@@ -66,9 +66,8 @@ impl Decoder for Gif<'_> {
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let Gif { frame, image, .. } = *self;
-        self.decoder.next_frame_info().map_err(broken)?;
         let mut pixels = Pixels::zeroed(frame.size, FORMAT);
-        self.decoder.read_into_buffer(pixels.as_bytes_mut()).map_err(broken)?;
+        self.fill(pixels.as_bytes_mut())?;
         if !frame.fills(image) {
             // The image is transparent around the frame.
             let mut whole = Pixels::zeroed(image, FORMAT);
@@ -76,6 +75,23 @@ impl Decoder for Gif<'_> {
             pixels = whole;
         }
         rows.push(pixels).map_err(DecodeError::keep)
+    }
+}
+
+impl Gif<'_> {
+    /// Fills `pixels` with the frame.
+    fn fill(&mut self, pixels: &mut [u8]) -> Result<(), DecodeError> {
+        let frame = self.decoder.next_frame_info().map_err(broken)?;
+        if frame.is_some_and(|frame| frame.interlaced) {
+            return self.decoder.read_into_buffer(pixels).map_err(broken);
+        }
+        // The decoder keeps an index of the palette for each pixel that it is asked for at a time.
+        for row in pixels.chunks_exact_mut(self.decoder.line_length()) {
+            if !self.decoder.fill_buffer(row).map_err(broken)? {
+                return Err(DecodeError::damaged(Container::Gif, "image truncated"));
+            }
+        }
+        Ok(())
     }
 }
 
