@@ -32,23 +32,20 @@ pub(super) struct FullCanvas {
     pub(super) painter: Option<Arc<Painter>>,
     /// When the first tile was seen in the canvas.
     pub(super) filtering_since: Option<Instant>,
-    /// Cancelled when the job has ended otherwise.
-    pub(super) stop: CancellationToken,
 }
 
 /// Finishes one job.
 pub(super) struct Finish {
-    full: FullCanvas,
-    storage: Arc<dyn ResultStorage>,
-    pool: Arc<Pool>,
+    pub(super) full: FullCanvas,
+    /// Cancelled when the job has ended otherwise.
+    pub(super) stop: CancellationToken,
+    /// Where the result is stored.
+    pub(super) storage: Arc<dyn ResultStorage>,
+    /// Where it is encoded.
+    pub(super) pool: Arc<Pool>,
 }
 
 impl Finish {
-    /// Encodes in `pool`, and stores in `storage`.
-    pub(super) fn new(full: FullCanvas, storage: Arc<dyn ResultStorage>, pool: Arc<Pool>) -> Self {
-        Self { full, storage, pool }
-    }
-
     /// Encodes and stores the final image, then the outcome. Returns the outcome that stands; `None` if it
     /// was stopped before the image was stored.
     pub(super) async fn run(self) -> Result<Option<Outcome>, PortError> {
@@ -132,7 +129,7 @@ impl Finish {
     /// Stores the final image and returns its bytes; `None` if it was stopped before the image was encoded.
     async fn store(&self, metadata: &Metadata) -> Result<Option<u64>, Failure> {
         let image = self.storage.stage_final(&self.full.plan).await.map_err(cannot_write)?;
-        let encoded = self.full.stop.run_until_cancelled(self.encode(image, metadata)).await;
+        let encoded = self.stop.run_until_cancelled(self.encode(image, metadata)).await;
         let Some(image) = encoded.transpose()? else { return Ok(None) };
         let length = image.file().metadata().map_err(cannot_write)?.len();
         self.storage.publish_final(&self.full.plan, image).await.map_err(cannot_write)?;
@@ -257,9 +254,9 @@ mod tests {
             canvas: Arc::new(canvas),
             painter: None,
             filtering_since: None,
-            stop: CancellationToken::new(),
         };
-        Finish::new(full, storage, Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap()))
+        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+        Finish { full, stop: CancellationToken::new(), storage, pool }
     }
 
     #[tokio::test]
@@ -268,7 +265,7 @@ mod tests {
         let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
         let stopped = finish(Arc::clone(&storage), &directory).await;
         let plan = Arc::clone(&stopped.full.plan);
-        stopped.full.stop.cancel();
+        stopped.stop.cancel();
         assert_eq!(stopped.run().await.unwrap(), None);
         assert_eq!(storage.outcome(plan.id).await.unwrap(), None);
         assert!(storage.open_final(&plan).await.is_err());

@@ -1,8 +1,11 @@
 //! The jobs whose full canvases are being encoded, in the background.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::finish::{Finish, FullCanvas};
@@ -15,35 +18,52 @@ use crate::storage::{ResultStorage, StorageError};
 /// A job that was finished: its outcome, `None` if that was stopped, or why it has to be tried again.
 pub(super) type Finished = (JobId, Result<Option<Outcome>, PortError>);
 
-/// What finishes jobs.
+/// What finishes jobs, each once at a time: also one whose canvas was closed and opened again while it is encoded.
 pub(super) struct Finishing {
     storage: Arc<dyn ResultStorage>,
     pool: Arc<Pool>,
     running: JoinSet<Finished>,
+    /// What stops the encoding of each job that is being finished.
+    stops: BTreeMap<JobId, CancellationToken>,
 }
 
 impl Finishing {
     /// Encodes in `pool`, and stores in `storage`.
     pub(super) fn new(storage: Arc<dyn ResultStorage>, pool: Arc<Pool>) -> Self {
-        Self { storage, pool, running: JoinSet::new() }
+        Self { storage, pool, running: JoinSet::new(), stops: BTreeMap::new() }
     }
 
-    /// Begins to finish a job.
-    pub(super) fn begin(&mut self, job: JobId, full: FullCanvas) {
-        let finish = Finish::new(full, Arc::clone(&self.storage), Arc::clone(&self.pool));
+    /// Begins to finish a job, if that has not begun.
+    pub(super) fn begin(&mut self, full: FullCanvas) {
+        let job = full.plan.id;
+        let Entry::Vacant(place) = self.stops.entry(job) else { return };
+        let stop = place.insert(CancellationToken::new()).clone();
+        let (storage, pool) = (Arc::clone(&self.storage), Arc::clone(&self.pool));
+        let finish = Finish { full, stop, storage, pool };
         self.running.spawn(async move { (job, finish.run().await) });
     }
 
-    /// The next job that is finished, as soon as there is one; `None` if there are none.
+    /// Stops the encoding of a job that has ended otherwise.
+    pub(super) fn stop(&self, job: JobId) {
+        if let Some(stop) = self.stops.get(&job) {
+            stop.cancel();
+        }
+    }
+
+    /// The next job that is finished, as soon as there is one; `None` if there are none. It may be begun again.
     pub(super) async fn next(&mut self) -> Option<Finished> {
         let finished = self.running.join_next().await?;
-        Some(finished.expect("finishing catches what panics"))
+        let finished = finished.expect("finishing catches what panics");
+        self.stops.remove(&finished.0);
+        Some(finished)
     }
 
     /// A job that was finished without an error just now, if there is one.
     pub(super) fn ended(&mut self) -> Option<JobId> {
         while let Some(finished) = self.running.try_join_next() {
-            if let Ok((job, Ok(_))) = finished {
+            let (job, result) = finished.expect("finishing catches what panics");
+            self.stops.remove(&job);
+            if result.is_ok() {
                 return Some(job);
             }
         }
@@ -52,8 +72,8 @@ impl Finishing {
 
     /// Clears the start counts of images that are being encoded: they are not to blame when a process is stopped in
     /// good order.
-    pub(super) async fn forgive(&self, jobs: Vec<JobId>) {
-        for job in jobs {
+    pub(super) async fn forgive(&self) {
+        for &job in self.stops.keys() {
             // A job that was removed meanwhile has no count to clear.
             match self.storage.clear_starts(job, Step::Encode).await {
                 Ok(()) | Err(StorageError::NotFound(..)) => {}
@@ -80,14 +100,14 @@ mod tests {
     use crate::storage::files::FileStorage;
 
     #[tokio::test]
-    async fn a_full_canvas_becomes_an_outcome_and_an_encode_that_is_forgiven_is_not_counted() {
+    async fn a_full_canvas_becomes_an_outcome_once_and_an_encode_that_is_forgiven_is_not_counted() {
         let directory = TempDir::new().unwrap();
         let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
         let plan = Arc::new(example::accepted(&storage).await);
-        let scratch = Scratch::Unnamed(directory.path().to_owned());
+        let scratch = Scratch::Named(directory.path().to_owned());
         let mut canvases = OpenCanvases::new(scratch, Preview::Omitted);
         canvases.open(Arc::clone(&plan), 0).await.unwrap();
-        let full = canvases.get_mut(plan.id).unwrap().begin_finish().unwrap();
+        let full = canvases.get(plan.id).unwrap().full();
         for tile in 0..plan.tiles() {
             let size = plan.grid().region(tile).size();
             full.canvas.put(tile, &Pixels::zeroed(size, plan.result_format())).unwrap();
@@ -96,12 +116,32 @@ mod tests {
         let mut finishing = Finishing::new(Arc::clone(&storage) as Arc<_>, pool);
         assert!(finishing.next().await.is_none());
         assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
-        finishing.forgive(canvases.being_finished()).await;
+        finishing.begin(full);
+        finishing.forgive().await;
         assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
-        finishing.begin(plan.id, full);
+        // Its partition went to another collector and came back meanwhile.
+        canvases.close(plan.id);
+        canvases.open(Arc::clone(&plan), 0).await.unwrap();
+        finishing.begin(canvases.get(plan.id).unwrap().full());
         let (job, outcome) = finishing.next().await.unwrap();
         assert_eq!(job, plan.id);
         assert!(matches!(outcome, Ok(Some(Outcome::Complete { .. }))), "{outcome:?}");
-        assert!(finishing.ended().is_none());
+        assert!(finishing.next().await.is_none() && finishing.ended().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_has_ended_otherwise_is_stopped() {
+        let directory = TempDir::new().unwrap();
+        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
+        let plan = Arc::new(example::accepted(&storage).await);
+        let scratch = Scratch::Unnamed(directory.path().to_owned());
+        let mut canvases = OpenCanvases::new(scratch, Preview::Omitted);
+        canvases.open(Arc::clone(&plan), 0).await.unwrap();
+        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+        let mut finishing = Finishing::new(Arc::clone(&storage) as Arc<_>, pool);
+        finishing.begin(canvases.get(plan.id).unwrap().full());
+        finishing.stop(plan.id);
+        assert!(matches!(finishing.next().await, Some((_, Ok(None)))));
+        assert!(storage.outcome(plan.id).await.unwrap().is_none());
     }
 }

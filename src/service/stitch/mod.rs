@@ -121,7 +121,7 @@ impl Collector {
             let done = tokio::select! {
                 () = shutdown.cancelled() => {
                     self.discard_finished().await;
-                    self.finishing.forgive(self.open.being_finished()).await;
+                    self.finishing.forgive().await;
                     consumer.leave().await;
                     return Ok(());
                 }
@@ -224,7 +224,7 @@ impl Collector {
 
     async fn drop_if_ended(&mut self, job: JobId) -> Result<(), PortError> {
         if has_ended(&*self.storage, job).await? {
-            self.open.discard(job).await;
+            self.discard(job).await;
         }
         Ok(())
     }
@@ -292,10 +292,8 @@ impl Collector {
         for job in jobs {
             let Some(open) = self.open.get_mut(job) else { continue };
             let board = open.board();
-            if board.is_complete()
-                && let Some(full) = open.begin_finish()
-            {
-                self.finishing.begin(job, full);
+            if board.is_complete() {
+                self.finishing.begin(open.full());
             }
             self.publisher.publish(job, board, open.painter()).await?;
         }
@@ -307,34 +305,30 @@ impl Collector {
         match result {
             Ok(Some(outcome)) => info!(%job, status = ?outcome.status(), "ended"),
             Ok(None) => info!(%job, "encoding was stopped: the job has ended"),
-            Err(error) => {
-                self.end_finish(job);
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
-        self.drop_if_ended(job).await?;
         // If the job has not ended after all, encoding begins again at the next look.
-        self.end_finish(job);
+        self.drop_if_ended(job).await?;
         self.state.signal(Look::Job(job)).await?;
         Ok(())
     }
 
-    fn end_finish(&mut self, job: JobId) {
-        if let Some(open) = self.open.get_mut(job) {
-            open.end_finish();
-        }
-    }
-
     /// Ends a job, now or at a later look. Its canvas is deleted first: the outcome may need its room.
     async fn fail(&mut self, job: JobId, failure: Failure) {
-        self.open.discard(job).await;
+        self.discard(job).await;
         self.failures.add(job, failure).await;
+    }
+
+    /// Stops the encoding of a job that has ended, and deletes its canvas.
+    async fn discard(&mut self, job: JobId) {
+        self.finishing.stop(job);
+        self.open.discard(job).await;
     }
 
     /// Deletes the canvases of jobs that were finished just now.
     async fn discard_finished(&mut self) {
         while let Some(job) = self.finishing.ended() {
-            self.open.discard(job).await;
+            self.discard(job).await;
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::finish::FullCanvas;
@@ -26,15 +25,13 @@ pub(super) struct OpenCanvas {
     painter: Option<Arc<Painter>>,
     /// When the first tile was seen in the canvas.
     filtering_since: Option<Instant>,
-    /// Stops the encoding of the result, if that has begun.
-    finishing: Option<CancellationToken>,
 }
 
 impl OpenCanvas {
     fn new(plan: Arc<Plan>, partition: u32, canvas: Canvas, preview: Preview) -> Self {
         let canvas = Arc::new(canvas);
         let painter = (preview == Preview::Painted).then(|| Painter::start(Arc::clone(&canvas)));
-        Self { plan, partition, canvas, painter, filtering_since: None, finishing: None }
+        Self { plan, partition, canvas, painter, filtering_since: None }
     }
 
     /// The tiles that are in the canvas now.
@@ -56,25 +53,14 @@ impl OpenCanvas {
         Write { canvas: Arc::clone(&self.canvas), painter: self.painter(), result }
     }
 
-    /// Begins to finish the job, if that has not begun. Its canvas must be full.
-    pub(super) fn begin_finish(&mut self) -> Option<FullCanvas> {
-        if self.finishing.is_some() {
-            return None;
-        }
-        let stop = CancellationToken::new();
-        self.finishing = Some(stop.clone());
-        Some(FullCanvas {
+    /// What is needed to finish the job. Its canvas must be full.
+    pub(super) fn full(&self) -> FullCanvas {
+        FullCanvas {
             plan: Arc::clone(&self.plan),
             canvas: Arc::clone(&self.canvas),
             painter: self.painter(),
             filtering_since: self.filtering_since,
-            stop,
-        })
-    }
-
-    /// Notes that encoding has ended and may begin again.
-    pub(super) fn end_finish(&mut self) {
-        self.finishing = None;
+        }
     }
 }
 
@@ -98,12 +84,6 @@ impl OpenCanvases {
     /// The jobs whose canvases are open.
     pub(super) fn jobs(&self) -> Vec<JobId> {
         self.jobs.keys().copied().collect()
-    }
-
-    /// The jobs whose results are being encoded.
-    pub(super) fn being_finished(&self) -> Vec<JobId> {
-        let finishing = self.jobs.iter().filter(|(_, open)| open.finishing.is_some());
-        finishing.map(|(job, _)| *job).collect()
     }
 
     pub(super) fn get(&self, job: JobId) -> Option<&OpenCanvas> {
@@ -139,12 +119,9 @@ impl OpenCanvases {
         self.jobs.retain(|_, open| are_ours(open.partition));
     }
 
-    /// Deletes the canvas of a job that has ended, and stops its encoding.
+    /// Deletes the canvas of a job that has ended.
     pub(super) async fn discard(&mut self, job: JobId) {
         let Some(open) = self.jobs.remove(&job) else { return };
-        if let Some(stop) = &open.finishing {
-            stop.cancel();
-        }
         if let Err(error) = blocking::run(move || open.canvas.discard()).await {
             warn!(%job, %error, "could not delete a canvas");
         }
@@ -179,22 +156,5 @@ mod tests {
         open.open(Arc::clone(&plans[0]), 0).await.unwrap();
         open.discard(plans[0].id).await;
         assert_eq!(files(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_job_is_finished_once_at_a_time_and_that_ends_with_its_canvas() {
-        let directory = tempfile::tempdir().unwrap();
-        let scratch = Scratch::Unnamed(directory.path().to_owned());
-        let mut open = OpenCanvases::new(scratch, Preview::Omitted);
-        let plan = Arc::new(example::plan(StorageId("here".into())));
-        open.open(Arc::clone(&plan), 0).await.unwrap();
-        let full = open.get_mut(plan.id).unwrap().begin_finish().unwrap();
-        assert!(open.get_mut(plan.id).unwrap().begin_finish().is_none());
-        assert_eq!(open.being_finished(), [plan.id]);
-        open.get_mut(plan.id).unwrap().end_finish();
-        assert!(open.being_finished().is_empty());
-        let again = open.get_mut(plan.id).unwrap().begin_finish().unwrap();
-        open.discard(plan.id).await;
-        assert!(again.stop.is_cancelled() && !full.stop.is_cancelled());
     }
 }
