@@ -184,6 +184,30 @@ try_older_kafka() {
   done
 }
 
+document() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet; }
+
+# What needs no service and no quiet, on the processor time that the tests leave: those of the cluster wait a lot. One
+# after another, so that the memory they take together stays small.
+check_beside() {
+  renice -n 19 $BASHPID >/dev/null
+  step "documentation"; document
+  step "hashes on an old processor"; check_old_processor
+  step "values beside those of other programs"; compare_with_others
+  step "generated clients"; try_clients
+  step "ended beside the tests"
+}
+
+# Waits for what runs beside the tests, and prints what it printed.
+join_beside() {
+  local status=0
+  wait "$beside" || status=$?
+  cat "$told"
+  [ $status = 0 ] || { echo "what was named last above failed" >&2; exit $status; }
+}
+
+told=$(mktemp)
+beside=
+trap 'rm -f "$told"; [ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true' EXIT
 install_tools
 [ -n "${TILEMILL_TEST_KAFKA:-}" ] || { step "Apache Kafka"; fetch_kafka; }
 step "axe-core"; fetch_axe
@@ -191,12 +215,15 @@ step "Prometheus"; fetch_prometheus
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
 step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
+step "building the tests"; cargo test --locked --no-run --quiet
+# In a process group of its own, which ends with this script.
+set -m
+check_beside >"$told" 2>&1 &
+beside=$!
+set +m
 step "tests"; limited cargo test --locked
 step "systemd units and the Debian package"; try_units
-step "documentation"; RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
-step "hashes on an old processor"; check_old_processor
-step "values beside those of other programs"; compare_with_others
-step "generated clients"; try_clients
+join_beside
 [ -z "$long" ] || { step "an older Kafka"; try_older_kafka; }
 [ -z "$long" ] || { step "made-up requests"; fuzz_api; }
 step "all passed"

@@ -171,7 +171,7 @@ mod tests {
     use super::check;
 
     #[test]
-    fn only_who_knows_the_token_is_let_in() {
+    fn only_requests_with_the_token_are_answered() {
         let headers = |given: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_static(given));

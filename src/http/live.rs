@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tile_is_told_once_and_everything_to_those_who_know_nothing() {
+    fn each_tile_is_told_once_and_all_tiles_to_a_new_listener() {
         let job = JobId::generate();
         let mut mosaic = Mosaic::new(Size::new(40, 10), 10);
         painted(&mut mosaic, 2, "a");

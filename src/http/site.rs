@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_on_this_machine_answers_to_names_that_nobody_else_can_have() {
+    fn a_local_server_answers_only_to_local_names_and_listed_ones() {
         let hosts = ["localhost:5001", "LOCALHOST", "a.localhost", "127.0.0.1:5001", "[::1]:5001"];
         let (local, listed) = (site("127.0.0.1:5001", &[]), site("0.0.0.0:1", &["Our.Name"]));
         for host in hosts {

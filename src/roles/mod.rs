@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_person_has_to_mend_ends_with_the_code_of_wrong_use() {
+    fn only_errors_of_the_setup_end_with_the_code_of_wrong_use() {
         let away = || "the disk is on fire".into();
         let unreachable = Unreachable {
             what: "Kafka",

@@ -257,7 +257,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn results_are_for_all_to_read_that_the_mask_lets() {
+    fn results_have_the_permissions_that_the_umask_leaves() {
         use std::os::unix::fs::PermissionsExt;
 
         let mode = |is_named: bool| {

@@ -30,9 +30,9 @@ macro_rules! each_state_check {
             the_latest_board_is_read_until_it_expires,
             tiles_are_painted_over_the_mosaic_until_it_expires,
             a_silent_worker_is_late_then_dead_then_gone,
-            a_monitor_that_is_away_makes_nobody_dead,
+            no_worker_is_dead_because_the_monitor_is_away,
             a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all,
-            signals_reach_everybody_who_listens,
+            signals_reach_every_listener,
         }
     };
 }

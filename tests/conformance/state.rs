@@ -177,7 +177,7 @@ pub async fn a_silent_worker_is_late_then_dead_then_gone(
     assert_eq!(liveness().await, None);
 }
 
-pub async fn a_monitor_that_is_away_makes_nobody_dead(
+pub async fn no_worker_is_dead_because_the_monitor_is_away(
     state: &dyn State,
     pass: impl AsyncFn(Duration),
 ) {
@@ -206,7 +206,7 @@ pub async fn a_worker_that_leaves_is_shown_as_leaving_and_then_not_at_all(
     assert_eq!(state.workers(LATE_AFTER).await.unwrap().len(), 1);
 }
 
-pub async fn signals_reach_everybody_who_listens(state: &dyn State, _pass: impl AsyncFn(Duration)) {
+pub async fn signals_reach_every_listener(state: &dyn State, _pass: impl AsyncFn(Duration)) {
     let (mut first, mut second) = (state.looks(), state.looks());
     let look = Look::Board(JobId::generate());
     state.signal(look.clone()).await.unwrap();

@@ -57,7 +57,7 @@ fn every_value_is_told_with_its_origin() {
 }
 
 #[test]
-fn a_person_reads_the_same_without_json() {
+fn the_text_says_the_same_as_the_json() {
     let directory = TempDir::new().unwrap();
     let ran = tilemill(directory.path()).arg("check").envs([FREE]).output().unwrap();
     let text = String::from_utf8(ran.stdout).unwrap();

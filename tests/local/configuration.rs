@@ -126,7 +126,7 @@ fn a_level_that_does_not_exist_is_refused_instead_of_silencing_the_log() {
 }
 
 #[test]
-fn a_named_file_that_is_missing_is_named_with_who_named_it() {
+fn a_missing_file_is_refused_with_the_option_that_named_it() {
     let directory = TempDir::new().unwrap();
     let error = refused(directory.path(), &[], &["--config", "none.toml"]);
     assert!(error.contains("none.toml named by --config does not exist"), "{error}");

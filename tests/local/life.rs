@@ -90,7 +90,7 @@ fn a_start_removes_what_belongs_to_no_job_and_nothing_else() {
 }
 
 #[test]
-fn a_canvas_that_nobody_has_open_goes_when_its_job_ends() {
+fn a_canvas_that_is_not_open_is_deleted_when_its_job_ends() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory);
     let job = server.accepted(&data("grey-8.png"), &[]);
@@ -292,7 +292,7 @@ fn beyond_the_quota_the_oldest_ended_jobs_lose_their_files() {
 }
 
 #[test]
-fn whoever_follows_a_job_is_told_that_it_was_deleted() {
+fn a_follower_of_a_job_is_told_that_it_was_deleted() {
     let directory = TempDir::new().unwrap();
     let server = Server::start(&directory);
     let job = server.accepted(&data("grey-8.png"), &[]);

@@ -337,7 +337,7 @@ fn holds(block: Option<&Vec<u8>>, text: &[u8]) -> bool {
 }
 
 #[test]
-fn what_is_said_behind_the_pixels_or_of_rarer_ones_is_heard() {
+fn metadata_behind_the_pixels_and_in_rare_forms_is_read() {
     for name in ["noted.png", "noted.webp", "group4.tif"] {
         assert!(holds(said(&read(name)).exif.as_ref(), b"(c) Somebody"), "{name}");
         assert_eq!(header(name).orientation.to_exif(), 6, "{name}");
@@ -401,7 +401,7 @@ fn status(name: &str) -> u64 {
 }
 
 #[test]
-fn what_a_small_file_says_beside_its_pixels_takes_no_gigabytes() {
+fn the_metadata_of_a_small_file_takes_no_gigabytes() {
     let bomb = bomb();
     let profile = with_chunk(*b"iCCP", &[b"bomb\0\0", &bomb[..]].concat());
     let packet = with_chunk(*b"iTXt", &[b"XML:com.adobe.xmp\0\x01\0\0\0", &bomb[..]].concat());

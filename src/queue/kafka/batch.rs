@@ -280,7 +280,7 @@ pub(super) mod tests {
         }
 
         #[test]
-        fn what_is_packed_is_read_in_its_order(
+        fn packed_records_are_read_in_order(
             contents in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..20),
         ) {
             let values: Vec<_> = contents.into_iter().map(Bytes::from).collect();

@@ -127,7 +127,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn what_another_compresses_is_inflated(bytes: Vec<u8>, times in 1..50_usize) {
+        fn records_that_another_client_compressed_are_inflated(bytes: Vec<u8>, times in 1..50_usize) {
             let bytes = bytes.repeat(times);
             for codec in ALL {
                 prop_assert_eq!(codec.inflate(&deflate(codec, &bytes)).unwrap(), &bytes[..]);

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_says_it_in_its_own_way() {
+    fn a_resolution_is_the_same_in_exif_and_in_jfif() {
         let told = Resolution::of_jfif(1, 300, 150).unwrap();
         let mut exif = Exif::default();
         told.put(&mut exif);

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_refused() {
+    fn a_file_that_is_no_pyramid_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         for bytes in [&b""[..], &[0; 100], &MAGIC] {
             let path = folder.path().join("it");

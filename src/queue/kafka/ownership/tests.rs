@@ -30,7 +30,7 @@ fn commit(ownership: &Ownership) -> Option<(u64, Note)> {
 }
 
 #[test]
-fn who_keeps_a_partition_says_again_what_is_in_hand() {
+fn a_member_that_keeps_a_partition_says_again_what_is_in_hand() {
     let ownership = Ownership::new(Danger::Deadly);
     let found = Note::Trying { offset: 10, tries: 1, until: 12 };
     let owned = assigned(&ownership, 10, found, Continuity::Broken);
@@ -135,7 +135,7 @@ fn a_failure_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_settles_takes_nothing_new_until_the_group_has_decided() {
+async fn a_member_that_settles_takes_nothing_new_until_the_group_has_decided() {
     let ownership = Ownership::new(Danger::Deadly);
     let owned = assigned(&ownership, 0, Note::Free, Continuity::Broken);
     let (first, second) = (place(&owned, 0), place(&owned, 1));

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn luma_alone_is_had_of_the_usual_samplings() {
+    fn luma_alone_can_be_read_with_the_usual_samplings() {
         for (sampling, gives) in
             [(0x11, true), (0x21, true), (0x22, true), (0x12, false), (0x41, false)]
         {

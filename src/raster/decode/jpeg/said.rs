@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_a_kind_counts_wherever_it_stands() {
+    fn the_first_segment_of_each_kind_counts() {
         let jfif = |x: u8| [JFIF, &[1, 1, 1, 0, x, 0, 9, 0, 0]].concat();
         let mut said = said(&[
             (APP1, b"Exif\0\0II*\0\x08\0\0\0first".to_vec()),
