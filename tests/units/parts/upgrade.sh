@@ -4,6 +4,7 @@
 tilemill run large.bmp -o large.expected.png --filters denoise
 tilemill submit large.bmp -o large.png --filters denoise --tile-size 64 >submit.log 2>&1 &
 submitted=$!
+until says '"large.bmp"'; do sleep 0.1; done
 # Step by step, so that it is still in work when all are told to stop.
 worker=$(pid tilemill-work@1)
 until kill -STOP "$worker" && says '"tiles_done":[1-9]'; do
