@@ -5,7 +5,7 @@
 //! - `picture`: the tags of the picture, and their defaults
 //! - `kind`: the kind of the samples, and which kinds are not read
 //! - `places`: the offsets and lengths of strips and tiles
-//! - `codec`: the compressions; `fax` and `zstd` are two of them
+//! - `codec`: the compressions; `fax`, which reads `bits`, and `zstd` are two of them
 //! - `chunks`: strips and tiles to bytes of samples
 //! - `samples`: those bytes to samples as in [`crate::pixels`]
 //! - `layout`: where in a band of pixels the samples go
@@ -28,6 +28,7 @@ use picture::{PALETTE, Picture};
 
 mod associated;
 mod bands;
+mod bits;
 mod chunks;
 mod codec;
 mod directory;
