@@ -29,8 +29,8 @@ pub(super) enum Codec {
 }
 
 impl Codec {
-    /// The codec of a compression that has passed the checks, for chunks of this `width`; `is_mixed` tells the two forms
-    /// of CCITT group 3 apart.
+    /// The codec of a compression that has passed the checks, for chunks of this `width`; `is_mixed` tells the two
+    /// forms of CCITT group 3 apart.
     pub(super) fn of(compression: u64, width: u32, is_mixed: bool) -> Codec {
         let fax = |scheme| Codec::Fax { scheme, width };
         match compression {

@@ -1,5 +1,5 @@
-//! CCITT groups 3 and 4: rows of black and white as the lengths of their runs (ITU-T T.4 and T.6; TIFF 6.0, section 10).
-//! White is 0, black is 1.
+//! CCITT groups 3 and 4: rows of black and white as the lengths of their runs (ITU-T T.4 and T.6; TIFF 6.0, sections
+//! 10 and 11). White is 0, black is 1.
 
 use std::io::{self, BufRead};
 use std::ops::Range;
@@ -100,8 +100,8 @@ impl<R: BufRead> Page<R> {
         }
     }
 
-    /// The colour changes at a column. A run that goes beyond the row is cut off, as by libtiff, and one of no pixels is
-    /// none.
+    /// The colour changes at a column. A run that goes beyond the row is cut off, as by libtiff, and one of no pixels
+    /// is none.
     fn turn(&mut self, at: u32) {
         if self.edges.last() == Some(&at) {
             self.edges.pop();
