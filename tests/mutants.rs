@@ -320,6 +320,23 @@ fn group4(size: Size) -> Vec<u8> {
     file
 }
 
+/// One strip by Zstandard, in a window as large as it.
+fn zstandard(size: Size) -> Vec<u8> {
+    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let tags = crate::forms::tags(sides, 50_000, 1, 8, 1);
+    let samples = noise(size.width * size.height);
+    crate::forms::one_strip(tags, crate::forms::zstandard(&samples))
+}
+
+/// Indexes into a palette, in one deflated strip.
+fn palette(size: Size) -> Vec<u8> {
+    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let mut tags = crate::forms::tags(sides, 8, 3, 8, 1);
+    tags.push(crate::forms::colours(256));
+    let indexes = noise(size.width * size.height);
+    crate::forms::one_strip(tags, crate::forms::deflated(&indexes))
+}
+
 /// Of each kind that is decoded in a way of its own one whose pixels take more than 32 MiB: what is smaller
 /// the allocator may keep when it is free, so that it cannot be seen to come.
 #[test]
@@ -340,6 +357,8 @@ fn decoding_takes_what_the_header_says() {
         ("planes", tiff(size, 2, 3, 8, true)),
         ("inks in planes", tiff(size, 5, 4, 16, true)),
         ("CCITT group 4", group4(size)),
+        ("Zstandard", zstandard(size)),
+        ("palette", palette(size)),
         ("four bits", tiff(size, 1, 1, 4, false)),
         ("inks, uncompressed", tiff(size, 5, 4, 8, false)),
     ];

@@ -154,7 +154,78 @@ fn strips() -> Vec<u8> {
     file.finish(all)
 }
 
+/// A frame of Zstandard that declares a window of 128 MiB, with the bytes as they are.
+pub fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, 17 << 3];
+    for block in bytes.chunks(1 << 17) {
+        frame.extend(&(block.len() << 3).to_le_bytes()[..3]);
+        frame.extend(block);
+    }
+    // An empty block is the last.
+    frame.extend([1, 0, 0]);
+    frame
+}
+
+/// The bytes of bits; spaces between them are ignored.
+pub fn bytes(bits: &str) -> Vec<u8> {
+    let bits: Vec<u8> = bits.bytes().filter(|c| *c != b' ').map(|c| c - b'0').collect();
+    let byte = |bits: &[u8]| (0..8).fold(0, |sum, i| sum << 1 | bits.get(i).unwrap_or(&0));
+    bits.chunks(8).map(byte).collect()
+}
+
+/// A file whose only strip has all rows.
+pub fn one_strip(mut tags: Vec<Tag>, strip: Vec<u8>) -> Vec<u8> {
+    let mut file = File::new();
+    tags.extend(file.chunks(&[strip], [273, 279]));
+    let directory = file.directory(tags);
+    file.finish(directory)
+}
+
+/// A palette in which each component of each colour is another number.
+pub fn colours(count: u32) -> Tag {
+    (320, SHORT, (0..3 * count).map(|index| index * 5003 % 65_521).collect())
+}
+
+/// Indexes of four bits, in tiles that Zstandard compresses.
+fn indexes() -> Vec<u8> {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+    let mut file = File::new();
+    let tile = compress_to_vec(&samples(TILE * TILE / 2)[..], CompressionLevel::Fastest);
+    let mut all = tags(SIDES, 50_000, 3, 4, 1);
+    all.extend([(322, SHORT, vec![16]), (323, SHORT, vec![16]), colours(16)]);
+    all.extend(file.chunks(&vec![tile; 6], [324, 325]));
+    let all = file.directory(all);
+    file.finish(all)
+}
+
+/// Differences of 16 bits by Zstandard.
+fn frames() -> Vec<u8> {
+    let mut all = tags(SIDES, 50_000, 2, 16, 3);
+    all.push((317, SHORT, vec![2]));
+    one_strip(all, zstandard(&samples(WIDTH * HEIGHT * 6)))
+}
+
+/// Four rows of 40 pixels by CCITT group 3: black from 4 to 7, by its runs; the same by differences; black from 5 to 6,
+/// by differences; black.
+pub const FOUR_ROWS: &str = "000000000001 1 1011 10 00010010 000000000001 0 1 1 1 \
+    000000000001 0 011 010 1 000000000001 1 00110101 000001101100";
+
+/// Rows by CCITT group 3, of which some depend on the row above.
+pub fn group3() -> Vec<u8> {
+    let mut all = tags(SIDES, 3, 0, 1, 1);
+    all.push((292, LONG, vec![1]));
+    one_strip(all, bytes(&FOUR_ROWS.repeat(HEIGHT / 4)))
+}
+
 /// A file of each form, with its name.
-pub fn all() -> [(&'static str, Vec<u8>); 4] {
-    [("preview", preview()), ("planes", planes()), ("four-bits", four_bits()), ("strips", strips())]
+pub fn all() -> [(&'static str, Vec<u8>); 7] {
+    [
+        ("preview", preview()),
+        ("planes", planes()),
+        ("four-bits", four_bits()),
+        ("strips", strips()),
+        ("indexes", indexes()),
+        ("frames", frames()),
+        ("group3", group3()),
+    ]
 }

@@ -13,3 +13,4 @@ mod hashes;
 mod same_bytes;
 #[path = "../stills/mod.rs"]
 mod stills;
+mod tiff;

@@ -17,6 +17,7 @@ import jpeg_forms  # noqa: F401
 import metadata  # noqa: F401
 import png  # noqa: F401
 import tiff  # noqa: F401
+import tiff_codecs  # noqa: F401
 import tiff_forms  # noqa: F401
 from common import CHECKS
 

@@ -458,7 +458,7 @@ def tiff_that_is_not_read_is_called_by_its_true_name():
     five = np.dstack([inks, array])
     for array, more, words in (
         (array, {258: (SHORT, 12)}, "12-bit samples"),
-        (array, {262: (SHORT, 3)}, "a palette cannot be processed; save it as RGB, as `gdal_translate -expand rgb`"),
+        (picture(channels=2), {262: (SHORT, 3), 338: (SHORT, 2)}, "a palette and alpha cannot be processed; save it as RGB with alpha"),
         (array, {262: (SHORT, 4)}, "a mask and no picture"),
         (picture(), {262: (SHORT, 6)}, "YCbCr colours"),
         (picture(), {262: (SHORT, 8)}, "CIELab colours"),
@@ -469,7 +469,8 @@ def tiff_that_is_not_read_is_called_by_its_true_name():
         (five, {262: (SHORT, 5), 338: (SHORT, 2)}, "CMYK colours and alpha"),
         (five, {338: (SHORT, [0, 0])}, "5 bands, of which only 3 are known to be colours, cannot be processed; "
          "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does"),
-        (array, {259: (SHORT, 50000)}, "Zstandard inside cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does"),
+        (array, {259: (SHORT, 34925)}, "LZMA inside cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does"),
+        (array, {259: (SHORT, 3)}, "CCITT group 3 of 8-bit samples"),
         (array, {259: (SHORT, 32809)}, "compression 32809"),
     ):
         make(array, more=more)

@@ -56,7 +56,7 @@ pub(super) fn open<'r>(
     limits.check_memory(memory)?;
     let places = places::read(&mut tiff, directory, plain).map_err(broken)?;
     let codec = picture.codec();
-    let packed = codec.memory(plain.bytes(0), places.longest().min(tiff.length));
+    let unpacking = codec.memory(plain.bytes(0));
     let turned = picture.fill_order == LOW_BIT_FIRST;
     let missing = samples::missing(picture.missing, kind.bits, tiff.order);
     let chunks = Chunks { file: tiff.file, places, codec, turned, missing };
@@ -64,7 +64,7 @@ pub(super) fn open<'r>(
         source: Samples { chunks, layout, order: tiff.order },
         metadata: Metadata::default(),
         orientation: Orientation::UPRIGHT,
-        memory: memory.saturating_add(packed),
+        memory: memory.saturating_add(unpacking),
     })
 }
 
@@ -72,6 +72,12 @@ impl Bands<'_> {
     /// Adds the metadata and the orientation of the file.
     pub(super) fn with(self, metadata: Metadata, orientation: Orientation) -> Self {
         Bands { metadata, orientation, ..self }
+    }
+
+    /// The size of the largest band.
+    pub(super) fn largest(&self) -> Size {
+        let Layout { size, height, .. } = self.source.layout;
+        Size { height: height.min(size.height), ..size }
     }
 }
 

@@ -1,18 +1,17 @@
 //! The compressions of strips and tiles: bytes of the file in, bytes of samples out.
 //!
-//! They are read here because the library's own reader takes some LZW tiles that reach over the edge of the image
-//! for truncated (image-rs/image-tiff, issue 395).
+//! No library for TIFF is used: image-tiff takes some LZW tiles that reach over the edge of the image for truncated
+//! (image-rs/image-tiff, issue 395).
 
-use std::io::{self, BufRead, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
-use tiff::decoder::Decoder as Library;
 use weezl::BitOrder;
 use weezl::decode::Configuration;
 
-use super::directory::damaged;
-use super::picture::{GROUP_4, UNCOMPRESSED};
-use crate::grid::Size;
+use super::fax::{self, Scheme};
+use super::picture::{GROUP_3, GROUP_4, RUNS, UNCOMPRESSED, WORD_ALIGNED_RUNS, ZSTANDARD};
+use super::zstd;
 
 /// How chunks are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,29 +20,38 @@ pub(super) enum Codec {
     PackBits,
     Lzw,
     Deflate,
-    /// CCITT group 4, in chunks of this width.
-    Group4 {
+    Zstandard,
+    /// CCITT group 3 or 4, in chunks of this width.
+    Fax {
+        scheme: Scheme,
         width: u32,
     },
 }
 
 impl Codec {
-    /// The codec of a compression that has passed the checks, for chunks of this `width`.
-    pub(super) fn of(compression: u64, width: u32) -> Codec {
+    /// The codec of a compression that has passed the checks, for chunks of this `width`; `is_mixed` tells the two
+    /// forms of CCITT group 3 apart.
+    pub(super) fn of(compression: u64, width: u32, is_mixed: bool) -> Codec {
+        let fax = |scheme| Codec::Fax { scheme, width };
         match compression {
             UNCOMPRESSED => Codec::None,
-            GROUP_4 => Codec::Group4 { width },
+            RUNS => fax(Scheme::Aligned(8)),
+            WORD_ALIGNED_RUNS => fax(Scheme::Aligned(16)),
+            GROUP_3 if is_mixed => fax(Scheme::Group3Mixed),
+            GROUP_3 => fax(Scheme::Group3),
+            GROUP_4 => fax(Scheme::Group4),
+            ZSTANDARD => Codec::Zstandard,
             5 => Codec::Lzw,
             32_773 => Codec::PackBits,
             _ => Codec::Deflate,
         }
     }
 
-    /// The most memory that unpacking a chunk takes beside its `bytes`, if its data in the file are at most `packed`.
-    pub(super) fn memory(self, bytes: u64, packed: u64) -> u64 {
+    /// The most memory that unpacking a chunk takes beside its `bytes`.
+    pub(super) fn memory(self, bytes: u64) -> u64 {
         match self {
-            // The data are gathered in a list that grows.
-            Codec::Group4 { .. } => group4_bytes(bytes).min(packed).saturating_mul(2),
+            Codec::Fax { width, .. } => fax::memory(width),
+            Codec::Zstandard => zstd::memory(bytes),
             _ => 0,
         }
     }
@@ -56,12 +64,13 @@ impl Codec {
             Codec::PackBits => unpack_bits(packed, bytes),
             Codec::Lzw => unpack_lzw(packed, bytes),
             Codec::Deflate => inflate(packed, bytes),
-            Codec::Group4 { width } => unpack_group4(packed, width, bytes),
+            Codec::Zstandard => zstd::unpack(packed, bytes),
+            Codec::Fax { scheme, width } => fax::unpack(scheme, packed, width, bytes),
         }
     }
 }
 
-fn too_short() -> io::Error {
+pub(super) fn too_short() -> io::Error {
     io::Error::new(ErrorKind::UnexpectedEof, "a chunk is too short")
 }
 
@@ -140,51 +149,6 @@ fn inflate(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The most data of a chunk: honest data take no more than a byte for each pixel, and `bytes` have eight pixels each.
-fn group4_bytes(bytes: u64) -> u64 {
-    bytes.saturating_mul(8).saturating_add(1 << 16)
-}
-
-/// CCITT group 4. The library reads only files, so it gets one of this chunk alone. Its zeros are white: declared as
-/// `BlackIsZero`, the file is not inverted.
-fn unpack_group4(packed: impl BufRead, width: u32, bytes: &mut [u8]) -> io::Result<()> {
-    let row = width.div_ceil(8) as usize;
-    let height = u32::try_from(bytes.len() / row.max(1)).map_err(io::Error::other)?;
-    if width > u32::from(u16::MAX) || height > u32::from(u16::MAX) {
-        return Err(damaged("a chunk by CCITT group 4 has more than 65,535 rows or columns"));
-    }
-    let mut file = vec![0; GROUP4_HEAD];
-    packed.take(group4_bytes(bytes.len() as u64)).read_to_end(&mut file)?;
-    let length = u32::try_from(file.len() - GROUP4_HEAD).map_err(io::Error::other)?;
-    let head = group4_head(Size::new(width, height), length);
-    file[..head.len()].copy_from_slice(&head);
-    let mut library = Library::new(Cursor::new(file)).map_err(io::Error::other)?;
-    library.read_chunk_bytes(0, bytes).map_err(io::Error::other)
-}
-
-/// Bytes before the data: a header and a directory of nine entries.
-const GROUP4_HEAD: usize = 8 + 2 + 9 * 12 + 4;
-
-fn group4_head(size: Size, length: u32) -> Vec<u8> {
-    let entries: [(u16, u32); 9] = [
-        (256, size.width),
-        (257, size.height),
-        (258, 1),
-        (259, 4),
-        (262, 1),
-        (273, u32::try_from(GROUP4_HEAD).unwrap_or(0)),
-        (277, 1),
-        (278, size.height),
-        (279, length),
-    ];
-    let mut head = b"II*\0\x08\0\0\0\x09\0".to_vec();
-    for (tag, value) in entries {
-        head.extend([&tag.to_le_bytes()[..], &[4, 0, 1, 0, 0, 0], &value.to_le_bytes()].concat());
-    }
-    head.extend([0; 4]);
-    head
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,8 +205,9 @@ mod tests {
             (Codec::Deflate, &[]),
             (Codec::Lzw, &[]),
             (Codec::None, &[7; 100]),
-            (Codec::Group4 { width: 160_000 }, &[0]),
-            (Codec::Group4 { width: 800 }, &[0]),
+            (Codec::Fax { scheme: Scheme::Group4, width: 160_000 }, &[0]),
+            (Codec::Fax { scheme: Scheme::Group4, width: 800 }, &[0]),
+            (Codec::Zstandard, &[]),
         ] {
             assert!(unpacked(codec, packed, 20_001).is_err(), "{codec:?}");
         }

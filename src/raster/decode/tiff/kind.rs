@@ -2,8 +2,12 @@
 
 use super::super::container::Container;
 use super::super::error::DecodeError;
+use super::codec::Codec;
 use super::pages;
-use super::picture::{BLACK_IS_ZERO, GROUP_4, Picture, RGB, UNCOMPRESSED, WHITE_IS_ZERO};
+use super::picture::{
+    BLACK_IS_ZERO, GROUP_3, GROUP_4, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED, WHITE_IS_ZERO,
+    WORD_ALIGNED_RUNS, ZSTANDARD,
+};
 use crate::pixels::{Channels, Depth, PixelFormat};
 
 const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
@@ -12,13 +16,12 @@ const EVEN_OUT: &str = "save it with 8 or with 16 bits in every sample";
 const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
 const REPREDICT: &str = "save it with predictor 2, as `tiffcp -c lzw:2` does";
 const CHOOSE_BANDS: &str = "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does";
-const EXPAND: &str = "save it as RGB, as `gdal_translate -expand rgb` does";
+const EXPAND: &str = "save it as RGB with alpha";
 const TO_RGB: &str = "save it as RGB, as `tiff2rgba` does";
 const CHOOSE_INKS: &str = "save it as CMYK or RGB";
 const FLATTEN: &str = "save it as CMYK without alpha, or as RGB";
 const ONE_PART: &str = "save the real or the imaginary part, in 8 or 16 bit";
 
-const PALETTE: u64 = 3;
 const MASK: u64 = 4;
 const SEPARATED: u64 = 5;
 
@@ -45,7 +48,7 @@ pub(super) enum Alpha {
     Separate,
 }
 
-/// The kind of a picture's samples.
+/// The kind of a picture's samples; those of a palette are indexes, as grey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) format: PixelFormat,
@@ -91,8 +94,8 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
 
 fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     let name = match picture.compression {
-        UNCOMPRESSED | GROUP_4 | 5 | 8 | 32_946 | 32_773 => return Ok(()),
-        2 | 3 | 32_771 => "CCITT group 3 inside",
+        UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | 8 | 32_946 | 32_773
+        | ZSTANDARD => return Ok(()),
         6 | 7 => "JPEG inside",
         33_003..=33_005 | 34_712 => {
             return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
@@ -101,7 +104,6 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
         34_887 => "LERC inside",
         34_925 => "LZMA inside",
         34_927 | 50_001 => "WebP inside",
-        50_000 => "Zstandard inside",
         50_002 | 52_546 => "JPEG XL inside",
         other => return Err(refused(&format!("compression {other}"), RECOMPRESS)),
     };
@@ -111,7 +113,7 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
 /// The number of samples of a pixel that are colours.
 fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
-        WHITE_IS_ZERO | BLACK_IS_ZERO => return Ok(1),
+        WHITE_IS_ZERO | BLACK_IS_ZERO | PALETTE => return Ok(1),
         RGB => return Ok(3),
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
         SEPARATED => {
@@ -119,7 +121,6 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
             let what = format!("inks that are not CMYK (InkSet {ink_set}, NumberOfInks {inks})");
             (what, CHOOSE_INKS)
         }
-        PALETTE => ("a palette".to_owned(), EXPAND),
         MASK => ("a mask and no picture".to_owned(), "save it as grey"),
         6 => ("YCbCr colours".to_owned(), TO_RGB),
         8 => ("CIELab colours".to_owned(), TO_RGB),
@@ -169,7 +170,11 @@ fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
             return Err(refused(&what, CHOOSE_BANDS));
         }
     };
-    if colours == 4 { Err(refused("CMYK colours and alpha", FLATTEN)) } else { Ok(alpha) }
+    match picture.photometric {
+        SEPARATED => Err(refused("CMYK colours and alpha", FLATTEN)),
+        PALETTE => Err(refused("a palette and alpha", EXPAND)),
+        _ => Ok(alpha),
+    }
 }
 
 /// Bits of a sample; fails if they cannot be read.
@@ -181,8 +186,9 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     let is_grey = picture.samples == 1;
     match bits {
         1 if is_grey => Ok(1),
-        _ if picture.compression == GROUP_4 => {
-            Err(refused(&format!("CCITT group 4 of {bits}-bit samples"), RECOMPRESS))
+        _ if matches!(picture.codec(), Codec::Fax { .. }) => {
+            let group = if picture.compression == GROUP_4 { 4 } else { 3 };
+            Err(refused(&format!("CCITT group {group} of {bits}-bit samples"), RECOMPRESS))
         }
         2 if is_grey => Ok(2),
         4 if is_grey => Ok(4),
@@ -193,9 +199,10 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     }
 }
 
-/// Whether samples are differences. Only LZW and deflate have them, in libtiff and in the programs that use it.
+/// Whether samples are differences. Only LZW, deflate and Zstandard have them, in libtiff and in the programs that use
+/// it.
 fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
-    if ![5, 8, 32_946].contains(&picture.compression) {
+    if ![5, 8, 32_946, ZSTANDARD].contains(&picture.compression) {
         return Ok(false);
     }
     let (what, remedy) = match picture.predictor {

@@ -5,11 +5,12 @@
 //! - `picture`: the tags of the picture, and their defaults
 //! - `kind`: the kind of the samples, and which kinds are not read
 //! - `places`: the offsets and lengths of strips and tiles
-//! - `codec`: the compressions
+//! - `codec`: the compressions; `fax`, which reads `bits`, and `zstd` are two of them
 //! - `chunks`: strips and tiles to bytes of samples
 //! - `samples`: those bytes to samples as in [`crate::pixels`]
 //! - `layout`: where in a band of pixels the samples go
 //! - `bands`: the decoder
+//! - `palette`: indexes to colours
 //! - `associated`: colours that are multiplied by alpha
 //! - `tags`: the metadata
 
@@ -22,20 +23,25 @@ use super::{Decoder, Input};
 use associated::Associated;
 use directory::Tiff;
 use kind::Alpha;
-use picture::Picture;
+use palette::{Indexed, Palette};
+use picture::{PALETTE, Picture};
 
 mod associated;
 mod bands;
+mod bits;
 mod chunks;
 mod codec;
 mod directory;
+mod fax;
 mod kind;
 mod layout;
 mod pages;
+mod palette;
 mod picture;
 mod places;
 mod samples;
 mod tags;
+mod zstd;
 
 fn broken(error: io::Error) -> DecodeError {
     DecodeError::from_io(Container::Tiff, error)
@@ -52,8 +58,14 @@ pub(super) fn open<'r>(
     let kind = kind::of(&picture)?;
     let orientation = tags::orientation(&mut tiff, &found);
     let metadata = tags::metadata(&mut tiff, &found);
+    let is_indexed = picture.photometric == PALETTE;
+    let palette = is_indexed.then(|| Palette::read(&mut tiff, &found.picture, kind.bits));
+    let palette = palette.transpose().map_err(broken)?;
     let bands = bands::open(tiff, &found.picture, &picture, kind, limits)?;
     let bands = Box::new(bands.with(metadata, orientation));
-    let is_multiplied = kind.alpha == Alpha::Associated;
-    Ok(if is_multiplied { Box::new(Associated(bands)) } else { bands })
+    Ok(match palette {
+        Some(palette) => Box::new(Indexed { bands, palette }),
+        None if kind.alpha == Alpha::Associated => Box::new(Associated(bands)),
+        None => bands,
+    })
 }

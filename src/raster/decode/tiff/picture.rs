@@ -15,6 +15,7 @@ const FILL_ORDER: u16 = 266;
 const SAMPLES_PER_PIXEL: u16 = 277;
 const ROWS_PER_STRIP: u16 = 278;
 const PLANAR_CONFIGURATION: u16 = 284;
+const T4_OPTIONS: u16 = 292;
 const PREDICTOR: u16 = 317;
 const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
@@ -30,12 +31,20 @@ const MOST_SAMPLES: u64 = 64;
 const SEPARATE_PLANES: u64 = 2;
 const INKS_ARE_CMYK: u64 = 1;
 
+/// The bit of `T4Options` for rows of CCITT group 3 that may depend on the row above.
+const MAY_DEPEND: u64 = 1;
+
 pub(super) const UNCOMPRESSED: u64 = 1;
+pub(super) const RUNS: u64 = 2;
+pub(super) const GROUP_3: u64 = 3;
 pub(super) const GROUP_4: u64 = 4;
+pub(super) const WORD_ALIGNED_RUNS: u64 = 32_771;
+pub(super) const ZSTANDARD: u64 = 50_000;
 
 pub(super) const WHITE_IS_ZERO: u64 = 0;
 pub(super) const BLACK_IS_ZERO: u64 = 1;
 pub(super) const RGB: u64 = 2;
+pub(super) const PALETTE: u64 = 3;
 
 /// The description of a picture by its directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +60,7 @@ pub(super) struct Picture {
     pub(super) compression: u64,
     pub(super) predictor: u64,
     pub(super) fill_order: u64,
+    t4_options: u64,
     pub(super) ink_set: u64,
     pub(super) inks: u64,
     /// Whether the samples of a pixel lie in separate planes.
@@ -88,6 +98,7 @@ impl Picture {
         let compression = number(COMPRESSION, UNCOMPRESSED)?;
         let predictor = number(PREDICTOR, 1)?;
         let fill_order = number(FILL_ORDER, 1)?;
+        let t4_options = number(T4_OPTIONS, 0)?;
         let ink_set = number(INK_SET, INKS_ARE_CMYK)?;
         let inks = number(NUMBER_OF_INKS, 4)?;
         // A single sample makes a single plane.
@@ -115,6 +126,7 @@ impl Picture {
             compression,
             predictor,
             fill_order,
+            t4_options,
             ink_set,
             inks,
             planar,
@@ -124,7 +136,8 @@ impl Picture {
     }
 
     pub(super) fn codec(&self) -> Codec {
-        Codec::of(self.compression, self.grid.chunk.width)
+        let is_mixed = self.t4_options & MAY_DEPEND != 0;
+        Codec::of(self.compression, self.grid.chunk.width, is_mixed)
     }
 
     /// Bits of a sample, if all samples have equally many.
