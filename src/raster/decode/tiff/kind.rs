@@ -3,13 +3,15 @@
 use super::super::container::Container;
 use super::super::error::DecodeError;
 use super::pages;
-use super::picture::{BLACK_IS_ZERO, GROUP_4, Picture, RGB, UNCOMPRESSED, WHITE_IS_ZERO};
+use super::picture::{
+    BLACK_IS_ZERO, GROUP_4, JPEG, Picture, RGB, UNCOMPRESSED, WHITE_IS_ZERO, YCBCR,
+};
 use crate::pixels::{Channels, Depth, PixelFormat};
 
 const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
 const WIDEN: &str = "scale it to 8 bit, as `gdal_translate -ot Byte -scale` does";
 const EVEN_OUT: &str = "save it with 8 or with 16 bits in every sample";
-const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
+pub(super) const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
 const REPREDICT: &str = "save it with predictor 2, as `tiffcp -c lzw:2` does";
 const CHOOSE_BANDS: &str = "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does";
 const EXPAND: &str = "save it as RGB, as `gdal_translate -expand rgb` does";
@@ -55,12 +57,14 @@ pub(super) struct Kind {
     pub(super) inks: bool,
     /// Whether 0 is white.
     pub(super) inverted: bool,
+    /// Whether the samples are `YCbCr`, which decoding JPEG makes RGB.
+    pub(super) ycc: bool,
     pub(super) alpha: Alpha,
     /// Whether each sample is the difference from the previous one of its colour.
     pub(super) predicted: bool,
 }
 
-fn refused(what: &str, remedy: &str) -> DecodeError {
+pub(super) fn refused(what: &str, remedy: &str) -> DecodeError {
     DecodeError::unsupported(Container::Tiff, what, remedy)
 }
 
@@ -72,6 +76,7 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     let alpha = alpha(picture, colours)?;
     let bits = bits(picture)?;
     let predicted = predicted(picture, bits)?;
+    check_jpeg(picture, colours, bits)?;
     let channels = match (colours, alpha) {
         (1, Alpha::None) => Channels::Grey,
         (1, _) => Channels::GreyAlpha,
@@ -84,6 +89,7 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
         bits,
         inks: colours == 4,
         inverted: picture.photometric == WHITE_IS_ZERO,
+        ycc: picture.photometric == YCBCR,
         alpha,
         predicted,
     })
@@ -91,9 +97,9 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
 
 fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     let name = match picture.compression {
-        UNCOMPRESSED | GROUP_4 | 5 | 8 | 32_946 | 32_773 => return Ok(()),
+        UNCOMPRESSED | GROUP_4 | 5 | JPEG | 8 | 32_946 | 32_773 => return Ok(()),
         2 | 3 | 32_771 => "CCITT group 3 inside",
-        6 | 7 => "JPEG inside",
+        6 => return Err(refused("old-style JPEG inside", TO_RGB)),
         33_003..=33_005 | 34_712 => {
             return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
         }
@@ -113,6 +119,7 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
         WHITE_IS_ZERO | BLACK_IS_ZERO => return Ok(1),
         RGB => return Ok(3),
+        YCBCR if picture.compression == JPEG => return Ok(3),
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
         SEPARATED => {
             let Picture { ink_set, inks, .. } = picture;
@@ -121,7 +128,7 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
         }
         PALETTE => ("a palette".to_owned(), EXPAND),
         MASK => ("a mask and no picture".to_owned(), "save it as grey"),
-        6 => ("YCbCr colours".to_owned(), TO_RGB),
+        YCBCR => ("YCbCr colours".to_owned(), TO_RGB),
         8 => ("CIELab colours".to_owned(), TO_RGB),
         9 => ("ICCLab colours".to_owned(), TO_RGB),
         10 => ("ITULab colours".to_owned(), TO_RGB),
@@ -206,4 +213,20 @@ fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
         other => (format!("predictor {other}"), REPREDICT),
     };
     Err(refused(&what, remedy))
+}
+
+/// Refuses what a JPEG inside cannot hold, or what libtiff does not make pixels of.
+fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeError> {
+    if picture.compression != JPEG {
+        return Ok(());
+    }
+    let what = match picture.photometric {
+        _ if bits != 8 => format!("JPEG inside of {bits}-bit samples"),
+        PALETTE => "JPEG inside of a palette".to_owned(),
+        YCBCR if picture.planar => "YCbCr colours in planes".to_owned(),
+        YCBCR if picture.samples != colours => "YCbCr colours and alpha".to_owned(),
+        _ if picture.samples == 2 && !picture.planar => "JPEG inside of grey and alpha".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(refused(&what, RECOMPRESS))
 }

@@ -6,6 +6,7 @@
 //! - `kind`: the kind of the samples, and which kinds are not read
 //! - `places`: the offsets and lengths of strips and tiles
 //! - `codec`: the compressions
+//! - `jpeg`: strips and tiles that are JPEG streams
 //! - `chunks`: strips and tiles to bytes of samples
 //! - `samples`: those bytes to samples as in [`crate::pixels`]
 //! - `layout`: where in a band of pixels the samples go
@@ -29,6 +30,7 @@ mod bands;
 mod chunks;
 mod codec;
 mod directory;
+mod jpeg;
 mod kind;
 mod layout;
 mod pages;
@@ -38,7 +40,9 @@ mod samples;
 mod tags;
 
 fn broken(error: io::Error) -> DecodeError {
-    DecodeError::from_io(Container::Tiff, error)
+    // The error of a JPEG stream is already one of decoding.
+    let error = error.downcast::<DecodeError>();
+    error.unwrap_or_else(|error| DecodeError::from_io(Container::Tiff, error))
 }
 
 /// The decoder for the only picture of a file.

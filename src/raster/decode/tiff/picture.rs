@@ -32,10 +32,13 @@ const INKS_ARE_CMYK: u64 = 1;
 
 pub(super) const UNCOMPRESSED: u64 = 1;
 pub(super) const GROUP_4: u64 = 4;
+/// JPEG by TIFF Technical Note 2.
+pub(super) const JPEG: u64 = 7;
 
 pub(super) const WHITE_IS_ZERO: u64 = 0;
 pub(super) const BLACK_IS_ZERO: u64 = 1;
 pub(super) const RGB: u64 = 2;
+pub(super) const YCBCR: u64 = 6;
 
 /// The description of a picture by its directory.
 #[derive(Clone, Debug, PartialEq)]

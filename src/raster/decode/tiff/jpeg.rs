@@ -1,0 +1,201 @@
+//! Strips and tiles that are JPEG streams, with tables that they share in a tag (TIFF Technical Note 2).
+//!
+//! The tags tell the colours, and the markers of the streams do not, as in libtiff.
+
+use std::io::{self, Read, Seek, SeekFrom, Take};
+
+use super::super::container::Container;
+use super::super::error::DecodeError;
+use super::super::jpeg::{Meaning, Stream};
+use super::super::limits::Limits;
+use super::broken;
+use super::directory::{Directory, Tiff, damaged};
+use super::kind::{self, Kind};
+use super::layout::Layout;
+use super::picture::{Grid, JPEG};
+use super::places::{Place, Places};
+use crate::grid::Size;
+
+/// The tag of the shared tables, `JPEGTables`.
+const TABLES: u16 = 347;
+
+/// The most bytes of shared tables: all that a stream can have take 3 KiB.
+const MOST_TABLES: u64 = 1 << 16;
+
+const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
+const END_OF_IMAGE: u8 = 0xD9;
+const START_OF_SCAN: u8 = 0xDA;
+const QUANTISATION: u8 = 0xDB;
+const HUFFMAN: u8 = 0xC4;
+
+/// How the chunks of a picture are decoded.
+#[derive(Debug)]
+pub(super) struct Jpeg {
+    /// The beginning of each stream: its start, and the shared tables.
+    head: Vec<u8>,
+    meaning: Meaning,
+    grid: Grid,
+    /// Bytes of the file.
+    length: u64,
+    /// The most memory that decoding a chunk may take beside its bytes in the file and its samples: that of the first.
+    most: u64,
+}
+
+impl Jpeg {
+    /// Reads the shared tables and the header of the first chunk.
+    pub(super) fn open(
+        tiff: &mut Tiff<'_>,
+        directory: &Directory,
+        layout: &Layout,
+        places: &Places,
+        limits: &Limits,
+    ) -> Result<Jpeg, DecodeError> {
+        let tables = tiff.bytes(directory, TABLES, MOST_TABLES + 1).map_err(broken)?;
+        if tables.len() as u64 > MOST_TABLES {
+            return Err(kind::refused("JPEG tables of more than 64 KiB", kind::RECOMPRESS));
+        }
+        let head = head(&tables).ok_or_else(|| broken(damaged("its JPEG tables are damaged")))?;
+        let meaning = meaning(layout.kind, layout.channels());
+        let (grid, length) = (layout.grid, tiff.length);
+        let mut jpeg = Jpeg { head, meaning, grid, length, most: u64::MAX };
+        limits.check_memory(jpeg.packed_memory(places.longest()))?;
+        let plain = layout.plain(JPEG);
+        let place = |chunk| {
+            if let Ok(Place::At(at, length)) = places.get(chunk) {
+                Some((chunk, at, length))
+            } else {
+                None
+            }
+        };
+        jpeg.most = match (0..plain.count()).find_map(place) {
+            None => 0,
+            Some((chunk, at, length)) => {
+                tiff.file.seek(SeekFrom::Start(at))?;
+                let stream = jpeg.stream((&mut tiff.file).take(length)).map_err(broken)?;
+                jpeg.check(&stream, chunk, plain.bytes(chunk))?;
+                let [told, full] = [stream.size(), grid.chunk];
+                stream.memory(Size { height: told.height.max(full.height), ..full })
+            }
+        };
+        Ok(jpeg)
+    }
+
+    /// The most memory that decoding a chunk takes beside its samples, if its data in the file are at most `packed`.
+    pub(super) fn memory(&self, packed: u64) -> u64 {
+        self.most.saturating_add(self.packed_memory(packed))
+    }
+
+    /// Bytes of a stream, and of the segments of it that are looked at.
+    fn packed_memory(&self, packed: u64) -> u64 {
+        let stream = packed.min(self.length).saturating_add(self.head.len() as u64);
+        stream.saturating_mul(2)
+    }
+
+    /// Fills `bytes` with a chunk; an error is a [`DecodeError`] inside.
+    pub(super) fn unpack(
+        &self,
+        chunk: u64,
+        packed: Take<impl Read>,
+        bytes: &mut [u8],
+    ) -> io::Result<()> {
+        let stream = self.stream(packed)?;
+        let checked = self.check(&stream, chunk, bytes.len() as u64);
+        checked
+            .and_then(|()| stream.decode(self.meaning, bytes).map_err(of_tiff))
+            .map_err(io::Error::other)
+    }
+
+    /// The whole stream of a chunk.
+    fn stream(&self, mut packed: Take<impl Read>) -> io::Result<Stream> {
+        let length = packed.limit().min(self.length).saturating_add(self.head.len() as u64);
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        let mut start = [0; 2];
+        packed.read_exact(&mut start)?;
+        if start != START_OF_IMAGE {
+            return Err(damaged("a strip or tile does not begin as JPEG does"));
+        }
+        bytes.extend(&self.head);
+        packed.read_to_end(&mut bytes)?;
+        Stream::new(bytes).map_err(of_tiff).map_err(io::Error::other)
+    }
+
+    /// Refuses a stream that is not the chunk, which has so many `bytes` of samples, or that takes too much memory.
+    fn check(&self, stream: &Stream, chunk: u64, bytes: u64) -> Result<(), DecodeError> {
+        let channels = self.meaning.format().channel_count();
+        let Grid { chunk: Size { width, .. }, tiled, .. } = self.grid;
+        let row = u64::from(width) * channels as u64;
+        let height = u32::try_from(bytes / row.max(1)).unwrap_or(u32::MAX);
+        let told = stream.size();
+        // Some writers do not cut off the last strip of a plane.
+        let is_last = !tiled && (chunk + 1).is_multiple_of(self.grid.count().max(1));
+        let fits =
+            told.width == width && (told.height == height || is_last && told.height > height);
+        if !fits {
+            let size = Size { width, height };
+            return Err(wrong(&format!("the JPEG of a strip or tile of {size} pixels has {told}")));
+        }
+        if stream.components() != channels {
+            let count = stream.components();
+            return Err(wrong(&format!("a JPEG has {count} components instead of {channels}")));
+        }
+        if self.meaning != Meaning::YCbCr && !stream.is_full() {
+            return Err(wrong("a JPEG of other colours than YCbCr has fewer samples than pixels"));
+        }
+        if stream.memory(told) > self.most {
+            return Err(wrong("a JPEG is coded in another way than the first one"));
+        }
+        Ok(())
+    }
+}
+
+fn wrong(what: &str) -> DecodeError {
+    broken(damaged(what))
+}
+
+/// The colours of the components, by the tags alone.
+fn meaning(kind: Kind, channels: usize) -> Meaning {
+    match channels {
+        1 => Meaning::Grey,
+        3 if kind.ycc => Meaning::YCbCr,
+        3 => Meaning::Rgb,
+        _ => Meaning::Cmyk { light: false },
+    }
+}
+
+/// The start of a stream with the tables of a stream of tables, which may be empty; `None` if that is damaged. As in
+/// libjpeg, nothing but these tables counts for another stream.
+fn head(tables: &[u8]) -> Option<Vec<u8>> {
+    let mut head = START_OF_IMAGE.to_vec();
+    if tables.is_empty() {
+        return Some(head);
+    }
+    let mut rest = tables.strip_prefix(&START_OF_IMAGE)?;
+    loop {
+        match *rest {
+            [] | [0xFF, END_OF_IMAGE, ..] => return Some(head),
+            [0xFF, 0xFF, ..] => rest = &rest[1..],
+            [0xFF, START_OF_SCAN, ..] => return None,
+            [0xFF, marker, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([high, low])).max(2);
+                let (segment, after) = rest.split_at_checked(2 + length)?;
+                if [QUANTISATION, HUFFMAN].contains(&marker) {
+                    head.extend(segment);
+                }
+                rest = after;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// An error of a stream as one of the file.
+fn of_tiff(error: DecodeError) -> DecodeError {
+    match error {
+        DecodeError::Damaged { source, .. } => DecodeError::damaged(Container::Tiff, source),
+        DecodeError::Unsupported { what, .. } => DecodeError::Unsupported {
+            what: format!("{} that holds {what}", Container::Tiff),
+            remedy: kind::RECOMPRESS.to_owned(),
+        },
+        other => other,
+    }
+}
