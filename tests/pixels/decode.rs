@@ -506,15 +506,16 @@ fn bands_that_are_neither_colours_nor_alpha_are_refused() {
 
 #[test]
 fn what_is_not_undone_within_limits_is_refused_by_its_name() {
-    let mut jpeg = PLAIN.file(&[]);
+    let mut plain = PLAIN.file(&[]);
     let compression = [3, 1, 3, 0, 1, 0, 0, 0, 1];
-    let place = jpeg.windows(9).position(|bytes| bytes == compression).unwrap() + 8;
-    jpeg[place] = 7;
+    let place = plain.windows(9).position(|bytes| bytes == compression).unwrap() + 8;
+    plain[place] = 6;
     let told = |file: &[u8]| decode(file, &LIMITS).unwrap_err().to_string();
+    let end = "cannot be processed; save it as RGB, as `tiff2rgba` does";
+    assert_eq!(told(&plain), format!("TIFF with old-style JPEG inside {end}"));
     let end = "cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does";
-    assert_eq!(told(&jpeg), format!("TIFF with JPEG inside {end}"));
-    jpeg[place] = 3;
-    assert_eq!(told(&jpeg), format!("TIFF with CCITT group 3 inside {end}"));
+    plain[place] = 3;
+    assert_eq!(told(&plain), format!("TIFF with CCITT group 3 inside {end}"));
 }
 
 fn all_of(file: &[u8]) -> Pixels {
@@ -536,6 +537,8 @@ fn rare_forms_of_tiff_are_read() {
         (Channels::Rgba, Depth::Eight),
         (Channels::Grey, Depth::Eight),
         (Channels::GreyAlpha, Depth::Sixteen),
+        (Channels::Rgb, Depth::Eight),
+        (Channels::Rgb, Depth::Eight),
     ];
     for ((name, file), (channels, depth)) in crate::forms::all().into_iter().zip(formats) {
         let header = probe(Cursor::new(&file), &LIMITS).unwrap();

@@ -59,25 +59,30 @@ impl Jpeg {
         let (grid, length) = (layout.grid, tiff.length);
         let mut jpeg = Jpeg { head, meaning, grid, length, most: u64::MAX };
         limits.check_memory(jpeg.packed_memory(places.longest()))?;
-        let plain = layout.plain(JPEG);
-        let place = |chunk| {
-            if let Ok(Place::At(at, length)) = places.get(chunk) {
-                Some((chunk, at, length))
-            } else {
-                None
-            }
-        };
-        jpeg.most = match (0..plain.count()).find_map(place) {
-            None => 0,
-            Some((chunk, at, length)) => {
-                tiff.file.seek(SeekFrom::Start(at))?;
-                let stream = jpeg.stream((&mut tiff.file).take(length)).map_err(broken)?;
-                jpeg.check(&stream, chunk, plain.bytes(chunk))?;
-                let [told, full] = [stream.size(), grid.chunk];
-                stream.memory(Size { height: told.height.max(full.height), ..full })
-            }
-        };
+        jpeg.most = jpeg.first_memory(tiff, layout, places)?;
         Ok(jpeg)
+    }
+
+    /// The memory that decoding the first chunk of the file takes, if it is as large as any.
+    fn first_memory(
+        &self,
+        tiff: &mut Tiff<'_>,
+        layout: &Layout,
+        places: &Places,
+    ) -> Result<u64, DecodeError> {
+        let plain = layout.plain(JPEG);
+        let place = |chunk| Some((chunk, places.get(chunk).ok()?));
+        let mut stored = (0..plain.count()).filter_map(place);
+        let first = stored.find_map(|(chunk, place)| match place {
+            Place::At(offset, length) => Some((chunk, offset, length)),
+            Place::Nowhere => None,
+        });
+        let Some((chunk, offset, length)) = first else { return Ok(0) };
+        tiff.file.seek(SeekFrom::Start(offset))?;
+        let stream = self.stream((&mut tiff.file).take(length)).map_err(broken)?;
+        self.check(&stream, chunk, plain.bytes(chunk))?;
+        let full = self.grid.chunk;
+        Ok(stream.memory(Size { height: full.height.max(stream.size().height), ..full }))
     }
 
     /// The most memory that decoding a chunk takes beside its samples, if its data in the file are at most `packed`.
@@ -197,5 +202,37 @@ fn of_tiff(error: DecodeError) -> DecodeError {
             remedy: kind::RECOMPRESS.to_owned(),
         },
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_tables_is_shared() {
+        let tables = [
+            &START_OF_IMAGE[..],
+            &[0xFF, 0xE0, 0, 3, 9, 0xFF, QUANTISATION, 0, 4, 1, 2, 0xFF, 0xFF, HUFFMAN, 0, 3, 5],
+            &[0xFF, 0xDD, 0, 4, 0, 7, 0xFF, END_OF_IMAGE, 1],
+        ]
+        .concat();
+        let shared = [0xFF, 0xD8, 0xFF, 0xDB, 0, 4, 1, 2, 0xFF, 0xC4, 0, 3, 5];
+        assert_eq!(head(&tables).unwrap(), shared);
+        assert_eq!(head(&tables[..tables.len() - 3]).unwrap(), shared);
+        assert_eq!(head(&[]).unwrap(), START_OF_IMAGE);
+    }
+
+    #[test]
+    fn tables_that_break_off_or_hold_an_image_are_damaged() {
+        for tables in [
+            &[0xFF][..],
+            &[0xFF, 0xD9],
+            &[0xFF, 0xD8, 0xFF, QUANTISATION, 0, 9, 1],
+            &[0xFF, 0xD8, 0, QUANTISATION, 0, 2],
+            &[0xFF, 0xD8, 0xFF, START_OF_SCAN, 0, 2, 0xFF, 0xD9],
+        ] {
+            assert_eq!(head(tables), None, "{tables:?}");
+        }
     }
 }
