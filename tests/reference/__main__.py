@@ -18,6 +18,7 @@ import metadata  # noqa: F401
 import png  # noqa: F401
 import tiff  # noqa: F401
 import tiff_forms  # noqa: F401
+import tiff_jpeg  # noqa: F401
 from common import CHECKS
 
 
