@@ -57,7 +57,7 @@ pub(super) fn open<'r>(
     limits.check_memory(memory)?;
     let places = places::read(&mut tiff, directory, plain).map_err(broken)?;
     let packing = match picture.compression {
-        JPEG => Packing::Jpeg(Jpeg::open(&mut tiff, directory, &layout, &places, limits)?),
+        JPEG => Packing::Jpeg(Jpeg::open(&mut tiff, directory, picture, &layout, &places, limits)?),
         _ => Packing::Bytes(picture.codec()),
     };
     let packed = packing.memory(plain.bytes(0), places.longest().min(tiff.length));

@@ -10,9 +10,9 @@ use super::super::jpeg::{Meaning, Stream};
 use super::super::limits::Limits;
 use super::broken;
 use super::directory::{Directory, Tiff, damaged};
-use super::kind::{self, Kind};
+use super::kind;
 use super::layout::Layout;
-use super::picture::{Grid, JPEG};
+use super::picture::{Grid, JPEG, Picture, YCBCR};
 use super::places::{Place, Places};
 use crate::grid::Size;
 
@@ -46,6 +46,7 @@ impl Jpeg {
     pub(super) fn open(
         tiff: &mut Tiff<'_>,
         directory: &Directory,
+        picture: &Picture,
         layout: &Layout,
         places: &Places,
         limits: &Limits,
@@ -55,7 +56,7 @@ impl Jpeg {
             return Err(kind::refused("JPEG tables of more than 64 KiB", kind::RECOMPRESS));
         }
         let head = head(&tables).ok_or_else(|| broken(damaged("its JPEG tables are damaged")))?;
-        let meaning = meaning(layout.kind, layout.channels());
+        let meaning = meaning(picture.photometric, layout.channels());
         let (grid, length) = (layout.grid, tiff.length);
         let mut jpeg = Jpeg { head, meaning, grid, length, most: u64::MAX };
         limits.check_memory(jpeg.packed_memory(places.longest()))?;
@@ -158,11 +159,11 @@ fn wrong(what: &str) -> DecodeError {
 }
 
 /// The colours of the components, by the tags alone.
-fn meaning(kind: Kind, channels: usize) -> Meaning {
-    match channels {
-        1 => Meaning::Grey,
-        3 if kind.ycc => Meaning::YCbCr,
-        3 => Meaning::Rgb,
+fn meaning(photometric: u64, channels: usize) -> Meaning {
+    match (channels, photometric) {
+        (1, _) => Meaning::Grey,
+        (3, YCBCR) => Meaning::YCbCr,
+        (3, _) => Meaning::Rgb,
         _ => Meaning::Cmyk { light: false },
     }
 }

@@ -57,8 +57,6 @@ pub(super) struct Kind {
     pub(super) inks: bool,
     /// Whether 0 is white.
     pub(super) inverted: bool,
-    /// Whether the samples are `YCbCr`, which decoding JPEG makes RGB.
-    pub(super) ycc: bool,
     pub(super) alpha: Alpha,
     /// Whether each sample is the difference from the previous one of its colour.
     pub(super) predicted: bool,
@@ -89,7 +87,6 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
         bits,
         inks: colours == 4,
         inverted: picture.photometric == WHITE_IS_ZERO,
-        ycc: picture.photometric == YCBCR,
         alpha,
         predicted,
     })
