@@ -263,17 +263,26 @@ fn what_is_not_read_is_refused_by_its_name() {
         tiled(YCBCR, 3, &[], &[tile.clone(), tile])
     };
     let two = [tile.clone(), tile.clone()];
-    let end = "cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does";
-    for (file, what) in [
-        (changed(4, 12), "that holds JPEG with samples of 12 bits"),
-        (changed(1, 0xC3), "that holds JPEG with lossless coding"),
-        (tiled(YCBCR, 3, &[(284, SHORT, vec![2])], &two), "with YCbCr colours in planes"),
-        (tiled(YCBCR, 4, &[(338, SHORT, vec![2])], &two), "with YCbCr colours and alpha"),
-        (tiled(GREY, 2, &[(338, SHORT, vec![2])], &two), "with JPEG inside of grey and alpha"),
-        (tiled(RGB, 3, &[shared(&[0; 70_000])], &two), "with JPEG tables of more than 64 KiB"),
+    let recompress = "save it with LZW or deflate, as `tiffcp -c lzw` does";
+    let to_rgb = "save it as RGB, as `tiff2rgba` does";
+    for (file, what, remedy) in [
+        (changed(4, 12), "that holds JPEG with samples of 12 bits", recompress),
+        (changed(1, 0xC3), "that holds JPEG with lossless coding", recompress),
+        (tiled(YCBCR, 3, &[(284, SHORT, vec![2])], &two), "with YCbCr colours in planes", to_rgb),
+        (tiled(YCBCR, 4, &[(338, SHORT, vec![2])], &two), "with YCbCr colours and alpha", to_rgb),
+        (
+            tiled(GREY, 2, &[(338, SHORT, vec![2])], &two),
+            "with JPEG inside of grey and alpha",
+            recompress,
+        ),
+        (
+            tiled(RGB, 3, &[shared(&[0; 70_000])], &two),
+            "with JPEG tables of more than 64 KiB",
+            recompress,
+        ),
     ] {
         let text = probe(Cursor::new(&file), &LIMITS).unwrap_err().to_string();
-        assert_eq!(text, format!("TIFF {what} {end}"));
+        assert_eq!(text, format!("TIFF {what} cannot be processed; {remedy}"));
     }
 }
 

@@ -217,13 +217,15 @@ fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeErr
     if picture.compression != JPEG {
         return Ok(());
     }
-    let what = match picture.photometric {
-        _ if bits != 8 => format!("JPEG inside of {bits}-bit samples"),
-        PALETTE => "JPEG inside of a palette".to_owned(),
-        YCBCR if picture.planar => "YCbCr colours in planes".to_owned(),
-        YCBCR if picture.samples != colours => "YCbCr colours and alpha".to_owned(),
-        _ if picture.samples == 2 && !picture.planar => "JPEG inside of grey and alpha".to_owned(),
+    let (what, remedy) = match picture.photometric {
+        _ if bits != 8 => (format!("JPEG inside of {bits}-bit samples"), RECOMPRESS),
+        PALETTE => ("JPEG inside of a palette".to_owned(), EXPAND),
+        YCBCR if picture.planar => ("YCbCr colours in planes".to_owned(), TO_RGB),
+        YCBCR if picture.samples != colours => ("YCbCr colours and alpha".to_owned(), TO_RGB),
+        _ if picture.samples == 2 && !picture.planar => {
+            ("JPEG inside of grey and alpha".to_owned(), RECOMPRESS)
+        }
         _ => return Ok(()),
     };
-    Err(refused(&what, RECOMPRESS))
+    Err(refused(&what, remedy))
 }
