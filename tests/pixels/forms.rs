@@ -87,7 +87,7 @@ pub fn tags(
     numbers.into_iter().map(|(tag, value)| (tag, SHORT, vec![value.into()])).collect()
 }
 
-pub fn samples(count: usize) -> Vec<u8> {
+fn samples(count: usize) -> Vec<u8> {
     (0..count).map(|i| ((i * 7) ^ (i >> 5)).to_le_bytes()[0]).collect()
 }
 

@@ -97,7 +97,7 @@ impl Jpeg {
         stream.saturating_mul(2)
     }
 
-    /// Fills `bytes` with a chunk; an error is a [`DecodeError`] inside.
+    /// Fills `bytes` with a chunk. Its errors may wrap a [`DecodeError`], which says what the stream has.
     pub(super) fn unpack(
         &self,
         chunk: u64,
