@@ -276,7 +276,7 @@ fn what_is_not_read_is_refused_by_its_name() {
             recompress,
         ),
         (
-            tiled(RGB, 3, &[shared(&[0; 70_000])], &two),
+            tiled(RGB, 3, &[shared(&vec![0; 70_000])], &two),
             "with JPEG tables of more than 64 KiB",
             recompress,
         ),
