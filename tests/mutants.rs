@@ -309,6 +309,17 @@ fn tiff(size: Size, photometric: u16, bands: u16, bits: u16, planar: bool) -> Ve
     file.finish(directory)
 }
 
+/// One strip by JPEG.
+fn jpeg_inside(size: Size, progressive: bool) -> Vec<u8> {
+    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let mut file = crate::forms::File::new();
+    let mut tags = crate::forms::tags(sides, 7, 6, 8, 3);
+    tags.extend(file.chunks(&[jpeg(size, ColorType::Rgb, progressive)], [273, 279]));
+    tags.push((278, crate::forms::SHORT, vec![size.height]));
+    let directory = file.directory(tags);
+    file.finish(directory)
+}
+
 /// White rows by CCITT group 4, each of one bit: as the one above it.
 fn group4(size: Size) -> Vec<u8> {
     let mut file = tiff(size, 0, 1, 1, false);
@@ -359,6 +370,8 @@ fn decoding_takes_what_the_header_says() {
         ("CCITT group 4", group4(size)),
         ("Zstandard", zstandard(size)),
         ("palette", palette(size)),
+        ("JPEG inside", jpeg_inside(size, false)),
+        ("progressive JPEG inside", jpeg_inside(size, true)),
         ("four bits", tiff(size, 1, 1, 4, false)),
         ("inks, uncompressed", tiff(size, 5, 4, 8, false)),
     ];

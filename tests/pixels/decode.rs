@@ -506,16 +506,17 @@ fn bands_that_are_neither_colours_nor_alpha_are_refused() {
 
 #[test]
 fn what_is_not_undone_within_limits_is_refused_by_its_name() {
-    let mut jpeg = PLAIN.file(&[]);
+    let mut plain = PLAIN.file(&[]);
     let compression = [3, 1, 3, 0, 1, 0, 0, 0, 1];
-    let place = jpeg.windows(9).position(|bytes| bytes == compression).unwrap() + 8;
-    jpeg[place] = 7;
+    let place = plain.windows(9).position(|bytes| bytes == compression).unwrap() + 8;
+    plain[place] = 6;
     let told = |file: &[u8]| decode(file, &LIMITS).unwrap_err().to_string();
+    let end = "cannot be processed; save it as RGB, as `tiff2rgba` does";
+    assert_eq!(told(&plain), format!("TIFF with old-style JPEG inside {end}"));
     let end = "cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does";
-    assert_eq!(told(&jpeg), format!("TIFF with JPEG inside {end}"));
     for (compression, group) in [(2, 3), (3, 3), (4, 4)] {
-        jpeg[place] = compression;
-        assert_eq!(told(&jpeg), format!("TIFF with CCITT group {group} of 8-bit samples {end}"));
+        plain[place] = compression;
+        assert_eq!(told(&plain), format!("TIFF with CCITT group {group} of 8-bit samples {end}"));
     }
 }
 
@@ -541,6 +542,7 @@ fn rare_forms_of_tiff_are_read() {
         (Channels::Rgb, Depth::Eight),
         (Channels::Rgb, Depth::Sixteen),
         (Channels::Grey, Depth::Eight),
+        (Channels::Rgb, Depth::Eight),
     ];
     // The decoder of Zstandard may take 6 MiB for any block.
     let limits = Limits { max_bytes: 1 << 23, ..LIMITS };

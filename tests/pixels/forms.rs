@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use jpeg_encoder::{ColorType, SamplingFactor};
 use weezl::BitOrder;
 
 const WIDTH: usize = 40;
@@ -11,6 +12,7 @@ const SIDES: [u16; 2] = [40, 24];
 
 pub const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const UNDEFINED: u16 = 7;
 
 /// Number, type, values.
 pub type Tag = (u16, u16, Vec<u32>);
@@ -45,6 +47,7 @@ impl File {
         for (tag, kind, values) in &tags {
             let short = |value: &u32| u16::try_from(*value).unwrap().to_le_bytes();
             let mut bytes: Vec<u8> = match *kind {
+                UNDEFINED => values.iter().map(|value| value.to_le_bytes()[0]).collect(),
                 SHORT => values.iter().flat_map(short).collect(),
                 _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             };
@@ -198,6 +201,57 @@ fn indexes() -> Vec<u8> {
     file.finish(all)
 }
 
+/// A JPEG stream of these samples.
+pub fn jpeg(
+    samples: &[u8],
+    [width, height]: [u16; 2],
+    colours: ColorType,
+    sampling: SamplingFactor,
+) -> Vec<u8> {
+    let mut stream = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut stream, 80);
+    encoder.set_sampling_factor(sampling);
+    encoder.encode(samples, width, height, colours).unwrap();
+    stream
+}
+
+/// The tables of a JPEG stream, as a stream of their own, and the stream without them and without JFIF's segment.
+pub fn split(stream: &[u8]) -> [Vec<u8>; 2] {
+    let [mut tables, mut rest] = [stream[..2].to_vec(), stream[..2].to_vec()];
+    let mut place = 2;
+    while stream[place + 1] != 0xDA {
+        let length = u16::from_be_bytes([stream[place + 2], stream[place + 3]]);
+        let segment = &stream[place..place + 2 + usize::from(length)];
+        match segment[1] {
+            0xDB | 0xC4 => tables.extend(segment),
+            0xE0 => {}
+            _ => rest.extend(segment),
+        }
+        place += segment.len();
+    }
+    tables.extend([0xFF, 0xD9]);
+    rest.extend(&stream[place..]);
+    [tables, rest]
+}
+
+/// The tag of tables that JPEG streams share.
+pub fn shared(tables: &[u8]) -> Tag {
+    (347, UNDEFINED, tables.iter().map(|byte| (*byte).into()).collect())
+}
+
+/// Tiles by JPEG in 4:2:0 with shared tables; one of them is left out.
+fn jpeg_tiles() -> Vec<u8> {
+    let mut file = File::new();
+    let tile = jpeg(&samples(TILE * TILE * 3), [16, 16], ColorType::Rgb, SamplingFactor::F_2_2);
+    let [tables, tile] = split(&tile);
+    let chunks = [&tile[..], &tile, &[], &tile, &tile, &tile].map(<[u8]>::to_vec);
+    let mut all = tags(SIDES, 7, 6, 8, 3);
+    all.extend([(322, SHORT, vec![16]), (323, SHORT, vec![16]), shared(&tables)]);
+    all.extend(file.chunks(&chunks, [324, 325]));
+    let all = file.directory(all);
+    file.finish(all)
+}
+
 /// Differences of 16 bits by Zstandard.
 fn frames() -> Vec<u8> {
     let mut all = tags(SIDES, 50_000, 2, 16, 3);
@@ -217,8 +271,19 @@ pub fn group3() -> Vec<u8> {
     one_strip(all, bytes(&FOUR_ROWS.repeat(HEIGHT / 4)))
 }
 
+/// Planes of strips by JPEG, each with its own tables, of bits that are said to be turned round.
+fn jpeg_planes() -> Vec<u8> {
+    let mut file = File::new();
+    let strip = jpeg(&samples(WIDTH * 8), [SIDES[0], 8], ColorType::Luma, SamplingFactor::F_1_1);
+    let mut all = tags(SIDES, 7, 2, 8, 3);
+    all.extend(file.chunks(&vec![strip; 3 * 3], [273, 279]));
+    all.extend([(278, SHORT, vec![8]), (284, SHORT, vec![2]), (266, SHORT, vec![2])]);
+    let all = file.directory(all);
+    file.finish(all)
+}
+
 /// A file of each form, with its name.
-pub fn all() -> [(&'static str, Vec<u8>); 7] {
+pub fn all() -> [(&'static str, Vec<u8>); 9] {
     [
         ("preview", preview()),
         ("planes", planes()),
@@ -227,5 +292,7 @@ pub fn all() -> [(&'static str, Vec<u8>); 7] {
         ("indexes", indexes()),
         ("frames", frames()),
         ("group3", group3()),
+        ("jpeg-tiles", jpeg_tiles()),
+        ("jpeg-planes", jpeg_planes()),
     ]
 }

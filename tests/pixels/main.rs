@@ -10,6 +10,7 @@
 mod decode;
 mod forms;
 mod hashes;
+mod jpeg_inside;
 mod same_bytes;
 #[path = "../stills/mod.rs"]
 mod stills;

@@ -19,6 +19,7 @@ import png  # noqa: F401
 import tiff  # noqa: F401
 import tiff_codecs  # noqa: F401
 import tiff_forms  # noqa: F401
+import tiff_jpeg  # noqa: F401
 from common import CHECKS
 
 

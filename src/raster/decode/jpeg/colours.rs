@@ -5,7 +5,7 @@ use crate::pixels::{Channels, Depth, PixelFormat};
 
 /// The colours of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(in crate::decode) enum Meaning {
     Grey,
     YCbCr,
     Rgb,
@@ -36,7 +36,7 @@ impl Meaning {
     }
 
     /// The format of its pixels; inks take the place of RGBA.
-    pub(super) fn format(self) -> PixelFormat {
+    pub(in crate::decode) fn format(self) -> PixelFormat {
         let channels = match self {
             Meaning::Grey => Channels::Grey,
             Meaning::YCbCr | Meaning::Rgb => Channels::Rgb,

@@ -6,15 +6,15 @@
 //! - `planes`: samples of the components, a row of MCUs at a time
 //! - `enlarge`: components that have fewer samples than the image has pixels
 //! - `colours`: the colours of the components
+//! - `rows`: rows of pixels, one after another
+//! - `stream`: a stream that is in memory as a whole, as TIFF files hold it
 
 use std::io::{Read, SeekFrom};
 use std::ops::Range;
 
 use zune_jpeg::JpegDecoder;
-use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::container::Container;
 use super::error::DecodeError;
@@ -30,12 +30,15 @@ mod colours;
 mod enlarge;
 mod frame;
 mod planes;
+mod rows;
 mod said;
 mod segments;
+mod stream;
 
-use colours::Meaning;
+pub(super) use colours::Meaning;
 use frame::Frame;
-use planes::Planes;
+use rows::{PixelRows, broken, options};
+pub(super) use stream::Stream;
 
 /// The most bytes of luma that are decoded as a whole: the default limit for a decoded image that stays in memory.
 const WHOLE_LUMA: u64 = 128 << 20;
@@ -78,18 +81,6 @@ pub(super) fn open<'r>(
     Ok(Box::new(Jpeg { file, frame, height_at, length, beside, stored, meaning, metadata, notes }))
 }
 
-/// Damaged data are shown as far as they go, as in other decoders; limits have been checked before.
-fn options() -> DecoderOptions {
-    DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::MAX)
-        .set_max_height(usize::MAX)
-}
-
-fn broken(error: &DecodeErrors) -> DecodeError {
-    DecodeError::damaged(Container::Jpeg, format!("{error:?}"))
-}
-
 impl Decoder for Jpeg<'_> {
     fn stored(&self) -> Stored {
         self.stored
@@ -121,24 +112,12 @@ impl Decoder for Jpeg<'_> {
         if meaning == Meaning::Grey && self.gives_luma() {
             return self.read_luma(rows);
         }
-        let file = self.take_in()?;
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options());
-        decoder.decode_headers().map_err(|error| broken(&error))?;
-        let mut session = decoder.raw_output();
-        let count = self.frame.components.len();
-        let layout = session.layout().filter(|_| session.num_components() == Some(count));
-        let planes = layout.and_then(|layout| Planes::new(&layout[..count], &self.frame));
-        let mut planes = planes.ok_or_else(|| {
-            DecodeError::damaged(Container::Jpeg, "its frame is not the one in its header")
-        })?;
-        let needed = if meaning == Meaning::Grey { 1 } else { count };
+        let mut library = rows::library(self.take_in()?)?;
+        let mut pixels = PixelRows::new(&mut library, &self.frame, meaning)?;
         for (top, mut band) in bands(self.stored.size, meaning.format()) {
             let length = band.row_bytes();
             for (y, row) in (top..).zip(band.as_bytes_mut().chunks_exact_mut(length)) {
-                while !planes.has(y, needed) {
-                    planes.pull(&mut session).map_err(|error| broken(&error))?;
-                }
-                meaning.pixels(&planes.row(y, needed), row);
+                pixels.read(y, row)?;
             }
             rows.push(band).map_err(DecodeError::keep)?;
         }

@@ -7,11 +7,12 @@ use super::super::error::DecodeError;
 use super::super::limits::Limits;
 use super::super::{Decoder, Stored};
 use super::broken;
-use super::chunks::{Chunks, Filled};
+use super::chunks::{Chunks, Filled, Packing};
 use super::directory::{Directory, Order, Tiff};
+use super::jpeg::Jpeg;
 use super::kind::Kind;
 use super::layout::{Layout, Spot};
-use super::picture::Picture;
+use super::picture::{JPEG, Picture};
 use super::places::{self, PLACE_BYTES};
 use super::samples;
 use crate::format::Colours;
@@ -55,11 +56,14 @@ pub(super) fn open<'r>(
     // Before the lists are read.
     limits.check_memory(memory)?;
     let places = places::read(&mut tiff, directory, plain).map_err(broken)?;
-    let codec = picture.codec();
-    let unpacking = codec.memory(plain.bytes(0));
+    let packing = match picture.compression {
+        JPEG => Packing::Jpeg(Jpeg::open(&mut tiff, directory, picture, &layout, &places, limits)?),
+        _ => Packing::Bytes(picture.codec()),
+    };
+    let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
     let turned = picture.fill_order == LOW_BIT_FIRST;
     let missing = samples::missing(picture.missing, kind.bits, tiff.order);
-    let chunks = Chunks { file: tiff.file, places, codec, turned, missing };
+    let chunks = Chunks { file: tiff.file, places, packing, turned, missing };
     Ok(Bands {
         source: Samples { chunks, layout, order: tiff.order },
         metadata: Metadata::default(),

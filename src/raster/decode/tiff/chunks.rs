@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::super::Input;
 use super::codec::Codec;
+use super::jpeg::Jpeg;
 use super::places::{Place, Places};
 
 /// Whether samples come from the file, or stand for a chunk that it leaves out.
@@ -15,11 +16,28 @@ pub(super) enum Filled {
     Missing,
 }
 
+/// How samples are packed into chunks.
+#[derive(Debug)]
+pub(super) enum Packing {
+    Bytes(Codec),
+    Jpeg(Jpeg),
+}
+
+impl Packing {
+    /// The most memory that unpacking a chunk takes beside its `bytes`, if its data in the file are at most `packed`.
+    pub(super) fn memory(&self, bytes: u64, packed: u64) -> u64 {
+        match self {
+            Packing::Bytes(codec) => codec.memory(bytes),
+            Packing::Jpeg(jpeg) => jpeg.memory(packed),
+        }
+    }
+}
+
 /// The chunks of a file.
 pub(super) struct Chunks<'r> {
     pub(super) file: Input<'r>,
     pub(super) places: Places,
-    pub(super) codec: Codec,
+    pub(super) packing: Packing,
     /// Whether the bits of each byte are in reverse order (`FillOrder` 2).
     pub(super) turned: bool,
     /// Two bytes that are repeated in place of a chunk that is left out.
@@ -34,10 +52,11 @@ impl Chunks<'_> {
         };
         self.file.seek(SeekFrom::Start(offset))?;
         let packed = (&mut self.file).take(length);
-        if self.turned {
-            self.codec.unpack(Turned::new(packed), bytes)?;
-        } else {
-            self.codec.unpack(packed, bytes)?;
+        match &self.packing {
+            // libtiff does not turn the bits of JPEG, whatever `FillOrder` is.
+            Packing::Jpeg(jpeg) => jpeg.unpack(chunk, packed, bytes)?,
+            Packing::Bytes(codec) if self.turned => codec.unpack(Turned::new(packed), bytes)?,
+            Packing::Bytes(codec) => codec.unpack(packed, bytes)?,
         }
         Ok(Filled::Stored)
     }

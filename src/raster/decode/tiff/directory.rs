@@ -205,6 +205,21 @@ impl<'r> Tiff<'r> {
         Ok(Some(String::from_utf8_lossy(&bytes[..end]).into_owned()))
     }
 
+    /// The bytes of a tag, at most `most` of them; none if the tag is missing.
+    pub(super) fn bytes(
+        &mut self,
+        directory: &Directory,
+        tag: u16,
+        most: u64,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let field = directory.field(tag).and_then(|field| Some((field.place, field.bytes()?)));
+        let Some((place, length)) = field else { return Ok(bytes) };
+        self.file.seek(SeekFrom::Start(place))?;
+        self.file.by_ref().take(length.min(most)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// A tag as an entry of Exif, if it takes no more than the bytes `left`, from which its length is subtracted.
     pub(super) fn entry(
         &mut self,

@@ -5,15 +5,15 @@ use super::super::error::DecodeError;
 use super::codec::Codec;
 use super::pages;
 use super::picture::{
-    BLACK_IS_ZERO, GROUP_3, GROUP_4, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED, WHITE_IS_ZERO,
-    WORD_ALIGNED_RUNS, ZSTANDARD,
+    BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED,
+    WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
 };
 use crate::pixels::{Channels, Depth, PixelFormat};
 
 const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
 const WIDEN: &str = "scale it to 8 bit, as `gdal_translate -ot Byte -scale` does";
 const EVEN_OUT: &str = "save it with 8 or with 16 bits in every sample";
-const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
+pub(super) const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
 const REPREDICT: &str = "save it with predictor 2, as `tiffcp -c lzw:2` does";
 const CHOOSE_BANDS: &str = "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does";
 const EXPAND: &str = "save it as RGB with alpha";
@@ -63,7 +63,7 @@ pub(super) struct Kind {
     pub(super) predicted: bool,
 }
 
-fn refused(what: &str, remedy: &str) -> DecodeError {
+pub(super) fn refused(what: &str, remedy: &str) -> DecodeError {
     DecodeError::unsupported(Container::Tiff, what, remedy)
 }
 
@@ -75,6 +75,7 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     let alpha = alpha(picture, colours)?;
     let bits = bits(picture)?;
     let predicted = predicted(picture, bits)?;
+    check_jpeg(picture, colours, bits)?;
     let channels = match (colours, alpha) {
         (1, Alpha::None) => Channels::Grey,
         (1, _) => Channels::GreyAlpha,
@@ -94,9 +95,9 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
 
 fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     let name = match picture.compression {
-        UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | 8 | 32_946 | 32_773
-        | ZSTANDARD => return Ok(()),
-        6 | 7 => "JPEG inside",
+        UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | JPEG | 8 | 32_946
+        | 32_773 | ZSTANDARD => return Ok(()),
+        6 => return Err(refused("old-style JPEG inside", TO_RGB)),
         33_003..=33_005 | 34_712 => {
             return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
         }
@@ -115,6 +116,7 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
         WHITE_IS_ZERO | BLACK_IS_ZERO | PALETTE => return Ok(1),
         RGB => return Ok(3),
+        YCBCR if picture.compression == JPEG => return Ok(3),
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
         SEPARATED => {
             let Picture { ink_set, inks, .. } = picture;
@@ -122,7 +124,7 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
             (what, CHOOSE_INKS)
         }
         MASK => ("a mask and no picture".to_owned(), "save it as grey"),
-        6 => ("YCbCr colours".to_owned(), TO_RGB),
+        YCBCR => ("YCbCr colours".to_owned(), TO_RGB),
         8 => ("CIELab colours".to_owned(), TO_RGB),
         9 => ("ICCLab colours".to_owned(), TO_RGB),
         10 => ("ITULab colours".to_owned(), TO_RGB),
@@ -211,6 +213,24 @@ fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
         HORIZONTAL => (format!("predictor 2 of {bits}-bit samples"), RECOMPRESS),
         FLOATING_POINT => ("predictor 3 of integer samples".to_owned(), REPREDICT),
         other => (format!("predictor {other}"), REPREDICT),
+    };
+    Err(refused(&what, remedy))
+}
+
+/// Refuses what a JPEG inside cannot hold, or what libtiff does not make pixels of.
+fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeError> {
+    if picture.compression != JPEG {
+        return Ok(());
+    }
+    let (what, remedy) = match picture.photometric {
+        _ if bits != 8 => (format!("JPEG inside of {bits}-bit samples"), RECOMPRESS),
+        PALETTE => ("JPEG inside of a palette".to_owned(), EXPAND),
+        YCBCR if picture.planar => ("YCbCr colours in planes".to_owned(), TO_RGB),
+        YCBCR if picture.samples != colours => ("YCbCr colours and alpha".to_owned(), TO_RGB),
+        _ if picture.samples == 2 && !picture.planar => {
+            ("JPEG inside of grey and alpha".to_owned(), RECOMPRESS)
+        }
+        _ => return Ok(()),
     };
     Err(refused(&what, remedy))
 }

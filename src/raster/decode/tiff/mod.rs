@@ -6,6 +6,7 @@
 //! - `kind`: the kind of the samples, and which kinds are not read
 //! - `places`: the offsets and lengths of strips and tiles
 //! - `codec`: the compressions; `fax`, which reads `bits`, and `zstd` are two of them
+//! - `jpeg`: strips and tiles that are JPEG streams
 //! - `chunks`: strips and tiles to bytes of samples
 //! - `samples`: those bytes to samples as in [`crate::pixels`]
 //! - `layout`: where in a band of pixels the samples go
@@ -33,6 +34,7 @@ mod chunks;
 mod codec;
 mod directory;
 mod fax;
+mod jpeg;
 mod kind;
 mod layout;
 mod pages;
@@ -44,7 +46,9 @@ mod tags;
 mod zstd;
 
 fn broken(error: io::Error) -> DecodeError {
-    DecodeError::from_io(Container::Tiff, error)
+    // The error of a JPEG stream is already one of decoding.
+    let error = error.downcast::<DecodeError>();
+    error.unwrap_or_else(|error| DecodeError::from_io(Container::Tiff, error))
 }
 
 /// The decoder for the only picture of a file.

@@ -38,6 +38,8 @@ pub(super) const UNCOMPRESSED: u64 = 1;
 pub(super) const RUNS: u64 = 2;
 pub(super) const GROUP_3: u64 = 3;
 pub(super) const GROUP_4: u64 = 4;
+/// JPEG by TIFF Technical Note 2.
+pub(super) const JPEG: u64 = 7;
 pub(super) const WORD_ALIGNED_RUNS: u64 = 32_771;
 pub(super) const ZSTANDARD: u64 = 50_000;
 
@@ -45,6 +47,7 @@ pub(super) const WHITE_IS_ZERO: u64 = 0;
 pub(super) const BLACK_IS_ZERO: u64 = 1;
 pub(super) const RGB: u64 = 2;
 pub(super) const PALETTE: u64 = 3;
+pub(super) const YCBCR: u64 = 6;
 
 /// The description of a picture by its directory.
 #[derive(Clone, Debug, PartialEq)]

@@ -33,6 +33,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// Bytes of the longest chunk.
+    pub(super) fn longest(&self) -> u64 {
+        self.lengths.iter().copied().max().unwrap_or(0)
+    }
+
     pub(super) fn get(&self, chunk: u64) -> io::Result<Place> {
         let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
         match self.offsets.get(chunk).zip(self.lengths.get(chunk)) {
