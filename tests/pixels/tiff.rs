@@ -37,8 +37,11 @@ fn packed(indexes: &[u32], bits: u16) -> Vec<u8> {
     }
 }
 
+/// The number of a compression, and what compresses a strip.
+type Packing = (u16, fn(&[u8]) -> Vec<u8>);
+
 /// Indexes of so many bits, in one strip, with a palette.
-fn indexed(bits: u16, (compression, pack): (u16, fn(&[u8]) -> Vec<u8>), palette: Tag) -> Vec<u8> {
+fn indexed(bits: u16, (compression, pack): Packing, palette: Tag) -> Vec<u8> {
     let mut all = tags([40, 24], compression, 3, bits, 1);
     all.push(palette);
     one_strip(all, pack(&packed(&indexes(bits), bits)))
@@ -52,7 +55,7 @@ fn expected(bits: u16, (_, _, components): &Tag, shift: u32) -> Vec<u8> {
     all.map(|component| u8::try_from(component).unwrap()).collect()
 }
 
-const PLAIN: (u16, fn(&[u8]) -> Vec<u8>) = (1, <[u8]>::to_vec);
+const PLAIN: Packing = (1, <[u8]>::to_vec);
 
 #[test]
 fn indexes_of_every_depth_become_colours() {
@@ -93,7 +96,7 @@ fn a_palette_and_alpha_are_refused_by_name() {
 
 #[test]
 fn frames_are_read_with_and_without_differences() {
-    let samples: Vec<u8> = (0..40 * 24 * 3_u32).map(|i| (i * i >> 6).to_le_bytes()[0]).collect();
+    let samples: Vec<u8> = (0..40 * 24 * 3_u32).map(|i| ((i * i) >> 6).to_le_bytes()[0]).collect();
     let mut all = tags([40, 24], 50_000, 2, 8, 3);
     let plain = one_strip(all.clone(), zstandard(&samples));
     assert!(read(&plain).unwrap().as_bytes() == samples);
