@@ -113,12 +113,16 @@ mod tests {
             full.canvas.put(tile, &Pixels::zeroed(size, plan.result_format())).unwrap();
         }
         let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+        let mut stopped = Finishing::new(Arc::clone(&storage) as Arc<_>, Arc::clone(&pool));
+        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
+        stopped.begin(canvases.get(plan.id).unwrap().full());
+        // Before it counts a start itself.
+        stopped.running.abort_all();
+        stopped.forgive().await;
+        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
         let mut finishing = Finishing::new(Arc::clone(&storage) as Arc<_>, pool);
         assert!(finishing.next().await.is_none());
-        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
         finishing.begin(full);
-        finishing.forgive().await;
-        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
         // Its partition went to another collector and came back meanwhile.
         canvases.close(plan.id);
         canvases.open(Arc::clone(&plan), 0).await.unwrap();
