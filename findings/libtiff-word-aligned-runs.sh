@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # libtiff 4.7.2 (in Pillow 13.0.0) does not read the TIFF files of compression 32771 (CCITT runs, each row aligned to 16
-# bits) that it writes itself: it warns of bad code words on standard error, raises nothing, and returns other pixels.
-# The file is sound: a reader that aligns each row gets the picture back. The same rows with compression 2, aligned to
-# bytes, are read as they were written.
+# bits) that it writes itself: it raises nothing and returns other pixels. The file is sound: a reader that aligns each
+# row gets the picture back. The same rows with compression 2, aligned to bytes, are read as they were written.
 #
 # Seen on 2026-12-01, for a picture of 64 × 24 pixels:
 #   compression 2 reads back True, compression 32771 reads back False
@@ -12,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
 venv/bin/pip install --quiet pillow==13.0.0
-venv/bin/python - <<'PYTHON' 2>warnings
+venv/bin/python - <<'PYTHON'
 import io
 
 from PIL import Image, features
@@ -31,4 +30,3 @@ told = ", ".join(told)
 print(told)
 assert told == "compression 2 reads back True, compression 32771 reads back False"
 PYTHON
-grep -q "Fax3DecodeRLE: Bad code word" warnings
