@@ -139,7 +139,7 @@ fn write_jpeg(
     count: u32,
 ) {
     let samples = noise(size.width * size.height * count);
-    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let [width, height] = sides(size);
     encoder.encode(&samples, width, height, colours).unwrap();
 }
 
@@ -274,7 +274,7 @@ fn framed(webp: &[u8], size: Size) -> Vec<u8> {
 
 /// A frame as large as the image, which begins one column later and so is decoded apart from it.
 fn gif(size: Size) -> Vec<u8> {
-    let [width, height] = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
+    let [width, height] = sides(size);
     let mut file = Vec::new();
     let mut encoder =
         gif::Encoder::new(&mut file, width, height, &[0, 0, 0, 255, 255, 255]).unwrap();
@@ -291,12 +291,16 @@ fn gif(size: Size) -> Vec<u8> {
     file
 }
 
+/// Width and height as tags hold them.
+fn sides(size: Size) -> [u16; 2] {
+    [size.width, size.height].map(|side| u16::try_from(side).unwrap())
+}
+
 /// Uncompressed strips of all rows: one, or one for each plane.
 fn tiff(size: Size, photometric: u16, bands: u16, bits: u16, planar: bool) -> Vec<u8> {
     let plane = (size.width * u32::from(bits)).div_ceil(8) * size.height;
-    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
     let mut file = crate::forms::File::new();
-    let mut tags = crate::forms::tags(sides, 1, photometric, bits, bands);
+    let mut tags = crate::forms::tags(sides(size), 1, photometric, bits, bands);
     let strips = if planar {
         vec![noise(plane); bands.into()]
     } else {
@@ -311,13 +315,8 @@ fn tiff(size: Size, photometric: u16, bands: u16, bits: u16, planar: bool) -> Ve
 
 /// One strip by JPEG.
 fn jpeg_inside(size: Size, progressive: bool) -> Vec<u8> {
-    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
-    let mut file = crate::forms::File::new();
-    let mut tags = crate::forms::tags(sides, 7, 6, 8, 3);
-    tags.extend(file.chunks(&[jpeg(size, ColorType::Rgb, progressive)], [273, 279]));
-    tags.push((278, crate::forms::SHORT, vec![size.height]));
-    let directory = file.directory(tags);
-    file.finish(directory)
+    let tags = crate::forms::tags(sides(size), 7, 6, 8, 3);
+    crate::forms::one_strip(tags, jpeg(size, ColorType::Rgb, progressive))
 }
 
 /// White rows by CCITT group 4, each of one bit: as the one above it.
@@ -333,16 +332,14 @@ fn group4(size: Size) -> Vec<u8> {
 
 /// One strip by Zstandard, in a window as large as it.
 fn zstandard(size: Size) -> Vec<u8> {
-    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
-    let tags = crate::forms::tags(sides, 50_000, 1, 8, 1);
+    let tags = crate::forms::tags(sides(size), 50_000, 1, 8, 1);
     let samples = noise(size.width * size.height);
     crate::forms::one_strip(tags, crate::forms::zstandard(&samples))
 }
 
 /// Indexes into a palette, in one deflated strip.
 fn palette(size: Size) -> Vec<u8> {
-    let sides = [size.width, size.height].map(|side| u16::try_from(side).unwrap());
-    let mut tags = crate::forms::tags(sides, 8, 3, 8, 1);
+    let mut tags = crate::forms::tags(sides(size), 8, 3, 8, 1);
     tags.push(crate::forms::colours(256));
     let indexes = noise(size.width * size.height);
     crate::forms::one_strip(tags, crate::forms::deflated(&indexes))

@@ -100,9 +100,9 @@ section! {
         max_side: u32 = 65_535,
 
         /// The most memory that decoding may take: for one image, and for all that are being decoded together. WebP,
-        /// BMP, GIF, interlaced PNG, JPEG in several scans, and TIFF of 1 bit or in planes need room for the whole
-        /// image; other PNG and TIFF for some rows, and other JPEG for its file, some rows, and up to 128 MiB of luma.
-        /// The viewer may take this amount again.
+        /// BMP, GIF, interlaced PNG, JPEG in several scans, and TIFF in one compressed strip need room for the whole
+        /// image; other PNG for some rows, other TIFF for some rows, a strip or a row of tiles, and other JPEG for its
+        /// file, some rows, and up to 128 MiB of luma. The viewer may take this amount again.
         #[accepts(at_least(Bytes::new(1)))]
         #[example("1 GiB")]
         decode_memory: Bytes = Bytes::gib(4),

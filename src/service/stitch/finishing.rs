@@ -92,6 +92,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::model::job::Plan;
     use crate::raster::pixels::Pixels;
     use crate::service::canvas::Scratch;
     use crate::service::example;
@@ -99,34 +100,55 @@ mod tests {
     use crate::service::stitch::open::OpenCanvases;
     use crate::storage::files::FileStorage;
 
+    /// A job whose canvas is open, and what finishes it.
+    struct Example {
+        storage: Arc<FileStorage>,
+        plan: Arc<Plan>,
+        canvases: OpenCanvases,
+        pool: Arc<Pool>,
+    }
+
+    impl Example {
+        async fn open(directory: &TempDir) -> Example {
+            let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
+            let plan = Arc::new(example::accepted(&storage).await);
+            let scratch = Scratch::Named(directory.path().to_owned());
+            let mut canvases = OpenCanvases::new(scratch, Preview::Omitted);
+            canvases.open(Arc::clone(&plan), 0).await.unwrap();
+            let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
+            Example { storage, plan, canvases, pool }
+        }
+
+        fn finishing(&self) -> Finishing {
+            Finishing::new(Arc::clone(&self.storage) as Arc<_>, Arc::clone(&self.pool))
+        }
+
+        fn full(&self) -> FullCanvas {
+            self.canvases.get(self.plan.id).unwrap().full()
+        }
+
+        /// The next count of starts.
+        async fn starts(&self) -> u32 {
+            self.storage.count_start(self.plan.id, Step::Encode).await.unwrap()
+        }
+    }
+
     #[tokio::test]
-    async fn a_full_canvas_becomes_an_outcome_once_and_an_encode_that_is_forgiven_is_not_counted() {
+    async fn a_full_canvas_becomes_an_outcome_once() {
         let directory = TempDir::new().unwrap();
-        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
-        let plan = Arc::new(example::accepted(&storage).await);
-        let scratch = Scratch::Named(directory.path().to_owned());
-        let mut canvases = OpenCanvases::new(scratch, Preview::Omitted);
-        canvases.open(Arc::clone(&plan), 0).await.unwrap();
-        let full = canvases.get(plan.id).unwrap().full();
+        let mut example = Example::open(&directory).await;
+        let (plan, full) = (Arc::clone(&example.plan), example.full());
         for tile in 0..plan.tiles() {
             let size = plan.grid().region(tile).size();
             full.canvas.put(tile, &Pixels::zeroed(size, plan.result_format())).unwrap();
         }
-        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
-        let mut stopped = Finishing::new(Arc::clone(&storage) as Arc<_>, Arc::clone(&pool));
-        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
-        stopped.begin(canvases.get(plan.id).unwrap().full());
-        // Before it counts a start itself.
-        stopped.running.abort_all();
-        stopped.forgive().await;
-        assert_eq!(storage.count_start(plan.id, Step::Encode).await.unwrap(), 1);
-        let mut finishing = Finishing::new(Arc::clone(&storage) as Arc<_>, pool);
+        let mut finishing = example.finishing();
         assert!(finishing.next().await.is_none());
         finishing.begin(full);
         // Its partition went to another collector and came back meanwhile.
-        canvases.close(plan.id);
-        canvases.open(Arc::clone(&plan), 0).await.unwrap();
-        finishing.begin(canvases.get(plan.id).unwrap().full());
+        example.canvases.close(plan.id);
+        example.canvases.open(Arc::clone(&plan), 0).await.unwrap();
+        finishing.begin(example.full());
         let (job, outcome) = finishing.next().await.unwrap();
         assert_eq!(job, plan.id);
         assert!(matches!(outcome, Ok(Some(Outcome::Complete { .. }))), "{outcome:?}");
@@ -134,18 +156,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_encode_that_is_forgiven_is_not_counted() {
+        let directory = TempDir::new().unwrap();
+        let example = Example::open(&directory).await;
+        let mut finishing = example.finishing();
+        assert_eq!(example.starts().await, 1);
+        finishing.begin(example.full());
+        // Before it counts a start itself.
+        finishing.running.abort_all();
+        finishing.forgive().await;
+        assert_eq!(example.starts().await, 1);
+    }
+
+    #[tokio::test]
     async fn a_job_that_has_ended_otherwise_is_stopped() {
         let directory = TempDir::new().unwrap();
-        let storage = Arc::new(FileStorage::open(directory.path()).unwrap());
-        let plan = Arc::new(example::accepted(&storage).await);
-        let scratch = Scratch::Unnamed(directory.path().to_owned());
-        let mut canvases = OpenCanvases::new(scratch, Preview::Omitted);
-        canvases.open(Arc::clone(&plan), 0).await.unwrap();
-        let pool = Arc::new(Pool::new("codec", NonZeroUsize::MIN).unwrap());
-        let mut finishing = Finishing::new(Arc::clone(&storage) as Arc<_>, pool);
-        finishing.begin(canvases.get(plan.id).unwrap().full());
-        finishing.stop(plan.id);
+        let example = Example::open(&directory).await;
+        let mut finishing = example.finishing();
+        finishing.begin(example.full());
+        finishing.stop(example.plan.id);
         assert!(matches!(finishing.next().await, Some((_, Ok(None)))));
-        assert!(storage.outcome(plan.id).await.unwrap().is_none());
+        assert!(example.storage.outcome(example.plan.id).await.unwrap().is_none());
     }
 }

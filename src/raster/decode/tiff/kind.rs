@@ -224,7 +224,7 @@ fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeErr
     }
     let (what, remedy) = match picture.photometric {
         _ if bits != 8 => (format!("JPEG inside of {bits}-bit samples"), RECOMPRESS),
-        PALETTE => ("JPEG inside of a palette".to_owned(), EXPAND),
+        PALETTE => ("JPEG inside of a palette".to_owned(), TO_RGB),
         YCBCR if picture.planar => ("YCbCr colours in planes".to_owned(), TO_RGB),
         YCBCR if picture.samples != colours => ("YCbCr colours and alpha".to_owned(), TO_RGB),
         _ if picture.samples == 2 && !picture.planar => {
