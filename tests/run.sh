@@ -186,10 +186,20 @@ try_older_kafka() {
 
 document() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet; }
 
+# The test programs but that of the mutants, which needs neither a service nor quiet.
+most_programs() {
+  local file
+  for file in tests/*.rs tests/*/main.rs; do
+    file=${file#tests/} file=${file%/main.rs} file=${file%.rs}
+    [ "$file" = mutants ] || printf -- '--test\n%s\n' "$file"
+  done
+}
+
 # What needs no service and no quiet, on the processor time that the tests leave: those of the cluster wait a lot. One
 # after another, so that the memory they take together stays small.
 check_beside() {
   renice -n 19 $BASHPID >/dev/null
+  step "mutants"; limited cargo test --locked --test mutants
   step "documentation"; document
   step "hashes on an old processor"; check_old_processor
   step "values beside those of other programs"; compare_with_others
@@ -221,7 +231,8 @@ set -m
 check_beside >"$told" 2>&1 &
 beside=$!
 set +m
-step "tests"; limited cargo test --locked
+mapfile -t programs < <(most_programs)
+step "tests"; limited cargo test --locked --lib --bins "${programs[@]}"
 step "systemd units and the Debian package"; try_units
 join_beside
 [ -z "$long" ] || { step "an older Kafka"; try_older_kafka; }

@@ -14,9 +14,12 @@ use crate::support::{Found, Process, Server, SharedTests, Suite, in_shell, tilem
 /// A test, which gets what all share.
 pub type Test = fn(&Services);
 
+/// So many tests share the machine: each has several processes, which wait more than they work.
+pub const AT_ONCE: u32 = 4;
+
 /// Runs a suite, or says why not.
 pub fn run(name: &'static str, arguments: &Arguments, tests: SharedTests<Services>) -> Conclusion {
-    Suite { name, threads: 3 }.run(arguments, Services::find(), tests)
+    Suite { name, threads: AT_ONCE as usize }.run(arguments, Services::find(), tests)
 }
 
 /// What all tests of a program share.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::broker::Broker;
 use crate::broker::topic::Records;
-use crate::mill::{Mill, Services, by_run, leave_all, until_worker};
+use crate::mill::{AT_ONCE, Mill, Services, by_run, leave_all, until_worker};
 use crate::store::Redis;
 use crate::support::{Process, Server, picture, seeded};
 
@@ -49,8 +49,6 @@ const TILES: u64 = 23 * 16;
 
 /// How long a job may take after the last fault is over, beside its own time: a session, and 5 s.
 const DELAY: Duration = Duration::from_secs(6 + 5);
-/// So many nights share the machine, and each may have its worst moment when the others have theirs.
-const AT_ONCE: u32 = 3;
 
 pub fn run(arguments: &Arguments) -> Conclusion {
     let seeds = if is_long() { 25 } else { 2 };
@@ -185,6 +183,7 @@ static OWN_TIME: OnceLock<Duration> = OnceLock::new();
 fn told(name: &str, time: Duration) {
     eprintln!("{name}: ended {:.1} s after the last fault", time.as_secs_f64());
     if let (true, Some(own)) = (is_long(), OWN_TIME.get()) {
+        // The others may have their worst moment then.
         let limit = DELAY + AT_ONCE * *own;
         assert!(time <= limit, "{time:?} after the last fault, more than {limit:?}");
     }
