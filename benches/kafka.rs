@@ -23,7 +23,7 @@ use tilemill::queue::kafka::{Beginning, Danger, Group};
 use tilemill::queue::wire::Compression;
 use tilemill::queue::{Event, Topic};
 use tilemill::raster::grid::{Region, Size};
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::pixels::{Bands, PixelFormat, Pixels, SampleType};
 use tokio::task::JoinSet;
 
 /// 512 × 512 pixels of RGB: 786,432 bytes.
@@ -84,7 +84,7 @@ async fn create(broker: &str, topic: &str, partitions: &str) {
 }
 
 fn task(tile: u32) -> TileTask {
-    let format = PixelFormat::new(Channels::Rgb, Depth::Eight);
+    let format = PixelFormat::new(Bands::RGB, SampleType::U8);
     let mut pixels = Pixels::zeroed(SIZE, format);
     let mut noise = u64::from(tile) + 1;
     for byte in pixels.as_bytes_mut() {

@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use crate::config::Secret;
 use crate::raster::decode::Container;
-use crate::raster::encode::OutputFormat;
+use crate::raster::encode::{OutputFormat, SampleChoice};
 use crate::raster::filter::filters;
 use crate::service::topics::Purpose;
 
@@ -98,6 +98,10 @@ pub struct WishArgs {
     /// JPEG quality, 1 to 100 [default: `output.quality`, 90; for submit, that of the server]
     #[arg(short, long, value_name = "QUALITY")]
     pub quality: Option<u8>,
+    /// Samples of a TIFF whose original has signed numbers or floats: "own" or "float32" [default:
+    /// `output.sample_type`, own; for submit, that of the server]
+    #[arg(long, value_name = "TYPE")]
+    pub sample_type: Option<SampleChoice>,
 }
 
 /// Accepts any text, since a server may know other filters, and offers the names that are known here.

@@ -13,7 +13,7 @@ use super::path::BasePath;
 use super::secret::Secret;
 use super::unit::{Bytes, Colour, Seconds};
 use crate::agent::url::ServerUrl;
-use crate::raster::encode::{PngSpeed, Subsampling, TiffCompression};
+use crate::raster::encode::{PngSpeed, SampleChoice, Subsampling, TiffCompression};
 use crate::raster::metadata::Policy;
 
 /// The type of a key's value.
@@ -72,6 +72,7 @@ named! {
     Vec<String>: "list of words";
     PngSpeed: choices::<Self>();
     Policy: choices::<Self>();
+    SampleChoice: choices::<Self>();
     Subsampling: choices::<Self>();
     TiffCompression: choices::<Self>();
 }

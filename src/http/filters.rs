@@ -27,6 +27,7 @@ pub(super) struct FilterView {
 enum ParamView {
     Number(NumberParam),
     Integer(IntegerParam),
+    List(ListParam),
     Choice(ChoiceParam),
 }
 
@@ -76,6 +77,27 @@ struct IntegerParam {
     default: i64,
 }
 
+/// A parameter that takes whole numbers, separated by commas.
+#[derive(Debug, Serialize, ToSchema)]
+struct ListParam {
+    /// Its name in a chain: `numbers` in `bands:numbers=4,3,2`.
+    name: &'static str,
+    /// What it does, in a few words.
+    summary: &'static str,
+    /// The kind of parameter.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: ListType,
+    /// The smallest number.
+    min: u16,
+    /// The largest number.
+    max: u16,
+    /// The most numbers.
+    most: usize,
+    /// The default numbers.
+    default: &'static [u16],
+}
+
 /// A parameter that takes one of several words.
 #[derive(Debug, Serialize, ToSchema)]
 struct ChoiceParam {
@@ -103,6 +125,12 @@ enum NumberType {
 #[serde(rename_all = "lowercase")]
 enum IntegerType {
     Integer,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ListType {
+    List,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -147,6 +175,10 @@ impl ParamView {
             ParamKind::Integer { min, max, step, unit, default } => {
                 let kind = IntegerType::Integer;
                 Self::Integer(IntegerParam { name, summary, kind, min, max, step, unit, default })
+            }
+            ParamKind::List { min, max, most, default } => {
+                let kind = ListType::List;
+                Self::List(ListParam { name, summary, kind, min, max, most, default })
             }
             ParamKind::Choice { choices, default } => {
                 let kind = ChoiceType::Choice;

@@ -64,15 +64,17 @@ enum Wish {
     TileSize,
     Format,
     Quality,
+    SampleType,
     Batch,
 }
 
 impl Wish {
-    const ALL: [(&str, Self); 5] = [
+    const ALL: [(&str, Self); 6] = [
         ("filters", Self::Filters),
         ("tile_size", Self::TileSize),
         ("format", Self::Format),
         ("quality", Self::Quality),
+        ("sample_type", Self::SampleType),
         ("batch", Self::Batch),
     ];
 
@@ -93,6 +95,7 @@ impl Wish {
             Self::TileSize => wishes.tile_size = Some(option(name, value)?),
             Self::Format => wishes.format = Some(option(name, value)?),
             Self::Quality => wishes.quality = Some(option(name, value)?),
+            Self::SampleType => wishes.sample_type = Some(option(name, value)?),
             Self::Batch => wishes.batch = Some(batch(value)?),
         }
         Ok(())

@@ -27,3 +27,23 @@ impl ToSchema for OutputFormat {
         "OutputFormat".into()
     }
 }
+
+/// The schema of [`encode::SampleChoice`].
+pub struct SampleType;
+
+impl PartialSchema for SampleType {
+    fn schema() -> RefOr<Schema> {
+        let choices = [encode::SampleChoice::Own, encode::SampleChoice::Float32];
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("A type of samples that can be written."))
+            .enum_values(Some(choices.map(|choice| serde_json::json!(choice))))
+            .into()
+    }
+}
+
+impl ToSchema for SampleType {
+    fn name() -> Cow<'static, str> {
+        "SampleType".into()
+    }
+}

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::formats;
-use crate::raster::encode::OutputFormat;
+use crate::raster::encode::{OutputFormat, SampleChoice};
 
 /// The form that creates a job: either `image` or `from`, and the options of the job.
 #[derive(Deserialize, ToSchema)]
@@ -30,6 +30,9 @@ pub struct NewJob {
     /// Quality of a JPEG.
     #[schema(minimum = 1, maximum = 100, nullable = false)]
     pub quality: Option<u8>,
+    /// The samples of a TIFF whose original has signed numbers or floats.
+    #[schema(value_type = Option<formats::SampleType>, inline, nullable = false)]
+    pub sample_type: Option<SampleChoice>,
     /// The batch that the job belongs to: 32 hexadecimal digits that the client has chosen.
     #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
     pub batch: Option<String>,

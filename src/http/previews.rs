@@ -179,7 +179,7 @@ fn given<T>(query: Given<T>) -> Result<T> {
 
 async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Result<HttpResponse> {
     let Through { filters, format, quality } = through;
-    let wishes = Wishes { filters: Some(filters), tile_size: None, format, quality, batch: None };
+    let wishes = Wishes { filters: Some(filters), format, quality, ..Wishes::default() };
     let candidate = picture.candidate().clone();
     let plan = api.admission.plan(JobId::generate(), candidate, &wishes)?;
     let region = part.within(plan.size)?;

@@ -22,6 +22,7 @@ use super::receive::{self, Limit};
 use super::view::{self, JobView};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Plan};
+use crate::raster::encode::SampleChoice;
 use crate::service::admit::{Candidate, Wishes};
 use crate::service::space::{ServerDirectory, Space};
 use crate::storage::StorageError;
@@ -99,6 +100,8 @@ pub async fn retry(
         tile_size: Some(plan.tile_size),
         format: Some(plan.output.format),
         quality: Some(plan.output.quality),
+        // Where none is named, samples are written as they are in memory.
+        sample_type: plan.output.sample_type.is_none().then_some(SampleChoice::Float32),
         batch: plan.batch,
     };
     Ok(created(&admit_again(&api, &seen, JobId::generate(), &source, wishes).await?))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::worker::WorkerId;
 use crate::raster::grid::{Grid, Size};
-use crate::raster::pixels::{Channels, Pixels};
+use crate::raster::pixels::{Bands, Pixels};
 use crate::raster::preview::Rgba;
 
 /// The longer side of a mosaic is about this long, in pixels.
@@ -249,7 +249,7 @@ impl Mosaic {
 fn draw(size: Size, pixel: impl Fn(u32, u32) -> Rgba) -> Pixels {
     let rows = (0..size.height).flat_map(|y| (0..size.width).map(move |x| (x, y)));
     let samples: Vec<u8> = rows.flat_map(|(x, y)| pixel(x, y)).collect();
-    Pixels::of(size, Channels::Rgba, samples)
+    Pixels::of(size, Bands::RGBA, samples)
 }
 
 #[cfg(test)]

@@ -99,23 +99,40 @@ impl Orientation {
             3 => self.turn_pixels::<3>(&stored),
             4 => self.turn_pixels::<4>(&stored),
             6 => self.turn_pixels::<6>(&stored),
-            _ => self.turn_pixels::<8>(&stored),
+            8 => self.turn_pixels::<8>(&stored),
+            bytes => self.turn_wide(&stored, bytes),
         }
     }
 
-    fn turn_pixels<const BYTES: usize>(self, stored: &Pixels) -> Pixels {
-        let (width, height) = (stored.width() as usize, stored.height() as usize);
-        let mut viewed = Pixels::zeroed(self.size(stored.size()), stored.format());
-        let across = viewed.width() as usize;
-        let (from, _) = stored.as_bytes().as_chunks::<BYTES>();
-        let (to, _) = viewed.as_bytes_mut().as_chunks_mut::<BYTES>();
-        for (y, row) in to.chunks_exact_mut(across.max(1)).enumerate() {
-            for (x, pixel) in row.iter_mut().enumerate() {
+    /// The pixels of a stored image in the order of the viewed one, by their index.
+    fn order(self, stored: Size) -> impl Iterator<Item = usize> {
+        let (width, height) = (stored.width as usize, stored.height as usize);
+        let viewed = self.size(stored);
+        (0..viewed.height as usize).flat_map(move |y| {
+            (0..viewed.width as usize).map(move |x| {
                 let (column, line) = if self.transposes() { (y, x) } else { (x, y) };
                 let column = if self.mirrors_columns() { width - 1 - column } else { column };
                 let line = if self.mirrors_rows() { height - 1 - line } else { line };
-                *pixel = from[line * width + column];
-            }
+                line * width + column
+            })
+        })
+    }
+
+    fn turn_pixels<const BYTES: usize>(self, stored: &Pixels) -> Pixels {
+        let mut viewed = Pixels::zeroed(self.size(stored.size()), stored.format());
+        let (from, _) = stored.as_bytes().as_chunks::<BYTES>();
+        let (to, _) = viewed.as_bytes_mut().as_chunks_mut::<BYTES>();
+        for (pixel, index) in to.iter_mut().zip(self.order(stored.size())) {
+            *pixel = from[index];
+        }
+        viewed
+    }
+
+    fn turn_wide(self, stored: &Pixels, bytes: usize) -> Pixels {
+        let mut viewed = Pixels::zeroed(self.size(stored.size()), stored.format());
+        let to = viewed.as_bytes_mut().chunks_exact_mut(bytes);
+        for (pixel, index) in to.zip(self.order(stored.size())) {
+            pixel.copy_from_slice(&stored.as_bytes()[index * bytes..][..bytes]);
         }
         viewed
     }

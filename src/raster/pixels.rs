@@ -2,27 +2,28 @@
 
 use thiserror::Error;
 
-pub use super::format::{Channels, Colours, Depth, PixelFormat};
+pub use super::format::{
+    Alpha, Bands, Colours, Meaning, Nodata, PixelFormat, SampleType, StoredType,
+};
 use super::grid::{Region, Size};
-use super::sample::Sample;
+use super::sample::{Sample, with_samples};
 
 /// The samples of an image, row by row, the samples of a pixel side by side, without padding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
     /// 8 bits each.
     U8(Vec<u8>),
     /// 16 bits each.
     U16(Vec<u16>),
+    /// Floats of single precision.
+    F32(Vec<f32>),
 }
 
 impl Samples {
     /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self {
-            Samples::U8(samples) => samples.len(),
-            Samples::U16(samples) => samples.len(),
-        }
+        with_samples!(self, samples => samples.len())
     }
 
     /// Whether there are none.
@@ -31,12 +32,13 @@ impl Samples {
         self.len() == 0
     }
 
-    /// Their depth.
+    /// Their type.
     #[must_use]
-    pub fn depth(&self) -> Depth {
+    pub fn sample_type(&self) -> SampleType {
         match self {
-            Samples::U8(_) => Depth::Eight,
-            Samples::U16(_) => Depth::Sixteen,
+            Samples::U8(_) => SampleType::U8,
+            Samples::U16(_) => SampleType::U16,
+            Samples::F32(_) => SampleType::F32,
         }
     }
 }
@@ -56,31 +58,32 @@ pub struct WrongLength {
 }
 
 /// A rectangle of pixels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
     size: Size,
-    channels: Channels,
+    bands: Bands,
     samples: Samples,
 }
 
 impl Pixels {
-    /// An image over `samples`, of which there must be width × height × channels.
-    pub fn new(size: Size, channels: Channels, samples: Samples) -> Result<Pixels, WrongLength> {
-        let format = PixelFormat::new(channels, samples.depth());
-        let given = samples.len() as u128 * u128::from(format.depth.bits() / 8);
+    /// An image over `samples`, of which there must be width × height × bands.
+    pub fn new(size: Size, bands: Bands, samples: Samples) -> Result<Pixels, WrongLength> {
+        let format = PixelFormat::new(bands, samples.sample_type());
+        let given = samples.len() as u128 * format.sample.bytes() as u128;
         check_length(size, format, given)?;
-        Ok(Pixels { size, channels, samples })
+        Ok(Pixels { size, bands, samples })
     }
 
     /// An image of zeros: black, or transparent black. Memory pages are not touched before use.
     #[must_use]
     pub fn zeroed(size: Size, format: PixelFormat) -> Pixels {
-        let count = size.width as usize * size.height as usize * format.channel_count();
-        let samples = match format.depth {
-            Depth::Eight => Samples::U8(vec![0; count]),
-            Depth::Sixteen => Samples::U16(vec![0; count]),
+        let count = size.width as usize * size.height as usize * format.samples_per_pixel();
+        let samples = match format.sample {
+            SampleType::U8 => Samples::U8(vec![0; count]),
+            SampleType::U16 => Samples::U16(vec![0; count]),
+            SampleType::F32 => Samples::F32(vec![0.0; count]),
         };
-        Pixels { size, channels: format.channels, samples }
+        Pixels { size, bands: format.bands, samples }
     }
 
     /// An image from samples in native byte order, as [`Pixels::as_bytes`] gives them.
@@ -90,18 +93,19 @@ impl Pixels {
         bytes: &[u8],
     ) -> Result<Pixels, WrongLength> {
         check_length(size, format, bytes.len() as u128)?;
-        let samples = match format.depth {
-            Depth::Eight => Samples::U8(bytes.to_vec()),
-            Depth::Sixteen => Samples::U16(bytemuck::pod_collect_to_vec(bytes)),
+        let samples = match format.sample {
+            SampleType::U8 => Samples::U8(bytes.to_vec()),
+            SampleType::U16 => Samples::U16(bytemuck::pod_collect_to_vec(bytes)),
+            SampleType::F32 => Samples::F32(bytemuck::pod_collect_to_vec(bytes)),
         };
-        Ok(Pixels { size, channels: format.channels, samples })
+        Ok(Pixels { size, bands: format.bands, samples })
     }
 
     /// An image over `samples`; the caller guarantees their number.
     #[must_use]
-    pub fn of<S: Sample>(size: Size, channels: Channels, samples: Vec<S>) -> Pixels {
-        debug_assert_eq!(samples.len() as u64, size.pixels() * channels.count() as u64);
-        Pixels { size, channels, samples: S::wrap(samples) }
+    pub fn of<S: Sample>(size: Size, bands: Bands, samples: Vec<S>) -> Pixels {
+        debug_assert_eq!(samples.len() as u64, size.pixels() * bands.count() as u64);
+        Pixels { size, bands, samples: S::wrap(samples) }
     }
 
     /// Width and height.
@@ -122,16 +126,16 @@ impl Pixels {
         self.size.height
     }
 
-    /// The samples of a pixel.
+    /// The bands of a pixel.
     #[must_use]
-    pub fn channels(&self) -> Channels {
-        self.channels
+    pub fn bands(&self) -> Bands {
+        self.bands
     }
 
     /// The format of a pixel.
     #[must_use]
     pub fn format(&self) -> PixelFormat {
-        PixelFormat::new(self.channels, self.samples.depth())
+        PixelFormat::new(self.bands, self.samples.sample_type())
     }
 
     /// All samples.
@@ -145,6 +149,7 @@ impl Pixels {
         match &mut self.samples {
             Samples::U8(samples) => SamplesMut::U8(samples),
             Samples::U16(samples) => SamplesMut::U16(samples),
+            Samples::F32(samples) => SamplesMut::F32(samples),
         }
     }
 
@@ -154,6 +159,7 @@ impl Pixels {
         match &self.samples {
             Samples::U8(samples) => samples,
             Samples::U16(samples) => bytemuck::cast_slice(samples),
+            Samples::F32(samples) => bytemuck::cast_slice(samples),
         }
     }
 
@@ -162,6 +168,7 @@ impl Pixels {
         match &mut self.samples {
             Samples::U8(samples) => samples,
             Samples::U16(samples) => bytemuck::cast_slice_mut(samples),
+            Samples::F32(samples) => bytemuck::cast_slice_mut(samples),
         }
     }
 
@@ -223,6 +230,8 @@ pub enum SamplesMut<'a> {
     U8(&'a mut [u8]),
     /// 16 bits each.
     U16(&'a mut [u16]),
+    /// Floats of single precision.
+    F32(&'a mut [f32]),
 }
 
 fn check_length(size: Size, format: PixelFormat, given: u128) -> Result<(), WrongLength> {
@@ -234,7 +243,7 @@ fn check_length(size: Size, format: PixelFormat, given: u128) -> Result<(), Wron
 mod tests {
     use super::*;
 
-    const RGB16: PixelFormat = PixelFormat::new(Channels::Rgb, Depth::Sixteen);
+    const RGB16: PixelFormat = PixelFormat::new(Bands::RGB, SampleType::U16);
 
     #[test]
     fn a_buffer_of_the_wrong_length_is_refused() {

@@ -4,8 +4,9 @@ use std::io::Cursor;
 
 use super::encode::{EncodeError, Encoder, OutputFormat, OutputOptions};
 use super::grid::Size;
-use super::pixels::{Channels, Pixels, Samples};
-use super::sample::Sample;
+use super::pixels::{Bands, Pixels, Samples};
+use super::sample::Whole;
+use super::view::{self, View};
 
 /// A preview pixel is the mean of at most this many samples a side of the area it stands for, so
 /// the cost depends on the size of the preview and not on that of the image.
@@ -20,10 +21,14 @@ pub type Rgba = [u8; 4];
 /// When the picture has no pixels.
 #[must_use]
 pub fn shrink(pixels: &Pixels, size: Size) -> Vec<Rgba> {
-    match pixels.samples() {
-        Samples::U8(samples) => shrink_samples(samples, pixels, size),
-        Samples::U16(samples) => shrink_samples(samples, pixels, size),
+    if View::of(pixels.format()).is_plain() {
+        return match pixels.samples() {
+            Samples::U16(samples) => shrink_samples(samples, pixels.bands(), pixels.size(), size),
+            Samples::U8(samples) => shrink_samples(samples, pixels.bands(), pixels.size(), size),
+            Samples::F32(_) => unreachable!("floats are stretched"),
+        };
     }
+    shrink(&view::shown(pixels.clone()), size)
 }
 
 /// A picture as a PNG file.
@@ -33,18 +38,17 @@ pub fn png(picture: &Pixels) -> Result<Vec<u8>, EncodeError> {
     Ok(encoder.encode(picture, Cursor::new(Vec::new()))?.into_inner())
 }
 
-fn shrink_samples<S: Sample>(samples: &[S], pixels: &Pixels, size: Size) -> Vec<Rgba> {
-    let channels = pixels.channels();
-    let width = pixels.width() as usize;
-    let columns = picks(pixels.width(), size.width);
-    let rows = picks(pixels.height(), size.height);
+fn shrink_samples<S: Whole>(samples: &[S], bands: Bands, full: Size, size: Size) -> Vec<Rgba> {
+    let width = full.width as usize;
+    let columns = picks(full.width, size.width);
+    let rows = picks(full.height, size.height);
     let mut preview = Vec::with_capacity(columns.len() * rows.len());
     for ys in &rows {
         for xs in &columns {
             let mut mean = Mean::default();
             for (y, x) in ys.iter().flat_map(|y| xs.iter().map(move |x| (*y, *x))) {
-                let start = (y * width + x) * channels.count();
-                mean.add(&samples[start..start + channels.count()], channels);
+                let start = (y * width + x) * bands.count();
+                mean.add(&samples[start..start + bands.count()], bands);
             }
             preview.push(mean.rgba());
         }
@@ -74,11 +78,11 @@ struct Mean {
 }
 
 impl Mean {
-    fn add<S: Sample>(&mut self, pixel: &[S], channels: Channels) {
-        let eight = |sample: S| sample.to_u64() * 255 / S::MAX.to_u64();
-        let alpha = if channels.has_alpha() { eight(pixel[pixel.len() - 1]) } else { 255 };
+    fn add<S: Whole>(&mut self, pixel: &[S], bands: Bands) {
+        let eight = |sample: S| sample.to_u64() * 255 / S::FULL.to_u64();
+        let alpha = if bands.has_alpha() { eight(pixel[pixel.len() - 1]) } else { 255 };
         for (index, sum) in self.colours.iter_mut().enumerate() {
-            *sum += eight(pixel[index.min(channels.colours() - 1)]) * alpha;
+            *sum += eight(pixel[index.min(bands.colours() - 1)]) * alpha;
         }
         self.alpha += alpha;
         self.count += 1;
@@ -94,10 +98,10 @@ impl Mean {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::{Depth, PixelFormat};
+    use crate::pixels::{PixelFormat, SampleType};
 
     fn grey(width: u32, height: u32, values: &[u8]) -> Pixels {
-        let format = PixelFormat::new(Channels::Grey, Depth::Eight);
+        let format = PixelFormat::new(Bands::GREY, SampleType::U8);
         Pixels::from_bytes(Size::new(width, height), format, values).unwrap()
     }
 
@@ -118,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_transparent_lends_no_colour() {
-        let format = PixelFormat::new(Channels::GreyAlpha, Depth::Sixteen);
+        let format = PixelFormat::new(Bands::GREY_ALPHA, SampleType::U16);
         let bytes = [65_535_u16, 65_535, 0, 0].map(u16::to_ne_bytes).concat();
         let pixels = Pixels::from_bytes(Size::new(2, 1), format, &bytes).unwrap();
         assert_eq!(shrink(&pixels, Size::new(1, 1)), [[255, 255, 255, 127]]);

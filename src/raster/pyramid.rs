@@ -1,9 +1,8 @@
 //! Ever smaller copies of a picture, in square tiles, from which a viewer shows any part without
 //! loading the whole. For display: 8 bits a sample, and no promise about their bytes.
 
-use super::encode::convert::to_eight;
 use super::grid::{Grid, Region, Size};
-use super::pixels::{Channels, Pixels, Samples};
+use super::pixels::{Bands, Pixels, Samples};
 
 /// Side of a tile in pixels. It is even, so that four halved tiles make one.
 pub const SIDE: u32 = 512;
@@ -111,38 +110,59 @@ impl Levels {
     }
 }
 
-/// The picture with 8 bits a sample.
-#[must_use]
-pub fn eight_bit(pixels: Pixels) -> Pixels {
-    match pixels.samples() {
-        Samples::U8(_) => pixels,
-        Samples::U16(samples) => {
-            let eight = samples.iter().map(|sample| to_eight(*sample)).collect();
-            Pixels::of::<u8>(pixels.size(), pixels.channels(), eight)
-        }
-    }
-}
-
-/// A picture of half the size, each of whose pixels is the mean of four. A picture of 16 bits a sample is
-/// returned unchanged: use [`eight_bit`] first.
+/// A picture of half the size, each of whose pixels is the mean of four, of pixels that a
+/// [`View`](super::view::View) gave.
+///
+/// # Panics
+/// When a sample has 16 bits.
 #[must_use]
 pub fn halve(pixels: &Pixels) -> Pixels {
     let size = Size::new(pixels.width().div_ceil(2), pixels.height().div_ceil(2));
-    let Samples::U8(samples) = pixels.samples() else { return pixels.clone() };
-    let halved = match pixels.channels() {
-        Channels::Grey => halve_by(samples, pixels.size(), mean::<1>),
-        Channels::GreyAlpha => halve_by(samples, pixels.size(), mean_of_visible::<2>),
-        Channels::Rgb => halve_by(samples, pixels.size(), mean::<3>),
-        Channels::Rgba => halve_by(samples, pixels.size(), mean_of_visible::<4>),
+    let bands = pixels.bands();
+    let samples = match pixels.samples() {
+        Samples::U8(samples) => samples,
+        Samples::F32(samples) => {
+            return Pixels::of(size, bands, halve_floats(samples, pixels.size(), bands));
+        }
+        Samples::U16(_) => panic!("{} is halved with 8 bits", pixels.format()),
     };
-    Pixels::of(size, pixels.channels(), halved)
+    let halved = match bands.count() {
+        1 => halve_by(samples, pixels.size(), mean::<1>),
+        2 => halve_by(samples, pixels.size(), mean_of_visible::<2>),
+        3 => halve_by(samples, pixels.size(), mean::<3>),
+        _ => halve_by(samples, pixels.size(), mean_of_visible::<4>),
+    };
+    Pixels::of(size, bands, halved)
 }
 
-fn halve_by<const N: usize>(
-    samples: &[u8],
+fn halve_floats(samples: &[f32], size: Size, bands: Bands) -> Vec<f32> {
+    match bands.count() {
+        1 => halve_by(samples, size, |four: [[f32; 1]; 4]| mean_of_floats(four, false)),
+        2 => halve_by(samples, size, |four: [[f32; 2]; 4]| mean_of_floats(four, true)),
+        3 => halve_by(samples, size, |four: [[f32; 3]; 4]| mean_of_floats(four, false)),
+        _ => halve_by(samples, size, |four: [[f32; 4]; 4]| mean_of_floats(four, true)),
+    }
+}
+
+/// The mean of four pixels; if their last sample is alpha, colours are weighted by it.
+fn mean_of_floats<const N: usize>(four: [[f32; N]; 4], has_alpha: bool) -> [f32; N] {
+    let weight = |pixel: &[f32; N]| if has_alpha { pixel[N - 1] } else { 1.0 };
+    let total: f32 = four.iter().map(weight).sum();
+    std::array::from_fn(|at| {
+        if has_alpha && at == N - 1 {
+            return total / 4.0;
+        }
+        let seen = four.iter().filter(|pixel| weight(pixel) > 0.0);
+        let sum: f32 = seen.map(|pixel| pixel[at] * weight(pixel)).sum();
+        if total > 0.0 { sum / total } else { 0.0 }
+    })
+}
+
+fn halve_by<S: Copy, const N: usize>(
+    samples: &[S],
     size: Size,
-    mean: impl Fn([[u8; N]; 4]) -> [u8; N],
-) -> Vec<u8> {
+    mean: impl Fn([[S; N]; 4]) -> [S; N],
+) -> Vec<S> {
     let (width, height) = (size.width as usize, size.height as usize);
     let (pixels, _) = samples.as_chunks::<N>();
     let mut halved = Vec::with_capacity(width.div_ceil(2) * height.div_ceil(2) * N);
@@ -183,7 +203,7 @@ fn mean_of_visible<const N: usize>(four: [[u8; N]; 4]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::{Depth, PixelFormat};
+    use crate::pixels::{PixelFormat, SampleType};
 
     #[test]
     fn the_last_level_is_one_tile_and_every_tile_has_a_number_of_its_own() {
@@ -215,26 +235,20 @@ mod tests {
         }
     }
 
-    fn pixels(size: Size, channels: Channels, bytes: &[u8]) -> Pixels {
-        Pixels::from_bytes(size, PixelFormat::new(channels, Depth::Eight), bytes).unwrap()
+    fn pixels(size: Size, bands: Bands, bytes: &[u8]) -> Pixels {
+        Pixels::from_bytes(size, PixelFormat::new(bands, SampleType::U8), bytes).unwrap()
     }
 
     #[test]
     fn a_half_is_the_mean_of_four_and_odd_edges_stand_for_themselves() {
-        let grey = pixels(Size::new(3, 3), Channels::Grey, &[0, 2, 9, 4, 6, 9, 50, 52, 99]);
-        assert_eq!(halve(&grey), pixels(Size::new(2, 2), Channels::Grey, &[3, 9, 51, 99]));
+        let grey = pixels(Size::new(3, 3), Bands::GREY, &[0, 2, 9, 4, 6, 9, 50, 52, 99]);
+        assert_eq!(halve(&grey), pixels(Size::new(2, 2), Bands::GREY, &[3, 9, 51, 99]));
     }
 
     #[test]
     fn what_is_transparent_lends_no_colour() {
         let bytes = [200, 255, 10, 0, 100, 255, 10, 0];
-        let half = halve(&pixels(Size::new(2, 2), Channels::GreyAlpha, &bytes));
-        assert_eq!(half, pixels(Size::new(1, 1), Channels::GreyAlpha, &[150, 128]));
-    }
-
-    #[test]
-    fn sixteen_bits_are_rounded_to_eight() {
-        let deep = Pixels::of::<u16>(Size::new(3, 1), Channels::Grey, vec![0, 65_535, 128]);
-        assert_eq!(eight_bit(deep), pixels(Size::new(3, 1), Channels::Grey, &[0, 255, 0]));
+        let half = halve(&pixels(Size::new(2, 2), Bands::GREY_ALPHA, &bytes));
+        assert_eq!(half, pixels(Size::new(1, 1), Bands::GREY_ALPHA, &[150, 128]));
     }
 }

@@ -2,8 +2,9 @@
 
 use super::grid::{Region, Size};
 use super::orientation::Orientation;
-use super::pixels::{Depth, PixelFormat, Pixels};
-use super::pyramid::{Levels, eight_bit, halve};
+use super::pixels::{PixelFormat, Pixels};
+use super::pyramid::{Levels, halve};
+use super::view::View;
 
 /// About how many bytes of rows are taken at a time: a decoder may give the whole image at once.
 const CHUNK: usize = 1 << 20;
@@ -12,6 +13,7 @@ const CHUNK: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Reduced {
     level: u32,
+    view: View,
     stored: Size,
     orientation: Orientation,
     /// Rows that arrived and are not halved yet.
@@ -26,10 +28,10 @@ impl Reduced {
     #[must_use]
     pub fn new(stored: Size, orientation: Orientation, format: PixelFormat, level: u32) -> Reduced {
         let size = Levels::new(orientation.size(stored)).size_of(level);
-        let eight = PixelFormat { depth: Depth::Eight, ..format };
+        let view = View::of(format);
         let waiting = Pixels::zeroed(Size { height: 0, ..stored }, format);
-        let copy = Pixels::zeroed(size, eight);
-        Reduced { level, stored, orientation, waiting, top: 0, copy }
+        let copy = Pixels::zeroed(size, view.chosen());
+        Reduced { level, view, stored, orientation, waiting, top: 0, copy }
     }
 
     /// Takes the next rows.
@@ -48,7 +50,7 @@ impl Reduced {
         }
     }
 
-    /// The copy, once all rows have arrived.
+    /// The copy, once all rows have arrived, with the bands that a [`View`] chooses.
     #[must_use]
     pub fn into_pixels(self) -> Pixels {
         self.copy
@@ -84,7 +86,7 @@ impl Reduced {
     fn add(&mut self, rows: Pixels) {
         let at = Region { x: 0, y: self.top, width: rows.width(), height: rows.height() };
         let at = self.orientation.viewed_region(at, self.stored);
-        let turned = self.orientation.turn(eight_bit(rows));
+        let turned = self.orientation.turn(self.view.choose(rows));
         let small = (0..self.level).fold(turned, |pixels, _| halve(&pixels));
         self.copy.paste(at.x >> self.level, at.y >> self.level, &small);
     }
@@ -104,17 +106,18 @@ fn split(band: Pixels, cut: u32) -> (Pixels, Pixels) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::Channels;
+    use crate::pixels::{Bands, SampleType};
 
     #[test]
     fn a_copy_made_row_by_row_is_that_of_the_whole_however_the_image_is_turned() {
-        let format = PixelFormat::new(Channels::Grey, Depth::Sixteen);
+        let format = PixelFormat::new(Bands::GREY, SampleType::U16);
         for stored in [Size::new(37, 53), Size::new(40, 48), Size::new(1, 29), Size::new(21, 3)] {
             let count = stored.width * stored.height;
             let samples = (0..count).map(|n| (n.wrapping_mul(40_503) % 65_521) as u16);
-            let image = Pixels::of::<u16>(stored, Channels::Grey, samples.collect());
+            let image = Pixels::of::<u16>(stored, Bands::GREY, samples.collect());
             for orientation in (1..=8).map(|value| Orientation::from_exif(value).unwrap()) {
-                let viewed = eight_bit(orientation.turn(image.clone()));
+                let view = View::of(image.format());
+                let viewed = view.choose(orientation.turn(image.clone()));
                 for level in 0..4 {
                     let meant = (0..level).fold(viewed.clone(), |pixels, _| halve(&pixels));
                     for height in [1, 5, 16, 100] {

@@ -195,11 +195,11 @@ impl Rows for &MemoryRaster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::{Channels, Depth};
+    use crate::pixels::{Bands, SampleType};
 
     #[test]
     fn a_region_can_be_cut_when_its_last_row_is_there_whatever_the_bands() {
-        let format = PixelFormat::new(Channels::Grey, Depth::Eight);
+        let format = PixelFormat::new(Bands::GREY, SampleType::U8);
         let bytes: Vec<u8> = (0..40).collect();
         let whole = Pixels::from_bytes(Size::new(4, 10), format, &bytes).unwrap();
         let raster = Arc::new(MemoryRaster::new(whole.size(), format));

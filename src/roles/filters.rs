@@ -78,6 +78,7 @@ fn another(kind: &ParamKind) -> Value {
             let doubled = if default == 0 { max / 2 } else { default * 2 };
             Value::Integer(if doubled <= max { doubled } else { min })
         }
+        ParamKind::List { .. } => Value::List([3, 2, 1].into()),
         ParamKind::Choice { choices, default } => {
             let other = choices.iter().find(|choice| **choice != default);
             Value::Choice(other.unwrap_or(&default))

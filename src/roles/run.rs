@@ -212,6 +212,7 @@ fn wishes(args: &WishArgs) -> Wishes {
         tile_size: args.tile_size,
         format: args.format,
         quality: args.quality,
+        sample_type: args.sample_type,
         batch: None,
     }
 }

@@ -10,12 +10,12 @@ use crate::model::batch::BatchId;
 use crate::model::job::{JobId, Plan, StorageId};
 use crate::raster;
 use crate::raster::colour::Space;
-use crate::raster::decode::{self, Container, Header};
-use crate::raster::encode::{Encoder, Loss, OutputFormat, OutputOptions};
+use crate::raster::decode::{self, Header};
+use crate::raster::encode::{Encoder, Loss, OutputFormat, OutputOptions, SampleChoice};
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Size};
 use crate::raster::metadata::Policy;
-use crate::raster::pixels::PixelFormat;
+use crate::raster::pixels::{PixelFormat, StoredType};
 use crate::refusal::{Code, Refusal};
 
 /// The options of a job; those left out are decided by the configuration and the image.
@@ -29,6 +29,8 @@ pub struct Wishes {
     pub format: Option<OutputFormat>,
     /// JPEG quality, 1 to 100.
     pub quality: Option<u8>,
+    /// The samples of a TIFF that are floats in memory.
+    pub sample_type: Option<SampleChoice>,
     /// The batch that the job belongs to.
     pub batch: Option<BatchId>,
 }
@@ -91,7 +93,8 @@ impl Admission {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let wanted = tile_size(wishes, &self.config)?;
         let Header { container, size, inks, .. } = image.header;
-        let output = self.output(wishes, container)?;
+        filters.check(image.header.format)?;
+        let output = self.output(wishes, &image.header)?;
         let pixels = wanted_pixels(&image.header, &filters, output)?;
         let format = image.header.format_for(pixels);
         let tile_size = self.fit(wanted, size, format, &filters)?;
@@ -176,10 +179,11 @@ impl Admission {
             .limit(format!("{limit} tiles; choose a larger tile size"), "limits.max_tiles"))
     }
 
-    fn output(&self, wishes: &Wishes, container: Container) -> Result<OutputOptions, Refusal> {
+    fn output(&self, wishes: &Wishes, header: &Header) -> Result<OutputOptions, Refusal> {
         let quality = quality(wishes, &self.config)?;
-        let format = wishes.format.unwrap_or_else(|| container.result());
+        let format = wishes.format.unwrap_or_else(|| header.container.result());
         let output = &self.config.output;
+        let choice = wishes.sample_type.unwrap_or(output.sample_type);
         Ok(OutputOptions {
             format,
             quality,
@@ -188,6 +192,8 @@ impl Admission {
             png_speed: output.png_speed,
             tiff_compression: output.tiff_compression,
             metadata: output.metadata,
+            sample_type: sample_type(header, choice)?,
+            nodata: header.nodata,
         })
     }
 }
@@ -206,11 +212,29 @@ fn wanted_pixels(
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
 
+/// The type of the result's samples, if it is another one than in memory.
+fn sample_type(header: &Header, choice: SampleChoice) -> Result<Option<StoredType>, Refusal> {
+    match choice {
+        SampleChoice::Float32 => Ok(None),
+        SampleChoice::Own if header.own.is_rounded() => {
+            let what = "samples of this type are taken as floats of 32 bits only, which round large numbers; ask \
+                        for them with sample_type float32";
+            let refusal = Refusal::new(Code::UnsupportedImage, what).value(header.own);
+            Err(Refusal { setting: Some("output.sample_type"), ..refusal })
+        }
+        SampleChoice::Own => {
+            let is_other = StoredType::from(header.format.sample) != header.own;
+            Ok(is_other.then_some(header.own))
+        }
+    }
+}
+
 /// A loss in words, with the setting that it follows.
 fn told(loss: Loss) -> String {
     match loss {
         Loss::Alpha(_) => format!("{loss} (output.background)"),
         Loss::Depth => loss.to_string(),
+        Loss::Rounded(_) => format!("{loss} (output.sample_type)"),
     }
 }
 

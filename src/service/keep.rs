@@ -164,9 +164,9 @@ impl Raster for FileRaster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::pixels::{Channels, Depth};
+    use crate::raster::pixels::{Bands, SampleType};
 
-    const FORMAT: PixelFormat = PixelFormat::new(Channels::Grey, Depth::Eight);
+    const FORMAT: PixelFormat = PixelFormat::new(Bands::GREY, SampleType::U8);
 
     #[test]
     fn what_does_not_fit_into_memory_goes_to_a_file_and_comes_back_the_same() {

@@ -1,4 +1,4 @@
-// The controls of one parameter: a slider and a number, or a choice.
+// The controls of one parameter: a slider and a number, a choice, or a text.
 
 import { make } from "../dom.js";
 import { fits, isNumeric, range } from "./text.js";
@@ -7,6 +7,8 @@ import { fits, isNumeric, range } from "./text.js";
 const POSITIONS = 1000;
 /** A range of more steps than these is non-linear, so that its small values can be chosen, too. */
 const FINE = 200;
+/** Among more steps than these, no slider finds a value. */
+const SLIDABLE = 1e6;
 
 let made = 0;
 
@@ -32,12 +34,17 @@ function otherControl(param, id, value, onChange) {
       ? make("select", { id }, ...param.choices.map((word) => make("option", {}, word)))
       : make("input", { id, type: "text" });
   control.value = value;
-  control.addEventListener("input", () => onChange(control.value));
+  control.addEventListener("input", () => {
+    const good = fits(param, control.value);
+    control.setAttribute("aria-invalid", !good);
+    if (good) onChange(control.value);
+  });
   return control;
 }
 
 function numberControls(param, id, value, onChange) {
   const { min, max, step, name } = param;
+  if ((max - min) / step > SLIDABLE) return [plainNumber(param, id, value, onChange)];
   const slider = make("input", { type: "range", min: 0, max: POSITIONS, className: "slider" });
   slider.setAttribute("aria-label", `${name}, slider`);
   const number = make("input", { id, type: "number", min, max, step, value });
@@ -60,6 +67,16 @@ function numberControls(param, id, value, onChange) {
     onChange(number.value);
   });
   return [slider, number];
+}
+
+function plainNumber(param, id, value, onChange) {
+  const number = make("input", { id, type: "number", min: param.min, max: param.max, step: "any", value });
+  number.addEventListener("input", () => {
+    const good = fits(param, number.value);
+    number.setAttribute("aria-invalid", !good);
+    if (good) onChange(number.value);
+  });
+  return number;
 }
 
 const power = ({ min, max, step }) => (min >= 0 && (max - min) / step > FINE ? 2 : 1);

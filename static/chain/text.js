@@ -9,7 +9,8 @@ export const defaultStep = (filter) => ({
 /** Parses a text into steps. Throws an Error that says what is wrong. */
 export function parse(text, filters) {
   if (text.trim() === "") return [];
-  return text.split(",").map((part) => parseStep(part.trim(), filters));
+  // No name begins with a digit: such a part goes on with the list before it.
+  return text.split(/,(?!\s*\d)/).map((part) => parseStep(part.trim(), filters));
 }
 
 function parseStep(text, filters) {
@@ -55,15 +56,21 @@ export const isNumeric = ({ type }) => type === "number" || type === "integer";
 /** Whether a parameter takes this value. */
 export function fits(param, value) {
   if (param.type === "choice") return param.choices.includes(value);
+  if (param.type === "list") return areFit(param, value.split(","));
   if (!isNumeric(param)) return true;
   const number = Number(value);
   const whole = param.type === "number" || Number.isInteger(number);
   return value.trim() !== "" && number >= param.min && number <= param.max && whole;
 }
 
+const areFit = ({ min, max, most }, numbers) =>
+  numbers.length <= most &&
+  numbers.every((number) => /^\s*\d+\s*$/.test(number) && number >= min && number <= max);
+
 /** "a number from 0.1 to 100 pixels" */
 export function allowed(param) {
   if (param.type === "choice") return `one of ${param.choices.join(", ")}`;
+  if (param.type === "list") return `whole numbers from ${param.min} to ${param.max}, separated by commas`;
   const kind = param.type === "integer" ? "a whole number" : "a number";
   return `${kind} from ${range(param)}`;
 }

@@ -16,7 +16,7 @@ use tilemill::queue::kafka::topic::KafkaTopic;
 use tilemill::queue::{Event, Topic};
 use tilemill::raster;
 use tilemill::raster::grid::{Region, Size};
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::pixels::{Bands, PixelFormat, Pixels, SampleType};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -243,7 +243,7 @@ impl Fleet {
 /// Small on its way, and half a gigabyte where it arrives.
 fn deadly() -> TileTask {
     let size = Size::new(8000, 8000);
-    let format = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
+    let format = PixelFormat::new(Bands::RGBA, SampleType::U16);
     let all = Region::of(size);
     let filters = Arc::new("invert".parse().unwrap());
     let pixels = Pixels::zeroed(size, format);
@@ -258,7 +258,7 @@ pub fn task(tile: u32) -> TileTask {
         _ => (8, "invert"),
     };
     let size = Size::new(side, side);
-    let mut pixels = Pixels::zeroed(size, PixelFormat::new(Channels::Grey, Depth::Eight));
+    let mut pixels = Pixels::zeroed(size, PixelFormat::new(Bands::GREY, SampleType::U8));
     pixels.as_bytes_mut().fill(shade(tile));
     TileTask {
         job: JobId::from_bytes([7; 16]),

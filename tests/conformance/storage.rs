@@ -10,7 +10,7 @@ use tilemill::raster::colour::Space;
 use tilemill::raster::decode::Container;
 use tilemill::raster::encode::{OutputFormat, OutputOptions};
 use tilemill::raster::grid::Size;
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat};
+use tilemill::raster::pixels::{Bands, PixelFormat, SampleType};
 use tilemill::storage::{Kept, ResultStorage, Staged, Storage, StorageError};
 
 /// A plan for an image of 30 × 20 pixels.
@@ -25,7 +25,7 @@ pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
         container: Container::Png,
         original_bytes: 3,
         size: Size::new(30, 20),
-        format: PixelFormat::new(Channels::Rgb, Depth::Eight),
+        format: PixelFormat::new(Bands::RGB, SampleType::U8),
         space: Space::Stored,
         filters: "grayscale".parse().unwrap(),
         tile_size: 8,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tilemill::model::job::JobId;
 use tilemill::queue::embedded::EmbeddedTopic;
+use tilemill::raster::pixels::{Bands, PixelFormat, SampleType};
 use tilemill::state::embedded::EmbeddedState;
 use tilemill::storage::Overwrite;
 use tilemill::storage::files::FileStorage;
@@ -150,6 +151,30 @@ async fn a_run_does_not_replace_an_output_that_appeared_in_the_meantime() {
 }
 
 #[tokio::test]
+async fn a_plan_of_the_first_version_is_read_with_its_pixel_format() {
+    use serde_json::{Value, json};
+    use tilemill::storage::ResultStorage;
+
+    let directory = tempfile::tempdir().unwrap();
+    let storage = FileStorage::open(directory.path()).unwrap();
+    let formats = [
+        ("grey", "eight", PixelFormat::new(Bands::GREY, SampleType::U8)),
+        ("grey_alpha", "sixteen", PixelFormat::new(Bands::GREY_ALPHA, SampleType::U16)),
+        ("rgb", "sixteen", PixelFormat::new(Bands::RGB, SampleType::U16)),
+        ("rgba", "eight", PixelFormat::new(Bands::RGBA, SampleType::U8)),
+    ];
+    for (channels, depth, format) in formats {
+        let plan = crate::conformance::storage::created(&storage, &|_| {}).await;
+        let record = directory.path().join(format!("uploads/{}/job.json", plan.id));
+        let mut written: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        written["version"] = json!(1);
+        written["format"] = json!({ "channels": channels, "depth": depth });
+        std::fs::write(&record, written.to_string()).unwrap();
+        assert_eq!(storage.plan(plan.id).await.unwrap().format, format);
+    }
+}
+
+#[tokio::test]
 async fn a_plan_of_a_newer_program_is_told_from_a_damaged_one() {
     use tilemill::storage::ResultStorage;
 
@@ -164,8 +189,8 @@ async fn a_plan_of_a_newer_program_is_told_from_a_damaged_one() {
         format!("{error}: {}", std::error::Error::source(&error).unwrap())
     };
     // What else has changed need not parse.
-    let newer = reads(r#"{ "version": 2, "size": "large" }"#).await;
-    let words = "cannot be worked on: a program that reads plans of version 1 is too old for one of version 2: \
+    let newer = reads(r#"{ "version": 3, "size": "large" }"#).await;
+    let words = "cannot be worked on: a program that reads plans of version 2 is too old for one of version 3: \
                  finish the upgrade";
     assert_eq!(newer, format!("job {} {words}", plan.id));
     let damaged = reads(&written.replace("\"filters\"", "\"filter\"")).await;

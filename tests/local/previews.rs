@@ -10,8 +10,8 @@ use tilemill::raster::decode::{self, Colours, Limits, Wanted};
 use tilemill::raster::filter::filters;
 use tilemill::raster::grid::Region;
 use tilemill::raster::pixels::Pixels;
-use tilemill::raster::pyramid::eight_bit;
 use tilemill::raster::source::Source;
+use tilemill::raster::view::shown;
 
 use crate::stills::{RARER, STILLS};
 use crate::support::{Server, data, open_below, picture, tree};
@@ -20,7 +20,7 @@ use crate::support::{Server, data, open_below, picture, tree};
 fn seen(file: &[u8]) -> Source {
     let wanted = Wanted::from(Colours::All).in_srgb();
     let source = decode::decode(Cursor::new(file), &Limits::NONE, wanted).unwrap();
-    eight_bit(source.window(Region::of(source.size())).unwrap()).into()
+    shown(source.window(Region::of(source.size())).unwrap()).into()
 }
 
 fn preview(server: &Server, path: &str, query: &str, region: Option<Region>) -> Pixels {

@@ -9,7 +9,7 @@ use tilemill::raster::decode::{
 use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::metadata::Metadata;
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::pixels::{Alpha, Bands, PixelFormat, Pixels, SampleType};
 use tilemill::raster::source::Source;
 
 use crate::stills::{RARER, STILLS, read};
@@ -151,7 +151,7 @@ fn colours_that_are_described_have_a_profile_and_a_frame_is_a_still() {
     // Turned by its Exif, which says so of the whole.
     assert_eq!(header("frame.webp").size, Size::new(43 + 8, 61 + 9));
     let frame = decode(read("frame.webp"), &LIMITS).unwrap();
-    assert_eq!(frame.format().channels, Channels::Rgba);
+    assert_eq!(frame.format().bands, Bands::RGBA);
     assert_eq!(header("reaching.gif").size, Size::new(70, 43));
 }
 
@@ -261,7 +261,7 @@ fn pixels_mean_what_the_profile_says_or_srgb() {
     // Inks are RGB for everybody, and a file without a profile is sRGB already.
     for name in ["inks.jpg", "inks-16.tif", "ycck.jpg", "cmyk.tif", "rgb-16.png"] {
         assert_eq!(header(name).inks, name != "rgb-16.png");
-        assert_eq!((header(name).profile, header(name).format.channels), (None, Channels::Rgb));
+        assert_eq!((header(name).profile, header(name).format.bands), (None, Bands::RGB));
         assert!(window(name, stored) == window(name, stored.in_srgb()), "{name}");
     }
 }
@@ -416,7 +416,7 @@ fn the_metadata_of_a_small_file_takes_no_gigabytes() {
 
 #[test]
 fn a_row_may_be_longer_than_all_that_is_said_beside_it() {
-    let format = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
+    let format = PixelFormat::new(Bands::RGBA, SampleType::U16);
     let mut pixels = Pixels::zeroed(Size::new(2_500_000, 1), format);
     pixels.as_bytes_mut()[19_999_999] = 7;
     let png = OutputOptions::new(OutputFormat::Png);
@@ -468,38 +468,36 @@ const PLAIN: Tiff<'_> =
     Tiff { photometric: 2, bands: 3, extra: &[], tiled: false, predicted: false };
 
 #[test]
-fn bands_that_are_neither_colours_nor_alpha_are_refused() {
+fn bands_beside_the_colours_are_bands_without_a_name() {
     let (grey, rgb, inks) = (1, 2, 5);
-    let known: [(u16, u16, &[u16], Channels); 6] = [
-        (grey, 1, &[], Channels::Grey),
-        (grey, 2, &[2], Channels::GreyAlpha),
-        (rgb, 3, &[], Channels::Rgb),
-        (rgb, 4, &[1], Channels::Rgba),
-        (rgb, 4, &[2], Channels::Rgba),
-        (inks, 4, &[], Channels::Rgb),
-    ];
-    let unknown: [(u16, u16, &[u16]); 9] = [
-        (grey, 2, &[0]),
-        (grey, 2, &[]),
-        (grey, 3, &[0, 0]),
-        (rgb, 4, &[0]),
-        (rgb, 4, &[]),
-        (rgb, 5, &[0, 1]),
-        (rgb, 5, &[2, 0]),
-        (inks, 5, &[0]),
-        (inks, 6, &[0, 0]),
+    let known: [(u16, u16, &[u16], Bands); 14] = [
+        (grey, 1, &[], Bands::GREY),
+        (grey, 2, &[2], Bands::GREY_ALPHA),
+        (rgb, 3, &[], Bands::RGB),
+        (rgb, 4, &[1], Bands::RGBA),
+        (rgb, 4, &[2], Bands::RGBA),
+        (inks, 4, &[], Bands::RGB),
+        (grey, 2, &[0], Bands::unnamed(2)),
+        (grey, 2, &[], Bands::unnamed(2)),
+        (grey, 3, &[0, 0], Bands::unnamed(3)),
+        (rgb, 4, &[0], Bands::unnamed(4)),
+        (rgb, 4, &[], Bands::unnamed(4)),
+        (rgb, 5, &[0, 1], Bands::unnamed(4).with(Alpha::Opacity)),
+        (rgb, 5, &[2, 0], Bands::unnamed(5)),
+        (grey, 9, &[], Bands::unnamed(9)),
     ];
     for (tiled, predicted) in [(false, false), (false, true), (true, false), (true, true)] {
-        for (photometric, bands, extra, channels) in known {
-            let file = Tiff { photometric, bands, extra, tiled, predicted }.file(&[]);
+        for (photometric, count, extra, bands) in known {
+            let file = Tiff { photometric, bands: count, extra, tiled, predicted }.file(&[]);
             let header = probe(Cursor::new(&file), &LIMITS).unwrap();
-            assert_eq!(header.format, PixelFormat::new(channels, Depth::Eight));
-            assert!(decode(&file, &LIMITS).is_ok(), "{photometric}, {bands} bands");
+            assert_eq!(header.format, PixelFormat::new(bands, SampleType::U8));
+            assert!(decode(&file, &LIMITS).is_ok(), "{photometric}, {count} bands");
         }
-        for (photometric, bands, extra) in unknown {
-            let file = Tiff { photometric, bands, extra, tiled, predicted }.file(&[]);
+        for extra in [&[0][..], &[0, 0]] {
+            let bands = 4 + u16::try_from(extra.len()).unwrap();
+            let file = Tiff { photometric: inks, bands, extra, tiled, predicted }.file(&[]);
             let told = decode(&file, &LIMITS).unwrap_err().to_string();
-            assert!(told.starts_with(&format!("TIFF with {bands} bands, of which only")), "{told}");
+            assert!(told.starts_with("TIFF with CMYK colours and other bands"), "{told}");
         }
     }
 }
@@ -535,24 +533,24 @@ fn bits_may_lie_the_other_way_round() {
 #[test]
 fn rare_forms_of_tiff_are_read() {
     let formats = [
-        (Channels::Rgb, Depth::Sixteen),
-        (Channels::Rgba, Depth::Eight),
-        (Channels::Grey, Depth::Eight),
-        (Channels::GreyAlpha, Depth::Sixteen),
-        (Channels::Rgb, Depth::Eight),
-        (Channels::Rgb, Depth::Sixteen),
-        (Channels::Grey, Depth::Eight),
-        (Channels::Rgb, Depth::Eight),
-        (Channels::Rgb, Depth::Eight),
+        (Bands::RGB, SampleType::U16),
+        (Bands::RGBA, SampleType::U8),
+        (Bands::GREY, SampleType::U8),
+        (Bands::GREY_ALPHA, SampleType::U16),
+        (Bands::RGB, SampleType::U8),
+        (Bands::RGB, SampleType::U16),
+        (Bands::GREY, SampleType::U8),
+        (Bands::RGB, SampleType::U8),
+        (Bands::RGB, SampleType::U8),
     ];
     let forms = crate::forms::all();
     assert_eq!(forms.len(), formats.len());
-    for ((name, file), (channels, depth)) in forms.into_iter().zip(formats) {
+    for ((name, file), (bands, sample)) in forms.into_iter().zip(formats) {
         let is_zstandard = ["indexes", "frames"].contains(&name);
         // The decoder of Zstandard may take 6 MiB for any block.
         let limits = if is_zstandard { Limits { max_bytes: 1 << 23, ..LIMITS } } else { LIMITS };
         let header = probe(Cursor::new(&file), &limits).unwrap();
-        assert_eq!(header.format, PixelFormat::new(channels, depth), "{name}");
+        assert_eq!(header.format, PixelFormat::new(bands, sample), "{name}");
         assert_eq!(header.orientation.to_exif(), if name == "preview" { 3 } else { 1 });
         let source = decode(&file, &limits).unwrap();
         let pixels = source.window(Region::of(source.size())).unwrap();

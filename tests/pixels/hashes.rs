@@ -14,7 +14,9 @@ use tilemill::raster::encode::{
 };
 use tilemill::raster::filter::{Chain, Histogram, filters};
 use tilemill::raster::grid::{Region, Size};
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+use tilemill::raster::pixels::{
+    Alpha, Bands, PixelFormat, Pixels, SampleType, Samples, SamplesMut,
+};
 
 use crate::stills::{RARER, STILLS, read};
 
@@ -23,10 +25,12 @@ type Hashes = BTreeMap<String, String>;
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
 
 /// Chains that together run every filter, at small and large radii.
-const CHAINS: [&str; 41] = [
+const CHAINS: [&str; 45] = [
     "",
     "autolevels",
     "autolevels:5,blur",
+    "bands:1,1,1",
+    "bands:1",
     "blur",
     "blur:0.3",
     "blur:25",
@@ -60,6 +64,8 @@ const CHAINS: [&str; 41] = [
     "posterize",
     "posterize:13",
     "saturation",
+    "scale:-500:8000:16",
+    "scale:40:9,blur",
     "sepia",
     "sepia:0.4",
     "sharpen",
@@ -68,31 +74,72 @@ const CHAINS: [&str; 41] = [
 ];
 
 fn formats() -> impl Iterator<Item = PixelFormat> {
-    let channels = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba];
-    let depths = [Depth::Eight, Depth::Sixteen];
-    channels
-        .into_iter()
-        .flat_map(move |channels| depths.map(|depth| PixelFormat { channels, depth }))
+    let bands = [Bands::GREY, Bands::GREY_ALPHA, Bands::RGB, Bands::RGBA];
+    let samples = [SampleType::U8, SampleType::U16];
+    bands.into_iter().flat_map(move |bands| samples.map(|sample| PixelFormat { bands, sample }))
+}
+
+/// Formats that few files have, and that not every filter takes.
+fn rarer_formats() -> [PixelFormat; 8] {
+    let (masked, five) = (Bands::RGB.with(Alpha::Mask), Bands::unnamed(5));
+    [
+        PixelFormat::new(five, SampleType::U8),
+        PixelFormat::new(five.with(Alpha::Opacity), SampleType::U16),
+        PixelFormat::new(masked, SampleType::U8),
+        PixelFormat::new(Bands::GREY.with(Alpha::Mask), SampleType::U16),
+        PixelFormat::new(Bands::GREY, SampleType::F32),
+        PixelFormat::new(Bands::RGBA, SampleType::F32),
+        PixelFormat::new(Bands::GREY.with(Alpha::Mask), SampleType::F32),
+        PixelFormat::new(five.with(Alpha::Mask), SampleType::F32),
+    ]
 }
 
 /// Slopes and noise in integers, the same on every machine.
 fn synthetic(size: Size, format: PixelFormat) -> Pixels {
     let mut pixels = Pixels::zeroed(size, format);
-    let channels = u32::try_from(format.channel_count()).unwrap();
-    let places = (0..size.height).flat_map(|y| (0..size.width * channels).map(move |i| (i, y)));
+    let count = u32::try_from(format.samples_per_pixel()).unwrap();
+    let places = (0..size.height).flat_map(|y| (0..size.width * count).map(move |i| (i, y)));
     match pixels.samples_mut() {
         SamplesMut::U8(samples) => {
             for (sample, (i, y)) in samples.iter_mut().zip(places) {
-                [_, *sample] = value(i / channels, y, i % channels).to_le_bytes();
+                [_, *sample] = value(i / count, y, i % count).to_le_bytes();
             }
         }
         SamplesMut::U16(samples) => {
             for (sample, (i, y)) in samples.iter_mut().zip(places) {
-                *sample = value(i / channels, y, i % channels);
+                *sample = value(i / count, y, i % count);
+            }
+        }
+        SamplesMut::F32(samples) => {
+            for (sample, (i, y)) in samples.iter_mut().zip(places) {
+                let value = f32::from(value(i / count, y, i % count));
+                let is_alpha = format.has_alpha() && i % count == count - 1;
+                *sample = if is_alpha { value / 65_535.0 } else { (value - 9000.0) / 7.0 };
             }
         }
     }
-    pixels
+    if format.bands.has_mask() { masked(&pixels) } else { pixels }
+}
+
+/// The pixels with a mask: a circle of them, and every seventh, are empty.
+fn masked(pixels: &Pixels) -> Pixels {
+    let (format, size) = (pixels.format(), pixels.size());
+    let length = format.bytes_per_pixel();
+    let full = match format.sample {
+        SampleType::U8 => vec![255],
+        SampleType::U16 => vec![255; 2],
+        SampleType::F32 => 1_f32.to_ne_bytes().to_vec(),
+    };
+    let mut masked = pixels.clone();
+    for (index, pixel) in masked.as_bytes_mut().chunks_exact_mut(length).enumerate() {
+        let (x, y) = (index % size.width as usize, index / size.width as usize);
+        if x.abs_diff(20).pow(2) + y.abs_diff(15).pow(2) < 100 || index % 7 == 0 {
+            pixel.fill(0);
+        } else {
+            pixel[length - full.len()..].copy_from_slice(&full);
+        }
+    }
+    masked
 }
 
 fn value(x: u32, y: u32, channel: u32) -> u16 {
@@ -109,14 +156,10 @@ fn hash(bytes: &[u8]) -> String {
 /// The format, the size and the samples in little-endian order.
 fn hash_pixels(pixels: &Pixels) -> String {
     let mut bytes = format!("{} {} ", pixels.format(), pixels.size()).into_bytes();
-    match pixels.format().depth {
-        Depth::Eight => bytes.extend(pixels.as_bytes()),
-        Depth::Sixteen => bytes.extend(
-            pixels
-                .as_bytes()
-                .chunks_exact(2)
-                .flat_map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_le_bytes()),
-        ),
+    match pixels.samples() {
+        Samples::U8(samples) => bytes.extend(samples),
+        Samples::U16(samples) => bytes.extend(samples.iter().flat_map(|v| v.to_le_bytes())),
+        Samples::F32(samples) => bytes.extend(samples.iter().flat_map(|v| v.to_le_bytes())),
     }
     hash(&bytes)
 }
@@ -161,13 +204,19 @@ fn decoded(file: &[u8], colours: Colours) -> Pixels {
 
 fn filtered() -> Hashes {
     let size = Size::new(53, 41);
-    let cases = CHAINS.iter().flat_map(|chain| formats().map(move |format| (chain, format)));
+    let all = || formats().chain(rarer_formats());
+    let cases = CHAINS.iter().flat_map(|chain| all().map(move |format| (chain, format)));
+    let fits = |(text, format): &(&&str, PixelFormat)| {
+        text.parse::<Chain>().unwrap().check(*format).is_ok()
+    };
     cases
+        .filter(fits)
         .map(|(text, format)| {
             let chain: Chain = text.parse().unwrap();
             let all = Region::of(size);
             let image = synthetic(size, format);
-            let chain = chain.informed(&Histogram::of(&image));
+            let chain =
+                if chain.surveys() { chain.informed(&Histogram::of(&image)) } else { chain };
             let pixels = chain.apply(&image, all, all, size);
             (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
         })
@@ -212,7 +261,7 @@ fn encoded_otherwise() -> Hashes {
         ("PNG balanced", balanced),
         ("TIFF deflate", deflated),
     ];
-    let formats = [Depth::Eight, Depth::Sixteen].map(|d| PixelFormat::new(Channels::Rgb, d));
+    let formats = [SampleType::U8, SampleType::U16].map(|d| PixelFormat::new(Bands::RGB, d));
     let cases = formats.into_iter().flat_map(|format| ways.map(|way| (format, way)));
     cases
         .map(|(format, (name, options))| {

@@ -102,13 +102,13 @@ fn named_rgb(stream: &[u8]) -> Vec<u8> {
 fn assert_same(pixels: &Pixels, [left, top]: [u16; 2], file: &[u8], what: &str) {
     let part = decoded(file).unwrap();
     let [left, top] = [left, top].map(usize::from);
-    let (size, channels) = (pixels.size(), pixels.channels().count());
+    let (size, count) = (pixels.size(), pixels.bands().count());
     let width = (size.width as usize - left).min(part.size().width as usize);
     let rows = pixels.as_bytes().chunks_exact(pixels.row_bytes()).skip(top);
     let parts = part.as_bytes().chunks_exact(part.row_bytes());
     for (y, (row, expected)) in rows.zip(parts).enumerate() {
-        let row = &row[left * channels..(left + width) * channels];
-        assert_eq!(row, &expected[..width * channels], "{what}, row {y}");
+        let row = &row[left * count..(left + width) * count];
+        assert_eq!(row, &expected[..width * count], "{what}, row {y}");
     }
 }
 

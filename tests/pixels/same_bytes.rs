@@ -12,20 +12,33 @@ use tilemill::raster::encode::{
 use tilemill::raster::filter::{Chain, FilterSpec, Histogram, ParamKind, filters};
 use tilemill::raster::grid::{Grid, Region, Size};
 use tilemill::raster::orientation::Orientation;
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::pixels::{Alpha, Bands, PixelFormat, Pixels, SampleType};
 use tilemill::raster::source::{MemoryRaster, Source};
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 20, max_bytes: 1 << 28 };
 
 fn any_format() -> impl Strategy<Value = PixelFormat> {
-    let channels = prop_oneof![
-        Just(Channels::Grey),
-        Just(Channels::GreyAlpha),
-        Just(Channels::Rgb),
-        Just(Channels::Rgba)
+    let bands = prop_oneof![
+        Just(Bands::GREY),
+        Just(Bands::GREY_ALPHA),
+        Just(Bands::RGB),
+        Just(Bands::RGBA)
     ];
-    let depth = prop_oneof![Just(Depth::Eight), Just(Depth::Sixteen)];
-    (channels, depth).prop_map(|(channels, depth)| PixelFormat { channels, depth })
+    let sample = prop_oneof![Just(SampleType::U8), Just(SampleType::U16)];
+    (bands, sample).prop_map(|(bands, sample)| PixelFormat { bands, sample })
+}
+
+/// Also floats, masks, and bands that are no colours.
+fn any_rarer_format() -> impl Strategy<Value = PixelFormat> {
+    let bands = prop_oneof![
+        Just(Bands::GREY),
+        Just(Bands::RGB),
+        Just(Bands::unnamed(2)),
+        Just(Bands::unnamed(5))
+    ];
+    let alpha = prop_oneof![Just(Alpha::None), Just(Alpha::Opacity), Just(Alpha::Mask)];
+    let sample = prop_oneof![1 => Just(SampleType::U8), 1 => Just(SampleType::U16), 3 => Just(SampleType::F32)];
+    (bands, alpha, sample).prop_map(|(b, alpha, sample)| PixelFormat::new(b.with(alpha), sample))
 }
 
 fn any_size() -> impl Strategy<Value = Size> {
@@ -53,6 +66,30 @@ fn noise(size: Size, format: PixelFormat, seed: u64) -> Pixels {
             _ => middle,
         };
     }
+    if format.sample == SampleType::F32 {
+        let count = format.samples_per_pixel();
+        for (index, sample) in pixels.as_bytes_mut().chunks_exact_mut(4).enumerate() {
+            let is_alpha = format.has_alpha() && index % count == count - 1;
+            let value = f32::from(sample[0]);
+            let value = if is_alpha { value / 255.0 } else { (value - 99.0) * 3.7 };
+            sample.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+    if format.bands.has_mask() { masked(pixels) } else { pixels }
+}
+
+/// The pixels with full alpha, and every third of them empty.
+fn masked(mut pixels: Pixels) -> Pixels {
+    let (length, sample) = (pixels.format().bytes_per_pixel(), pixels.format().sample);
+    let full = if sample == SampleType::F32 { 1_f32.to_ne_bytes() } else { [255; 4] };
+    let full = &full[..sample.bytes()];
+    for (index, pixel) in pixels.as_bytes_mut().chunks_exact_mut(length).enumerate() {
+        if (index / 2).is_multiple_of(3) {
+            pixel.fill(0);
+        } else {
+            pixel[length - full.len()..].copy_from_slice(full);
+        }
+    }
     pixels
 }
 
@@ -64,6 +101,9 @@ fn any_values(spec: &'static FilterSpec) -> BoxedStrategy<String> {
             .boxed(),
         ParamKind::Integer { min, max, .. } => {
             (min..=max.min(min + 9)).prop_map(|n| n.to_string()).boxed()
+        }
+        ParamKind::List { .. } => {
+            proptest::sample::select(&["1", "1,1,1", "1,1"][..]).prop_map(str::to_owned).boxed()
         }
         ParamKind::Choice { choices, .. } => {
             proptest::sample::select(choices).prop_map(str::to_owned).boxed()
@@ -98,6 +138,9 @@ fn every_filter() -> impl Strategy<Value = Vec<Chain>> {
 
 /// The chain, informed of the image where it has to be.
 fn informed(chain: &Chain, source: &Source) -> Chain {
+    if !chain.surveys() {
+        return chain.clone();
+    }
     let image = source.window(Region::of(source.size())).unwrap();
     chain.informed(&Histogram::of(&image))
 }
@@ -121,7 +164,7 @@ fn tiled(source: &Source, chain: &Chain, tile: u32) -> Pixels {
 /// The image, the colours of its clear pixels replaced by those of another one.
 fn with_other_hidden_colours(image: &Pixels, other: &Pixels) -> Pixels {
     let (mut changed, bytes) = (image.clone(), image.format().bytes_per_pixel());
-    let alpha = bytes - usize::from(image.format().depth.bits() / 8);
+    let alpha = bytes - image.format().sample.bytes();
     let pairs =
         changed.as_bytes_mut().chunks_exact_mut(bytes).zip(other.as_bytes().chunks_exact(bytes));
     for (pixel, other) in pairs.filter(|(pixel, _)| pixel[alpha..].iter().all(|byte| *byte == 0)) {
@@ -133,7 +176,7 @@ fn with_other_hidden_colours(image: &Pixels, other: &Pixels) -> Pixels {
 /// Whether two images differ at most in the colours of clear pixels.
 fn same_where_seen(one: &Pixels, other: &Pixels) -> bool {
     let bytes = one.format().bytes_per_pixel();
-    let alpha = bytes - usize::from(one.format().depth.bits() / 8);
+    let alpha = bytes - one.format().sample.bytes();
     let mut pairs = one.as_bytes().chunks_exact(bytes).zip(other.as_bytes().chunks_exact(bytes));
     let clear = |pixel: &[u8]| pixel[alpha..].iter().all(|byte| *byte == 0);
     pairs.all(|(one, other)| one == other || clear(one) && clear(other))
@@ -205,8 +248,8 @@ fn jpeg(rgb: &[u8], size: Size, sampling: SamplingFactor, progressive: bool) -> 
     file
 }
 
-fn eight_bit(channels: Channels) -> PixelFormat {
-    PixelFormat::new(channels, Depth::Eight)
+fn eight_bit(bands: Bands) -> PixelFormat {
+    PixelFormat::new(bands, SampleType::U8)
 }
 
 /// Where a pixel of the viewed image lies in the stored one, from the wording of the Exif standard:
@@ -229,7 +272,7 @@ fn stored_place(exif: u8, stored: Size, x: u32, y: u32) -> (u32, u32) {
 #[test]
 fn an_image_of_several_bands_is_read_back() {
     for format in [OutputFormat::Png, OutputFormat::Tiff] {
-        let pixels = noise(Size::new(801, 700), PixelFormat::new(Channels::Rgb, Depth::Sixteen), 1);
+        let pixels = noise(Size::new(801, 700), PixelFormat::new(Bands::RGB, SampleType::U16), 1);
         let file = encoder(format, 90, &pixels).encode(&pixels, Cursor::new(Vec::new())).unwrap();
         assert!(decoded(&file.into_inner()) == pixels, "{format}");
     }
@@ -240,6 +283,7 @@ proptest! {
 
     #[test]
     fn tiles_of_any_size_make_the_whole(image in any_image(), chain in any_chain(), tile in 1..=80_u32) {
+        prop_assume!(chain.check(image.format()).is_ok());
         let source = Source::from(image);
         // Tiny tiles over wide halos take long and prove no more than small ones.
         let tile = if chain.radius() > 60 { tile.max(9) } else { tile.max(3) };
@@ -259,16 +303,50 @@ proptest! {
 
     #[test]
     fn tiles_of_one_pixel_make_the_whole(seed: u64, format in any_format(), chain in any_chain()) {
+        prop_assume!(chain.check(format).is_ok());
         let source = Source::from(noise(Size::new(9, 7), format, seed));
         prop_assert!(tiled(&source, &chain, 1) == whole(&source, &chain), "chain {chain}");
+    }
+
+    #[test]
+    fn tiles_make_the_whole_of_floats_masks_and_bands_without_a_name(
+        size in any_size(), format in any_rarer_format(), seed: u64, chains in every_filter(),
+        tile in 1..=80_u32
+    ) {
+        let source = Source::from(noise(size, format, seed));
+        for chain in chains.into_iter().filter(|chain| chain.check(format).is_ok()) {
+            let tile = tile.max(chain.radius() / 6);
+            let [one, other] = [tiled(&source, &chain, tile), whole(&source, &chain)];
+            // As bytes: a NaN equals no other.
+            prop_assert!(one.as_bytes() == other.as_bytes(), "{format}, {chain}, tile {tile}");
+        }
+    }
+
+    #[test]
+    fn an_empty_pixel_stays_empty_and_no_other_becomes_so(
+        size in any_size(), sample in prop_oneof![Just(SampleType::U8), Just(SampleType::F32)],
+        seed: u64, chains in every_filter()
+    ) {
+        let format = PixelFormat::new(Bands::RGB.with(Alpha::Mask), sample);
+        let image = noise(size, format, seed);
+        let alpha = |pixels: &Pixels| {
+            let length = pixels.format().bytes_per_pixel();
+            let last = length - pixels.format().sample.bytes();
+            let each = pixels.as_bytes().chunks_exact(length);
+            each.map(|pixel| pixel[last..].iter().all(|byte| *byte == 0)).collect::<Vec<_>>()
+        };
+        for chain in chains.into_iter().filter(|chain| chain.check(format).is_ok()) {
+            let made = whole(&Source::from(image.clone()), &chain);
+            prop_assert!(alpha(&made) == alpha(&image), "{chain}");
+        }
     }
 
     #[test]
     fn what_cannot_be_seen_changes_nothing_that_can(
         size in any_size(), sixteen: bool, seed: u64, other: u64, chains in every_filter()
     ) {
-        let depth = if sixteen { Depth::Sixteen } else { Depth::Eight };
-        let format = PixelFormat::new(Channels::Rgba, depth);
+        let sample = if sixteen { SampleType::U16 } else { SampleType::U8 };
+        let format = PixelFormat::new(Bands::RGBA, sample);
         let image = noise(size, format, seed);
         let changed = with_other_hidden_colours(&image, &noise(size, format, other));
         for chain in chains {
@@ -282,7 +360,7 @@ proptest! {
         seed: u64, size in any_size(), sampling in any_sampling(), progressive: bool
     ) {
         // Colours that no rounding of theirs can push out of range.
-        let samples = noise(size, eight_bit(Channels::Rgb), seed);
+        let samples = noise(size, eight_bit(Bands::RGB), seed);
         let colours: Vec<u8> = samples.as_bytes().iter().map(|byte| 96 + byte / 4).collect();
         // Where four columns share a chroma the encoder writes scans of their own, which are refused.
         let shared = [SamplingFactor::F_4_1, SamplingFactor::F_4_2].contains(&sampling);
@@ -290,7 +368,7 @@ proptest! {
         let luma = decoded_to(&file, Colours::Luma);
         let (all, grey) = (Region::of(size), "grayscale".parse::<Chain>().unwrap());
         let expected = grey.apply(&decoded(&file), all, all, size);
-        if luma.channels() == Channels::Rgb {
+        if luma.bands() == Bands::RGB {
             prop_assert!(!COMMON.contains(&sampling));
         } else {
             let pairs = luma.as_bytes().iter().zip(expected.as_bytes());
@@ -326,8 +404,8 @@ proptest! {
 
     #[test]
     fn lossless_webp_keeps_eight_bits(size in any_size(), alpha: bool, seed: u64) {
-        let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
-        let image = noise(size, eight_bit(channels), seed);
+        let bands = if alpha { Bands::RGBA } else { Bands::RGB };
+        let image = noise(size, eight_bit(bands), seed);
         let file = encode(&encoder(OutputFormat::WebP, 0, &image), &image, false);
         prop_assert!(decoded(&file) == image);
     }
@@ -335,8 +413,8 @@ proptest! {
 
 #[test]
 fn files_of_several_bands_do_not_depend_on_the_order_of_their_encoding() {
-    for (channels, depth) in [(Channels::Grey, Depth::Eight), (Channels::Rgba, Depth::Sixteen)] {
-        let image = noise(Size::new(700, 4100), PixelFormat::new(channels, depth), 5);
+    for (bands, sample) in [(Bands::GREY, SampleType::U8), (Bands::RGBA, SampleType::U16)] {
+        let image = noise(Size::new(700, 4100), PixelFormat::new(bands, sample), 5);
         for format in OutputFormat::ALL {
             let encoder = encoder(format, 80, &image);
             assert!(encoder.band_count() >= 2 || format == OutputFormat::WebP, "{format}");
@@ -352,13 +430,12 @@ fn files_of_several_bands_do_not_depend_on_the_order_of_their_encoding() {
 #[test]
 fn joined_jpeg_bands_are_what_one_encoder_makes_of_the_whole() {
     use jpeg_encoder::{ColorType, SamplingFactor};
-    for (channels, colours) in [(Channels::Grey, ColorType::Luma), (Channels::Rgb, ColorType::Rgb)]
-    {
+    for (bands, colours) in [(Bands::GREY, ColorType::Luma), (Bands::RGB, ColorType::Rgb)] {
         for (quality, chroma, block) in
             [(75, SamplingFactor::F_2_2, 16), (90, SamplingFactor::F_1_1, 8)]
         {
-            let image = noise(Size::new(1003, 2771), eight_bit(channels), 11);
-            let block = if channels == Channels::Grey { 8 } else { block };
+            let image = noise(Size::new(1003, 2771), eight_bit(bands), 11);
+            let block = if bands == Bands::GREY { 8 } else { block };
             let mut expected = Vec::new();
             let mut whole = jpeg_encoder::Encoder::new(&mut expected, quality);
             whole.set_sampling_factor(chroma);
@@ -367,7 +444,7 @@ fn joined_jpeg_bands_are_what_one_encoder_makes_of_the_whole() {
             let encoder = encoder(OutputFormat::Jpeg, quality, &image);
             assert!(encoder.band_count() > 2);
             let file = encode(&encoder, &image, false);
-            assert!(file == expected, "{channels}, quality {quality}");
+            assert!(file == expected, "{bands}, quality {quality}");
             assert_eq!(decoded(&file).size(), image.size());
         }
     }
@@ -378,9 +455,9 @@ fn a_flat_image_stays_flat_under_any_blur() {
     for sigma in ["0.1", "0.7", "2", "33.3", "100"] {
         let chain: Chain = format!("blur:{sigma}").parse().unwrap();
         for value in [0, 1, 77, 128, 254, 255] {
-            for depth in [Depth::Eight, Depth::Sixteen] {
+            for depth in [SampleType::U8, SampleType::U16] {
                 let mut image =
-                    Pixels::zeroed(Size::new(5, 9), PixelFormat::new(Channels::Rgba, depth));
+                    Pixels::zeroed(Size::new(5, 9), PixelFormat::new(Bands::RGBA, depth));
                 image.as_bytes_mut().fill(value);
                 let blurred = whole(&Source::from(image.clone()), &chain);
                 let clear = value == 0;

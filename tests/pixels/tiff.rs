@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use tilemill::raster::decode::{Colours, DecodeError, Limits, decode};
 use tilemill::raster::grid::Region;
-use tilemill::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use tilemill::raster::pixels::{Bands, PixelFormat, Pixels, SampleType};
 
 use crate::forms::{FOUR_ROWS, SHORT, Tag, bytes, colours, deflated, one_strip, tags, zstandard};
 
@@ -65,7 +65,7 @@ fn indexes_of_every_depth_become_colours() {
             let of_8 = (320, SHORT, of_16.2.iter().map(|component| component >> 8).collect());
             for (palette, shift) in [(of_16, 8), (of_8, 0)] {
                 let pixels = read(&indexed(bits, pack, palette.clone())).unwrap();
-                assert_eq!(pixels.format(), PixelFormat::new(Channels::Rgb, Depth::Eight));
+                assert_eq!(pixels.format(), PixelFormat::new(Bands::RGB, SampleType::U8));
                 let expected = expected(bits, &palette, shift);
                 assert!(pixels.as_bytes() == expected, "{bits} bits, compression {}", pack.0);
             }

@@ -16,6 +16,7 @@ import jpeg  # noqa: F401
 import jpeg_forms  # noqa: F401
 import metadata  # noqa: F401
 import png  # noqa: F401
+import samples  # noqa: F401
 import tiff  # noqa: F401
 import tiff_codecs  # noqa: F401
 import tiff_forms  # noqa: F401

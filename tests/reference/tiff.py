@@ -78,15 +78,22 @@ def tiff_of_libtiff_is_decoded_as_pillow_does():
 
 
 @check
-def bands_that_are_not_alpha_are_refused_in_words():
+def bands_that_are_no_colours_are_taken_where_no_colours_are_needed():
     for channels, photometric, extra in ((4, "rgb", ["unspecified"]), (5, "rgb", ["unspecified", "unassalpha"]),
-                                         (5, "separated", ["unspecified"]), (2, "minisblack", ["unspecified"])):
+                                         (2, "minisblack", ["unspecified"])):
         array = np.dstack([picture(channels=4), picture(channels=1)])[..., :channels]
         for options in ({}, {"compression": "lzw", "predictor": True}, {"tile": (32, 48)}):
             tifffile.imwrite(WORK / "a.tif", array, photometric=photometric, extrasamples=extra, planarconfig="contig",
                              **options)
+            run(WORK / "a.tif", "", WORK / "out.tif")
+            compare(tifffile.imread(WORK / "out.tif"), array, 0)
             told = refusal(lambda: run(WORK / "a.tif", "", WORK / "out.png"))
-            assert f"{channels} bands" in told, told
+            assert "PNG holds grey and RGB" in told and "bands:3,2,1" in told, told
+            run(WORK / "a.tif", "bands:2", WORK / "out.png")
+    five = np.dstack([picture(channels=4), picture(channels=1)])
+    tifffile.imwrite(WORK / "a.tif", five, photometric="separated", extrasamples=["unspecified"], planarconfig="contig")
+    told = refusal(lambda: run(WORK / "a.tif", "", WORK / "out.png"))
+    assert "CMYK colours and other bands" in told, told
 
 
 @check

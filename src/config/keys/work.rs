@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::key::section;
 use crate::config::rule::{at_least, many, that, within};
 use crate::config::unit::{Bytes, Colour, Seconds};
-use crate::raster::encode::{PngSpeed, Subsampling, TiffCompression};
+use crate::raster::encode::{PngSpeed, SampleChoice, Subsampling, TiffCompression};
 use crate::raster::metadata::Policy;
 
 section! {
@@ -52,6 +52,11 @@ section! {
         /// How a TIFF is compressed: "none" or "deflate".
         #[example("deflate")]
         tiff_compression: TiffCompression = TiffCompression::None,
+
+        /// The samples of a TIFF whose original has signed numbers or floats: "own", those of the original, or "float32".
+        /// Only with "float32" are originals taken whose samples have 32 bits and are no floats, or have 64.
+        #[example("float32")]
+        sample_type: SampleChoice = SampleChoice::Own,
     }
 }
 

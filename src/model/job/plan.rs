@@ -13,7 +13,7 @@ use crate::raster::encode::OutputOptions;
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::metadata::Metadata;
-use crate::raster::pixels::PixelFormat;
+use crate::raster::pixels::{Bands, PixelFormat, SampleType};
 
 /// All that a result depends on, and the way of its tiles. Written once, before the job is accepted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,14 +71,31 @@ pub enum UnreadablePlan {
     Damaged(#[from] serde_json::Error),
 }
 
+/// Gives a pixel format of version 1, with `channels` and `depth`, the fields of today.
+fn renew_format(format: &mut Value) {
+    let bands = match format["channels"].as_str() {
+        Some("grey") => Bands::GREY,
+        Some("grey_alpha") => Bands::GREY_ALPHA,
+        Some("rgb") => Bands::RGB,
+        Some("rgba") => Bands::RGBA,
+        _ => return,
+    };
+    let sample = if format["depth"] == "sixteen" { SampleType::U16 } else { SampleType::U8 };
+    *format = serde_json::json!(PixelFormat::new(bands, sample));
+}
+
 impl Plan {
     /// Layout version of plans written by this program. It rises when older programs would misread a plan.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// The plan in a record. The version is read first: the rest of a newer plan may not parse.
-    pub fn read(record: Value) -> Result<Self, UnreadablePlan> {
+    pub fn read(mut record: Value) -> Result<Self, UnreadablePlan> {
         match record["version"].as_u64() {
             Some(version) if version > Self::VERSION.into() => Err(UnreadablePlan::Newer(version)),
+            Some(1) => {
+                renew_format(&mut record["format"]);
+                Ok(serde_json::from_value(record)?)
+            }
             _ => Ok(serde_json::from_value(record)?),
         }
     }

@@ -7,7 +7,7 @@
 //!       20..24  tile            │ zero in a heartbeat
 //!       24..28  attempt         │
 //!       28..32  results partition ┘
-//! version 1:
+//! version 2:
 //!       32..36  length of the header
 //!       36..    header (bincode), then pixels or a report to the end
 //! ```
@@ -31,7 +31,7 @@ mod tests;
 mod tile;
 
 /// The version that is written, and the only one that is read.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 const MAGIC: [u8; 2] = *b"tm";
 const PREFIX: usize = 32;

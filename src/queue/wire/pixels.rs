@@ -1,4 +1,4 @@
-//! Pixels after a header: samples, plain or as an LZ4 block; 16-bit samples are little-endian.
+//! Pixels after a header: little-endian samples, plain or as an LZ4 block.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Compression, WireError, unreadable};
 use crate::raster::grid::Size;
-use crate::raster::pixels::{PixelFormat, Pixels, SamplesMut};
+use crate::raster::pixels::{PixelFormat, Pixels};
 
 /// The most bytes of pixels: more than the largest tile with the largest halo has.
 const MAX_PIXELS: u128 = 1 << 30;
@@ -66,11 +66,7 @@ pub(super) fn read(shape: Shape, bytes: &[u8]) -> Result<Pixels, WireError> {
             .map_err(|error| unreadable(error.to_string()))?,
         Packing::Lz4 => unpack(Pixels::zeroed(size, format), bytes)?,
     };
-    if let SamplesMut::U16(samples) = pixels.samples_mut() {
-        for sample in samples {
-            *sample = u16::from_le(*sample);
-        }
-    }
+    turn_unless_little(&mut pixels);
     Ok(pixels)
 }
 
@@ -100,10 +96,14 @@ fn little_endian(pixels: &Pixels) -> Cow<'_, [u8]> {
         return Cow::Borrowed(pixels.as_bytes());
     }
     let mut swapped = pixels.clone();
-    if let SamplesMut::U16(samples) = swapped.samples_mut() {
-        for sample in samples {
-            *sample = sample.to_le();
-        }
-    }
+    turn_unless_little(&mut swapped);
     Cow::Owned(swapped.as_bytes().to_vec())
+}
+
+/// Turns the bytes of each sample round on a machine that is not little-endian.
+fn turn_unless_little(pixels: &mut Pixels) {
+    let width = pixels.format().sample.bytes();
+    if !cfg!(target_endian = "little") && width > 1 {
+        pixels.as_bytes_mut().chunks_exact_mut(width).for_each(<[u8]>::reverse);
+    }
 }

@@ -12,20 +12,21 @@ use crate::model::tile::{Retry, TileFailure, TileResult, TileTask};
 use crate::model::worker::{Heartbeat, Phase, WorkerId};
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Region, Size};
-use crate::raster::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::raster::pixels::{Alpha, Bands, PixelFormat, Pixels, SampleType};
 
 fn pixels() -> impl Strategy<Value = Pixels> {
-    let channels = prop::sample::select(vec![
-        Channels::Grey,
-        Channels::GreyAlpha,
-        Channels::Rgb,
-        Channels::Rgba,
+    let bands = prop::sample::select(vec![
+        Bands::GREY,
+        Bands::GREY_ALPHA,
+        Bands::RGB,
+        Bands::RGBA,
+        Bands::unnamed(7).with(Alpha::Mask),
     ]);
-    let depth = prop::sample::select(vec![Depth::Eight, Depth::Sixteen]);
+    let sample = prop::sample::select(vec![SampleType::U8, SampleType::U16, SampleType::F32]);
     // Few different values, which LZ4 can compress, or all of them, which it cannot.
-    (1..40_u32, 1..40_u32, channels, depth, prop::sample::select(vec![1_u8, 255]), any::<u64>())
-        .prop_map(|(width, height, channels, depth, mask, seed)| {
-            let (size, format) = (Size { width, height }, PixelFormat { channels, depth });
+    (1..40_u32, 1..40_u32, bands, sample, prop::sample::select(vec![1_u8, 255]), any::<u64>())
+        .prop_map(|(width, height, bands, sample, mask, seed)| {
+            let (size, format) = (Size { width, height }, PixelFormat { bands, sample });
             let mut pixels = Pixels::zeroed(size, format);
             let mut state = seed | 1;
             for byte in pixels.as_bytes_mut() {
@@ -169,7 +170,7 @@ fn another_version_is_told_apart_and_says_which_tile_it_is() {
 fn pixels_that_a_few_bytes_cannot_stand_for_are_refused_before_they_take_memory() {
     let flat = Pixels::zeroed(
         Size { width: 1000, height: 1000 },
-        PixelFormat { channels: Channels::Rgba, depth: Depth::Sixteen },
+        PixelFormat::new(Bands::RGBA, SampleType::U16),
     );
     let record = result(Ok(flat)).encode(Compression::Lz4);
     assert!(TileResult::decode(&record).is_ok());

@@ -13,7 +13,7 @@
 use moxcms::{ColorProfile, DataColorSpace};
 use serde::{Deserialize, Serialize};
 
-use super::format::{Channels, PixelFormat};
+use super::format::{Bands, PixelFormat};
 
 pub(super) mod build;
 mod connection;
@@ -42,8 +42,8 @@ pub enum Model {
 impl Model {
     /// The model of decoded pixels, which are never inks.
     #[must_use]
-    pub fn of(channels: Channels) -> Model {
-        if channels.colours() == 1 { Model::Grey } else { Model::Rgb }
+    pub fn of(bands: Bands) -> Model {
+        if bands.colours() == 1 { Model::Grey } else { Model::Rgb }
     }
 
     /// Number of samples of a colour.
@@ -102,9 +102,9 @@ impl Profile {
         (shaper::suits(parsed, model) && !shaper::is_srgb(parsed, model)).then_some(profile)
     }
 
-    /// The conversion to sRGB for samples of the depth of `format`.
+    /// The conversion to sRGB for samples of the type of `format`; `None` for floats.
     pub(super) fn conversion(&self, format: PixelFormat) -> Option<Conversion> {
-        Conversion::with(&self.parsed, self.model, format.depth)
+        Conversion::with(&self.parsed, self.model, format.sample)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::pixels::{Bands, PixelFormat, Pixels, SampleType};
 use crate::source::Rows;
 
 /// Offset of the bitmap header, behind the file header.
@@ -70,11 +70,11 @@ pub(super) fn open<'r>(
     limits.check_size(size)?;
     // Palettes and fewer bits than 8 become 8 bits.
     let alpha = decoder.color_type() == ColorType::Rgba8;
-    let channels = if alpha { Channels::Rgba } else { Channels::Rgb };
-    let format = PixelFormat::new(channels, Depth::Eight);
+    let channels = if alpha { Bands::RGBA } else { Bands::RGB };
+    let format = PixelFormat::new(channels, SampleType::U8);
     limits.check_memory(raster_bytes(size, format))?;
     decoder.set_limits(limits.for_library()).map_err(broken)?;
-    let stored = Stored { size, format, orientation: Orientation::UPRIGHT, inks: false };
+    let stored = Stored::new(size, format, Orientation::UPRIGHT);
     let metadata = Metadata { icc, ..Metadata::default() };
     Ok(Box::new(Bmp { decoder, stored, metadata, notes: notes.into_iter().collect() }))
 }

@@ -12,10 +12,10 @@ use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::pixels::{Bands, PixelFormat, Pixels, SampleType};
 use crate::source::Rows;
 
-const FORMAT: PixelFormat = PixelFormat { channels: Channels::Rgba, depth: Depth::Eight };
+const FORMAT: PixelFormat = PixelFormat::new(Bands::RGBA, SampleType::U8);
 
 struct Gif<'r> {
     decoder: gif::Decoder<Input<'r>>,
@@ -47,7 +47,7 @@ pub(super) fn open<'r>(
 
 impl Decoder for Gif<'_> {
     fn stored(&self) -> Stored {
-        Stored { size: self.image, format: FORMAT, orientation: Orientation::UPRIGHT, inks: false }
+        Stored::new(self.image, FORMAT, Orientation::UPRIGHT)
     }
 
     fn memory(&self) -> u64 {

@@ -20,7 +20,7 @@ pub use super::format::Colours;
 use super::grid::Size;
 use super::metadata::Metadata;
 use super::orientation::Orientation;
-use super::pixels::{Channels, PixelFormat};
+use super::pixels::{Bands, Nodata, PixelFormat, StoredType};
 use super::source::{MemoryRaster, Rows, Source};
 
 mod bmp;
@@ -52,6 +52,10 @@ pub struct Header {
     pub size: Size,
     /// The format of the decoded pixels.
     pub format: PixelFormat,
+    /// The type of the file's own samples.
+    pub own: StoredType,
+    /// The value of empty pixels that the file declares, as in memory.
+    pub nodata: Option<Nodata>,
     /// Whether its luma can be decoded without its other colours.
     pub has_luma: bool,
     /// The kind of colours that the file's profile is for; `None` if the pixels are sRGB.
@@ -74,7 +78,7 @@ impl Header {
     pub fn format_for(&self, wanted: impl Into<Wanted>) -> PixelFormat {
         let wanted = wanted.into();
         if wanted.colours == Colours::Luma && self.has_luma && !self.converts(wanted) {
-            return PixelFormat { channels: Channels::Grey, ..self.format };
+            return PixelFormat { bands: self.format.bands.to_grey(), ..self.format };
         }
         self.format
     }
@@ -119,9 +123,18 @@ impl From<Colours> for Wanted {
 struct Stored {
     size: Size,
     format: PixelFormat,
+    /// The type of the file's own samples.
+    own: StoredType,
     orientation: Orientation,
     /// Whether the four samples of a pixel are cyan, magenta, yellow and black, not RGBA.
     inks: bool,
+}
+
+impl Stored {
+    /// An image whose samples have the same type in memory as in the file.
+    fn new(size: Size, format: PixelFormat, orientation: Orientation) -> Stored {
+        Stored { size, format, own: format.sample.into(), orientation, inks: false }
+    }
 }
 
 /// A file that is being read.
@@ -148,6 +161,11 @@ trait Decoder {
     /// The metadata of the file.
     fn metadata(&mut self) -> Metadata {
         Metadata::default()
+    }
+
+    /// The value of empty pixels that the file declares, as in memory.
+    fn nodata(&self) -> Option<Nodata> {
+        None
     }
 
     /// Parts of the file that no result will have, in words for its owner.
@@ -243,10 +261,13 @@ fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, Decod
         Container::WebP => webp::open(reader, limits)?,
         Container::Bmp => bmp::open(reader, limits)?,
     };
-    let Stored { size, format, orientation, inks } = decoder.stored();
+    let Stored { size, format, orientation, inks, .. } = decoder.stored();
     let metadata = decoder.metadata().viewed(orientation, orientation.size(size));
-    let model = if inks { Model::Inks } else { Model::of(format.channels) };
-    let profile = Profile::of(metadata.icc.as_deref(), model);
+    let model = if inks { Model::Inks } else { Model::of(format.bands) };
+    // No profile is for floats, nor for bands that are no colours.
+    let has_colours = format.sample.is_whole() && format.bands.are_colours();
+    let icc = metadata.icc.as_deref().filter(|_| has_colours);
+    let profile = Profile::of(icc, model);
     let profiled = profile.as_ref().map(|_| model);
     let header = Header { unsaid: metadata.unsaid(), ..header(container, &*decoder, profiled) };
     limits.check_memory(header.memory)?;
@@ -255,11 +276,13 @@ fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, Decod
 
 /// Inks become RGB whatever is wanted, so no later code has to handle them.
 fn header(container: Container, decoder: &dyn Decoder, profile: Option<Model>) -> Header {
-    let Stored { size, format, orientation, inks } = decoder.stored();
+    let Stored { size, format, own, orientation, inks } = decoder.stored();
     Header {
         container,
         size: orientation.size(size),
-        format: if inks { PixelFormat { channels: Channels::Rgb, ..format } } else { format },
+        format: if inks { PixelFormat { bands: Bands::RGB, ..format } } else { format },
+        own,
+        nodata: decoder.nodata(),
         has_luma: decoder.has_luma(),
         profile: profile.filter(|_| !inks),
         unsaid: None,

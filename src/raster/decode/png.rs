@@ -14,7 +14,7 @@ use crate::colour::Model;
 use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+use crate::pixels::{Bands, PixelFormat, Pixels, SampleType, SamplesMut};
 use crate::source::Rows;
 
 /// Bytes of a pixel of four samples of 16 bits.
@@ -56,24 +56,24 @@ pub(super) fn open<'r>(
     decoder.set_transformations(Transformations::EXPAND);
     let reader = decoder.read_info().map_err(broken)?;
     let format = pixel_format(reader.output_color_type())?;
-    let (icc, cicp) = colours.winner(Model::of(format.channels));
+    let (icc, cicp) = colours.winner(Model::of(format.bands));
     let metadata = Metadata { icc, cicp, ..metadata }.with_resolution(resolution);
-    let stored = Stored { size, format, orientation, inks: false };
+    let stored = Stored::new(size, format, orientation);
     Ok(Box::new(Png { reader, stored, metadata }))
 }
 
 fn pixel_format(output: (ColorType, BitDepth)) -> Result<PixelFormat, DecodeError> {
-    let channels = match output.0 {
-        ColorType::Grayscale => Channels::Grey,
-        ColorType::GrayscaleAlpha => Channels::GreyAlpha,
-        ColorType::Rgb => Channels::Rgb,
-        ColorType::Rgba => Channels::Rgba,
+    let bands = match output.0 {
+        ColorType::Grayscale => Bands::GREY,
+        ColorType::GrayscaleAlpha => Bands::GREY_ALPHA,
+        ColorType::Rgb => Bands::RGB,
+        ColorType::Rgba => Bands::RGBA,
         ColorType::Indexed => {
             return Err(DecodeError::damaged(Container::Png, "its palette is missing"));
         }
     };
-    let depth = if output.1 == BitDepth::Sixteen { Depth::Sixteen } else { Depth::Eight };
-    Ok(PixelFormat { channels, depth })
+    let is_wide = output.1 == BitDepth::Sixteen;
+    Ok(PixelFormat::new(bands, if is_wide { SampleType::U16 } else { SampleType::U8 }))
 }
 
 impl Decoder for Png<'_> {

@@ -12,7 +12,7 @@ use super::{Decoder, Input, Stored};
 use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels};
+use crate::pixels::{Bands, PixelFormat, Pixels, SampleType};
 use crate::source::Rows;
 
 /// Bytes per pixel that the library holds beside its output. Without alpha: RGBA of a lossless image, or luma
@@ -113,13 +113,13 @@ impl<'r> WebP<'r> {
             xmp: decoder.xmp_metadata().ok().flatten(),
             ..Metadata::default()
         });
-        let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
-        let format = PixelFormat::new(channels, Depth::Eight);
+        let channels = if decoder.has_alpha() { Bands::RGBA } else { Bands::RGB };
+        let format = PixelFormat::new(channels, SampleType::U8);
         let orientation = metadata.orientation();
-        let stored = Stored { size, format, orientation, inks: false };
+        let stored = Stored::new(size, format, orientation);
         let beside = match channels {
-            Channels::Rgba if decoder.is_lossy() => BESIDE_LOSSY_ALPHA,
-            Channels::Rgba => BESIDE_LOSSLESS_ALPHA,
+            Bands::RGBA if decoder.is_lossy() => BESIDE_LOSSY_ALPHA,
+            Bands::RGBA => BESIDE_LOSSLESS_ALPHA,
             _ => BESIDE_OPAQUE,
         };
         Ok(WebP { decoder, stored, metadata, beside })
@@ -158,12 +158,12 @@ struct Placed<'r> {
 
 impl Decoder for Placed<'_> {
     fn stored(&self) -> Stored {
-        let format = PixelFormat::new(Channels::Rgba, Depth::Eight);
+        let format = PixelFormat::new(Bands::RGBA, SampleType::U8);
         Stored { size: self.canvas, format, ..self.decoder.stored }
     }
 
     fn memory(&self) -> u64 {
-        let frame = PixelFormat::new(Channels::Rgba, Depth::Eight);
+        let frame = PixelFormat::new(Bands::RGBA, SampleType::U8);
         let canvas = raster_bytes(self.canvas, frame);
         let opaque = raster_bytes(self.frame.size, frame);
         self.decoder.memory().saturating_add(canvas).saturating_add(opaque)
@@ -192,7 +192,7 @@ struct Place {
 impl Rows for Place {
     fn push(&mut self, rows: Pixels) -> io::Result<()> {
         let height = rows.height();
-        let rows = if rows.channels() == Channels::Rgba { rows } else { with_alpha(&rows) };
+        let rows = if rows.bands() == Bands::RGBA { rows } else { with_alpha(&rows) };
         self.canvas.paste(self.left, self.top, &rows);
         self.top += height;
         Ok(())
@@ -202,5 +202,5 @@ impl Rows for Place {
 fn with_alpha(rgb: &Pixels) -> Pixels {
     let (pixels, _) = rgb.as_bytes().as_chunks::<3>();
     let samples: Vec<u8> = pixels.iter().flat_map(|&[r, g, b]| [r, g, b, u8::MAX]).collect();
-    Pixels::of(rgb.size(), Channels::Rgba, samples)
+    Pixels::of(rgb.size(), Bands::RGBA, samples)
 }

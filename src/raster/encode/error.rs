@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::options::{OutputFormat, OutputOptions};
 use crate::grid::Size;
-use crate::pixels::PixelFormat;
+use crate::pixels::{PixelFormat, SampleType};
 
 /// The most memory, in bytes, for an image that is encoded as a whole: about 200 megapixels of RGB.
 const MOST_MEMORY: u64 = 2 << 30;
@@ -54,6 +54,30 @@ pub enum EncodeError {
         limit: u64,
         /// The formats that are written in parts, in words.
         others: String,
+    },
+
+    /// Bands that are no colours, in a format for colours.
+    #[error(
+        "{format} holds grey and RGB, not {input}; write TIFF, or choose bands to be shown as red, green and blue with \
+         the filter bands:3,2,1"
+    )]
+    NoColours {
+        /// The output format.
+        format: OutputFormat,
+        /// The format of the pixels.
+        input: PixelFormat,
+    },
+
+    /// Floats, in a format for whole numbers.
+    #[error(
+        "{format} holds whole numbers from black to white, not {input}; write TIFF, or say which values are black and \
+         white with the filter scale:0:1"
+    )]
+    Floats {
+        /// The output format.
+        format: OutputFormat,
+        /// The format of the pixels.
+        input: PixelFormat,
     },
 
     /// A quality outside 1 to 100.
@@ -112,9 +136,19 @@ impl EncodeError {
     }
 }
 
-/// Checks options and size, before any pixel is there.
-pub(super) fn check(options: OutputOptions, size: Size) -> Result<(), EncodeError> {
+/// Checks options, size and pixels, before any pixel is there.
+pub(super) fn check(
+    options: OutputOptions,
+    size: Size,
+    input: PixelFormat,
+) -> Result<(), EncodeError> {
     let format = options.format;
+    if format != OutputFormat::Tiff && !input.bands.are_colours() {
+        return Err(EncodeError::NoColours { format, input });
+    }
+    if format != OutputFormat::Tiff && input.sample == SampleType::F32 {
+        return Err(EncodeError::Floats { format, input });
+    }
     if size.is_empty() {
         return Err(EncodeError::Empty { size });
     }

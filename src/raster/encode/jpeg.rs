@@ -13,7 +13,7 @@ use super::error::EncodeError;
 use super::options::{OutputFormat, OutputOptions, Subsampling};
 use crate::grid::Size;
 use crate::metadata::{Metadata, Resolution};
-use crate::pixels::{Channels, PixelFormat, Pixels};
+use crate::pixels::{Bands, PixelFormat, Pixels};
 
 /// From this quality on the chroma keeps its full resolution.
 const FULL_CHROMA: u8 = 90;
@@ -54,7 +54,7 @@ impl Jpeg {
     ) -> Jpeg {
         let quality = options.quality;
         let subsampling = match options.subsampling {
-            _ if format.channels != Channels::Rgb => Subsampling::Full,
+            _ if format.bands != Bands::RGB => Subsampling::Full,
             Subsampling::Auto if quality >= FULL_CHROMA => Subsampling::Full,
             Subsampling::Auto => Subsampling::Quarter,
             told => told,
@@ -104,8 +104,8 @@ impl Jpeg {
         let mut encoder = Encoder::new(&mut file, self.quality);
         encoder.set_sampling_factor(self.sampling_factor());
         encoder.set_restart_interval(narrow(self.size.width.div_ceil(self.block().width)));
-        let colours = match self.format.channels {
-            Channels::Grey => ColorType::Luma,
+        let colours = match self.format.bands {
+            Bands::GREY => ColorType::Luma,
             _ => ColorType::Rgb,
         };
         let (width, height) = (narrow(pixels.width()), narrow(pixels.height()));

@@ -10,6 +10,7 @@
 //! - `convert`: the pixel format that a file can hold
 //! - `jpeg`, `png`, `tiff`, `webp`: the formats
 //! - `rows`, `checksum`: the row filters and the checksum of PNG
+//! - `samples`: the bytes of TIFF's samples, and their prediction
 
 use std::io::{Seek, Write};
 use std::ops::Range;
@@ -28,6 +29,7 @@ mod jpeg;
 pub mod options;
 mod png;
 mod rows;
+mod samples;
 mod tiff;
 mod webp;
 pub mod writer;
@@ -35,7 +37,9 @@ pub mod writer;
 use codec::{Band, Codec};
 pub use convert::Loss;
 pub use error::EncodeError;
-pub use options::{OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression};
+pub use options::{
+    OutputFormat, OutputOptions, PngSpeed, SampleChoice, Subsampling, TiffCompression,
+};
 pub use writer::{BandWriter, EncodedBand};
 
 /// Encodes one image. Cheap to clone, and usable from any number of threads.
@@ -66,7 +70,7 @@ impl Encoder {
         input: PixelFormat,
         metadata: &Metadata,
     ) -> Result<Encoder, EncodeError> {
-        error::check(options, size)?;
+        error::check(options, size, input)?;
         let stored = convert::stored_format(options, input);
         let metadata = metadata.kept(options.metadata);
         let metadata = metadata.with_profile_for(convert::model(options.format, stored));
@@ -119,7 +123,7 @@ impl Encoder {
             let (given, format) = (rows.size(), rows.format());
             return Err(EncodeError::WrongRows { band: index, expected, given, format });
         }
-        let stored = convert::convert(rows, self.stored, self.options.background);
+        let stored = convert::convert(rows, self.stored, self.options);
         let band = Band {
             pixels: &stored,
             context: self.own_rows(index).start - needed.start,

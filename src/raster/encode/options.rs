@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::metadata::Policy;
+use crate::pixels::{Nodata, SampleType, StoredType};
 
 /// Declares the formats: all that is known of one stands in one place, but for its encoder.
 macro_rules! output_formats {
@@ -182,6 +183,46 @@ pub enum TiffCompression {
     Deflate,
 }
 
+/// The type of the samples of a result, where pixels are floats in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SampleChoice {
+    /// That of the original. An original whose samples are wider than floats of 32 bits is refused.
+    #[default]
+    Own,
+    /// Floats of 32 bits.
+    Float32,
+}
+
+impl FromStr for SampleChoice {
+    type Err = UnknownSampleChoice;
+
+    fn from_str(name: &str) -> Result<SampleChoice, UnknownSampleChoice> {
+        match name {
+            "own" => Ok(SampleChoice::Own),
+            "float32" => Ok(SampleChoice::Float32),
+            _ => Err(UnknownSampleChoice { name: name.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for SampleChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SampleChoice::Own => "own",
+            SampleChoice::Float32 => "float32",
+        })
+    }
+}
+
+/// A name that is no choice of a sample type.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no sample type {name:?}; choose own or float32")]
+pub struct UnknownSampleChoice {
+    /// The name given.
+    pub name: String,
+}
+
 /// How an image is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OutputOptions {
@@ -203,6 +244,44 @@ pub struct OutputOptions {
     /// What is kept of the original's metadata.
     #[serde(default)]
     pub metadata: Policy,
+    /// The type of the samples of a TIFF, if pixels are floats in memory and it is not `float32`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_type: Option<StoredType>,
+    /// The value of empty pixels in a TIFF.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodata: Option<Nodata>,
+}
+
+impl OutputOptions {
+    /// The type of the samples of a TIFF for samples of this type in memory.
+    #[must_use]
+    pub fn stored_type(&self, sample: SampleType) -> StoredType {
+        let wished = self.sample_type.filter(|wished| wished.in_memory() == sample);
+        wished.filter(|wished| !wished.is_rounded()).unwrap_or(sample.into())
+    }
+
+    /// The value of empty pixels in a TIFF; `None` if its samples cannot have it, so that it needs alpha.
+    pub(super) fn empty_value(&self, sample: SampleType) -> Option<f64> {
+        if self.format != OutputFormat::Tiff {
+            return None;
+        }
+        let stored = self.stored_type(sample);
+        let is_float = matches!(stored, StoredType::F16 | StoredType::F32);
+        match self.nodata {
+            // Pixels that are no numbers need no declaration.
+            None => is_float.then_some(f64::NAN),
+            Some(Nodata(value)) => {
+                let range = match stored {
+                    StoredType::U8 => 0.0..=255.0,
+                    StoredType::U16 => 0.0..=65_535.0,
+                    StoredType::I8 => -128.0..=127.0,
+                    StoredType::I16 => -32_768.0..=32_767.0,
+                    _ => return Some(value),
+                };
+                (value.fract() == 0.0 && range.contains(&value)).then_some(value)
+            }
+        }
+    }
 }
 
 impl OutputOptions {
@@ -217,6 +296,8 @@ impl OutputOptions {
             png_speed: PngSpeed::default(),
             tiff_compression: TiffCompression::default(),
             metadata: Policy::default(),
+            sample_type: None,
+            nodata: None,
         }
     }
 }

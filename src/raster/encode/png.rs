@@ -12,7 +12,7 @@ use super::options::{OutputFormat, OutputOptions, PngSpeed};
 use super::rows;
 use crate::grid::Size;
 use crate::metadata::{Metadata, Resolution};
-use crate::pixels::{Channels, PixelFormat};
+use crate::pixels::{PixelFormat, SampleType};
 
 const SIGNATURE: [u8; 8] = [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n'];
 
@@ -71,14 +71,16 @@ impl Png {
     }
 
     fn header(&self) -> Vec<u8> {
-        let colour = match self.format.channels {
-            Channels::Grey => 0,
-            Channels::Rgb => 2,
-            Channels::GreyAlpha => 4,
-            Channels::Rgba => 6,
+        let bands = self.format.bands;
+        let colour = match (bands.colours(), bands.has_alpha()) {
+            (1, false) => 0,
+            (1, true) => 4,
+            (_, false) => 2,
+            (_, true) => 6,
         };
+        let bits = if self.format.sample == SampleType::U8 { 8 } else { 16 };
         let mut data = [self.size.width.to_be_bytes(), self.size.height.to_be_bytes()].concat();
-        data.extend([self.format.depth.bits(), colour, 0, 0, 0]);
+        data.extend([bits, colour, 0, 0, 0]);
         data
     }
 }

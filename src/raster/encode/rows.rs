@@ -37,6 +37,7 @@ fn big_endian(pixels: &Pixels) -> Vec<u8> {
     match pixels.samples() {
         Samples::U8(samples) => samples.clone(),
         Samples::U16(samples) => samples.iter().flat_map(|value| value.to_be_bytes()).collect(),
+        Samples::F32(_) => unreachable!("floats are written as TIFF only"),
     }
 }
 

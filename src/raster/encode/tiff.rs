@@ -9,12 +9,12 @@ use flate2::write::ZlibEncoder;
 use super::codec::{Band, Codec, Encoded, Joined};
 use super::error::EncodeError;
 use super::options::{OutputOptions, TiffCompression};
+use super::samples;
 use crate::grid::{Region, Size};
 use crate::metadata::Metadata;
 use crate::metadata::exif::Exif;
 use crate::metadata::ifd::{Entry, Width};
-use crate::pixels::{Depth, PixelFormat, Pixels, Samples};
-use crate::sample::Sample;
+use crate::pixels::{Meaning, Nodata, PixelFormat, Pixels, StoredType};
 
 /// The bytes of pixels from which on offsets may need more than 32 bits.
 const BIG: u128 = 4_000_000_000;
@@ -35,7 +35,12 @@ const DEFLATE: u16 = 8;
 const BLACK_IS_ZERO: u16 = 1;
 const RGB: u16 = 2;
 const HORIZONTAL_DIFFERENCES: u16 = 2;
+const FLOATING_POINT: u16 = 3;
+const UNSPECIFIED: u16 = 0;
 const UNASSOCIATED_ALPHA: u16 = 2;
+const SIGNED: u16 = 2;
+const FLOATING: u16 = 3;
+const GDAL_NODATA: u16 = 42_113;
 
 /// On photographs, files are hardly larger than with higher levels.
 const LEVEL: u32 = 1;
@@ -44,6 +49,9 @@ const LEVEL: u32 = 1;
 pub(super) struct Tiff {
     size: Size,
     format: PixelFormat,
+    /// The type of the samples in the file.
+    stored: StoredType,
+    nodata: Option<Nodata>,
     tile: Size,
     compression: TiffCompression,
     width: Width,
@@ -65,6 +73,8 @@ impl Tiff {
         Tiff {
             size,
             format,
+            stored: options.stored_type(format.sample),
+            nodata: options.nodata.filter(|_| !format.has_alpha()),
             tile: tile(size, format),
             compression: options.tiff_compression,
             width: if stored_bytes(size, format) < BIG { Width::Classic } else { Width::Big },
@@ -81,25 +91,52 @@ impl Tiff {
             Some(offset)
         });
         let offsets: Vec<u64> = offsets.collect();
-        let channels = self.format.channel_count();
-        let grey = self.format.channels.colours() == 1;
+        let count = self.format.samples_per_pixel();
+        let is_rgb = self.format.bands.meaning() == Meaning::Rgb;
         let deflated = self.compression == TiffCompression::Deflate;
         let mut entries = vec![
             Entry::long(256, self.size.width),
             Entry::long(257, self.size.height),
-            Entry::shorts(258, &vec![u16::from(self.format.depth.bits()); channels]),
+            Entry::shorts(258, &vec![self.bits(); count]),
             Entry::shorts(259, &[if deflated { DEFLATE } else { UNCOMPRESSED }]),
-            Entry::shorts(262, &[if grey { BLACK_IS_ZERO } else { RGB }]),
-            Entry::shorts(277, &[u16::try_from(channels).expect("4 at most")]),
+            Entry::shorts(262, &[if is_rgb { RGB } else { BLACK_IS_ZERO }]),
+            Entry::shorts(277, &[u16::try_from(count).expect("the colours of a pixel are a u16")]),
             Entry::long(322, self.tile.width),
             Entry::long(323, self.tile.height),
             Entry::places(324, &offsets, self.width),
             Entry::places(325, &lengths, self.width),
         ];
-        entries.extend(deflated.then(|| Entry::shorts(317, &[HORIZONTAL_DIFFERENCES])));
-        entries.extend(self.format.has_alpha().then(|| Entry::shorts(338, &[UNASSOCIATED_ALPHA])));
+        let predictor = if self.is_float() { FLOATING_POINT } else { HORIZONTAL_DIFFERENCES };
+        entries.extend(deflated.then(|| Entry::shorts(317, &[predictor])));
+        let named = if is_rgb { 3 } else { 1 };
+        let mut extra = vec![UNSPECIFIED; self.format.bands.colours() - named];
+        extra.extend(self.format.has_alpha().then_some(UNASSOCIATED_ALPHA));
+        entries.extend((!extra.is_empty()).then(|| Entry::shorts(338, &extra)));
+        entries.extend(self.sample_format().map(|kind| Entry::shorts(339, &vec![kind; count])));
+        entries.extend(self.nodata.map(|nodata| Entry::text(GDAL_NODATA, &String::from(nodata))));
         entries.extend(self.blocks.iter().cloned());
         entries
+    }
+
+    /// Bits of a sample.
+    fn bits(&self) -> u16 {
+        match self.stored {
+            StoredType::U8 | StoredType::I8 => 8,
+            StoredType::U16 | StoredType::I16 | StoredType::F16 => 16,
+            _ => 32,
+        }
+    }
+
+    /// The value of `SampleFormat`, which a file of unsigned numbers need not have.
+    fn sample_format(&self) -> Option<u16> {
+        match self.stored {
+            StoredType::I8 | StoredType::I16 => Some(SIGNED),
+            _ => self.is_float().then_some(FLOATING),
+        }
+    }
+
+    fn is_float(&self) -> bool {
+        matches!(self.stored, StoredType::F16 | StoredType::F32)
     }
 
     fn header(&self) -> &'static [u8] {
@@ -114,16 +151,24 @@ impl Tiff {
         joined.length.next_multiple_of(2)
     }
 
-    fn compress(&self, tile: Pixels) -> Result<Vec<u8>, EncodeError> {
-        match self.compression {
-            TiffCompression::None => Ok(little_endian(&tile)),
-            TiffCompression::Deflate => {
-                let differences = differences(tile);
-                let mut zlib = ZlibEncoder::new(Vec::new(), Compression::new(LEVEL));
-                zlib.write_all(&little_endian(&differences))?;
-                Ok(zlib.finish()?)
-            }
+    fn compress(&self, tile: &Pixels) -> Result<Vec<u8>, EncodeError> {
+        let mut bytes = samples::little_endian(tile, self.stored);
+        if self.compression == TiffCompression::None {
+            return Ok(bytes);
         }
+        let (row, count) = (
+            self.tile.width as usize * self.format.samples_per_pixel(),
+            self.format.samples_per_pixel(),
+        );
+        let width = usize::from(self.bits() / 8);
+        if self.is_float() {
+            samples::predict_floats(&mut bytes, width, row, count);
+        } else {
+            samples::predict(&mut bytes, width, row, count);
+        }
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::new(LEVEL));
+        zlib.write_all(&bytes)?;
+        Ok(zlib.finish()?)
     }
 }
 
@@ -158,7 +203,7 @@ impl Codec for Tiff {
             // All tiles are whole; their parts beyond the image are black.
             let mut tile = Pixels::zeroed(self.tile, self.format);
             tile.copy(0, 0, band.pixels, part);
-            let bytes = self.compress(tile)?;
+            let bytes = self.compress(&tile)?;
             encoded.parts.push(u32::try_from(bytes.len()).expect("a tile has some kibibytes"));
             encoded.bytes.extend(bytes);
         }
@@ -185,35 +230,6 @@ impl Codec for Tiff {
     }
 }
 
-fn little_endian(pixels: &Pixels) -> Vec<u8> {
-    match pixels.samples() {
-        Samples::U8(samples) => samples.clone(),
-        Samples::U16(samples) => samples.iter().flat_map(|value| value.to_le_bytes()).collect(),
-    }
-}
-
-/// Every sample minus the one to its left (TIFF 6.0, section 14).
-fn differences(mut pixels: Pixels) -> Pixels {
-    let (row, channels) = (pixels.width() as usize, pixels.channels().count());
-    match pixels.format().depth {
-        Depth::Eight => {
-            subtract(u8::of(pixels.samples_mut()), row, channels, u8::wrapping_sub);
-        }
-        Depth::Sixteen => {
-            subtract(u16::of(pixels.samples_mut()), row, channels, u16::wrapping_sub);
-        }
-    }
-    pixels
-}
-
-fn subtract<S: Copy>(samples: &mut [S], row: usize, channels: usize, less: impl Fn(S, S) -> S) {
-    for line in samples.chunks_exact_mut(row * channels) {
-        for place in (channels..line.len()).rev() {
-            line[place] = less(line[place], line[place - channels]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -224,12 +240,12 @@ mod tests {
     use super::*;
     use crate::decode::{Colours, Limits, decode};
     use crate::grid::Grid;
-    use crate::pixels::Channels;
+    use crate::pixels::{Bands, SampleType};
 
     #[test]
     fn bands_of_wide_images_are_bounded_and_small_images_have_small_tiles() {
-        let rgb = PixelFormat::new(Channels::Rgb, Depth::Eight);
-        let wide = PixelFormat::new(Channels::Rgba, Depth::Sixteen);
+        let rgb = PixelFormat::new(Bands::RGB, SampleType::U8);
+        let wide = PixelFormat::new(Bands::RGBA, SampleType::U16);
         assert_eq!(tile(Size::new(1, 40), rgb), Size::new(16, 48));
         assert_eq!(tile(Size::new(5000, 5000), rgb), Size::new(256, 256));
         assert_eq!(tile(Size::new(32_768, 32_768), rgb), Size::new(256, 128));
@@ -245,7 +261,7 @@ mod tests {
     /// too (tests/reference).
     #[test]
     fn a_small_bigtiff_is_read_back_and_is_the_one_that_others_read() {
-        let (size, format) = (Size::new(290, 270), PixelFormat::new(Channels::Rgb, Depth::Eight));
+        let (size, format) = (Size::new(290, 270), PixelFormat::new(Bands::RGB, SampleType::U8));
         let mut pixels = Pixels::zeroed(size, format);
         let places =
             (0..270_u32).flat_map(|y| (0..290_u32).flat_map(move |x| [3 * x, 5 * y, x ^ y]));
@@ -272,7 +288,7 @@ mod tests {
 
     #[test]
     fn only_what_may_exceed_four_gigabytes_is_bigtiff() {
-        let grey = PixelFormat::new(Channels::Grey, Depth::Eight);
+        let grey = PixelFormat::new(Bands::GREY, SampleType::U8);
         let width = |side| {
             let options = OutputOptions::new(super::super::OutputFormat::Tiff);
             Tiff::new(Size::new(side, side), grey, options, &Metadata::default()).width

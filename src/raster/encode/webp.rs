@@ -7,7 +7,7 @@ use super::error::{self, EncodeError};
 use super::options::OutputFormat;
 use crate::grid::Size;
 use crate::metadata::Metadata;
-use crate::pixels::{Channels, PixelFormat};
+use crate::pixels::PixelFormat;
 
 #[derive(Debug)]
 pub(super) struct WebP {
@@ -42,11 +42,12 @@ impl Codec for WebP {
     }
 
     fn encode(&self, band: &Band<'_>) -> Result<Encoded, EncodeError> {
-        let colours = match band.pixels.channels() {
-            Channels::Grey => ColorType::L8,
-            Channels::GreyAlpha => ColorType::La8,
-            Channels::Rgb => ColorType::Rgb8,
-            Channels::Rgba => ColorType::Rgba8,
+        let bands = band.pixels.bands();
+        let colours = match (bands.colours(), bands.has_alpha()) {
+            (1, false) => ColorType::L8,
+            (1, true) => ColorType::La8,
+            (_, false) => ColorType::Rgb8,
+            (_, true) => ColorType::Rgba8,
         };
         let mut file = Vec::new();
         let mut encoder = WebPEncoder::new(&mut file);
@@ -71,12 +72,12 @@ impl Codec for WebP {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::Depth;
+    use crate::pixels::{Bands, SampleType};
 
     #[test]
     fn an_image_that_takes_too_much_memory_is_refused_with_what_it_takes() {
         let [eight, sixteen] =
-            [Depth::Eight, Depth::Sixteen].map(|d| PixelFormat::new(Channels::Rgb, d));
+            [SampleType::U8, SampleType::U16].map(|d| PixelFormat::new(Bands::RGB, d));
         let size = Size::new(14_000, 14_000);
         assert!(WebP::new(size, [eight, eight], Metadata::default()).is_ok());
         let refused = WebP::new(size, [sixteen, eight], Metadata::default()).unwrap_err();

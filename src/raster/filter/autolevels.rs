@@ -1,9 +1,10 @@
 //! `autolevels`: stretches every colour over the whole range.
 
 use super::statistics::{Histogram, Levels};
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::{Channels, Pixels, SamplesMut};
-use crate::sample::{Sample, nearest};
+use crate::pixels::{Bands, PixelFormat, Pixels, SamplesMut};
+use crate::sample::{Whole, nearest};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "autolevels",
@@ -27,6 +28,10 @@ struct AutoLevels {
 }
 
 impl Filter for AutoLevels {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_full_scale(input)
+    }
+
     fn surveys(&self) -> bool {
         true
     }
@@ -38,7 +43,7 @@ impl Filter for AutoLevels {
 
     fn informed(&self, Levels(levels): &Levels) -> Option<Box<dyn Filter>> {
         let (ends, rest) = levels.as_chunks::<2>();
-        let whole = [1, 3].contains(&ends.len()) && rest.is_empty();
+        let whole = !ends.is_empty() && rest.is_empty();
         whole.then(|| {
             Box::new(AutoLevels { cutoff: self.cutoff, ends: ends.to_vec() }) as Box<dyn Filter>
         })
@@ -46,10 +51,11 @@ impl Filter for AutoLevels {
 
     fn apply(&self, window: Window<'_>) -> Pixels {
         let mut pixels = window.pixels.into_owned();
-        let channels = pixels.channels();
+        let bands = pixels.bands();
         match pixels.samples_mut() {
-            SamplesMut::U8(samples) => self.stretch(samples, channels),
-            SamplesMut::U16(samples) => self.stretch(samples, channels),
+            SamplesMut::U8(samples) => self.stretch(samples, bands),
+            SamplesMut::U16(samples) => self.stretch(samples, bands),
+            SamplesMut::F32(_) => unfit::unaccepted(),
         }
         pixels
     }
@@ -69,10 +75,10 @@ impl AutoLevels {
         [passed(cut, counts.iter()).min(high), high].map(|end| u16::try_from(end).unwrap_or(0))
     }
 
-    fn stretch<S: Sample>(&self, samples: &mut [S], channels: Channels) {
+    fn stretch<S: Whole>(&self, samples: &mut [S], bands: Bands) {
         let tables: Vec<Vec<S>> = self.ends.iter().map(|ends| table(*ends)).collect();
-        for pixel in samples.chunks_exact_mut(channels.count()) {
-            for (value, table) in pixel[..channels.colours()].iter_mut().zip(&tables) {
+        for pixel in samples.chunks_exact_mut(bands.count()) {
+            for (value, table) in pixel[..bands.colours()].iter_mut().zip(&tables) {
                 *value = table[value.to_u32() as usize];
             }
         }
@@ -88,8 +94,8 @@ fn passed<'a>(cut: u64, counts: impl Iterator<Item = &'a u64>) -> usize {
     sums.take_while(|sum| *sum <= cut).count()
 }
 
-fn table<S: Sample>([low, high]: [u16; 2]) -> Vec<S> {
-    let all = 0..=S::MAX.to_u32();
+fn table<S: Whole>([low, high]: [u16; 2]) -> Vec<S> {
+    let all = 0..=S::FULL.to_u32();
     if high <= low {
         return all.map(S::from_u32).collect();
     }

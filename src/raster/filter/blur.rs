@@ -4,7 +4,7 @@ use super::alpha::{Plane, Smooth, smooth};
 use super::gaussian::{Kernel, blur};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::pixels::Pixels;
-use crate::sample::Mix;
+use crate::sample::{Blend, Mix};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "blur",
@@ -37,6 +37,10 @@ impl Smooth for Blur {
     fn smooth<M: Mix>(&self, plane: Plane<'_, M>) -> Vec<M> {
         blur(plane, &self.kernel, M::mean)
     }
+
+    fn smooth_floats(&self, plane: Plane<'_, f64>) -> Vec<f64> {
+        blur(plane, &self.kernel, f64::mean)
+    }
 }
 
 #[cfg(test)]
@@ -44,14 +48,14 @@ mod tests {
     use super::*;
     use crate::filter::Chain;
     use crate::grid::{Region, Size};
-    use crate::pixels::{Channels, Samples};
+    use crate::pixels::{Bands, Samples};
     use crate::sample::Sample;
 
     const SIZE: Size = Size { width: 13, height: 9 };
 
-    fn apply<S: Sample>(text: &str, channels: Channels, samples: Vec<S>) -> Samples {
+    fn apply<S: Sample>(text: &str, bands: Bands, samples: Vec<S>) -> Samples {
         let all = Region::of(SIZE);
-        let pixels = Pixels::of(SIZE, channels, samples);
+        let pixels = Pixels::of(SIZE, bands, samples);
         let chain: Chain = text.parse().unwrap();
         chain.apply(&pixels, all, all, SIZE).samples().clone()
     }
@@ -79,10 +83,10 @@ mod tests {
             let eight: Vec<u8> = places.iter().map(|&(x, y)| value(x, y)).collect();
             let sixteen = eight.iter().map(|&value| u16::from(value) * 257).collect();
             let (Samples::U8(eight), Samples::U16(sixteen)) = (
-                apply::<u8>(&text, Channels::Grey, eight),
-                apply::<u16>(&text, Channels::Grey, sixteen),
+                apply::<u8>(&text, Bands::GREY, eight),
+                apply::<u16>(&text, Bands::GREY, sixteen),
             ) else {
-                panic!("a blur keeps the depth");
+                panic!("a blur keeps the type of the samples");
             };
             for (index, &(x, y)) in places.iter().enumerate() {
                 let expected = expected(sigma, reach, x, y);
@@ -98,8 +102,8 @@ mod tests {
         let clear_red = [255_u8, 0, 0, 0];
         let pixels =
             (0..13 * 9).flat_map(|i| if i % 13 < 6 { clear_red } else { [9, 99, 199, 255] });
-        let Samples::U8(blurred) = apply("blur:2", Channels::Rgba, pixels.collect()) else {
-            panic!("a blur keeps the depth");
+        let Samples::U8(blurred) = apply("blur:2", Bands::RGBA, pixels.collect()) else {
+            panic!("a blur keeps the type of the samples");
         };
         for pixel in blurred.chunks_exact(4).filter(|pixel| pixel[3] > 2) {
             assert!(pixel[0].abs_diff(9) < 2 && pixel[2].abs_diff(199) < 2, "{pixel:?}");

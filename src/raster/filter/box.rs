@@ -19,7 +19,8 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
 };
 
 /// The mean of (2r + 1)² pixels, rounded once, half up; beyond the image, its edge pixels are
-/// repeated. Sums are kept while the square slides: as integers they do not drift.
+/// repeated. Sums are kept while the square slides: as integers they do not drift. Those of floats would, so they
+/// are taken anew for each pixel, columns first.
 #[derive(Debug)]
 struct Mean {
     radius: u32,
@@ -37,9 +38,9 @@ impl Filter for Mean {
 
 impl Smooth for Mean {
     fn smooth<M: Mix>(&self, plane: Plane<'_, M>) -> Vec<M> {
-        let (radius, channels) = (self.radius as usize, plane.channels);
+        let (radius, bands) = (self.radius as usize, plane.bands);
         let keep = plane.keep.relative_to(plane.at);
-        let stride = plane.at.width as usize * channels;
+        let stride = plane.at.width as usize * bands;
         let last = plane.at.height as usize - 1;
         let row = |y: usize| &plane.values[y * stride..][..stride];
         let (top, rows) = (keep.y as usize, keep.height as usize);
@@ -47,12 +48,36 @@ impl Smooth for Mean {
         for reach in 0..=2 * radius {
             add(&mut columns, row((top + reach).saturating_sub(radius).min(last)));
         }
-        let mut means = Vec::with_capacity(rows * keep.width as usize * channels);
-        let slide = Slide { radius, channels, first: keep.x as usize, count: keep.width as usize };
+        let mut means = Vec::with_capacity(rows * keep.width as usize * bands);
+        let slide = Slide { radius, bands, first: keep.x as usize, count: keep.width as usize };
         for y in top..top + rows {
             slide.push_row(&columns, &mut means);
             add(&mut columns, row((y + 1 + radius).min(last)));
             subtract(&mut columns, row(y.saturating_sub(radius)));
+        }
+        means
+    }
+
+    fn smooth_floats(&self, plane: Plane<'_, f64>) -> Vec<f64> {
+        let (radius, bands) = (self.radius as usize, plane.bands);
+        let keep = plane.keep.relative_to(plane.at);
+        let (width, last) = (plane.at.width as usize, plane.at.height as usize - 1);
+        let row = |y: usize| &plane.values[y * width * bands..][..width * bands];
+        let around = |place: usize, last: usize| {
+            (0..=2 * radius).map(move |reach| (place + reach).saturating_sub(radius).min(last))
+        };
+        let side = 2.0 * f64::from(self.radius) + 1.0;
+        let mut means = Vec::new();
+        let mut columns = vec![0.0; width * bands];
+        for y in keep.rows() {
+            columns.fill(0.0);
+            for y in around(y as usize, last) {
+                columns.iter_mut().zip(row(y)).for_each(|(sum, value)| *sum += value);
+            }
+            for (x, band) in keep.columns().flat_map(|x| (0..bands).map(move |band| (x, band))) {
+                let columns = around(x as usize, width - 1).map(|x| columns[x * bands + band]);
+                means.push(columns.sum::<f64>() / (side * side));
+            }
         }
         means
     }
@@ -69,7 +94,7 @@ fn subtract<M: Mix>(columns: &mut [u64], row: &[M]) {
 /// The square's slide along one row.
 struct Slide {
     radius: usize,
-    channels: usize,
+    bands: usize,
     /// The first wanted pixel of a row, and how many are wanted.
     first: usize,
     count: usize,
@@ -78,11 +103,11 @@ struct Slide {
 impl Slide {
     /// Appends the means of a row, given the sums over the height of the square.
     fn push_row<M: Mix>(&self, columns: &[u64], means: &mut Vec<M>) {
-        let Slide { radius, channels, first, count } = *self;
-        let last = columns.len() / channels - 1;
-        let column = |x: usize, channel: usize| columns[x.min(last) * channels + channel];
+        let Slide { radius, bands, first, count } = *self;
+        let last = columns.len() / bands - 1;
+        let column = |x: usize, channel: usize| columns[x.min(last) * bands + channel];
         let side = 2 * radius as u64 + 1;
-        let mut sums = vec![0; channels];
+        let mut sums = vec![0; bands];
         for (channel, sum) in sums.iter_mut().enumerate() {
             *sum = (0..=2 * radius)
                 .map(|reach| column((first + reach).saturating_sub(radius), channel))

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::empty::Empty;
 use super::error::ChainError;
 use super::statistics::{Histogram, Levels};
 use super::step::Step;
@@ -18,7 +19,8 @@ pub const MAX_FILTERS: usize = 32;
 
 /// Filters applied one after another; the empty chain changes nothing.
 ///
-/// Its text is `filter[,filter…]`, a filter is `name[:value…]`, and values are given in the order
+/// Its text is `filter[,filter…]`, a filter is `name[:value…]`, a value may be a list such as `4,3,2`, and values are
+/// given in the order
 /// of the filter's parameters or as `parameter=value`. [`fmt::Display`] writes the canonical text:
 /// values in order, without trailing values that equal their defaults.
 ///
@@ -38,11 +40,11 @@ impl Chain {
         if text.trim().is_empty() {
             return Ok(Chain::default());
         }
-        let given = text.split(',').count();
-        if given > MAX_FILTERS {
-            return Err(ChainError::TooManyFilters { given, limit: MAX_FILTERS });
+        let texts = split(text);
+        if texts.len() > MAX_FILTERS {
+            return Err(ChainError::TooManyFilters { given: texts.len(), limit: MAX_FILTERS });
         }
-        let steps = text.split(',').enumerate().map(|(index, step)| Step::parse(step, index + 1));
+        let steps = texts.iter().enumerate().map(|(index, step)| Step::parse(step, index + 1));
         let steps: Vec<Step> = steps.collect::<Result<_, _>>()?;
         match steps.iter().skip(1).position(|step| step.filter.surveys()) {
             None => Ok(Chain { steps, levels: None }),
@@ -100,6 +102,16 @@ impl Chain {
         first.map_or(Colours::All, |step| step.filter.reads())
     }
 
+    /// Checks that each filter can be applied to the pixels that reach it, if the image has pixels of format `input`.
+    pub fn check(&self, input: PixelFormat) -> Result<(), ChainError> {
+        self.steps.iter().try_fold(input, |format, step| {
+            let fits = step.filter.accepts(format);
+            fits.map_err(|why| ChainError::Unfit { filter: step.spec.name, format, why })?;
+            Ok(step.filter.output_format(format))
+        })?;
+        Ok(())
+    }
+
     /// The format of the result for pixels of format `input`.
     #[must_use]
     pub fn output_format(&self, input: PixelFormat) -> PixelFormat {
@@ -111,8 +123,8 @@ impl Chain {
     /// image goes, or more.
     ///
     /// # Panics
-    /// When `pixels` are not of the size of `at`, `at` lacks pixels that `keep` depends on, or the chain
-    /// lacks the survey it needs.
+    /// When `pixels` are not of the size of `at`, or of a format that [`Chain::check`] refuses, `at` lacks pixels that
+    /// `keep` depends on, or the chain lacks the survey it needs.
     #[must_use]
     pub fn apply(&self, pixels: &Pixels, at: Region, keep: Region, image: Size) -> Pixels {
         assert!(!self.surveys(), "{self} lacks its survey of the whole image");
@@ -126,11 +138,29 @@ impl Chain {
         let mut at = keep.grow(self.radius(), image);
         for (index, step) in self.steps.iter().enumerate() {
             let keep = keep.grow(radius(&self.steps[index + 1..]), image);
-            window = Cow::Owned(step.filter.apply(Window { pixels: window, at, keep, image }));
+            let empty = Empty::of(&window, keep.relative_to(at));
+            let mut pixels = step.filter.apply(Window { pixels: window, at, keep, image });
+            empty.restore(&mut pixels);
+            window = Cow::Owned(pixels);
             at = keep;
         }
         window.into_owned()
     }
+}
+
+/// The texts of the filters. No name begins with a digit: a part that does goes on with the list before it.
+fn split(text: &str) -> Vec<&str> {
+    let mut texts = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for part in text.split(',') {
+        if end > 0 && !part.trim_start().starts_with(|first: char| first.is_ascii_digit()) {
+            texts.push(&text[start..end - 1]);
+            start = end;
+        }
+        end += part.len() + 1;
+    }
+    texts.push(&text[start..]);
+    texts
 }
 
 fn radius(steps: &[Step]) -> u32 {
@@ -188,7 +218,7 @@ impl fmt::Display for Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels::Depth;
+    use crate::pixels::{Bands, SampleType};
 
     fn canonical(text: &str) -> String {
         Chain::parse(text).unwrap().to_string()
@@ -215,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_a_chain_was_told_travels_with_it_and_is_no_part_of_what_people_read() {
-        let format = PixelFormat::new(crate::pixels::Channels::Grey, Depth::Eight);
+        let format = PixelFormat::new(Bands::GREY, SampleType::U8);
         let pixels = Pixels::from_bytes(Size::new(3, 1), format, &[10, 20, 40]).unwrap();
         let chain = Chain::parse("autolevels:0,blur").unwrap();
         assert!(chain.surveys());
@@ -270,15 +300,52 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_begins_with_a_digit_goes_on_with_the_list_before_it() {
+        assert_eq!(canonical("bands:4, 3 ,2,blur:2.5,invert"), "bands:4,3,2,blur:2.5,invert");
+        assert_eq!(canonical("invert,bands"), "invert,bands");
+        assert_eq!(
+            refusal("blur:2,5"),
+            "blur: sigma must be a number from 0.1 to 100 pixels, not \"2,5\""
+        );
+        assert_eq!(
+            refusal("bands:0"),
+            "bands: numbers must be up to 64 whole numbers from 1 to 65535, not \"0\""
+        );
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_applied_says_what_helps() {
+        let check = |chain: &str, bands, sample| {
+            let format = PixelFormat::new(bands, sample);
+            Chain::parse(chain).unwrap().check(format).map_err(|error| error.to_string())
+        };
+        let five = Bands::unnamed(5);
+        assert_eq!(
+            check("blur,grayscale", five, SampleType::U8).unwrap_err(),
+            "grayscale cannot be applied to 5 bands 8 bit: it goes by colours, and none of the bands is \
+             known to be one; put bands:3,2,1 before it, with the numbers of your red, green and blue \
+             band"
+        );
+        assert_eq!(
+            check("invert", Bands::GREY, SampleType::F32).unwrap_err(),
+            "invert cannot be applied to grey float: it goes by black and white, which floats do not \
+             have; put scale:0:1 before it, with your values for black and white"
+        );
+        assert_eq!(check("bands:3,2,1,grayscale", five, SampleType::U8), Ok(()));
+        assert_eq!(check("scale:0:9:16,invert", Bands::GREY, SampleType::F32), Ok(()));
+        assert_eq!(check("blur,median,contrast", five, SampleType::F32), Ok(()));
+    }
+
+    #[test]
     fn radii_add_up() {
         assert_eq!(Chain::parse("blur:1,invert,blur:2.1").unwrap().radius(), 3 + 7);
     }
 
     #[test]
     fn a_refusal_names_the_value_and_the_way_out() {
-        let known = "the filters are autolevels, blur, box, brightness, contrast, denoise, edges, \
-                     emboss, equalize, gamma, grayscale, invert, median, pixelate, posterize, \
-                     saturation, sepia, sharpen, threshold";
+        let known = "the filters are autolevels, bands, blur, box, brightness, contrast, denoise, \
+                     edges, emboss, equalize, gamma, grayscale, invert, median, pixelate, posterize, \
+                     saturation, scale, sepia, sharpen, threshold";
         assert_eq!(
             refusal("blurr"),
             format!("there is no filter \"blurr\", did you mean blur?; {known}")

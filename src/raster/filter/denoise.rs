@@ -1,9 +1,10 @@
 //! `denoise`: non-local means, which averages places that look alike.
 
+use super::alike::Alike;
 use super::field::{Field, Total};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::{Channels, Pixels, Samples};
-use crate::sample::Sample;
+use crate::pixels::{Bands, Pixels, Samples};
+use crate::sample::Whole;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "denoise",
@@ -16,7 +17,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
                 min: 0.1,
                 max: 100.0,
                 step: 0.5,
-                unit: "of 255 levels",
+                unit: "of 255 levels, or of floats",
                 default: 8.0,
             },
         },
@@ -42,7 +43,8 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
 /// (A. Buades, B. Coll, J.-M. Morel, "Non-Local Means Denoising", 2011, with σ = 0). Beyond the image, its
 /// edge pixels are repeated. Colours are weighted by alpha.
 ///
-/// Differences are summed and colours averaged in integers; weights are a table of 4,096 steps.
+/// Differences are summed and colours averaged in integers; weights are a table of 4,096 steps. Floats are left to
+/// [`Alike`], with the strength in their own unit.
 #[derive(Debug)]
 struct Denoise {
     strength: f64,
@@ -58,17 +60,21 @@ impl Filter for Denoise {
     fn apply(&self, window: Window<'_>) -> Pixels {
         match window.pixels.samples() {
             // A sum over 43 × 43 pixels of 8 bits, each weighing 4,096 at most, has 31 bits.
-            Samples::U8(samples) if !window.pixels.channels().has_alpha() => {
+            Samples::U8(samples) if !window.pixels.bands().has_alpha() => {
                 self.denoise::<u8, u32>(samples, &window)
             }
             Samples::U8(samples) => self.denoise::<u8, u64>(samples, &window),
             Samples::U16(samples) => self.denoise::<u16, u64>(samples, &window),
+            Samples::F32(samples) => {
+                let Denoise { strength, search, patch } = *self;
+                Alike::new(samples, &window, search, patch).denoise(&window, strength)
+            }
         }
     }
 }
 
 impl Denoise {
-    fn denoise<S: Sample, T: Total>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
+    fn denoise<S: Whole, T: Total>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
         let field = Field::new(samples, window, self.search + self.patch);
         let weights = Weights::new(self.strength, self.patch, field.compared(), field.scale());
         let mut means = Means::<T>::new(&field, self.patch);
@@ -77,7 +83,7 @@ impl Denoise {
             means.add(&field, &weights, dx, dy);
         }
         let mut pixels = window.pixels.crop(window.keep.relative_to(window.at));
-        means.write(S::of(pixels.samples_mut()), window.pixels.channels());
+        means.write(S::of(pixels.samples_mut()), window.pixels.bands());
         pixels
     }
 }
@@ -95,7 +101,7 @@ const UNIT: f64 = 4096.0;
 const STEPS: u32 = 4096;
 
 /// The x from which exp(-x) is below half a [`UNIT`]th.
-const NOTHING: f64 = 9.02;
+pub(super) const NOTHING: f64 = 9.02;
 
 impl Weights {
     /// For a `strength` in levels of 255, squares of `patch` pixels around the centre, and `compared`
@@ -103,7 +109,7 @@ impl Weights {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers")]
     fn new(strength: f64, patch: i32, compared: usize, scale: u32) -> Weights {
         let side = f64::from(2 * patch + 1);
-        let compared = f64::from(u32::try_from(compared).expect("4 at most"));
+        let compared = f64::from(u32::try_from(compared).expect("65,536 at most"));
         let h = strength * f64::from(scale) / 255.0;
         // The sum if every difference is h.
         let unit = h * h * side * side * compared;
@@ -181,14 +187,14 @@ impl<T: Total> Means<T> {
     fn add_row(&mut self, field: &Field, weights: &[u32], y: usize, dx: i32, dy: i32) {
         let row = y * self.width..(y + 1) * self.width;
         T::add(&mut self.weights[row.clone()], weights, field.opacity(y, dx, dy));
-        for (channel, sums) in self.colours.iter_mut().enumerate() {
-            T::add(&mut sums[row.clone()], weights, Some(field.weighted(channel, y, dx, dy)));
+        for (band, sums) in self.colours.iter_mut().enumerate() {
+            T::add(&mut sums[row.clone()], weights, Some(field.weighted(band, y, dx, dy)));
         }
     }
 
     /// Replaces colours by their means. A transparent pixel among transparent ones stays.
-    fn write<S: Sample>(&self, samples: &mut [S], channels: Channels) {
-        for (index, pixel) in samples.chunks_exact_mut(channels.count()).enumerate() {
+    fn write<S: Whole>(&self, samples: &mut [S], bands: Bands) {
+        for (index, pixel) in samples.chunks_exact_mut(bands.count()).enumerate() {
             let weight: u64 = self.weights[index].into();
             for (colour, sums) in pixel.iter_mut().zip(&self.colours) {
                 let sum: u64 = sums[index].into();

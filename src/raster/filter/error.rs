@@ -3,6 +3,8 @@
 use thiserror::Error;
 
 use super::param::{ParamKind, ParamSpec};
+use super::unfit::Unfit;
+use crate::pixels::PixelFormat;
 
 /// Why a text is not a chain of filters. [`fmt::Display`](std::fmt::Display) writes a sentence with the way out.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -46,6 +48,17 @@ pub enum ChainError {
         filter: &'static str,
         /// Its place, counted from 1.
         position: usize,
+    },
+
+    /// A filter that cannot be applied to the pixels that reach it.
+    #[error("{filter} cannot be applied to {format}: it {why}")]
+    Unfit {
+        /// The filter.
+        filter: &'static str,
+        /// The format of the pixels.
+        format: PixelFormat,
+        /// What they lack, and the way out.
+        why: Unfit,
     },
 
     /// The survey behind the chain is malformed, or does not fit the chain.

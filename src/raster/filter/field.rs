@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 
 use super::Window;
-use crate::sample::Sample;
+use crate::sample::Whole;
 
 /// A sum of values times their weights.
 pub(super) trait Total: Copy + Default + AddAssign + Into<u64> {
@@ -36,7 +36,7 @@ pub(super) struct Field {
     width: usize,
     height: usize,
     margin: usize,
-    /// The values to compare, with 10 bits at most: colours weighted by alpha, then alpha.
+    /// The values to compare, with few bits: colours weighted by alpha, then alpha.
     compared: Vec<Vec<i16>>,
     /// The values to average: colours times alpha.
     weighted: Vec<Vec<u32>>,
@@ -46,14 +46,18 @@ pub(super) struct Field {
     scale: u32,
 }
 
-/// With more bits, the sums of squares would exceed 32 bits.
-const COMPARED_BITS: u32 = 10;
+/// Bits of the `count` values of a pixel that are compared: with more, the sums of squares would exceed 32 bits.
+fn compared_bits(count: usize) -> u32 {
+    let quadruples = count.div_ceil(4).next_power_of_two().ilog2();
+    10 - quadruples.div_ceil(2)
+}
 
 impl Field {
-    pub(super) fn new<S: Sample>(samples: &[S], window: &Window<'_>, margin: i32) -> Field {
-        let channels = window.pixels.channels();
-        let (count, colours) = (channels.count(), channels.colours());
-        let drop = S::MAX.to_u32().ilog2().saturating_sub(COMPARED_BITS - 1);
+    pub(super) fn new<S: Whole>(samples: &[S], window: &Window<'_>, margin: i32) -> Field {
+        let bands = window.pixels.bands();
+        let (count, colours) = (bands.count(), bands.colours());
+        let bits = S::FULL.to_u32().ilog2() + 1;
+        let drop = bits.saturating_sub(compared_bits(count));
         let size = window.keep.size();
         let mut field = Field {
             width: size.width as usize,
@@ -61,21 +65,21 @@ impl Field {
             margin: usize::try_from(margin).expect("it is not negative"),
             compared: vec![Vec::new(); count],
             weighted: vec![Vec::new(); colours],
-            opacity: channels.has_alpha().then(Vec::new),
-            scale: S::MAX.to_u32() >> drop,
+            opacity: bands.has_alpha().then(Vec::new),
+            scale: S::FULL.to_u32() >> drop,
         };
-        let narrow = |value: u32| i16::try_from(value >> drop).expect("10 bits remain");
+        let narrow = |value: u32| i16::try_from(value >> drop).expect("10 bits remain at most");
         field.for_each_place(window, |field, start| {
             let pixel = &samples[start * count..][..count];
-            let alpha = if channels.has_alpha() { pixel[count - 1] } else { S::MAX };
-            for (channel, colour) in pixel[..colours].iter().enumerate() {
-                let (colour, alpha, max) = (colour.to_u32(), alpha.to_u32(), S::MAX.to_u32());
+            let alpha = if bands.has_alpha() { pixel[count - 1] } else { S::FULL };
+            for (band, colour) in pixel[..colours].iter().enumerate() {
+                let (colour, alpha, max) = (colour.to_u32(), alpha.to_u32(), S::FULL.to_u32());
                 let product = u64::from(colour) * u64::from(alpha);
                 let seen = (product + u64::from(max) / 2) / u64::from(max);
                 let seen = u32::try_from(seen).expect("no larger than the colour");
-                field.compared[channel].push(narrow(seen));
-                let weighted = if channels.has_alpha() { colour * alpha } else { colour };
-                field.weighted[channel].push(weighted);
+                field.compared[band].push(narrow(seen));
+                let weighted = if bands.has_alpha() { colour * alpha } else { colour };
+                field.weighted[band].push(weighted);
             }
             if let Some(opacity) = &mut field.opacity {
                 opacity.push(alpha.to_u32());
@@ -140,8 +144,8 @@ impl Field {
     }
 
     /// One colour times alpha, of the pixels at an offset from a wanted row.
-    pub(super) fn weighted(&self, channel: usize, y: usize, dx: i32, dy: i32) -> &[u32] {
-        let (plane, margin) = (&self.weighted[channel], self.margin);
+    pub(super) fn weighted(&self, band: usize, y: usize, dx: i32, dy: i32) -> &[u32] {
+        let (plane, margin) = (&self.weighted[band], self.margin);
         self.part(plane, margin, margin + y, (dx, dy), self.width)
     }
 

@@ -1,8 +1,9 @@
 //! `gamma`: brightens or darkens the middle tones; black and white stay.
 
 use super::curve::Curve;
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::Pixels;
+use crate::pixels::{PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "gamma",
@@ -25,6 +26,10 @@ struct Gamma {
 }
 
 impl Filter for Gamma {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_full_scale(input)
+    }
+
     fn changes_nothing(&self) -> bool {
         self.curve.changes_nothing()
     }

@@ -1,7 +1,7 @@
 //! Gaussian means of whole windows, in integers: no float in the pixel path.
 
 use super::alpha::Plane;
-use crate::sample::{Mix, Term};
+use crate::sample::{Blend, Term};
 
 /// Accumulators side by side: enough to fill the vector registers of any processor.
 const LANES: usize = 32;
@@ -59,13 +59,13 @@ impl Kernel {
 
 /// The mean around every pixel of `plane.keep`, rows first, then columns; `round` makes it of the second
 /// sum. Beyond the plane, its edge pixels are repeated.
-pub(super) fn blur<M: Mix, O: Copy + Default>(
+pub(super) fn blur<M: Blend, O: Copy + Default>(
     plane: Plane<'_, M>,
     kernel: &Kernel,
     round: impl Fn(M::Sum) -> O,
 ) -> Vec<O> {
     let keep = plane.keep.relative_to(plane.at);
-    let width = keep.width as usize * plane.channels;
+    let width = keep.width as usize * plane.bands;
     let mut between = vec![M::Between::default(); plane.at.height as usize * width];
     blur_rows(&plane, kernel, &mut between);
     let mut mean = vec![O::default(); keep.height as usize * width];
@@ -74,30 +74,29 @@ pub(super) fn blur<M: Mix, O: Copy + Default>(
     mean
 }
 
-fn blur_rows<M: Mix>(plane: &Plane<'_, M>, kernel: &Kernel, out: &mut [M::Between]) {
-    let (channels, radius) = (plane.channels, kernel.radius());
+fn blur_rows<M: Blend>(plane: &Plane<'_, M>, kernel: &Kernel, out: &mut [M::Between]) {
+    let (bands, radius) = (plane.bands, kernel.radius());
     let keep = plane.keep.relative_to(plane.at);
-    let centre = (keep.x as usize + radius) * channels;
-    let taps =
-        Taps::new(kernel, centre, |reach| (centre - reach * channels, centre + reach * channels));
-    let stride = plane.at.width as usize * channels;
-    let mut padded = Vec::with_capacity(stride + 2 * radius * channels);
+    let centre = (keep.x as usize + radius) * bands;
+    let taps = Taps::new(kernel, centre, |reach| (centre - reach * bands, centre + reach * bands));
+    let stride = plane.at.width as usize * bands;
+    let mut padded = Vec::with_capacity(stride + 2 * radius * bands);
     let rows = plane.values.chunks_exact(stride);
-    for (row, out) in rows.zip(out.chunks_exact_mut(keep.width as usize * channels)) {
-        pad(row, channels, radius, &mut padded);
+    for (row, out) in rows.zip(out.chunks_exact_mut(keep.width as usize * bands)) {
+        pad(row, bands, radius, &mut padded);
         taps.weigh(&padded, out, M::between);
     }
 }
 
 /// Repeats the outermost pixels of a row `radius` times.
-fn pad<M: Copy>(row: &[M], channels: usize, radius: usize, padded: &mut Vec<M>) {
+fn pad<M: Copy>(row: &[M], bands: usize, radius: usize, padded: &mut Vec<M>) {
     padded.clear();
-    (0..radius).for_each(|_| padded.extend_from_slice(&row[..channels]));
+    (0..radius).for_each(|_| padded.extend_from_slice(&row[..bands]));
     padded.extend_from_slice(row);
-    (0..radius).for_each(|_| padded.extend_from_slice(&row[row.len() - channels..]));
+    (0..radius).for_each(|_| padded.extend_from_slice(&row[row.len() - bands..]));
 }
 
-fn blur_columns<M: Mix, O>(
+fn blur_columns<M: Blend, O>(
     between: &[M::Between],
     width: usize,
     top: usize,
@@ -150,12 +149,7 @@ impl Taps {
         let at = |start: usize| {
             values[start + offset..].first_chunk::<N>().expect("the taps lie inside the plane")
         };
-        let centre = at(self.centre);
-        let mut sums = centre.map(T::whole);
-        for lane in 0..N {
-            // Subtracting the centre as a pair takes the weight of both sides from it.
-            sums[lane] -= centre[lane].pair(centre[lane], self.outer);
-        }
+        let mut sums = at(self.centre).map(|centre| centre.centre(self.outer));
         for &(weight, before, after) in &self.pairs {
             let (before, after) = (at(before), at(after));
             for lane in 0..N {

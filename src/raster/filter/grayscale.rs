@@ -1,6 +1,7 @@
 //! `grayscale`: the luma of an image.
 
-use super::luma::{BT601, BT709, grey_channels, to_grey};
+use super::luma::{BT601, BT709, to_grey};
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::pixels::{Colours, PixelFormat, Pixels};
 
@@ -23,8 +24,12 @@ struct Grayscale {
 }
 
 impl Filter for Grayscale {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_colours(input)
+    }
+
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
-        PixelFormat { channels: grey_channels(input.channels), ..input }
+        PixelFormat { bands: input.bands.to_grey(), ..input }
     }
 
     fn reads(&self) -> Colours {
@@ -32,7 +37,7 @@ impl Filter for Grayscale {
     }
 
     fn apply(&self, window: Window<'_>) -> Pixels {
-        if window.pixels.channels().colours() == 1 {
+        if window.pixels.bands().colours() == 1 {
             return window.pixels.into_owned();
         }
         to_grey(&window.pixels, self.weights)

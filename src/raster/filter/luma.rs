@@ -1,7 +1,7 @@
 //! Luma: how bright a colour looks, computed from its red, green and blue.
 
-use crate::pixels::{Channels, Pixels, Samples};
-use crate::sample::Sample;
+use crate::pixels::Pixels;
+use crate::sample::{Sample, Whole, with_samples};
 
 /// The weights of red, green and blue in ITU-R BT.601 luma, 0.299, 0.587 and 0.114, in 65,536ths.
 /// The weights sum to 65,536, so greys keep their value.
@@ -12,38 +12,58 @@ pub(super) const BT709: [u32; 3] = [13_933, 46_871, 4_732];
 
 /// The luma of one colour, rounded half up; the largest sum, 65,536 × 65,535 + 32,768, fits in `u32`.
 #[inline]
-pub(super) fn luma<S: Sample>([r, g, b]: [S; 3], weights: [u32; 3]) -> S {
+pub(super) fn luma<S: Whole>([r, g, b]: [S; 3], weights: [u32; 3]) -> S {
     let sum = weights[0] * r.to_u32() + weights[1] * g.to_u32() + weights[2] * b.to_u32();
     S::from_u32((sum + 32_768) >> 16)
 }
 
-/// The picture in grey; alpha stays.
-pub(super) fn to_grey(pixels: &Pixels, weights: [u32; 3]) -> Pixels {
-    match pixels.samples() {
-        Samples::U8(samples) => grey(samples, pixels, weights),
-        Samples::U16(samples) => grey(samples, pixels, weights),
+/// A sample that luma can be computed of.
+pub(super) trait Colour: Sample {
+    /// The luma of one colour.
+    fn luma(colour: [Self; 3], weights: [u32; 3]) -> Self;
+}
+
+macro_rules! colour {
+    ($($whole:ty),*) => {$(
+        impl Colour for $whole {
+            #[inline]
+            fn luma(colour: [$whole; 3], weights: [u32; 3]) -> $whole {
+                luma(colour, weights)
+            }
+        }
+    )*};
+}
+
+colour!(u8, u16);
+
+impl Colour for f32 {
+    #[inline]
+    fn luma(colour: [f32; 3], weights: [u32; 3]) -> f32 {
+        let parts = colour.iter().zip(weights).map(|(v, weight)| v.to_f64() * f64::from(weight));
+        f32::from_f64(parts.sum::<f64>() / 65_536.0)
     }
 }
 
-fn grey<S: Sample>(samples: &[S], pixels: &Pixels, weights: [u32; 3]) -> Pixels {
-    let (channels, grey) = match pixels.channels() {
-        Channels::Grey | Channels::GreyAlpha => return pixels.clone(),
-        Channels::Rgb => {
-            let (rgb, _) = samples.as_chunks::<3>();
-            (Channels::Grey, rgb.iter().map(|&colour| luma(colour, weights)).collect())
-        }
-        Channels::Rgba => {
-            let (rgba, _) = samples.as_chunks::<4>();
-            let pairs = rgba.iter().flat_map(|&[r, g, b, a]| [luma([r, g, b], weights), a]);
-            (Channels::GreyAlpha, pairs.collect())
-        }
-    };
-    Pixels::of::<S>(pixels.size(), channels, grey)
+/// The picture in grey; alpha stays.
+///
+/// # Panics
+/// When its bands are not known to be colours.
+pub(super) fn to_grey(pixels: &Pixels, weights: [u32; 3]) -> Pixels {
+    with_samples!(pixels.samples(), samples => grey(samples, pixels, weights))
 }
 
-/// The channels of an image once only luma and alpha are left.
-pub(super) fn grey_channels(channels: Channels) -> Channels {
-    if channels.has_alpha() { Channels::GreyAlpha } else { Channels::Grey }
+fn grey<S: Colour>(samples: &[S], pixels: &Pixels, weights: [u32; 3]) -> Pixels {
+    let bands = pixels.bands();
+    assert!(bands.are_colours(), "{bands} are no colours");
+    let grey = match bands.count() {
+        1 | 2 => return pixels.clone(),
+        3 => samples.as_chunks::<3>().0.iter().map(|&rgb| S::luma(rgb, weights)).collect(),
+        _ => {
+            let (rgba, _) = samples.as_chunks::<4>();
+            rgba.iter().flat_map(|&[r, g, b, a]| [S::luma([r, g, b], weights), a]).collect()
+        }
+    };
+    Pixels::of::<S>(pixels.size(), bands.to_grey(), grey)
 }
 
 #[cfg(test)]

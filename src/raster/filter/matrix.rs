@@ -1,7 +1,7 @@
 //! A matrix over the three colours of a pixel, as in the W3C Filter Effects Module.
 
-use crate::pixels::{Channels, Pixels, Samples};
-use crate::sample::Sample;
+use crate::pixels::Pixels;
+use crate::sample::{Sample, Whole, with_samples};
 
 /// Red, green and blue of the result, each from red, green and blue, in 65,536ths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,42 +28,62 @@ impl Matrix {
     }
 
     /// The transformed picture in RGB; alpha stays, and a grey counts as three equal colours.
+    ///
+    /// # Panics
+    /// When its bands are not known to be colours.
     pub(super) fn apply(&self, pixels: &Pixels) -> Pixels {
-        match pixels.samples() {
-            Samples::U8(samples) => self.apply_samples(samples, pixels),
-            Samples::U16(samples) => self.apply_samples(samples, pixels),
-        }
+        with_samples!(pixels.samples(), samples => self.apply_samples(samples, pixels))
     }
 
-    fn apply_samples<S: Sample>(&self, samples: &[S], pixels: &Pixels) -> Pixels {
-        let size = pixels.size();
-        match pixels.channels() {
-            Channels::Grey => {
-                let rgb = samples.iter().flat_map(|&v| self.colour([v; 3]));
-                Pixels::of::<S>(size, Channels::Rgb, rgb.collect())
-            }
-            Channels::Rgb => {
-                let rgb = samples.as_chunks::<3>().0.iter().flat_map(|&rgb| self.colour(rgb));
-                Pixels::of::<S>(size, Channels::Rgb, rgb.collect())
-            }
-            Channels::GreyAlpha => {
+    fn apply_samples<S: Mapped>(&self, samples: &[S], pixels: &Pixels) -> Pixels {
+        let bands = pixels.bands();
+        assert!(bands.are_colours(), "{bands} are no colours");
+        let colour = |colour: [S; 3]| S::mapped(colour, &self.0);
+        let mapped = match bands.count() {
+            1 => samples.iter().flat_map(|&v| colour([v; 3])).collect(),
+            3 => samples.as_chunks::<3>().0.iter().flat_map(|&rgb| colour(rgb)).collect(),
+            2 => {
                 let pairs = samples.as_chunks::<2>().0.iter();
-                let rgba = pairs.flat_map(|&[v, alpha]| with(self.colour([v; 3]), alpha));
-                Pixels::of::<S>(size, Channels::Rgba, rgba.collect())
+                pairs.flat_map(|&[v, alpha]| with(colour([v; 3]), alpha)).collect()
             }
-            Channels::Rgba => {
+            _ => {
                 let fours = samples.as_chunks::<4>().0.iter();
-                let rgba = fours.flat_map(|&[r, g, b, alpha]| with(self.colour([r, g, b]), alpha));
-                Pixels::of::<S>(size, Channels::Rgba, rgba.collect())
+                fours.flat_map(|&[r, g, b, alpha]| with(colour([r, g, b]), alpha)).collect()
+            }
+        };
+        Pixels::of::<S>(pixels.size(), bands.to_rgb(), mapped)
+    }
+}
+
+/// A sample that a matrix can be applied to.
+trait Mapped: Sample {
+    /// One colour, by rows of 65,536ths.
+    fn mapped(colour: [Self; 3], rows: &[[i64; 3]; 3]) -> [Self; 3];
+}
+
+macro_rules! mapped {
+    ($($whole:ty),*) => {$(
+        impl Mapped for $whole {
+            #[inline]
+            fn mapped(colour: [$whole; 3], rows: &[[i64; 3]; 3]) -> [$whole; 3] {
+                let [r, g, b] = colour.map(|value| i64::from(value.to_u32()));
+                let sums = rows.map(|[x, y, z]| x * r + y * g + z * b);
+                sums.map(|sum| <$whole>::clamped((sum + 32_768) >> 16))
             }
         }
-    }
+    )*};
+}
 
+mapped!(u8, u16);
+
+impl Mapped for f32 {
     #[inline]
-    fn colour<S: Sample>(&self, colour: [S; 3]) -> [S; 3] {
-        let [r, g, b] = colour.map(|value| i64::from(value.to_u32()));
-        let sums = self.0.map(|[x, y, z]| x * r + y * g + z * b);
-        sums.map(|sum| S::clamped((sum + 32_768) >> 16))
+    #[expect(clippy::cast_precision_loss, reason = "7 million at most")]
+    fn mapped(colour: [f32; 3], rows: &[[i64; 3]; 3]) -> [f32; 3] {
+        let [r, g, b] = colour.map(f64::from);
+        let sums =
+            rows.map(|row| row.map(|number| number as f64)).map(|[x, y, z]| x * r + y * g + z * b);
+        sums.map(|sum| f32::from_f64(sum / 65_536.0))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::pixels::{Pixels, Samples};
-use crate::sample::Sample;
+use crate::sample::Whole;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "median",
@@ -17,12 +17,12 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// The median of (2r + 1)² values of each channel; beyond the image, its edge pixels are repeated.
+/// The median of (2r + 1)² values of each band; beyond the image, its edge pixels are repeated.
 /// Colours are weighted by alpha.
 ///
 /// The values of the square are kept in a histogram while it slides along a row (T. S. Huang et al.,
 /// "A Fast Two-Dimensional Median Filtering Algorithm", 1979). The histogram has two levels, so that
-/// the middle is found in a few steps.
+/// the middle is found in a few steps. Floats are too many for one: their values are put in order around each pixel.
 #[derive(Debug)]
 struct Median {
     radius: usize,
@@ -37,40 +37,87 @@ impl Filter for Median {
         match window.pixels.samples() {
             Samples::U8(samples) => self.filter(samples, &window),
             Samples::U16(samples) => self.filter(samples, &window),
+            Samples::F32(samples) => self.filter_floats(samples, &window),
         }
     }
 }
 
 impl Median {
-    fn filter<S: Sample>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
-        let channels = window.pixels.channels();
-        let count = channels.count();
-        let mut medians = vec![S::default(); window.wanted(channels)];
-        for channel in 0..count {
-            let weighs = channels.has_alpha() && channel + 1 < count;
-            let square = Square { radius: self.radius, samples, count, channel, window };
+    fn filter<S: Whole>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
+        let bands = window.pixels.bands();
+        let count = bands.count();
+        let mut medians = vec![S::default(); window.wanted(bands)];
+        for band in 0..count {
+            let weighs = bands.has_alpha() && band + 1 < count;
+            let square = Square { radius: self.radius, samples, count, band, window };
             if weighs {
-                square.filter(&mut medians, |pixel| (pixel[channel], pixel[count - 1].to_u32()));
+                square.filter(&mut medians, |pixel| (pixel[band], pixel[count - 1].to_u32()));
             } else {
-                square.filter(&mut medians, |pixel| (pixel[channel], 1));
+                square.filter(&mut medians, |pixel| (pixel[band], 1));
             }
         }
-        Pixels::of(window.keep.size(), channels, medians)
+        Pixels::of(window.keep.size(), bands, medians)
+    }
+
+    fn filter_floats(&self, samples: &[f32], window: &Window<'_>) -> Pixels {
+        let bands = window.pixels.bands();
+        let count = bands.count();
+        let keep = window.keep.relative_to(window.at);
+        let (width, height) = (window.at.width as usize, window.at.height as usize);
+        let around = |place: u32, length: usize| {
+            let steps = 0..=2 * self.radius;
+            steps.map(move |step| (place as usize + step).saturating_sub(self.radius).min(length - 1))
+        };
+        let mut medians = Vec::with_capacity(window.wanted(bands));
+        let mut values = Vec::new();
+        for (y, x) in keep.rows().flat_map(|y| keep.columns().map(move |x| (y, x))) {
+            for band in 0..count {
+                let weighs = bands.has_alpha() && band + 1 < count;
+                let places = around(y, height).flat_map(|y| around(x, width).map(move |x| (y, x)));
+                values.clear();
+                values.extend(places.filter_map(|(y, x)| {
+                    let pixel = &samples[(y * width + x) * count..][..count];
+                    let weight = if weighs { pixel[count - 1] } else { 1.0 };
+                    (weight > 0.0).then_some((pixel[band], weight))
+                }));
+                medians.push(median(&mut values));
+            }
+        }
+        Pixels::of(window.keep.size(), bands, medians)
     }
 }
 
-/// A square that slides over one channel of a window.
+/// The smallest value that at least half of the weight does not exceed; 0 without any value. A NaN exceeds all numbers.
+fn median(values: &mut [(f32, f32)]) -> f32 {
+    let order = |(one, _): &(f32, f32), (other, _): &(f32, f32)| one.total_cmp(other);
+    let Some(&(first, weight)) = values.first() else { return 0.0 };
+    if values.iter().all(|(_, other)| other.total_cmp(&weight).is_eq()) {
+        let middle = (values.len() - 1) / 2;
+        return values.select_nth_unstable_by(middle, order).1.0;
+    }
+    // Pairs of one value may have several weights: their order is part of that of the sums.
+    values.sort_unstable_by(|one, other| order(one, other).then(one.1.total_cmp(&other.1)));
+    let total: f64 = values.iter().map(|(_, weight)| f64::from(*weight)).sum();
+    let mut passed = 0.0;
+    let middle = values.iter().find(|(_, weight)| {
+        passed += f64::from(*weight);
+        2.0 * passed >= total
+    });
+    middle.map_or(first, |(value, _)| *value)
+}
+
+/// A square that slides over one band of a window.
 struct Square<'a, S> {
     radius: usize,
     samples: &'a [S],
-    /// Channels of a pixel.
+    /// Samples of a pixel.
     count: usize,
-    channel: usize,
+    band: usize,
     window: &'a Window<'a>,
 }
 
-impl<S: Sample> Square<'_, S> {
-    /// Writes the medians of one channel; `value` gives the value and the weight of a pixel.
+impl<S: Whole> Square<'_, S> {
+    /// Writes the medians of one band; `value` gives the value and the weight of a pixel.
     fn filter(&self, medians: &mut [S], value: impl Fn(&[S]) -> (S, u32)) {
         let keep = self.window.keep.relative_to(self.window.at);
         let (width, height) = (self.window.at.width as usize, self.window.at.height as usize);
@@ -96,7 +143,7 @@ impl<S: Sample> Square<'_, S> {
                 });
             }
             for (x, pixel) in (first..).zip(row.chunks_exact_mut(self.count)) {
-                pixel[self.channel] = histogram.median();
+                pixel[self.band] = histogram.median();
                 let (gone, come) = (x.saturating_sub(self.radius), x + 1 + self.radius);
                 for (gone, come) in pixels(gone).zip(pixels(come)) {
                     let ((old, less), (new, more)) = (value(gone), value(come));
@@ -119,8 +166,8 @@ struct Histogram {
 
 impl Histogram {
     /// An empty histogram for a type of sample, with as many groups as a group has values.
-    fn new<S: Sample>() -> Histogram {
-        let shift = u32::from(S::DEPTH.bits() / 2);
+    fn new<S: Whole>() -> Histogram {
+        let shift = S::FULL.to_u32().count_ones() / 2;
         let (coarse, fine) = (vec![0; 1 << shift], vec![0; 1 << (2 * shift)]);
         Histogram { coarse, fine, shift, total: 0 }
     }
@@ -136,7 +183,7 @@ impl Histogram {
     }
 
     #[inline]
-    fn add<S: Sample>(&mut self, value: S, weight: u32) {
+    fn add<S: Whole>(&mut self, value: S, weight: u32) {
         let value = value.to_u32() as usize;
         self.fine[value] += weight;
         self.coarse[value >> self.shift] += weight;
@@ -144,7 +191,7 @@ impl Histogram {
     }
 
     #[inline]
-    fn remove<S: Sample>(&mut self, value: S, weight: u32) {
+    fn remove<S: Whole>(&mut self, value: S, weight: u32) {
         let value = value.to_u32() as usize;
         self.fine[value] -= weight;
         self.coarse[value >> self.shift] -= weight;
@@ -153,7 +200,7 @@ impl Histogram {
 
     /// The smallest value that at least half of the weight does not exceed; 0 without any weight.
     #[inline]
-    fn median<S: Sample>(&self) -> S {
+    fn median<S: Whole>(&self) -> S {
         let mut left = self.total.div_ceil(2);
         if left == 0 {
             return S::default();

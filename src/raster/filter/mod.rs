@@ -9,21 +9,25 @@
 //! - `step`: one filter of a chain
 //! - `curve`, `matrix`: functions of one colour, functions of one pixel
 //! - `luma`: how bright colours look
+//! - `empty`: pixels that no filter fills
+//! - `unfit`: what a filter may need of pixels
 //! - `alpha`: means over pixels, weighted by alpha
 //! - `gaussian`: weighted means along rows and columns in integers
 //! - `around`: a pixel and its eight neighbours
-//! - `field`: pixels compared with others at an offset
+//! - `field`: pixels compared with others at an offset; `alike`: floats compared so
 
 use std::borrow::Cow;
 use std::fmt::Debug;
 
 use super::grid::{Region, Size};
-use super::pixels::{Channels, Colours, PixelFormat, Pixels};
+use super::pixels::{Bands, Colours, PixelFormat, Pixels};
 
+mod alike;
 mod alpha;
 mod around;
 pub mod chain;
 mod curve;
+mod empty;
 pub mod error;
 mod field;
 mod gaussian;
@@ -32,11 +36,13 @@ mod matrix;
 pub mod param;
 pub mod statistics;
 mod step;
+pub mod unfit;
 
 pub use chain::Chain;
 pub use error::ChainError;
 pub use param::{ParamKind, ParamSpec, Value, Values};
 pub use statistics::{Histogram, Levels};
+pub use unfit::Unfit;
 
 // rustfmt does not look inside macros, so it needs these files by name.
 macro_rules! filters {
@@ -47,8 +53,8 @@ macro_rules! filters {
 }
 
 filters![
-    autolevels, blur, r#box, brightness, contrast, denoise, edges, emboss, equalize, gamma,
-    grayscale, invert, median, pixelate, posterize, saturation, sepia, sharpen, threshold
+    autolevels, bands, blur, r#box, brightness, contrast, denoise, edges, emboss, equalize, gamma,
+    grayscale, invert, median, pixelate, posterize, saturation, scale, sepia, sharpen, threshold
 ];
 
 /// All filters, in alphabetical order.
@@ -103,6 +109,11 @@ pub trait Filter: Debug + Send + Sync {
         false
     }
 
+    /// Whether it can be applied to pixels of format `input`; the error says what they lack.
+    fn accepts(&self, _input: PixelFormat) -> Result<(), Unfit> {
+        Ok(())
+    }
+
     /// The format of the result for pixels of format `input`.
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
         input
@@ -141,8 +152,8 @@ pub struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// The number of samples in `keep`, for these channels.
-    fn wanted(&self, channels: Channels) -> usize {
-        self.keep.width as usize * self.keep.height as usize * channels.count()
+    /// The number of samples in `keep`, for these bands.
+    fn wanted(&self, bands: Bands) -> usize {
+        self.keep.width as usize * self.keep.height as usize * bands.count()
     }
 }

@@ -42,6 +42,17 @@ pub enum ParamKind {
         /// The value when none is given.
         default: i64,
     },
+    /// Several whole numbers, each from `min` to `max`, separated by commas.
+    List {
+        /// The smallest number.
+        min: u16,
+        /// The largest number.
+        max: u16,
+        /// The most numbers.
+        most: usize,
+        /// The numbers when none is given.
+        default: &'static [u16],
+    },
     /// One of several words.
     Choice {
         /// The words.
@@ -58,6 +69,7 @@ impl ParamKind {
         match *self {
             ParamKind::Number { default, .. } => Value::Number(default),
             ParamKind::Integer { default, .. } => Value::Integer(default),
+            ParamKind::List { default, .. } => Value::List(default.into()),
             ParamKind::Choice { default, .. } => Value::Choice(default),
         }
     }
@@ -72,6 +84,13 @@ impl ParamKind {
             ParamKind::Integer { min, max, .. } => {
                 let value = text.parse().ok().filter(|value| (min..=max).contains(value))?;
                 Some(Value::Integer(value))
+            }
+            ParamKind::List { min, max, most, .. } => {
+                let numbers = text.split(',').take(most + 1).map(|number| {
+                    number.trim().parse().ok().filter(|number| (min..=max).contains(number))
+                });
+                let numbers: Vec<u16> = numbers.collect::<Option<_>>()?;
+                (numbers.len() <= most).then(|| Value::List(numbers.into()))
             }
             ParamKind::Choice { choices, .. } => {
                 choices.iter().find(|choice| **choice == text).map(|choice| Value::Choice(choice))
@@ -92,6 +111,9 @@ impl fmt::Display for ParamKind {
                 write!(f, "a whole number from {min} to {max}")?;
                 unit
             }
+            ParamKind::List { min, max, most, .. } => {
+                return write!(f, "up to {most} whole numbers from {min} to {max}");
+            }
             ParamKind::Choice { choices, .. } => return write!(f, "one of {}", choices.join(", ")),
         };
         if unit.is_empty() { Ok(()) } else { write!(f, " {unit}") }
@@ -99,12 +121,14 @@ impl fmt::Display for ParamKind {
 }
 
 /// The value of one parameter. [`fmt::Display`] writes it as in a chain's text.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// The value of a [`ParamKind::Number`].
     Number(f64),
     /// The value of a [`ParamKind::Integer`].
     Integer(i64),
+    /// The value of a [`ParamKind::List`].
+    List(Box<[u16]>),
     /// The value of a [`ParamKind::Choice`].
     Choice(&'static str),
 }
@@ -114,6 +138,10 @@ impl fmt::Display for Value {
         match self {
             Value::Number(value) => value.fmt(f),
             Value::Integer(value) => value.fmt(f),
+            Value::List(numbers) => {
+                let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+                f.write_str(&numbers.join(","))
+            }
             Value::Choice(value) => value.fmt(f),
         }
     }
@@ -139,6 +167,15 @@ impl Values {
         match self.0[index] {
             Value::Integer(value) => value,
             ref other => unreachable!("parameter {index} is whole in the schema, not {other:?}"),
+        }
+    }
+
+    /// The numbers of parameter `index`, which must be a [`ParamKind::List`].
+    #[must_use]
+    pub fn list(&self, index: usize) -> &[u16] {
+        match &self.0[index] {
+            Value::List(value) => value,
+            other => unreachable!("parameter {index} is a list in the schema, not {other:?}"),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::grid::Region;
-use crate::pixels::{Channels, Pixels, Samples};
-use crate::sample::Sample;
+use crate::pixels::{Bands, Pixels, Samples};
+use crate::sample::{Sample, Whole};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "pixelate",
@@ -36,33 +36,40 @@ impl Filter for Pixelate {
 
     fn apply(&self, window: Window<'_>) -> Pixels {
         match window.pixels.samples() {
-            Samples::U8(samples) => self.pixelate(samples, &window),
-            Samples::U16(samples) => self.pixelate(samples, &window),
+            Samples::U8(samples) => self.pixelate(samples, &window, mean),
+            Samples::U16(samples) => self.pixelate(samples, &window, mean),
+            Samples::F32(samples) => self.pixelate(samples, &window, mean_of_floats),
         }
     }
 }
 
 impl Pixelate {
-    fn pixelate<S: Sample>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
-        let (keep, channels) = (window.keep, window.pixels.channels());
+    fn pixelate<S: Sample>(
+        &self,
+        samples: &[S],
+        window: &Window<'_>,
+        mean: impl Fn(&Square<'_, S>) -> Vec<S>,
+    ) -> Pixels {
+        let (keep, bands) = (window.keep, window.pixels.bands());
         let squares = |range: std::ops::Range<u32>| {
             let (first, last) = (range.start / self.side, (range.end - 1) / self.side);
             first..=last
         };
         let mut pixels = Vec::new();
         for row in squares(keep.rows()) {
-            let mut line = Vec::with_capacity(keep.width as usize * channels.count());
+            let mut line = Vec::with_capacity(keep.width as usize * bands.count());
             let mut height = 0;
             for column in squares(keep.columns()) {
                 let square = self.square(column, row, window);
                 let seen = overlap(square, keep);
-                let mean = mean(samples, channels, square.relative_to(window.at), window.at.width);
+                let at = square.relative_to(window.at);
+                let mean = mean(&Square { samples, bands, at, width: window.at.width });
                 (0..seen.width).for_each(|_| line.extend_from_slice(&mean));
                 height = seen.height;
             }
             (0..height).for_each(|_| pixels.extend_from_slice(&line));
         }
-        Pixels::of(keep.size(), channels, pixels)
+        Pixels::of(keep.size(), bands, pixels)
     }
 
     /// A square of the image's grid, clipped to the image.
@@ -80,24 +87,55 @@ fn overlap(one: Region, other: Region) -> Region {
     Region { x, y, width: right - x, height: bottom - y }
 }
 
-fn mean<S: Sample>(samples: &[S], channels: Channels, square: Region, width: u32) -> Vec<S> {
-    let count = channels.count();
-    let (mut sums, mut weight) = ([0_u64; 4], 0_u64);
-    for y in square.rows() {
-        let start = (y as usize * width as usize + square.x as usize) * count;
-        for pixel in samples[start..][..square.width as usize * count].chunks_exact(count) {
-            let alpha = if channels.has_alpha() { pixel[count - 1].to_u64() } else { 1 };
-            weight += alpha;
-            for (sum, colour) in sums.iter_mut().zip(&pixel[..channels.colours()]) {
-                *sum += colour.to_u64() * alpha;
-            }
-        }
+/// The pixels of a square that lie in a window.
+struct Square<'a, S> {
+    samples: &'a [S],
+    bands: Bands,
+    at: Region,
+    /// Pixels in a row of the window.
+    width: u32,
+}
+
+impl<S: Sample> Square<'_, S> {
+    fn pixels(&self) -> impl Iterator<Item = &[S]> {
+        let count = self.bands.count();
+        self.at.rows().flat_map(move |y| {
+            let start = (y as usize * self.width as usize + self.at.x as usize) * count;
+            self.samples[start..][..self.at.width as usize * count].chunks_exact(count)
+        })
+    }
+}
+
+fn mean<S: Whole>(square: &Square<'_, S>) -> Vec<S> {
+    let Square { bands, at, .. } = *square;
+    let (mut sums, mut weight) = (vec![0_u64; bands.colours()], 0_u64);
+    for pixel in square.pixels() {
+        let (colours, alpha) = pixel.split_at(bands.colours());
+        let alpha = alpha.first().map_or(1, |alpha| alpha.to_u64());
+        weight += alpha;
+        sums.iter_mut().zip(colours).for_each(|(sum, colour)| *sum += colour.to_u64() * alpha);
     }
     let nearest = |sum: u64, of: u64| S::from_u64((sum + of / 2).checked_div(of).unwrap_or(0));
-    let mut mean: Vec<S> =
-        sums[..channels.colours()].iter().map(|&sum| nearest(sum, weight)).collect();
-    if channels.has_alpha() {
-        mean.push(nearest(weight, square.size().pixels()));
+    let mut mean: Vec<S> = sums.into_iter().map(|sum| nearest(sum, weight)).collect();
+    mean.extend(bands.has_alpha().then(|| nearest(weight, at.size().pixels())));
+    mean
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a square has 65,536 pixels at most")]
+fn mean_of_floats(square: &Square<'_, f32>) -> Vec<f32> {
+    let Square { bands, at, .. } = *square;
+    let (mut sums, mut weight) = (vec![0.0; bands.colours()], 0.0);
+    for pixel in square.pixels() {
+        let (colours, alpha) = pixel.split_at(bands.colours());
+        let alpha = alpha.first().map_or(1.0, |alpha| alpha.to_f64());
+        // What cannot be seen may be no number.
+        if alpha != 0.0 {
+            weight += alpha;
+            sums.iter_mut().zip(colours).for_each(|(sum, colour)| *sum += colour.to_f64() * alpha);
+        }
     }
+    let colour = |sum: f64| if weight == 0.0 { 0.0 } else { f32::from_f64(sum / weight) };
+    let mut mean: Vec<f32> = sums.into_iter().map(colour).collect();
+    mean.extend(bands.has_alpha().then(|| f32::from_f64(weight / at.size().pixels() as f64)));
     mean
 }

@@ -1,8 +1,9 @@
 //! `posterize`: reduces each colour to a few tones.
 
 use super::curve::Curve;
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::Pixels;
+use crate::pixels::{PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "posterize",
@@ -25,6 +26,10 @@ struct Posterize {
 }
 
 impl Filter for Posterize {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_full_scale(input)
+    }
+
     fn changes_nothing(&self) -> bool {
         self.curve.changes_nothing()
     }

@@ -1,8 +1,9 @@
 //! `saturation`: makes colours stronger or weaker.
 
 use super::matrix::Matrix;
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::Pixels;
+use crate::pixels::{PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "saturation",
@@ -33,12 +34,16 @@ struct Saturation {
 }
 
 impl Filter for Saturation {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_colours(input)
+    }
+
     fn changes_nothing(&self) -> bool {
         self.matrix.changes_nothing()
     }
 
     fn apply(&self, window: Window<'_>) -> Pixels {
-        if window.pixels.channels().colours() == 1 {
+        if window.pixels.bands().colours() == 1 {
             return window.pixels.into_owned();
         }
         self.matrix.apply(&window.pixels)

@@ -1,8 +1,9 @@
 //! `sepia`: the brown of old photographs.
 
 use super::matrix::Matrix;
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::{Channels, PixelFormat, Pixels};
+use crate::pixels::{PixelFormat, Pixels};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "sepia",
@@ -33,9 +34,12 @@ struct Sepia {
 }
 
 impl Filter for Sepia {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_colours(input)
+    }
+
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
-        let channels = if input.has_alpha() { Channels::Rgba } else { Channels::Rgb };
-        PixelFormat { channels, ..input }
+        PixelFormat { bands: input.bands.to_rgb(), ..input }
     }
 
     fn changes_nothing(&self) -> bool {

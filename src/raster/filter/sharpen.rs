@@ -1,10 +1,10 @@
 //! `sharpen`: an unsharp mask.
 
-use super::alpha::{plane, premultiply};
+use super::alpha::{plane, premultiply, weighted};
 use super::gaussian::{Kernel, blur};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::{Channels, Pixels, Samples};
-use crate::sample::{Mix, Sample};
+use crate::pixels::{Bands, Pixels, Samples, SamplesMut};
+use crate::sample::{Blend, Mix, Sample, Whole};
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "sharpen",
@@ -33,7 +33,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
                 min: 0.0,
                 max: 255.0,
                 step: 1.0,
-                unit: "of 255 levels",
+                unit: "of 255 levels, or of floats",
                 default: 0.0,
             },
         },
@@ -73,19 +73,20 @@ impl Filter for Sharpen {
         match window.pixels.samples() {
             Samples::U8(samples) => self.sharpen(samples, &window),
             Samples::U16(samples) => self.sharpen(samples, &window),
+            Samples::F32(samples) => self.sharpen_floats(samples, &window),
         }
     }
 }
 
 impl Sharpen {
-    fn sharpen<S: Sample>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
-        let channels = window.pixels.channels();
-        let count = channels.count();
+    fn sharpen<S: Whole>(&self, samples: &[S], window: &Window<'_>) -> Pixels {
+        let bands = window.pixels.bands();
+        let count = bands.count();
         let mut pixels = window.pixels.crop(window.keep.relative_to(window.at));
-        if channels.has_alpha() {
+        if bands.has_alpha() {
             let products = premultiply(samples, count);
             let blurred = blur(plane(&products, count, window), &self.kernel, S::Product::mean);
-            self.sharpen_clear::<S>(&mut pixels, channels, &blurred);
+            self.sharpen_clear::<S>(&mut pixels, bands, &blurred);
         } else {
             let blurred = blur(plane(samples, count, window), &self.kernel, S::fine);
             let kept = S::of(pixels.samples_mut());
@@ -97,14 +98,14 @@ impl Sharpen {
     }
 
     /// Sharpens colours, weighted by alpha; a transparent pixel among transparent ones stays.
-    fn sharpen_clear<S: Sample>(
+    fn sharpen_clear<S: Whole>(
         &self,
         pixels: &mut Pixels,
-        channels: Channels,
+        bands: Bands,
         blurred: &[S::Product],
     ) {
-        let (count, kept) = (channels.count(), S::of(pixels.samples_mut()));
-        let fine = 256 * S::MAX.to_u64();
+        let (count, kept) = (bands.count(), S::of(pixels.samples_mut()));
+        let fine = 256 * S::FULL.to_u64();
         for (pixel, around) in kept.chunks_exact_mut(count).zip(blurred.chunks_exact(count)) {
             let weight = around[count - 1].to_u64();
             for (colour, around) in pixel[..count - 1].iter_mut().zip(around) {
@@ -117,14 +118,36 @@ impl Sharpen {
 
     /// One sharpened colour; `blurred` is its blur in 256ths.
     #[inline]
-    fn sharper<S: Sample>(&self, colour: S, blurred: i64) -> S {
+    fn sharper<S: Whole>(&self, colour: S, blurred: i64) -> S {
         let colour = i64::from(colour.to_u32());
         let difference = 256 * colour - blurred;
-        let threshold = self.threshold * i64::from(S::MAX.to_u32() / 255);
+        let threshold = self.threshold * i64::from(S::FULL.to_u32() / 255);
         if difference.abs() < threshold {
             return S::clamped(colour);
         }
         S::clamped(colour + ((difference * self.amount + 32_768) >> 16))
+    }
+
+    /// Like [`Sharpen::sharpen`]. A threshold is in the unit of the samples, and nothing is clamped.
+    #[expect(clippy::cast_precision_loss, reason = "both are below 2^16")]
+    fn sharpen_floats(&self, samples: &[f32], window: &Window<'_>) -> Pixels {
+        let bands = window.pixels.bands();
+        let (count, colours) = (bands.count(), bands.colours());
+        let (amount, threshold) = (self.amount as f64 / 256.0, self.threshold as f64 / 256.0);
+        let mut pixels = window.pixels.crop(window.keep.relative_to(window.at));
+        let values = weighted(samples, bands);
+        let blurred = blur(plane(&values, count, window), &self.kernel, f64::mean);
+        let SamplesMut::F32(kept) = pixels.samples_mut() else { return pixels };
+        for (pixel, around) in kept.chunks_exact_mut(count).zip(blurred.chunks_exact(count)) {
+            let weight = if bands.has_alpha() { around[colours] } else { 1.0 };
+            for (colour, sum) in pixel[..colours].iter_mut().zip(around) {
+                let difference = colour.to_f64() - sum / weight;
+                if weight > 0.0 && difference.abs() >= threshold {
+                    *colour = f32::from_f64(colour.to_f64() + difference * amount);
+                }
+            }
+        }
+        pixels
     }
 }
 

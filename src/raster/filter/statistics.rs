@@ -3,28 +3,29 @@
 use std::fmt;
 
 use super::luma::{BT601, luma};
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
-use crate::sample::Sample;
+use super::unfit;
+use crate::pixels::{Bands, Meaning, PixelFormat, Pixels, SampleType, Samples};
+use crate::sample::Whole;
 
 /// How often each value occurs in each colour of an image, and in its luma. Pixels are weighted by
 /// alpha.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
-    depth: Depth,
-    /// The counts of each colour, 1 or 3.
+    sample: SampleType,
+    /// The counts of each colour.
     colours: Vec<Vec<u64>>,
     /// The counts of luma, if it is not the only colour.
     luma: Option<Vec<u64>>,
 }
 
 impl Histogram {
-    /// The histogram of no pixels.
+    /// The histogram of no pixels, which are whole numbers: floats are not counted.
     #[must_use]
     pub fn new(format: PixelFormat) -> Histogram {
-        let counts = vec![0; 1 << format.depth.bits()];
-        let colours = format.channels.colours();
-        let luma = (colours > 1).then(|| counts.clone());
-        Histogram { depth: format.depth, colours: vec![counts; colours], luma }
+        let counts = vec![0; 1 << (8 * format.sample.bytes())];
+        let luma = (format.bands.meaning() == Meaning::Rgb).then(|| counts.clone());
+        let colours = vec![counts; format.bands.colours()];
+        Histogram { sample: format.sample, colours, luma }
     }
 
     /// The histogram of an image in memory.
@@ -40,17 +41,17 @@ impl Histogram {
     /// # Panics
     /// When they are of another format.
     pub fn add(&mut self, rows: &Pixels) {
-        assert_eq!(rows.channels().colours(), self.colours.len(), "rows are of one format");
+        assert_eq!(rows.bands().colours(), self.colours.len(), "rows are of one format");
         match rows.samples() {
-            Samples::U8(samples) => self.count(samples, rows.channels()),
-            Samples::U16(samples) => self.count(samples, rows.channels()),
+            Samples::U8(samples) => self.count(samples, rows.bands()),
+            Samples::U16(samples) => self.count(samples, rows.bands()),
+            Samples::F32(_) => unfit::unaccepted(),
         }
     }
 
-    fn count<S: Sample>(&mut self, samples: &[S], channels: Channels) {
-        for pixel in samples.chunks_exact(channels.count()) {
-            let weight =
-                if channels.has_alpha() { pixel[channels.count() - 1].to_u64() } else { 1 };
+    fn count<S: Whole>(&mut self, samples: &[S], bands: Bands) {
+        for pixel in samples.chunks_exact(bands.count()) {
+            let weight = if bands.has_alpha() { pixel[bands.count() - 1].to_u64() } else { 1 };
             for (counts, value) in self.colours.iter_mut().zip(pixel) {
                 counts[value.to_u32() as usize] += weight;
             }
@@ -60,10 +61,10 @@ impl Histogram {
         }
     }
 
-    /// Bits of the samples that were counted.
+    /// The type of the samples that were counted.
     #[must_use]
-    pub fn depth(&self) -> Depth {
-        self.depth
+    pub fn sample_type(&self) -> SampleType {
+        self.sample
     }
 
     /// The counts of each colour, by value.
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_does_not_count() {
-        let format = PixelFormat::new(Channels::Rgba, Depth::Eight);
+        let format = PixelFormat::new(Bands::RGBA, SampleType::U8);
         let bytes = [9, 8, 7, 0, 255, 0, 0, 100];
         let pixels = Pixels::from_bytes(Size::new(2, 1), format, &bytes).unwrap();
         let histogram = Histogram::of(&pixels);

@@ -1,10 +1,11 @@
 //! `threshold`: black and white only.
 
 use super::curve::for_each_colour;
-use super::luma::{BT601, grey_channels, to_grey};
+use super::luma::{BT601, to_grey};
+use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
-use crate::pixels::{Channels, Colours, PixelFormat, Pixels, SamplesMut};
-use crate::sample::Sample;
+use crate::pixels::{Bands, Colours, PixelFormat, Pixels, SamplesMut};
+use crate::sample::Whole;
 
 pub(super) const SPEC: FilterSpec = FilterSpec {
     name: "threshold",
@@ -24,8 +25,13 @@ struct Threshold {
 }
 
 impl Filter for Threshold {
+    fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
+        unfit::need_full_scale(input)?;
+        unfit::need_colours(input)
+    }
+
     fn output_format(&self, input: PixelFormat) -> PixelFormat {
-        PixelFormat { channels: grey_channels(input.channels), ..input }
+        PixelFormat { bands: input.bands.to_grey(), ..input }
     }
 
     fn reads(&self) -> Colours {
@@ -34,21 +40,22 @@ impl Filter for Threshold {
 
     fn apply(&self, window: Window<'_>) -> Pixels {
         let mut grey = to_grey(&window.pixels, BT601);
-        let channels = grey.channels();
+        let bands = grey.bands();
         match grey.samples_mut() {
-            SamplesMut::U8(samples) => self.split(samples, channels),
-            SamplesMut::U16(samples) => self.split(samples, channels),
+            SamplesMut::U8(samples) => self.split(samples, bands),
+            SamplesMut::U16(samples) => self.split(samples, bands),
+            SamplesMut::F32(_) => unfit::unaccepted(),
         }
         grey
     }
 }
 
 impl Threshold {
-    fn split<S: Sample>(&self, samples: &mut [S], channels: Channels) {
-        let least = f64::from(S::MAX.to_u32()) * self.level / 100.0;
+    fn split<S: Whole>(&self, samples: &mut [S], bands: Bands) {
+        let least = f64::from(S::FULL.to_u32()) * self.level / 100.0;
         let zero = S::default();
-        for_each_colour(samples, channels, |v| {
-            *v = if f64::from(v.to_u32()) >= least { S::MAX } else { zero };
+        for_each_colour(samples, bands, |v| {
+            *v = if f64::from(v.to_u32()) >= least { S::FULL } else { zero };
         });
     }
 }

@@ -42,6 +42,12 @@ impl Entry {
         Entry { tag, kind: LONG, count: 1, bytes: value.to_le_bytes().to_vec() }
     }
 
+    /// Text of ASCII, with the zero at its end.
+    pub(crate) fn text(tag: u16, text: &str) -> Entry {
+        let bytes = [text.as_bytes(), &[0]].concat();
+        Entry { tag, kind: ASCII, count: bytes.len() as u64, bytes }
+    }
+
     pub(crate) fn undefined(tag: u16, bytes: &[u8]) -> Entry {
         Entry { tag, kind: UNDEFINED, count: bytes.len() as u64, bytes: bytes.to_vec() }
     }

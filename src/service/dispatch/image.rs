@@ -48,11 +48,11 @@ mod tests {
     use super::Image;
     use crate::raster::grid::Size;
     use crate::raster::orientation::Orientation;
-    use crate::raster::pixels::{Channels, Depth, PixelFormat};
+    use crate::raster::pixels::{Bands, PixelFormat, SampleType};
     use crate::raster::source::{MemoryRaster, Source};
 
     fn source() -> Source {
-        let format = PixelFormat::new(Channels::Grey, Depth::Eight);
+        let format = PixelFormat::new(Bands::GREY, SampleType::U8);
         let raster = MemoryRaster::new(Size::new(1, 1), format);
         Source::new(Arc::new(raster), Orientation::default())
     }

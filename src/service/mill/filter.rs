@@ -44,11 +44,11 @@ pub(super) mod tests {
     use super::*;
     use crate::model::job::JobId;
     use crate::raster::grid::{Region, Size};
-    use crate::raster::pixels::{Channels, Depth, PixelFormat};
+    use crate::raster::pixels::{Bands, PixelFormat, SampleType};
 
     /// A task with a chain.
     pub(in crate::service::mill) fn task(filters: &str) -> TileTask {
-        let (size, format) = (Size::new(4, 3), PixelFormat::new(Channels::Grey, Depth::Eight));
+        let (size, format) = (Size::new(4, 3), PixelFormat::new(Bands::GREY, SampleType::U8));
         TileTask {
             job: JobId::generate(),
             tile: 0,

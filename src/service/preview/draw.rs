@@ -16,7 +16,7 @@ use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::pixels::Pixels;
 use crate::raster::preview;
-use crate::raster::pyramid::eight_bit;
+use crate::raster::view::shown;
 use crate::refusal::{Code, Refusal};
 
 /// Side of the parts that are filtered in parallel, in pixels.
@@ -130,7 +130,7 @@ impl View {
     /// The part as the viewer shows it.
     fn seen(&self, filtered: Pixels, material: &Material) -> Result<Pixels, Undrawn> {
         if self.plan.filters.is_empty() {
-            return Ok(eight_bit(filtered));
+            return Ok(shown(filtered));
         }
         let metadata = self.plan.result_metadata((*material.colours).clone());
         let (output, size) = (self.plan.output, filtered.size());
@@ -138,7 +138,7 @@ impl View {
         let file = encoder.and_then(|encoder| encoder.encode(&filtered, Cursor::new(Vec::new())));
         let file = Cursor::new(file.map_err(std::io::Error::other)?.into_inner());
         let read = decode::decode(file, &Limits::NONE, for_screen())?;
-        Ok(eight_bit(read.window(self.shown.relative_to(self.made))?))
+        Ok(shown(read.window(self.shown.relative_to(self.made))?))
     }
 }
 

@@ -13,8 +13,9 @@ use crate::locked::Locked;
 use crate::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use crate::raster::grid::Size;
 use crate::raster::pixels::{PixelFormat, Pixels};
-use crate::raster::pyramid::{Levels, Place, eight_bit, halve};
+use crate::raster::pyramid::{Levels, Place, halve};
 use crate::raster::source::Source;
+use crate::raster::view::{Stretch, View};
 use crate::storage::Staged;
 
 /// The JPEG quality of tiles: fine enough for the eye, with chroma at half the resolution.
@@ -27,6 +28,9 @@ pub(super) struct Decoded {
     pub(super) copy: Pixels,
     /// The level of `copy`.
     pub(super) level: u32,
+    /// How the picture becomes one of 8 bits.
+    pub(super) view: View,
+    pub(super) stretch: Stretch,
     /// The picture itself, for the finer levels, if there are any.
     pub(super) finer: Option<Source>,
 }
@@ -39,7 +43,7 @@ pub(super) fn format_for(picture: PixelFormat) -> OutputFormat {
 /// Makes all tiles of a picture on at most `threads` threads: first those of the copy and of coarser levels, which
 /// can be fetched while the finer ones are made.
 pub(super) async fn build(
-    Decoded { size, copy, level, finer }: Decoded,
+    Decoded { size, copy, level, view, stretch, finer }: Decoded,
     writer: Writer,
     threads: usize,
     progress: Arc<Making>,
@@ -47,7 +51,7 @@ pub(super) async fn build(
     let levels = Levels::new(size);
     let pixels = copy.format();
     let writer = Mutex::new(writer);
-    let builder = Arc::new(Builder { finer, levels, pixels, writer, progress });
+    let builder = Arc::new(Builder { finer, levels, pixels, view, stretch, writer, progress });
     let copies = run(move || Ok(copies(copy, level, levels))).await?;
     let coarse = copies.into_iter().flat_map(|(level, copy)| {
         levels.places(level).map(move |place| (place, Arc::clone(&copy)))
@@ -109,6 +113,8 @@ struct Builder {
     levels: Levels,
     /// The format of the pixels of tiles.
     pixels: PixelFormat,
+    view: View,
+    stretch: Stretch,
     writer: Mutex<Writer>,
     progress: Arc<Making>,
 }
@@ -122,7 +128,8 @@ impl Builder {
     fn make(&self, place: Place) -> io::Result<Pixels> {
         let pixels = if place.level == 0 {
             let picture = self.finer.as_ref().expect("the copy is of a coarser level");
-            eight_bit(picture.window(self.levels.region(place))?)
+            let window = picture.window(self.levels.region(place))?;
+            self.stretch.apply(self.view.choose(window))
         } else {
             self.join(place)?
         };
@@ -166,29 +173,30 @@ mod tests {
     use std::fs::File;
 
     use super::*;
-    use crate::raster::pixels::Channels;
-    use crate::raster::sample::Sample;
+    use crate::raster::pixels::Bands;
+    use crate::raster::sample::Whole;
+    use crate::raster::view::shown;
     use crate::service::pyramid::file::Pyramid;
     use crate::storage::Overwrite;
 
     /// A picture of samples that look random, alpha included.
-    fn picture<S: Sample>(channels: Channels) -> Pixels {
+    fn picture<S: Whole>(bands: Bands) -> Pixels {
         let size = Size::new(1301, 777);
-        let count = size.pixels() * channels.count() as u64;
-        let values = u64::from(S::MAX.to_u32()) + 1;
+        let count = size.pixels() * bands.count() as u64;
+        let values = u64::from(S::FULL.to_u32()) + 1;
         let sample = |n: u64| {
             let value = u32::try_from(n * n * 7 / 977 % values).expect("less than 65536");
             S::from_u32(value)
         };
-        Pixels::of(size, channels, (0..count).map(sample).collect())
+        Pixels::of(size, bands, (0..count).map(sample).collect())
     }
 
     #[tokio::test]
     async fn tiles_are_the_same_whatever_the_copy_that_they_begin_with_and_that_can_be_fetched_first()
      {
-        assert_same_tiles(&picture::<u8>(Channels::Grey)).await;
-        assert_same_tiles(&picture::<u8>(Channels::Rgba)).await;
-        assert_same_tiles(&picture::<u16>(Channels::Rgb)).await;
+        assert_same_tiles(&picture::<u8>(Bands::GREY)).await;
+        assert_same_tiles(&picture::<u8>(Bands::RGBA)).await;
+        assert_same_tiles(&picture::<u16>(Bands::RGB)).await;
     }
 
     async fn assert_same_tiles(picture: &Pixels) {
@@ -197,9 +205,11 @@ mod tests {
         let all = || (0..levels.count()).flat_map(|level| levels.places(level));
         let mut made: Vec<Vec<Vec<u8>>> = Vec::new();
         for level in 0..levels.count() {
-            let copy = (0..level).fold(eight_bit(picture.clone()), |pixels, _| halve(&pixels));
+            let copy = (0..level).fold(shown(picture.clone()), |pixels, _| halve(&pixels));
             let finer = (level > 0).then(|| picture.clone().into());
-            let decoded = Decoded { size, copy, level, finer };
+            let view = View::of(picture.format());
+            let stretch = Stretch::of(&view.choose(picture.clone()));
+            let decoded = Decoded { size, copy, level, view, stretch, finer };
             let staged = Staged::in_directory(folder.path()).unwrap();
             let writer = Writer::new(staged, levels, format_for(picture.format())).unwrap();
             let progress = Arc::<Making>::default();

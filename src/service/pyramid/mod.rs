@@ -35,6 +35,7 @@ use crate::raster::pixels::Pixels;
 use crate::raster::pyramid::Levels;
 use crate::raster::reduce::Reduced;
 use crate::raster::source::{Raster, Rows, Source};
+use crate::raster::view::{Stretch, View};
 use crate::refusal::Refusal;
 use crate::storage::{Storage, StorageError};
 
@@ -279,7 +280,10 @@ impl Pyramids {
             let mut sink = Sink { kept: kept.clone(), copy, rows, height, progress };
             opened.read(wanted, &mut sink).map_err(Refusal::from)?;
             let finer = kept.map(|kept| Source::new(kept as Arc<dyn Raster>, header.orientation));
-            Ok(Decoded { size: header.size, copy: sink.copy.into_pixels(), level, finer })
+            let (view, copy) = (View::of(format), sink.copy.into_pixels());
+            let stretch = Stretch::of(&copy);
+            let copy = stretch.apply(copy);
+            Ok(Decoded { size: header.size, copy, level, view, stretch, finer })
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The colours of the components of a JPEG file, and how rows of components become pixels.
 
 use super::frame::Frame;
-use crate::pixels::{Channels, Depth, PixelFormat};
+use crate::pixels::{Bands, PixelFormat, SampleType};
 
 /// The colours of the components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +38,11 @@ impl Meaning {
     /// The format of its pixels; inks take the place of RGBA.
     pub(in crate::decode) fn format(self) -> PixelFormat {
         let channels = match self {
-            Meaning::Grey => Channels::Grey,
-            Meaning::YCbCr | Meaning::Rgb => Channels::Rgb,
-            Meaning::Cmyk { .. } | Meaning::Ycck => Channels::Rgba,
+            Meaning::Grey => Bands::GREY,
+            Meaning::YCbCr | Meaning::Rgb => Bands::RGB,
+            Meaning::Cmyk { .. } | Meaning::Ycck => Bands::RGBA,
         };
-        PixelFormat::new(channels, Depth::Eight)
+        PixelFormat::new(channels, SampleType::U8)
     }
 
     pub(super) fn is_inks(self) -> bool {

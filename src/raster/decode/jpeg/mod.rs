@@ -75,7 +75,7 @@ pub(super) fn open<'r>(
     let metadata = said.metadata();
     let orientation = metadata.orientation();
     let (format, inks) = (meaning.format(), meaning.is_inks());
-    let stored = Stored { size: frame.size, format, orientation, inks };
+    let stored = Stored { inks, ..Stored::new(frame.size, format, orientation) };
     let metadata = metadata.with_resolution(said.resolution);
     let (height_at, length, beside) = (segments.height_at, segments.image, segments.beside);
     Ok(Box::new(Jpeg { file, frame, height_at, length, beside, stored, meaning, metadata, notes }))

@@ -60,7 +60,7 @@ impl Stream {
     ) -> Result<(), DecodeError> {
         let mut library = library(self.bytes)?;
         let mut rows = PixelRows::new(&mut library, &self.frame, meaning)?;
-        let length = self.frame.size.width as usize * meaning.format().channel_count();
+        let length = self.frame.size.width as usize * meaning.format().samples_per_pixel();
         for (y, row) in pixels.chunks_exact_mut(length).enumerate() {
             rows.read(y, row)?;
         }

@@ -6,8 +6,8 @@ use super::super::error::DecodeError;
 use super::super::{Decoder, Stored};
 use crate::format::Colours;
 use crate::metadata::Metadata;
-use crate::pixels::{Channels, Pixels, SamplesMut};
-use crate::sample::Sample;
+use crate::pixels::{Pixels, SamplesMut};
+use crate::sample::Whole;
 use crate::source::Rows;
 
 /// A decoder over one whose colours are multiplied by alpha.
@@ -36,17 +36,20 @@ struct Divided<'a>(&'a mut dyn Rows);
 
 impl Rows for Divided<'_> {
     fn push(&mut self, mut rows: Pixels) -> io::Result<()> {
-        let channels = rows.channels();
+        let count = rows.bands().count();
         match rows.samples_mut() {
-            SamplesMut::U8(samples) => divide(samples, channels),
-            SamplesMut::U16(samples) => divide(samples, channels),
+            SamplesMut::U8(samples) => divide(samples, count, quotient),
+            SamplesMut::U16(samples) => divide(samples, count, quotient),
+            SamplesMut::F32(samples) => {
+                divide(samples, count, |v, alpha| if alpha == 0.0 { 0.0 } else { v / alpha });
+            }
         }
         self.0.push(rows)
     }
 }
 
-fn divide<S: Sample>(samples: &mut [S], channels: Channels) {
-    for pixel in samples.chunks_exact_mut(channels.count()) {
+fn divide<S: Copy>(samples: &mut [S], count: usize, quotient: impl Fn(S, S) -> S) {
+    for pixel in samples.chunks_exact_mut(count) {
         let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
         for colour in colours {
             *colour = quotient(*colour, *alpha);
@@ -56,8 +59,8 @@ fn divide<S: Sample>(samples: &mut [S], channels: Channels) {
 
 /// `colour` / `alpha` × full intensity, rounded half up. A colour above its alpha becomes full intensity;
 /// with alpha 0 it becomes 0.
-fn quotient<S: Sample>(colour: S, alpha: S) -> S {
-    let (max, colour, alpha) = (S::MAX.to_u64(), colour.to_u64(), alpha.to_u64());
+fn quotient<S: Whole>(colour: S, alpha: S) -> S {
+    let (max, colour, alpha) = (S::FULL.to_u64(), colour.to_u64(), alpha.to_u64());
     let scaled = (colour * max + alpha / 2).checked_div(alpha).unwrap_or(0);
     S::from_u64(scaled.min(max))
 }

@@ -10,7 +10,7 @@ use super::broken;
 use super::chunks::{Chunks, Filled, Packing};
 use super::directory::{Directory, Order, Tiff};
 use super::jpeg::Jpeg;
-use super::kind::Kind;
+use super::kind::{Kind, Prediction};
 use super::layout::{Layout, Spot};
 use super::picture::{JPEG, Picture};
 use super::places::{self, PLACE_BYTES};
@@ -19,14 +19,14 @@ use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::pixels::{Pixels, SamplesMut};
+use crate::pixels::Pixels;
 use crate::source::Rows;
 
 /// The value of `FillOrder` for bytes whose bits are in reverse order.
 const LOW_BIT_FIRST: u64 = 2;
 
 /// The decoder for a picture.
-pub(super) struct Bands<'r> {
+pub(super) struct BandDecoder<'r> {
     source: Samples<'r>,
     metadata: Metadata,
     orientation: Orientation,
@@ -47,7 +47,7 @@ pub(super) fn open<'r>(
     picture: &Picture,
     kind: Kind,
     limits: &Limits,
-) -> Result<Bands<'r>, DecodeError> {
+) -> Result<BandDecoder<'r>, DecodeError> {
     limits.check_size(picture.size)?;
     let layout = Layout::new(picture, kind);
     let plain = layout.plain(picture.compression);
@@ -62,9 +62,9 @@ pub(super) fn open<'r>(
     };
     let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
     let turned = picture.fill_order == LOW_BIT_FIRST;
-    let missing = samples::missing(picture.missing, kind.bits, tiff.order);
+    let missing = samples::missing(picture.missing, kind, tiff.order);
     let chunks = Chunks { file: tiff.file, places, packing, turned, missing };
-    Ok(Bands {
+    Ok(BandDecoder {
         source: Samples { chunks, layout, order: tiff.order },
         metadata: Metadata::default(),
         orientation: Orientation::UPRIGHT,
@@ -72,10 +72,10 @@ pub(super) fn open<'r>(
     })
 }
 
-impl Bands<'_> {
+impl BandDecoder<'_> {
     /// Adds the metadata and the orientation of the file.
     pub(super) fn with(self, metadata: Metadata, orientation: Orientation) -> Self {
-        Bands { metadata, orientation, ..self }
+        BandDecoder { metadata, orientation, ..self }
     }
 
     /// The size of the largest band.
@@ -85,11 +85,11 @@ impl Bands<'_> {
     }
 }
 
-impl Decoder for Bands<'_> {
+impl Decoder for BandDecoder<'_> {
     fn stored(&self) -> Stored {
         let Layout { size, kind, .. } = self.source.layout;
-        let Kind { format, inks, .. } = kind;
-        Stored { size, format, orientation: self.orientation, inks }
+        let Kind { format, stored, inks, .. } = kind;
+        Stored { size, format, own: stored, orientation: self.orientation, inks }
     }
 
     fn metadata(&mut self) -> Metadata {
@@ -102,8 +102,7 @@ impl Decoder for Bands<'_> {
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let Layout { size, height, .. } = self.source.layout;
-        let (scratch, samples) = self.source.layout.scratch();
-        let mut scratch = Pixels::zeroed(scratch, samples);
+        let mut scratch = self.source.layout.new_scratch();
         for top in (0..size.height).step_by(height as usize) {
             let end = size.height.min(top.saturating_add(height));
             let band = self.source.band(top..end, &mut scratch).map_err(broken)?;
@@ -115,21 +114,18 @@ impl Decoder for Bands<'_> {
 
 impl Samples<'_> {
     /// Some rows of the picture.
-    fn band(&mut self, rows: Range<u32>, scratch: &mut Pixels) -> io::Result<Pixels> {
+    fn band(&mut self, rows: Range<u32>, scratch: &mut [u64]) -> io::Result<Pixels> {
         let Layout { size, kind, planes, grid, .. } = self.layout;
         let mut band = Pixels::zeroed(Size { height: rows.end - rows.start, ..size }, kind.format);
         for (plane, column) in (0..planes).flat_map(|p| (0..grid.across).map(move |c| (p, c))) {
             let spot = Spot { column, plane };
             if self.layout.is_direct() {
-                self.fill(&mut band.samples_mut(), spot, rows.clone())?;
+                self.fill(band.as_bytes_mut(), spot, rows.clone())?;
                 continue;
             }
-            let length = self.layout.scratch_samples(rows.start);
-            let mut part = match scratch.samples_mut() {
-                SamplesMut::U8(samples) => SamplesMut::U8(&mut samples[..length]),
-                SamplesMut::U16(samples) => SamplesMut::U16(&mut samples[..length]),
-            };
-            self.fill(&mut part, spot, rows.clone())?;
+            let length = self.layout.scratch_bytes(rows.start);
+            let part = &mut bytemuck::cast_slice_mut(scratch)[..length];
+            self.fill(part, spot, rows.clone())?;
             self.layout.place(part, &mut band, spot);
         }
         if kind.inverted {
@@ -138,16 +134,10 @@ impl Samples<'_> {
         Ok(band)
     }
 
-    /// Fills `samples` with the chunk of a spot that begins at `rows.start`, or with `rows` of its strips.
-    fn fill(
-        &mut self,
-        samples: &mut SamplesMut<'_>,
-        spot: Spot,
-        rows: Range<u32>,
-    ) -> io::Result<()> {
+    /// Fills `bytes` with the samples of the chunk of a spot that begins at `rows.start`, or with `rows` of its strips.
+    fn fill(&mut self, bytes: &mut [u8], spot: Spot, rows: Range<u32>) -> io::Result<()> {
         let Layout { grid, kind, by_rows, .. } = self.layout;
         let first = u64::from(spot.plane) * grid.count();
-        let bytes = samples::bytes(samples);
         let filled = if by_rows {
             let lengths = [grid.chunk.height.into(), self.layout.row_bytes()];
             self.chunks.read_rows(first, rows, lengths, bytes)?;
@@ -157,10 +147,17 @@ impl Samples<'_> {
             let chunk = first + row * u64::from(grid.across) + u64::from(spot.column);
             self.chunks.read(chunk, bytes)?
         };
-        samples::to_native(samples, self.order);
-        if kind.predicted && filled == Filled::Stored {
-            let width = grid.chunk.width as usize;
-            samples::undo_prediction(samples, width, self.layout.channels());
+        let (width, row) = (kind.sample_bytes(), self.layout.row_samples());
+        let count = self.layout.samples_per_pixel();
+        match kind.prediction {
+            Prediction::Floating if filled == Filled::Stored => {
+                samples::undo_floating_prediction(bytes, width, row, count);
+            }
+            Prediction::Horizontal if filled == Filled::Stored => {
+                samples::to_native(bytes, width, self.order);
+                samples::undo_prediction(bytes, width, row, count);
+            }
+            _ => samples::to_native(bytes, width, self.order),
         }
         Ok(())
     }

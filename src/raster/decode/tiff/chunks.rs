@@ -40,8 +40,8 @@ pub(super) struct Chunks<'r> {
     pub(super) packing: Packing,
     /// Whether the bits of each byte are in reverse order (`FillOrder` 2).
     pub(super) turned: bool,
-    /// Two bytes that are repeated in place of a chunk that is left out.
-    pub(super) missing: [u8; 2],
+    /// Bytes that are repeated in place of a chunk that is left out.
+    pub(super) missing: [u8; 8],
 }
 
 impl Chunks<'_> {
@@ -101,8 +101,8 @@ impl Chunks<'_> {
     }
 
     fn leave_out(&self, bytes: &mut [u8]) -> Filled {
-        for pair in bytes.chunks_mut(2) {
-            pair.copy_from_slice(&self.missing[..pair.len()]);
+        for part in bytes.chunks_mut(self.missing.len()) {
+            part.copy_from_slice(&self.missing[..part.len()]);
         }
         Filled::Missing
     }

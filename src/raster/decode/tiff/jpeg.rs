@@ -56,7 +56,7 @@ impl Jpeg {
             return Err(kind::refused("JPEG tables of more than 64 KiB", kind::RECOMPRESS));
         }
         let head = head(&tables).ok_or_else(|| broken(damaged("its JPEG tables are damaged")))?;
-        let meaning = meaning(picture.photometric, layout.channels());
+        let meaning = meaning(picture.photometric, layout.samples_per_pixel());
         let (grid, length) = (layout.grid, tiff.length);
         let mut jpeg = Jpeg { head, meaning, grid, length, most: u64::MAX };
         limits.check_memory(jpeg.packed_memory(places.longest()))?;
@@ -127,9 +127,9 @@ impl Jpeg {
 
     /// Refuses a stream that is not the chunk, which has so many `bytes` of samples, or that takes too much memory.
     fn check(&self, stream: &Stream, chunk: u64, bytes: u64) -> Result<(), DecodeError> {
-        let channels = self.meaning.format().channel_count();
+        let count = self.meaning.format().samples_per_pixel();
         let Grid { chunk: Size { width, .. }, tiled, .. } = self.grid;
-        let row = u64::from(width) * channels as u64;
+        let row = u64::from(width) * count as u64;
         let height = u32::try_from(bytes / row.max(1)).unwrap_or(u32::MAX);
         let told = stream.size();
         // Some writers do not cut off the last strip of a plane.
@@ -140,9 +140,9 @@ impl Jpeg {
             let size = Size { width, height };
             return Err(wrong(&format!("the JPEG of a strip or tile of {size} pixels has {told}")));
         }
-        if stream.components() != channels {
-            let count = stream.components();
-            return Err(wrong(&format!("a JPEG has {count} components instead of {channels}")));
+        if stream.components() != count {
+            let components = stream.components();
+            return Err(wrong(&format!("a JPEG has {components} components instead of {count}")));
         }
         if self.meaning != Meaning::YCbCr && !stream.is_full() {
             return Err(wrong("a JPEG of other colours than YCbCr has fewer samples than pixels"));
@@ -159,8 +159,8 @@ fn wrong(what: &str) -> DecodeError {
 }
 
 /// The colours of the components, by the tags alone.
-fn meaning(photometric: u64, channels: usize) -> Meaning {
-    match (channels, photometric) {
+fn meaning(photometric: u64, samples: usize) -> Meaning {
+    match (samples, photometric) {
         (1, _) => Meaning::Grey,
         (3, YCBCR) => Meaning::YCbCr,
         (3, _) => Meaning::Rgb,

@@ -8,19 +8,20 @@ use super::picture::{
     BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED,
     WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
 };
-use crate::pixels::{Channels, Depth, PixelFormat};
+use crate::pixels::{Alpha, Bands, PixelFormat, StoredType};
 
-const SCALE: &str = "scale it to 8 or 16 bit, as `gdal_translate -ot UInt16 -scale` does";
+const NARROW: &str =
+    "save it with 8 or 16 bits, or as floats of 32 bits, as `gdal_translate -ot Float32` does";
 const WIDEN: &str = "scale it to 8 bit, as `gdal_translate -ot Byte -scale` does";
 const EVEN_OUT: &str = "save it with 8 or with 16 bits in every sample";
 pub(super) const RECOMPRESS: &str = "save it with LZW or deflate, as `tiffcp -c lzw` does";
 const REPREDICT: &str = "save it with predictor 2, as `tiffcp -c lzw:2` does";
-const CHOOSE_BANDS: &str = "choose up to three bands, as `gdal_translate -b 1 -b 2 -b 3` does";
+const FEWER_BANDS: &str = "choose some, as `gdal_translate -b 1 -b 2 -b 3` does";
 const EXPAND: &str = "save it as RGB with alpha";
 const TO_RGB: &str = "save it as RGB, as `tiff2rgba` does";
 const CHOOSE_INKS: &str = "save it as CMYK or RGB";
 const FLATTEN: &str = "save it as CMYK without alpha, or as RGB";
-const ONE_PART: &str = "save the real or the imaginary part, in 8 or 16 bit";
+const ONE_PART: &str = "save the real or the imaginary part alone";
 
 const MASK: u64 = 4;
 const SEPARATED: u64 = 5;
@@ -37,30 +38,49 @@ const UNASSOCIATED: u64 = 2;
 const HORIZONTAL: u64 = 2;
 const FLOATING_POINT: u64 = 3;
 
-/// The alpha that follows the colours of a pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Alpha {
-    /// No alpha.
-    None,
-    /// Alpha by which the colours are multiplied.
-    Associated,
-    /// Alpha by which the colours are not multiplied.
-    Separate,
-}
-
 /// The kind of a picture's samples; those of a palette are indexes, as grey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
+    /// The format of the pixels in memory.
     pub(super) format: PixelFormat,
-    /// Bits of a sample in the file: 1, 2, 4, 8 or 16.
+    pub(super) stored: StoredType,
+    /// Bits of a sample in the file: 1, 2, 4, 8, 12, 16, 32 or 64.
     pub(super) bits: u8,
     /// Whether the samples are four inks.
     pub(super) inks: bool,
     /// Whether 0 is white.
     pub(super) inverted: bool,
-    pub(super) alpha: Alpha,
-    /// Whether each sample is the difference from the previous one of its colour.
-    pub(super) predicted: bool,
+    /// Whether the file has multiplied alpha into the colours.
+    pub(super) is_associated: bool,
+    pub(super) prediction: Prediction,
+}
+
+/// What samples are stored as, in place of their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prediction {
+    /// Nothing else.
+    None,
+    /// The difference from the previous sample of their band.
+    Horizontal,
+    /// The differences of the bytes of floats, the highest bytes of a row first (TIFF Technical Note 3).
+    Floating,
+}
+
+impl Kind {
+    /// Bytes of a sample of a chunk; samples of other than 8, 16, 32 or 64 bits are packed, and are read as bytes.
+    pub(super) fn sample_bytes(&self) -> usize {
+        if self.is_packed() { 1 } else { usize::from(self.bits / 8) }
+    }
+
+    /// Whether samples do not begin at a byte each.
+    pub(super) fn is_packed(&self) -> bool {
+        self.bits < 8 || self.bits == 12
+    }
+
+    /// Whether a sample is stored as it is in memory.
+    pub(super) fn is_as_in_memory(&self) -> bool {
+        !self.is_packed() && self.stored == StoredType::from(self.format.sample)
+    }
 }
 
 pub(super) fn refused(what: &str, remedy: &str) -> DecodeError {
@@ -71,25 +91,20 @@ pub(super) fn refused(what: &str, remedy: &str) -> DecodeError {
 pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     check_compression(picture)?;
     let colours = colours(picture)?;
-    check_numbers(picture)?;
-    let alpha = alpha(picture, colours)?;
     let bits = bits(picture)?;
-    let predicted = predicted(picture, bits)?;
+    let stored = stored(picture, bits)?;
+    let (bands, is_associated) = bands(picture, colours)?;
+    let prediction = prediction(picture, stored, bits)?;
     check_jpeg(picture, colours, bits)?;
-    let channels = match (colours, alpha) {
-        (1, Alpha::None) => Channels::Grey,
-        (1, _) => Channels::GreyAlpha,
-        (3, Alpha::None) => Channels::Rgb,
-        _ => Channels::Rgba,
-    };
-    let depth = if bits == 16 { Depth::Sixteen } else { Depth::Eight };
+    check_colours(picture, stored)?;
     Ok(Kind {
-        format: PixelFormat { channels, depth },
+        format: PixelFormat { bands, sample: stored.in_memory() },
+        stored,
         bits,
         inks: colours == 4,
         inverted: picture.photometric == WHITE_IS_ZERO,
-        alpha,
-        predicted,
+        is_associated,
+        prediction,
     })
 }
 
@@ -138,45 +153,64 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     Err(refused(&what, remedy))
 }
 
-/// Refuses samples that are not unsigned integers, or have more than 16 bits.
-fn check_numbers(picture: &Picture) -> Result<(), DecodeError> {
-    let odd = picture.formats.iter().find(|format| ![UNSIGNED, UNKNOWN].contains(*format));
-    let bits = picture.bits[0];
-    match odd {
-        None if bits > 16 => Err(refused(&format!("{bits}-bit integer samples"), SCALE)),
-        None => Ok(()),
-        Some(&SIGNED) => Err(refused(&format!("signed {bits}-bit samples"), SCALE)),
-        Some(&FLOATING) => Err(refused(&format!("{bits}-bit floating-point samples"), SCALE)),
-        Some(5 | 6) => Err(refused(&format!("complex {bits}-bit samples"), ONE_PART)),
-        Some(other) => Err(refused(&format!("samples of an unknown kind ({other})"), SCALE)),
-    }
+/// The type of samples of so many bits.
+fn stored(picture: &Picture, bits: u8) -> Result<StoredType, DecodeError> {
+    let [format] = picture.formats[..] else {
+        return Err(refused("samples of several kinds", "save it with samples of one kind"));
+    };
+    Ok(match (format, bits) {
+        (UNSIGNED | UNKNOWN, ..=8) => StoredType::U8,
+        (UNSIGNED | UNKNOWN, 12 | 16) => StoredType::U16,
+        (UNSIGNED | UNKNOWN, 32) => StoredType::U32,
+        (SIGNED, 8) => StoredType::I8,
+        (SIGNED, 16) => StoredType::I16,
+        (SIGNED, 32) => StoredType::I32,
+        (FLOATING, 16) => StoredType::F16,
+        (FLOATING, 32) => StoredType::F32,
+        (FLOATING, 64) => StoredType::F64,
+        (UNSIGNED | UNKNOWN, _) => return Err(refused(&format!("{bits}-bit samples"), NARROW)),
+        (SIGNED, _) => return Err(refused(&format!("signed {bits}-bit samples"), NARROW)),
+        (FLOATING, _) => {
+            return Err(refused(&format!("{bits}-bit floating-point samples"), NARROW));
+        }
+        (5 | 6, _) => return Err(refused(&format!("complex {bits}-bit samples"), ONE_PART)),
+        (other, _) => {
+            return Err(refused(&format!("samples of an unknown kind ({other})"), NARROW));
+        }
+    })
 }
 
-/// The alpha of the samples. Bands beside the colours may be anything, such as near infrared or a spot colour; only a
-/// band that is declared as alpha counts as alpha.
-fn alpha(picture: &Picture, colours: u64) -> Result<Alpha, DecodeError> {
-    let bands = picture.samples;
-    let alpha = match picture.extra[..] {
-        [] if bands == colours => return Ok(Alpha::None),
-        [ASSOCIATED] if bands == colours + 1 => Alpha::Associated,
-        [UNASSOCIATED] if bands == colours + 1 => Alpha::Separate,
-        _ if bands < colours => {
-            return Err(refused(&format!("{bands} of {colours} bands"), "save it as grey"));
-        }
-        _ => {
-            let known = match colours {
-                1 => "1 is known to be a colour".to_owned(),
-                _ => format!("{colours} are known to be colours"),
-            };
-            let what = format!("{bands} bands, of which only {known},");
-            return Err(refused(&what, CHOOSE_BANDS));
-        }
-    };
-    match picture.photometric {
-        SEPARATED => Err(refused("CMYK colours and alpha", FLATTEN)),
-        PALETTE => Err(refused("a palette and alpha", EXPAND)),
-        _ => Ok(alpha),
+/// The bands of a pixel, and whether alpha is multiplied into them. Only a last band that is declared as alpha counts as
+/// alpha; others beside the colours may be anything, such as near infrared or a spot colour, and then no band counts as
+/// a colour.
+fn bands(picture: &Picture, colours: u64) -> Result<(Bands, bool), DecodeError> {
+    let count = picture.samples;
+    if count < colours {
+        return Err(refused(&format!("{count} of {colours} bands"), "save it as grey"));
     }
+    let Ok(all) = u16::try_from(count) else {
+        return Err(refused(&format!("{count} bands"), FEWER_BANDS));
+    };
+    let alpha = match picture.extra.last() {
+        Some(&kind) if count > colours && picture.extra_count() <= count => {
+            Some(kind).filter(|kind| [ASSOCIATED, UNASSOCIATED].contains(kind))
+        }
+        _ => None,
+    };
+    let named = u64::from(all - u16::from(alpha.is_some())) == colours;
+    let bands = match (picture.photometric, named) {
+        (SEPARATED, true) if alpha.is_some() => {
+            return Err(refused("CMYK colours and alpha", FLATTEN));
+        }
+        (SEPARATED, false) => return Err(refused("CMYK colours and other bands", FLATTEN)),
+        (PALETTE, _) if count > 1 => return Err(refused("a palette and alpha", EXPAND)),
+        // The decoder of inks gives RGB; its own samples are four.
+        (SEPARATED, true) => Bands::RGBA,
+        (RGB | YCBCR, true) => Bands::RGB,
+        _ => Bands::unnamed(all - u16::from(alpha.is_some())),
+    };
+    let bands = if alpha.is_some() { bands.with(Alpha::Opacity) } else { bands };
+    Ok((bands, alpha == Some(ASSOCIATED)))
 }
 
 /// Bits of a sample; fails if they cannot be read.
@@ -195,26 +229,44 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
         2 if is_grey => Ok(2),
         4 if is_grey => Ok(4),
         8 => Ok(8),
+        12 => Ok(12),
         16 => Ok(16),
+        32 => Ok(32),
+        64 => Ok(64),
         0..8 => Err(refused(&format!("{bits}-bit samples"), WIDEN)),
-        _ => Err(refused(&format!("{bits}-bit samples"), SCALE)),
+        _ => Err(refused(&format!("{bits}-bit samples"), NARROW)),
     }
 }
 
-/// Whether samples are differences. Only LZW, deflate and Zstandard have them, in libtiff and in the programs that use
-/// it.
-fn predicted(picture: &Picture, bits: u8) -> Result<bool, DecodeError> {
+/// How samples are predicted. Only LZW, deflate and Zstandard have that, in libtiff and in the programs that use it.
+fn prediction(picture: &Picture, stored: StoredType, bits: u8) -> Result<Prediction, DecodeError> {
     if ![5, 8, 32_946, ZSTANDARD].contains(&picture.compression) {
-        return Ok(false);
+        return Ok(Prediction::None);
     }
+    let is_float = matches!(stored, StoredType::F16 | StoredType::F32 | StoredType::F64);
     let (what, remedy) = match picture.predictor {
-        1 => return Ok(false),
-        HORIZONTAL if bits >= 8 => return Ok(true),
+        1 => return Ok(Prediction::None),
+        HORIZONTAL if bits >= 8 && bits != 12 => return Ok(Prediction::Horizontal),
         HORIZONTAL => (format!("predictor 2 of {bits}-bit samples"), RECOMPRESS),
+        FLOATING_POINT if is_float => return Ok(Prediction::Floating),
         FLOATING_POINT => ("predictor 3 of integer samples".to_owned(), REPREDICT),
         other => (format!("predictor {other}"), REPREDICT),
     };
     Err(refused(&what, remedy))
+}
+
+/// Refuses types of samples that the kind of colours does not go with.
+fn check_colours(picture: &Picture, stored: StoredType) -> Result<(), DecodeError> {
+    let is_whole = stored.in_memory().is_whole();
+    let what = match picture.photometric {
+        _ if is_whole => return Ok(()),
+        WHITE_IS_ZERO => format!("samples of {stored} whose 0 is white"),
+        PALETTE => format!("indexes of {stored} into a palette"),
+        SEPARATED => format!("CMYK colours of {stored}"),
+        YCBCR => format!("YCbCr colours of {stored}"),
+        _ => return Ok(()),
+    };
+    Err(refused(&what, "save it as grey or RGB"))
 }
 
 /// Refuses what a JPEG inside cannot hold, or what libtiff does not make pixels of.
@@ -224,6 +276,9 @@ fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeErr
     }
     let (what, remedy) = match picture.photometric {
         _ if bits != 8 => (format!("JPEG inside of {bits}-bit samples"), RECOMPRESS),
+        _ if picture.samples > 4 && !picture.planar => {
+            (format!("JPEG inside of {} bands", picture.samples), RECOMPRESS)
+        }
         PALETTE => ("JPEG inside of a palette".to_owned(), TO_RGB),
         YCBCR if picture.planar => ("YCbCr colours in planes".to_owned(), TO_RGB),
         YCBCR if picture.samples != colours => ("YCbCr colours and alpha".to_owned(), TO_RGB),

@@ -7,7 +7,8 @@ use super::picture::{Grid, Picture};
 use super::places::Plain;
 use super::samples;
 use crate::grid::Size;
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels, SamplesMut};
+use crate::pixels::{Pixels, SamplesMut};
+use crate::sample::Sample;
 
 /// The layout of a band's samples in the file.
 #[derive(Clone, Copy, Debug)]
@@ -34,52 +35,58 @@ pub(super) struct Spot {
 impl Layout {
     pub(super) fn new(picture: &Picture, kind: Kind) -> Layout {
         let Picture { size, grid, .. } = *picture;
-        let channels = u32::try_from(kind.format.channel_count()).unwrap_or(1);
-        let planes = if picture.planar { channels } else { 1 };
+        let count = u32::try_from(kind.format.samples_per_pixel()).unwrap_or(1);
+        let planes = if picture.planar { count } else { 1 };
         let by_rows = picture.codec() == Codec::None && !grid.tiled;
         let height = if by_rows { band_rows(size, kind.format) } else { grid.chunk.height };
         Layout { size, kind, grid, planes, by_rows, height }
     }
 
     /// Number of samples of a pixel in a chunk.
-    pub(super) fn channels(&self) -> usize {
-        if self.planes > 1 { 1 } else { self.kind.format.channel_count() }
+    pub(super) fn samples_per_pixel(&self) -> usize {
+        if self.planes > 1 { 1 } else { self.kind.format.samples_per_pixel() }
+    }
+
+    /// Samples in a row of a chunk.
+    pub(super) fn row_samples(&self) -> usize {
+        self.grid.chunk.width as usize * self.samples_per_pixel()
     }
 
     /// Bytes of a row of a chunk.
     pub(super) fn row_bytes(&self) -> u64 {
-        let bits = self.channels() as u64 * u64::from(self.kind.bits);
-        (u64::from(self.grid.chunk.width) * bits).div_ceil(8)
+        let bits = self.samples_per_pixel() as u64 * u64::from(self.kind.bits);
+        u64::from(self.grid.chunk.width).saturating_mul(bits).div_ceil(8)
     }
 
     /// Whether the samples of a chunk lie in the file as in a band.
     pub(super) fn is_direct(&self) -> bool {
-        self.planes == 1 && self.kind.bits >= 8 && !self.grid.tiled
+        self.planes == 1 && self.kind.is_as_in_memory() && !self.grid.tiled
     }
 
-    /// Size and format of the scratch for the part of a chunk that a band takes, needed if its samples do not lie as in
-    /// the band. A sample of the scratch has 16 bits, or is a byte.
-    pub(super) fn scratch(&self) -> (Size, PixelFormat) {
-        let depth = if self.kind.bits == 16 { Depth::Sixteen } else { Depth::Eight };
-        let bytes = u64::from(depth.bits() / 8);
-        let width = u32::try_from(self.row_bytes() / bytes).unwrap_or(u32::MAX);
-        let height = if self.is_direct() { 0 } else { self.height };
-        (Size { width, height }, PixelFormat { channels: Channels::Grey, depth })
+    /// Bytes of the scratch for the part of a chunk that a band takes, needed if its samples do not lie as in the band.
+    fn scratch(&self) -> u64 {
+        if self.is_direct() { 0 } else { self.row_bytes().saturating_mul(self.height.into()) }
     }
 
-    /// Samples in the scratch of a chunk that begins at row `top`.
-    pub(super) fn scratch_samples(&self, top: u32) -> usize {
+    /// The scratch: in words of eight bytes, so that samples of any width are where they may be in memory.
+    pub(super) fn new_scratch(&self) -> Vec<u64> {
+        vec![0; usize::try_from(self.scratch().div_ceil(8)).unwrap_or(usize::MAX)]
+    }
+
+    /// Bytes in the scratch of a chunk that begins at row `top`.
+    pub(super) fn scratch_bytes(&self, top: u32) -> usize {
         let rows =
             if self.grid.tiled { self.height } else { self.height.min(self.size.height - top) };
-        self.scratch().0.width as usize * rows as usize
+        usize::try_from(self.row_bytes() * u64::from(rows)).unwrap_or(usize::MAX)
     }
 
     /// Bytes of a band and of the scratch.
     pub(super) fn memory(&self) -> u64 {
         let height = self.height.min(self.size.height);
         let band = raster_bytes(Size { height, ..self.size }, self.kind.format);
-        let (scratch, samples) = self.scratch();
-        band.saturating_add(raster_bytes(scratch, samples))
+        // Floats are widened in a row of their own.
+        let widened = if self.kind.format.sample.is_whole() { 0 } else { 4 * self.row_bytes() };
+        band.saturating_add(self.scratch()).saturating_add(widened)
     }
 
     pub(super) fn plain(&self, compression: u64) -> Plain {
@@ -93,34 +100,61 @@ impl Layout {
     }
 
     /// Puts the samples of a chunk into a band, without the part of a tile beyond the edges of the picture.
-    pub(super) fn place(&self, from: SamplesMut<'_>, band: &mut Pixels, spot: Spot) {
-        match (from, band.samples_mut()) {
-            (SamplesMut::U8(from), SamplesMut::U8(band)) if self.kind.bits < 8 => {
-                self.rows(from, band, spot, |row, to| samples::expand(row, self.kind.bits, to));
+    pub(super) fn place(&self, chunk: &[u8], band: &mut Pixels, spot: Spot) {
+        let Kind { stored, bits, .. } = self.kind;
+        match band.samples_mut() {
+            SamplesMut::U8(band) if bits < 8 => {
+                self.rows(chunk, band, spot, |row, to| samples::expand(row, bits, to));
             }
-            (SamplesMut::U8(from), SamplesMut::U8(band)) => self.place_rows(from, band, spot),
-            (SamplesMut::U16(from), SamplesMut::U16(band)) => self.place_rows(from, band, spot),
-            _ => unreachable!("a chunk has the depth of its band"),
+            SamplesMut::U8(band) => self.place_rows(chunk, band, spot),
+            SamplesMut::U16(band) if bits == 12 => {
+                let mut row = vec![0; self.row_samples()];
+                self.rows(chunk, band, spot, |packed, to| {
+                    samples::expand_twelve(packed, &mut row);
+                    self.place_row(&row, to, spot);
+                });
+            }
+            SamplesMut::U16(band) => self.place_rows(chunk, band, spot),
+            SamplesMut::F32(band) => {
+                let mut row = vec![0.0; self.row_samples()];
+                self.rows(chunk, band, spot, |stored_row, to| {
+                    samples::widen(stored_row, stored, &mut row);
+                    self.place_row(&row, to, spot);
+                });
+            }
         }
     }
 
-    fn place_rows<S: Copy>(&self, from: &[S], band: &mut [S], spot: Spot) {
-        let (channels, plane) = (self.kind.format.channel_count(), spot.plane as usize);
+    fn place_rows<S: Sample>(&self, chunk: &[u8], band: &mut [S], spot: Spot) {
+        self.rows(chunk, band, spot, |row, to| {
+            self.place_row(bytemuck::cast_slice(row), to, spot);
+        });
+    }
+
+    /// Puts a row of a chunk into its part of a band.
+    fn place_row<S: Copy>(&self, row: &[S], to: &mut [S], spot: Spot) {
         if self.planes > 1 {
-            self.rows(from, band, spot, |row, to| samples::interleave(row, to, channels, plane));
+            let count = self.kind.format.samples_per_pixel();
+            samples::interleave(row, to, count, spot.plane as usize);
         } else {
-            self.rows(from, band, spot, |row, to| to.copy_from_slice(&row[..to.len()]));
+            to.copy_from_slice(&row[..to.len()]);
         }
     }
 
-    /// Calls `put` with each row of a chunk and the part of the band where it goes.
-    fn rows<S>(&self, from: &[S], band: &mut [S], spot: Spot, put: impl Fn(&[S], &mut [S])) {
-        let channels = self.kind.format.channel_count();
+    /// Calls `put` with the bytes of each row of a chunk and the part of the band where it goes.
+    fn rows<S>(
+        &self,
+        chunk: &[u8],
+        band: &mut [S],
+        spot: Spot,
+        mut put: impl FnMut(&[u8], &mut [S]),
+    ) {
+        let count = self.kind.format.samples_per_pixel();
         let width = self.size.width as usize;
         let left = (spot.column * self.grid.chunk.width) as usize;
         let right = width.min(left + self.grid.chunk.width as usize);
-        let row = self.scratch().0.width as usize;
-        let rows = band.chunks_exact_mut(width * channels).zip(from.chunks_exact(row));
-        rows.for_each(|(to, from)| put(from, &mut to[left * channels..right * channels]));
+        let row = usize::try_from(self.row_bytes()).unwrap_or(usize::MAX);
+        let rows = band.chunks_exact_mut(width * count).zip(chunk.chunks_exact(row));
+        rows.for_each(|(to, from)| put(from, &mut to[left * count..right * count]));
     }
 }

@@ -12,6 +12,7 @@
 //! - `layout`: where in a band of pixels the samples go
 //! - `bands`: the decoder
 //! - `palette`: indexes to colours
+//! - `masked`: pixels that are empty
 //! - `associated`: colours that are multiplied by alpha
 //! - `tags`: the metadata
 
@@ -23,7 +24,7 @@ use super::limits::Limits;
 use super::{Decoder, Input};
 use associated::Associated;
 use directory::Tiff;
-use kind::Alpha;
+use masked::{Empty, Masked};
 use palette::{Indexed, Palette};
 use picture::{PALETTE, Picture};
 
@@ -37,6 +38,7 @@ mod fax;
 mod jpeg;
 mod kind;
 mod layout;
+mod masked;
 mod pages;
 mod palette;
 mod picture;
@@ -67,9 +69,10 @@ pub(super) fn open<'r>(
     let palette = palette.transpose().map_err(broken)?;
     let bands = bands::open(tiff, &found.picture, &picture, kind, limits)?;
     let bands = Box::new(bands.with(metadata, orientation));
-    Ok(match palette {
-        Some(palette) => Box::new(Indexed { bands, palette }),
-        None if kind.alpha == Alpha::Associated => Box::new(Associated(bands)),
-        None => bands,
+    Ok(match (palette, Empty::of(&picture, kind)) {
+        (Some(palette), _) => Box::new(Indexed { bands, palette }),
+        (None, _) if kind.is_associated => Box::new(Associated(bands)),
+        (None, Some(empty)) => Box::new(Masked { bands, empty }),
+        (None, None) => bands,
     })
 }

@@ -5,16 +5,16 @@ use std::io;
 use super::super::error::DecodeError;
 use super::super::limits::raster_bytes;
 use super::super::{Decoder, Stored};
-use super::bands::Bands;
+use super::bands::BandDecoder;
 use super::directory::{Directory, Tiff, damaged};
 use crate::format::Colours;
 use crate::metadata::Metadata;
-use crate::pixels::{Channels, Depth, PixelFormat, Pixels, Samples};
+use crate::pixels::{Bands, PixelFormat, Pixels, SampleType, Samples, StoredType};
 use crate::source::Rows;
 
 const COLOR_MAP: u16 = 320;
 
-const RGB_8: PixelFormat = PixelFormat { channels: Channels::Rgb, depth: Depth::Eight };
+const RGB_8: PixelFormat = PixelFormat::new(Bands::RGB, SampleType::U8);
 
 /// The colours of a picture, 8 bits for each component.
 pub(super) struct Palette {
@@ -66,13 +66,13 @@ fn eight_bits(values: &[u64]) -> io::Result<Vec<u8>> {
 
 /// A decoder over one whose samples are indexes.
 pub(super) struct Indexed<'r> {
-    pub(super) bands: Box<Bands<'r>>,
+    pub(super) bands: Box<BandDecoder<'r>>,
     pub(super) palette: Palette,
 }
 
 impl Decoder for Indexed<'_> {
     fn stored(&self) -> Stored {
-        Stored { format: RGB_8, ..self.bands.stored() }
+        Stored { format: RGB_8, own: StoredType::U8, ..self.bands.stored() }
     }
 
     fn memory(&self) -> u64 {
@@ -101,8 +101,9 @@ impl Rows for Coloured<'_> {
         let colours = match indexes.samples() {
             Samples::U8(samples) => self.palette.colours(samples),
             Samples::U16(samples) => self.palette.colours(samples),
+            Samples::F32(_) => unreachable!("indexes are whole numbers"),
         };
-        self.rows.push(Pixels::of(indexes.size(), Channels::Rgb, colours))
+        self.rows.push(Pixels::of(indexes.size(), Bands::RGB, colours))
     }
 }
 

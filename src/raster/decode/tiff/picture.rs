@@ -25,8 +25,8 @@ const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 const GDAL_NODATA: u16 = 42_113;
 
-/// The most samples of a pixel whose tags are read; more are only counted.
-const MOST_SAMPLES: u64 = 64;
+/// The most samples of a pixel whose tags are read: no more are taken.
+const MOST_SAMPLES: u64 = u16::MAX as u64;
 
 const SEPARATE_PLANES: u64 = 2;
 const INKS_ARE_CMYK: u64 = 1;
@@ -141,6 +141,11 @@ impl Picture {
     pub(super) fn codec(&self) -> Codec {
         let is_mixed = self.t4_options & MAY_DEPEND != 0;
         Codec::of(self.compression, self.grid.chunk.width, is_mixed)
+    }
+
+    /// The number of samples that are declared not to be colours.
+    pub(super) fn extra_count(&self) -> u64 {
+        self.extra.len() as u64
     }
 
     /// Bits of a sample, if all samples have equally many.

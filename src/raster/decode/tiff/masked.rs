@@ -1,0 +1,139 @@
+//! Empty pixels: those of `GDAL_NODATA`, and those that are no numbers.
+
+use std::io;
+
+use super::super::error::DecodeError;
+use super::super::limits::raster_bytes;
+use super::super::{Decoder, Stored};
+use super::bands::BandDecoder;
+use super::kind::Kind;
+use super::picture::Picture;
+use crate::format::Colours;
+use crate::metadata::Metadata;
+use crate::pixels::{Alpha, Nodata, PixelFormat, Pixels, SampleType, StoredType};
+use crate::sample::{Sample, with_samples};
+use crate::source::Rows;
+
+/// Which pixels are empty: those that are no numbers, and those of a declared value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Empty {
+    /// The value that the file declares, as in memory.
+    declared: Option<f64>,
+}
+
+impl Empty {
+    /// Those of a picture; `None` if none of its pixels can be empty, or if it has alpha, which says more.
+    pub(super) fn of(picture: &Picture, kind: Kind) -> Option<Empty> {
+        if kind.format.has_alpha() || kind.inks {
+            return None;
+        }
+        let declared = picture.missing.and_then(|value| in_memory(value, kind));
+        let may_be_nan = matches!(kind.stored, StoredType::F16 | StoredType::F32 | StoredType::F64);
+        (may_be_nan || declared.is_some()).then_some(Empty { declared })
+    }
+}
+
+/// A value as samples of this kind have it in memory; `None` if they cannot have it.
+#[expect(clippy::cast_possible_truncation, reason = "rounded as the samples are")]
+fn in_memory(value: f64, kind: Kind) -> Option<f64> {
+    let whole = |top: u16, full: u16| {
+        let fits = value.fract() == 0.0 && (0.0..=f64::from(top)).contains(&value);
+        let scaled = value * f64::from(full / top);
+        // Of 12 bits, the upper four are repeated below.
+        let scaled = if top == 4095 { value * 16.0 + (value / 256.0).floor() } else { scaled };
+        fits.then_some(if kind.inverted { f64::from(full) - scaled } else { scaled })
+    };
+    match kind.format.sample {
+        SampleType::U8 => whole((1 << kind.bits) - 1, 255),
+        SampleType::U16 if kind.bits == 12 => whole(4095, u16::MAX),
+        SampleType::U16 => whole(u16::MAX, u16::MAX),
+        SampleType::F32 if kind.stored == StoredType::F16 => {
+            Some(half::f16::from_f64(value).to_f32().into())
+        }
+        SampleType::F32 => Some((value as f32).into()),
+    }
+}
+
+/// A decoder over one some of whose pixels may be empty: they get alpha 0, and all others full alpha.
+pub(super) struct Masked<'r> {
+    pub(super) bands: Box<BandDecoder<'r>>,
+    pub(super) empty: Empty,
+}
+
+impl Decoder for Masked<'_> {
+    fn stored(&self) -> Stored {
+        let stored = self.bands.stored();
+        Stored { format: masked(stored.format), ..stored }
+    }
+
+    fn memory(&self) -> u64 {
+        let band = raster_bytes(self.bands.largest(), self.stored().format);
+        self.bands.memory().saturating_add(band)
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        self.bands.metadata()
+    }
+
+    fn nodata(&self) -> Option<Nodata> {
+        self.empty.declared.map(Nodata)
+    }
+
+    fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        let Masked { bands, empty } = *self;
+        bands.read(colours, &mut Masking { rows, empty })
+    }
+}
+
+fn masked(format: PixelFormat) -> PixelFormat {
+    PixelFormat { bands: format.bands.with(Alpha::Mask), ..format }
+}
+
+/// Passes rows on with their alpha.
+struct Masking<'a> {
+    rows: &'a mut dyn Rows,
+    empty: Empty,
+}
+
+impl Rows for Masking<'_> {
+    fn push(&mut self, rows: Pixels) -> io::Result<()> {
+        let bands = masked(rows.format()).bands;
+        let masked = with_samples!(rows.samples(), samples => {
+            Pixels::of(rows.size(), bands, mask(samples, bands.colours(), self.empty.declared))
+        });
+        drop(rows);
+        self.rows.push(masked)
+    }
+}
+
+/// Pixels of `count` samples with their alpha. An empty one becomes all zeros.
+fn mask<S: Sample>(samples: &[S], count: usize, declared: Option<f64>) -> Vec<S> {
+    let mut masked = Vec::with_capacity(samples.len() / count * (count + 1));
+    for pixel in samples.chunks_exact(count) {
+        let is_empty = pixel.iter().all(|sample| {
+            let value = sample.to_f64();
+            value.is_nan() || Some(value) == declared
+        });
+        if is_empty {
+            masked.resize(masked.len() + count + 1, S::default());
+        } else {
+            masked.extend_from_slice(pixel);
+            masked.push(S::FULL);
+        }
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pixel_is_empty_where_all_of_its_bands_are() {
+        assert_eq!(mask(&[7_u8, 0, 0, 0, 0, 9], 2, Some(0.0)), [7, 0, 255, 0, 0, 0, 0, 9, 255]);
+        let floats = [f32::NAN, -9999.0, 1.0, f32::NAN];
+        let masked = mask(&floats, 2, Some(-9999.0));
+        assert_eq!(masked[..4], [0.0, 0.0, 0.0, 1.0]);
+        assert_eq!((masked[4].is_nan(), masked[5..].to_vec()), (true, vec![1.0]));
+    }
+}

@@ -1,0 +1,111 @@
+//! `scale`: any numbers to whole numbers from black to white.
+
+use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
+use crate::pixels::{PixelFormat, Pixels, SampleType};
+use crate::sample::{Sample, with_samples};
+
+/// The largest value of an end: far above heights in millimetres or counts of photons.
+const LARGEST: f64 = 1e9;
+
+pub(super) const SPEC: FilterSpec = FilterSpec {
+    name: "scale",
+    summary: "Makes 8 or 16 bits of any numbers: one value becomes black, another one white; alpha stays.",
+    params: &[
+        ParamSpec {
+            name: "black",
+            summary: "value that becomes black, in the unit of the samples",
+            kind: ParamKind::Number { min: -LARGEST, max: LARGEST, step: 1.0, unit: "", default: 0.0 },
+        },
+        ParamSpec {
+            name: "white",
+            summary: "value that becomes white",
+            kind: ParamKind::Number { min: -LARGEST, max: LARGEST, step: 1.0, unit: "", default: 255.0 },
+        },
+        ParamSpec {
+            name: "bits",
+            summary: "bits of the result",
+            kind: ParamKind::Choice { choices: &["8", "16"], default: "8" },
+        },
+    ],
+    build: |values| {
+        let sample = if values.choice(2) == "16" { SampleType::U16 } else { SampleType::U8 };
+        Box::new(Scale { black: values.number(0), white: values.number(1), sample })
+    },
+};
+
+/// (v - black) / (white - black) of full intensity, clamped and rounded half up; a NaN becomes black. With one value for
+/// both, values from it on become white.
+#[derive(Debug)]
+struct Scale {
+    black: f64,
+    white: f64,
+    sample: SampleType,
+}
+
+impl Filter for Scale {
+    fn output_format(&self, input: PixelFormat) -> PixelFormat {
+        PixelFormat { sample: self.sample, ..input }
+    }
+
+    fn apply(&self, window: Window<'_>) -> Pixels {
+        match self.sample {
+            SampleType::U16 => self.scaled::<u16>(&window.pixels),
+            _ => self.scaled::<u8>(&window.pixels),
+        }
+    }
+}
+
+impl Scale {
+    fn scaled<T: Sample>(&self, pixels: &Pixels) -> Pixels {
+        let bands = pixels.bands();
+        let scaled = with_samples!(pixels.samples(), samples => {
+            self.samples::<_, T>(samples, bands.count(), bands.colours())
+        });
+        Pixels::of(pixels.size(), bands, scaled)
+    }
+
+    fn samples<S: Sample, T: Sample>(&self, samples: &[S], count: usize, colours: usize) -> Vec<T> {
+        let full = T::FULL.to_f64();
+        let mut scaled = Vec::with_capacity(samples.len());
+        for pixel in samples.chunks_exact(count) {
+            let (values, alpha) = pixel.split_at(colours);
+            scaled.extend(values.iter().map(|value| T::from_f64(self.share(value.to_f64()) * full)));
+            let opacity = alpha.iter().map(|alpha| alpha.to_f64() / S::FULL.to_f64());
+            scaled.extend(opacity.map(|share| T::from_f64(share * full)));
+        }
+        scaled
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        if self.black.total_cmp(&self.white).is_eq() {
+            return if value >= self.white { 1.0 } else { 0.0 };
+        }
+        (value - self.black) / (self.white - self.black)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::filter::Chain;
+    use crate::grid::{Region, Size};
+    use crate::pixels::{Bands, Pixels};
+
+    fn scaled(chain: &str, pixels: &Pixels) -> Pixels {
+        let all = Region::of(pixels.size());
+        Chain::parse(chain).unwrap().apply(pixels, all, all, pixels.size())
+    }
+
+    #[test]
+    fn the_ends_become_black_and_white_and_what_lies_beyond_is_clamped() {
+        let size = Size::new(6, 1);
+        let heights = vec![-50.0, 100.0, 150.0, 200.0, 1e9, f32::NAN];
+        let pixels = Pixels::of::<f32>(size, Bands::GREY, heights);
+        let meant = |values: [u8; 6]| Pixels::of::<u8>(size, Bands::GREY, values.to_vec());
+        assert_eq!(scaled("scale:100:200", &pixels), meant([0, 0, 128, 255, 255, 0]));
+        assert_eq!(scaled("scale:200:100", &pixels), meant([255, 255, 128, 0, 0, 0]));
+        assert_eq!(scaled("scale:150:150", &pixels), meant([0, 0, 255, 255, 255, 0]));
+        let twelve = Pixels::of::<u16>(Size::new(2, 1), Bands::GREY_ALPHA, vec![4095, 65_535, 0, 0]);
+        let wide = Pixels::of::<u16>(Size::new(2, 1), Bands::GREY_ALPHA, vec![65_535, 65_535, 0, 0]);
+        assert_eq!(scaled("scale:0:4095:16", &twelve), wide);
+    }
+}
