@@ -5,8 +5,7 @@ use std::io::Cursor;
 use super::encode::{EncodeError, Encoder, OutputFormat, OutputOptions};
 use super::grid::Size;
 use super::pixels::{Bands, Pixels, Samples};
-use super::sample::Whole;
-use super::view::{self, View};
+use super::sample::{Sample, Whole, with_samples};
 
 /// A preview pixel is the mean of at most this many samples a side of the area it stands for, so
 /// the cost depends on the size of the preview and not on that of the image.
@@ -15,20 +14,61 @@ const SAMPLES: u32 = 4;
 /// 8-bit red, green, blue and alpha of a preview pixel, alpha not premultiplied.
 pub type Rgba = [u8; 4];
 
-/// The picture in `size` pixels, row by row.
+/// A picture that is shown as it is, in `size` pixels, row by row.
+///
+/// # Panics
+/// When the picture has no pixels, or its [`View`](super::view::View) is not plain.
+#[must_use]
+pub fn shrink(pixels: &Pixels, size: Size) -> Vec<Rgba> {
+    let (bands, full) = (pixels.bands(), pixels.size());
+    match pixels.samples() {
+        Samples::U8(samples) => shrink_samples(samples, bands, full, size),
+        Samples::U16(samples) => shrink_samples(samples, bands, full, size),
+        Samples::F32(_) => panic!("{} is stretched before it is shown", pixels.format()),
+    }
+}
+
+/// What a [`View`](super::view::View) chooses of a picture, in `size` pixels: 8 bits, or floats that are still to be
+/// stretched.
 ///
 /// # Panics
 /// When the picture has no pixels.
 #[must_use]
-pub fn shrink(pixels: &Pixels, size: Size) -> Vec<Rgba> {
-    if View::of(pixels.format()).is_plain() {
-        return match pixels.samples() {
-            Samples::U16(samples) => shrink_samples(samples, pixels.bands(), pixels.size(), size),
-            Samples::U8(samples) => shrink_samples(samples, pixels.bands(), pixels.size(), size),
-            Samples::F32(_) => unreachable!("floats are stretched"),
-        };
+pub fn shrink_chosen(chosen: &Pixels, size: Size) -> Pixels {
+    let bands = chosen.bands();
+    with_samples!(chosen.samples(), samples => {
+        Pixels::of(size, bands, means(samples, bands, chosen.size(), size))
+    })
+}
+
+fn means<S: Sample>(samples: &[S], bands: Bands, full: Size, size: Size) -> Vec<S> {
+    let columns = picks(full.width, size.width);
+    let mut means = Vec::with_capacity(columns.len() * size.height as usize * bands.count());
+    for (ys, xs) in
+        picks(full.height, size.height).iter().flat_map(|ys| columns.iter().map(move |xs| (ys, xs)))
+    {
+        let (mut sums, mut weight, mut count) = (vec![0.0; bands.colours()], 0.0, 0.0);
+        for (y, x) in ys.iter().flat_map(|y| xs.iter().map(move |x| (*y, *x))) {
+            let pixel = &samples[(y * full.width as usize + x) * bands.count()..][..bands.count()];
+            let (colours, alpha) = pixel.split_at(bands.colours());
+            let alpha = alpha.first().map_or(1.0, |alpha| alpha.to_f64() / S::FULL.to_f64());
+            count += 1.0;
+            if alpha > 0.0 {
+                weight += alpha;
+                sums.iter_mut().zip(colours).for_each(|(sum, v)| *sum += v.to_f64() * alpha);
+            }
+        }
+        let colour = |sum: &f64| S::from_f64(if weight > 0.0 { sum / weight } else { 0.0 });
+        means.extend(sums.iter().map(colour));
+        means.extend(bands.has_alpha().then(|| S::from_f64(weight / count * S::FULL.to_f64())));
     }
-    shrink(&view::shown(pixels.clone()), size)
+    means
+}
+
+/// The pixels of a picture of 8 bits as those of a preview.
+#[must_use]
+pub fn rgba(pixels: &Pixels) -> Vec<Rgba> {
+    shrink(pixels, pixels.size())
 }
 
 /// A picture as a PNG file.

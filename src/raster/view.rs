@@ -84,14 +84,14 @@ fn as_float<S: Sample>(value: S) -> f32 {
 }
 
 /// The values that become black and white, for each shown band.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stretch(Vec<[f32; 2]>);
 
 /// The share of pixels that become black, and of those that become white.
 const CUT: f64 = 0.02;
 
 impl Stretch {
-    /// The stretch by a picture that [`View::choose`] gave; none for one of 8 bits.
+    /// The stretch by a picture that [`View::choose`] gave; none for one of 8 bits, or without a pixel that is a number.
     #[must_use]
     pub fn of(pixels: &Pixels) -> Stretch {
         let Samples::F32(samples) = pixels.samples() else { return Stretch(Vec::new()) };
@@ -101,7 +101,17 @@ impl Stretch {
             let seen = pixels.filter(|pixel| !bands.has_alpha() || pixel[bands.colours()] > 0.0);
             ends(seen.map(|pixel| pixel[band]).filter(|value| value.is_finite()).collect())
         });
-        Stretch(ends.collect())
+        Stretch(ends.collect::<Option<_>>().unwrap_or_default())
+    }
+
+    /// Makes values black or white only if they are so by another stretch of the same bands, too.
+    pub fn widen(&mut self, other: &Stretch) {
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+        }
+        for (own, other) in self.0.iter_mut().zip(&other.0) {
+            *own = [own[0].min(other[0]), own[1].max(other[1])];
+        }
     }
 
     /// The pixels with 8 bits.
@@ -112,7 +122,8 @@ impl Stretch {
         let mut eight = Vec::with_capacity(samples.len());
         for pixel in samples.chunks_exact(bands.count()) {
             let (colours, alpha) = pixel.split_at(bands.colours());
-            for (value, [low, high]) in colours.iter().zip(&self.0) {
+            let all = self.0.iter().chain(std::iter::repeat(&[0.0, 1.0]));
+            for (value, [low, high]) in colours.iter().zip(all) {
                 let share = (value.to_f64() - low.to_f64()) / (high.to_f64() - low.to_f64());
                 eight.push(u8::from_f64(share * 255.0));
             }
@@ -129,15 +140,12 @@ impl Stretch {
     clippy::cast_sign_loss,
     reason = "a count of pixels, and a part of it"
 )]
-fn ends(mut values: Vec<f32>) -> [f32; 2] {
-    if values.is_empty() {
-        return [0.0, 1.0];
-    }
+fn ends(mut values: Vec<f32>) -> Option<[f32; 2]> {
+    let last = values.len().checked_sub(1)?;
     let cut = (values.len() as f64 * CUT) as usize;
-    let last = values.len() - 1;
     let low = *values.select_nth_unstable_by(cut, f32::total_cmp).1;
     let high = *values.select_nth_unstable_by(last - cut, f32::total_cmp).1;
-    if low < high { [low, high] } else { [low, low + low.abs().max(1.0)] }
+    Some(if low < high { [low, high] } else { [low, low + low.abs().max(1.0)] })
 }
 
 /// A picture with 8 bits, stretched by itself if need be.

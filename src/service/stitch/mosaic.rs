@@ -1,5 +1,6 @@
 //! Paints the mosaic of a job in work: from tiles as they come back, and from the canvas after a restart.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::model::job::JobId;
@@ -7,7 +8,8 @@ use crate::model::mosaic::{Maker, Mosaic, Slot, THUMBNAIL};
 use crate::raster::encode::EncodeError;
 use crate::raster::grid::Size;
 use crate::raster::pixels::Pixels;
-use crate::raster::preview;
+use crate::raster::preview::{self, Rgba};
+use crate::raster::view::{Stretch, View};
 use crate::service::canvas::Canvas;
 use crate::state::{State, StateError};
 
@@ -23,14 +25,51 @@ struct Sketch {
     fresh: Vec<Slot>,
     /// Whether the state may lack the other slots.
     unpublished: bool,
+    /// The slots of a picture that has to be stretched, as floats.
+    floats: BTreeMap<u32, Pixels>,
+    /// The widest stretch of a tile so far.
+    stretch: Stretch,
+}
+
+impl Sketch {
+    fn new(mosaic: Mosaic) -> Self {
+        let (floats, stretch) = (BTreeMap::new(), Stretch::default());
+        Self { mosaic, fresh: Vec::new(), unpublished: true, floats, stretch }
+    }
+
+    /// The pixels of a slot whose picture has to be stretched, as far as its extremes are known by now.
+    fn stretched(&mut self, tile: u32, floats: Pixels) -> Vec<Rgba> {
+        self.stretch.widen(&Stretch::of(&floats));
+        let pixels = preview::rgba(&self.stretch.apply(floats.clone()));
+        self.floats.insert(tile, floats);
+        pixels
+    }
+
+    /// Stretches all slots by the whole picture, once all are there.
+    fn stretch_whole(&mut self) {
+        let Some(first) = self.floats.values().next() else { return };
+        let size = Size { height: first.height() * count(&self.floats), ..first.size() };
+        let mut whole = Pixels::zeroed(size, first.format());
+        for (index, floats) in (0..).zip(self.floats.values()) {
+            whole.paste(0, index * floats.height(), floats);
+        }
+        let stretch = Stretch::of(&whole);
+        for (tile, floats) in std::mem::take(&mut self.floats) {
+            let (pixels, maker) = (preview::rgba(&stretch.apply(floats)), self.mosaic.maker(tile));
+            self.mosaic.paint(Slot { tile, pixels, maker });
+        }
+    }
+}
+
+fn count(floats: &BTreeMap<u32, Pixels>) -> u32 {
+    u32::try_from(floats.len()).expect("a job has fewer tiles")
 }
 
 impl Painter {
     /// A painter that paints the tiles in `canvas` in the background.
     pub(super) fn start(canvas: Arc<Canvas>) -> Arc<Self> {
         let mosaic = Mosaic::new(canvas.size(), canvas.tile_size());
-        let sketch = Sketch { mosaic, fresh: Vec::new(), unpublished: true };
-        let painter = Arc::new(Self { canvas, sketch: Mutex::new(sketch) });
+        let painter = Arc::new(Self { canvas, sketch: Mutex::new(Sketch::new(mosaic)) });
         if painter.canvas.board().done() > 0 {
             let painting = Arc::downgrade(&painter);
             tokio::task::spawn_blocking(move || repaint(&painting));
@@ -52,7 +91,13 @@ impl Painter {
             }
             sketch.mosaic.slot_side()
         };
-        let slot = Slot { tile, pixels: preview::shrink(pixels, Size::new(side, side)), maker };
+        let (size, view) = (Size::new(side, side), View::of(pixels.format()));
+        let slot = if view.is_plain() {
+            Slot { tile, pixels: preview::shrink(pixels, size), maker }
+        } else {
+            let chosen = preview::shrink_chosen(&view.choose(pixels.clone()), size);
+            Slot { tile, pixels: self.lock().stretched(tile, chosen), maker }
+        };
         let mut sketch = self.lock();
         sketch.mosaic.paint(slot.clone());
         sketch.fresh.push(slot);
@@ -84,7 +129,11 @@ impl Painter {
     /// A small PNG of the whole result, once all tiles are in the canvas. Blocks on the disk.
     pub(super) fn thumbnail(&self) -> Result<Vec<u8>, EncodeError> {
         (0..self.canvas.board().tiles()).for_each(|tile| self.find(tile));
-        let picture = self.lock().mosaic.thumbnail(THUMBNAIL);
+        let picture = {
+            let mut sketch = self.lock();
+            sketch.stretch_whole();
+            sketch.mosaic.thumbnail(THUMBNAIL)
+        };
         preview::png(&picture)
     }
 }
@@ -95,5 +144,34 @@ fn repaint(painter: &Weak<Painter>) {
     for tile in (0..board.tiles()).filter(|tile| board.has(*tile)) {
         let Some(painter) = painter.upgrade() else { return };
         painter.find(tile);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::pixels::Bands;
+
+    #[test]
+    fn slots_of_heights_are_stretched_by_the_whole_picture_at_the_end() {
+        let mut sketch = Sketch::new(Mosaic::new(Size::new(20, 10), 10));
+        let side = sketch.mosaic.slot_side();
+        let slope = |from: f32| {
+            let heights =
+                (0..side * side).map(|n| from + f32::from(u16::try_from(n % 100).unwrap()));
+            Pixels::of::<f32>(Size::new(side, side), Bands::GREY, heights.collect())
+        };
+        let brightest = |sketch: &Sketch, tile| {
+            let slot = sketch.mosaic.slot(tile).unwrap();
+            slot.pixels.iter().map(|pixel| pixel[0]).max().unwrap()
+        };
+        for (tile, from) in [(0, 0.0), (1, 1000.0)] {
+            let pixels = sketch.stretched(tile, slope(from));
+            sketch.mosaic.paint(Slot { tile, pixels, maker: None });
+        }
+        // The first tile was all that was known when it was painted.
+        assert_eq!([brightest(&sketch, 0), brightest(&sketch, 1)], [255, 255]);
+        sketch.stretch_whole();
+        assert!(brightest(&sketch, 0) < 30 && brightest(&sketch, 1) == 255);
     }
 }
