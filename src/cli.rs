@@ -102,6 +102,9 @@ pub struct WishArgs {
     /// `output.sample_type`, own; for submit, that of the server]
     #[arg(long, value_name = "TYPE")]
     pub sample_type: Option<SampleChoice>,
+    /// Page of a TIFF, counted from 0 [default: the first that is no smaller copy of another]
+    #[arg(long, value_name = "NUMBER")]
+    pub page: Option<u32>,
 }
 
 /// Accepts any text, since a server may know other filters, and offers the names that are known here.

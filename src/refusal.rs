@@ -121,6 +121,7 @@ impl From<DecodeError> for Refusal {
                     .limit(limit, setting(quantity))
             }
             DecodeError::Unsupported { .. } => Self::new(Code::UnsupportedImage, error.to_string()),
+            DecodeError::NoPage { .. } => Self::new(Code::InvalidOption, error.to_string()),
             other => Self::new(Code::InvalidImage, other.to_string()),
         }
     }

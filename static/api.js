@@ -102,10 +102,11 @@ export function createJob(fields, { onProgress, signal }) {
   });
 }
 
-/** Uploads an image for previews through a chain of filters. */
-export async function createPreview(file, signal) {
+/** Uploads an image for previews through a chain of filters; `page` may be empty. */
+export async function createPreview(file, page, signal) {
   const form = new FormData();
   form.append("image", file);
+  if (page) form.append("page", page);
   const response = await send("/api/previews", { method: "POST", body: form, signal });
   return answerOf(response, true);
 }

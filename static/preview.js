@@ -33,6 +33,7 @@ let isForgotten = false;
 export function startPreview() {
   at("preview").addEventListener("toggle", refresh);
   for (const id of ["preview-before", "format", "quality"]) at(id).addEventListener("change", refresh);
+  at("page").addEventListener("change", forget);
   canvas.addEventListener("pointerdown", drag);
   canvas.addEventListener("keydown", (event) => {
     const step = STEPS[event.key];
@@ -42,6 +43,12 @@ export function startPreview() {
     refresh();
   });
   new ResizeObserver(refresh).observe(canvas);
+}
+
+/** Uploads the image once more, for another page of it. */
+function forget() {
+  [source, sending] = [null, null];
+  refresh();
 }
 
 /** Offers a preview of the first of these images. */
@@ -98,7 +105,7 @@ function failed(error) {
 /** The path of an image at the server. It is uploaded, unless it is that of an earlier job. */
 async function find({ field: [, value], size }, signal) {
   if (!(value instanceof File)) return { path: `/api/jobs/${value}/preview`, ...size };
-  const { id, width, height } = await createPreview(value, signal);
+  const { id, width, height } = await createPreview(value, at("page").value, signal);
   return { path: `/api/previews/${id}`, width, height };
 }
 

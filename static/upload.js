@@ -144,7 +144,7 @@ async function send(image, fields, sending) {
 
 /** The fields beside the image; those left empty are omitted, so the server's defaults apply. */
 function options() {
-  const fields = [["format", "format"], ["quality", "quality"], ["tile_size", "tile-size"]];
+  const fields = [["format", "format"], ["quality", "quality"], ["page", "page"], ["tile_size", "tile-size"]];
   const given = fields.map(([name, id]) => [name, at(id).value]).filter(([, value]) => value);
   return [["filters", chain()], ...given];
 }

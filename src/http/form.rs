@@ -65,16 +65,18 @@ enum Wish {
     Format,
     Quality,
     SampleType,
+    Page,
     Batch,
 }
 
 impl Wish {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 7] = [
         ("filters", Self::Filters),
         ("tile_size", Self::TileSize),
         ("format", Self::Format),
         ("quality", Self::Quality),
         ("sample_type", Self::SampleType),
+        ("page", Self::Page),
         ("batch", Self::Batch),
     ];
 
@@ -96,6 +98,7 @@ impl Wish {
             Self::Format => wishes.format = Some(option(name, value)?),
             Self::Quality => wishes.quality = Some(option(name, value)?),
             Self::SampleType => wishes.sample_type = Some(option(name, value)?),
+            Self::Page => wishes.page = Some(option(name, value)?),
             Self::Batch => wishes.batch = Some(batch(value)?),
         }
         Ok(())
@@ -113,14 +116,14 @@ pub(super) fn batch(text: &str) -> Result<BatchId> {
     text.parse().map_err(|error| ApiError::Malformed(format!("`batch` cannot be used: {error}")))
 }
 
-fn option<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T> {
+pub(super) fn option<T: FromStr<Err: Display>>(name: &str, text: &str) -> Result<T> {
     text.trim().parse().map_err(|error| {
         let what = format!("`{name}` has a value that cannot be used: {error}");
         Refusal::new(Code::InvalidOption, what).value(format!("{text:?}")).into()
     })
 }
 
-async fn text(config: &Config, mut field: Field) -> Result<String> {
+pub(super) async fn text(config: &Config, mut field: Field) -> Result<String> {
     let name = field.name().unwrap_or_default().to_owned();
     let mut bytes = Vec::new();
     while let Some(chunk) = within(config, field.try_next()).await? {

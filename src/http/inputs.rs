@@ -33,6 +33,9 @@ pub struct NewJob {
     /// The samples of a TIFF whose original has signed numbers or floats.
     #[schema(value_type = Option<formats::SampleType>, inline, nullable = false)]
     pub sample_type: Option<SampleChoice>,
+    /// Page of a TIFF, counted from 0. By default the first that is no smaller copy of another one.
+    #[schema(nullable = false)]
+    pub page: Option<u32>,
     /// The batch that the job belongs to: 32 hexadecimal digits that the client has chosen.
     #[schema(pattern = "^[0-9a-f]{32}$", nullable = false)]
     pub batch: Option<String>,
@@ -45,6 +48,9 @@ pub struct NewPreview {
     /// The image, with its file name.
     #[schema(value_type = String, format = Binary)]
     pub image: Vec<u8>,
+    /// Page of a TIFF, counted from 0. By default the first that is no smaller copy of another one.
+    #[schema(nullable = false)]
+    pub page: Option<u32>,
 }
 
 /// The parameter of a path with the `{id}` of a job.

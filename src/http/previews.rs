@@ -1,5 +1,7 @@
 //! Draws parts of the result that a job would have, of an image that is uploaded for previews or of a job's original.
 
+use std::fs::File;
+
 use actix_multipart::{Field, Multipart};
 use actix_web::http::header::{self, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -192,30 +194,41 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
 
 /// Reads a form whose only field is an image.
 async fn receive(api: &Api, mut body: Multipart) -> Result<PreviewView> {
-    let mut kept = None;
-    while let Some(field) = within(&api.app.config, body.try_next()).await? {
+    let (config, mut image, mut page) = (&api.app.config, None, None);
+    while let Some(field) = within(config, body.try_next()).await? {
         match field.name().unwrap_or_default() {
-            "image" if kept.is_none() => kept = Some(receive_image(api, field).await?),
+            "image" if image.is_none() => image = Some(receive_image(api, field).await?),
             "image" => {
                 return Err(ApiError::Malformed("the form has more than one `image`".into()));
             }
+            "page" => page = Some(form::option("page", &form::text(config, field).await?)?),
             name => {
-                let text = format!("the form has a field {name:?}; its only field is `image`");
+                let text = format!("the form has a field {name:?}; its fields are image and page");
                 return Err(ApiError::Malformed(text));
             }
         }
     }
-    kept.ok_or_else(|| ApiError::Malformed("the form needs `image`, a file".into()))
+    let image =
+        image.ok_or_else(|| ApiError::Malformed("the form needs `image`, a file".into()))?;
+    keep(api, image, page).await
 }
 
-async fn receive_image(api: &Api, field: Field) -> Result<PreviewView> {
+/// An image that has arrived, with its name and the bytes of its file.
+type Arrived = (File, String, u64);
+
+async fn receive_image(api: &Api, field: Field) -> Result<Arrived> {
     let name = form::file_name(&field);
     let file = api.app.previews.stage().await.map_err(ApiError::io)?;
     let copy = file.try_clone().map_err(ApiError::io)?;
     let limit = Limit::of_preview(&api.app.config);
     let bytes = receive::into_file(api, copy, Some(limit), field).await?;
+    Ok((file, name, bytes))
+}
+
+async fn keep(api: &Api, image: Arrived, page: Option<u32>) -> Result<PreviewView> {
+    let (file, name, bytes) = image;
     let header = file.try_clone().map_err(ApiError::io)?;
-    let candidate = upload::read(api, header, name, bytes).await?;
+    let candidate = upload::read(api, header, name, bytes, page).await?;
     let (name, size) = (candidate.name.clone(), candidate.header.size);
     let format = candidate.header.container;
     let expires_at = Timestamp::now() + IDLE;

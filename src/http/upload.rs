@@ -102,6 +102,7 @@ pub async fn retry(
         quality: Some(plan.output.quality),
         // Where none is named, samples are written as they are in memory.
         sample_type: plan.output.sample_type.is_none().then_some(SampleChoice::Float32),
+        page: plan.page,
         batch: plan.batch,
     };
     Ok(created(&admit_again(&api, &seen, JobId::generate(), &source, wishes).await?))
@@ -140,17 +141,23 @@ async fn admit(
     wishes: &Wishes,
 ) -> Result<JobView> {
     let file = image.staged.file().try_clone().map_err(ApiError::io)?;
-    let candidate = read(api, file, image.name, image.bytes).await?;
+    let candidate = read(api, file, image.name, image.bytes, wishes.page).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, wishes)?).await?;
     let storage = Arc::clone(&api.app.storage);
     let create = |plan: Arc<Plan>| async move { storage.create(&plan, image.staged).await };
     accept(api, seen, plan, create).await
 }
 
-/// Reads the header of an image.
-pub(super) async fn read(api: &Api, image: File, name: String, bytes: u64) -> Result<Candidate> {
+/// Reads the header of a page of an image.
+pub(super) async fn read(
+    api: &Api,
+    image: File,
+    name: String,
+    bytes: u64,
+    page: Option<u32>,
+) -> Result<Candidate> {
     let config = Arc::clone(&api.app.config);
-    let reading = move || Candidate::read(name, bytes, BufReader::new(image), &config);
+    let reading = move || Candidate::read(name, bytes, BufReader::new(image), page, &config);
     Ok(web::block(reading).await.map_err(ApiError::internal)??)
 }
 
@@ -163,7 +170,8 @@ async fn admit_again(
 ) -> Result<JobView> {
     let source = api.find_with_original(source)?.plan;
     let original = api.app.storage.open_original(source.id).await?;
-    let candidate = read(api, original, source.name.clone(), source.original_bytes).await?;
+    let (name, bytes) = (source.name.clone(), source.original_bytes);
+    let candidate = read(api, original, name, bytes, wishes.page).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, &wishes)?).await?;
     let storage = Arc::clone(&api.app.storage);
     let create = |plan: Arc<Plan>| async move { storage.create_from(&plan, source.id).await };

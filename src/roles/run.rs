@@ -149,7 +149,9 @@ impl Run {
         let paths = Paths { input: target.input.clone(), output: target.output.clone() };
         self.storage.assign(id, paths);
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
-        let candidate = tokio::task::spawn_blocking(move || read_header(&input, &config)).await;
+        let page = self.wishes.page;
+        let candidate =
+            tokio::task::spawn_blocking(move || read_header(&input, page, &config)).await;
         let wishes = Wishes { format: target.format, ..wishes(&self.wishes) };
         let candidate = candidate.context("the decoder crashed")??;
         Ok(self.admission.plan(id, candidate, &wishes)?)
@@ -213,11 +215,12 @@ fn wishes(args: &WishArgs) -> Wishes {
         format: args.format,
         quality: args.quality,
         sample_type: args.sample_type,
+        page: args.page,
         batch: None,
     }
 }
 
-fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
+fn read_header(input: &Path, page: Option<u32>, config: &Config) -> anyhow::Result<Candidate> {
     // Checked first: opening a pipe would block until another process writes to it.
     let metadata = std::fs::metadata(input).context("cannot open it")?;
     if !metadata.is_file() {
@@ -225,5 +228,5 @@ fn read_header(input: &Path, config: &Config) -> anyhow::Result<Candidate> {
     }
     let file = File::open(input).context("cannot open it")?;
     let name = input.file_name().unwrap_or_default().to_string_lossy();
-    Ok(Candidate::read(name, metadata.len(), BufReader::new(file), config)?)
+    Ok(Candidate::read(name, metadata.len(), BufReader::new(file), page, config)?)
 }

@@ -31,6 +31,8 @@ pub struct Wishes {
     pub quality: Option<u8>,
     /// The samples of a TIFF that are floats in memory.
     pub sample_type: Option<SampleChoice>,
+    /// The page of the image, counted from 0.
+    pub page: Option<u32>,
     /// The batch that the job belongs to.
     pub batch: Option<BatchId>,
 }
@@ -48,20 +50,23 @@ pub struct Candidate {
     pub name: String,
     /// The size of its file.
     pub bytes: u64,
-    /// Its header.
+    /// Its page, if one was chosen.
+    pub page: Option<u32>,
+    /// The header of that page.
     pub header: Header,
 }
 
 impl Candidate {
-    /// Reads the header of an image, and no pixels.
+    /// Reads the header of a page of an image, and no pixels.
     pub fn read(
         name: impl Into<String>,
         bytes: u64,
         image: impl BufRead + Seek,
+        page: Option<u32>,
         config: &Config,
     ) -> Result<Self, Refusal> {
-        let header = decode::probe(image, &decode_limits(config))?;
-        Ok(Self { name: name.into(), bytes, header })
+        let header = decode::probe_page(image, &decode_limits(config), page)?;
+        Ok(Self { name: name.into(), bytes, page, header })
     }
 }
 
@@ -121,6 +126,7 @@ impl Admission {
             container,
             original_bytes: image.bytes,
             size,
+            page: image.page,
             format,
             space: pixels.space,
             filters,
@@ -302,7 +308,7 @@ mod tests {
         let image = include_bytes!("../../tests/data/grey-8.png");
         let config = Arc::new(Config::default());
         let bytes = image.len() as u64;
-        let candidate = Candidate::read("a.png", bytes, Cursor::new(image), &config)?;
+        let candidate = Candidate::read("a.png", bytes, Cursor::new(image), None, &config)?;
         let wishes =
             Wishes { filters: Some(filters.into()), tile_size: Some(40), ..Wishes::default() };
         let storage = StorageId("here".into());

@@ -14,7 +14,7 @@ const IMAGE: &[u8] = include_bytes!("../../tests/data/grey-8.png");
 /// A plan of a job in `storage`, without its files.
 pub(super) fn plan(storage: StorageId) -> Plan {
     let config = Arc::new(Config::default());
-    let candidate = Candidate::read("a.png", 3, Cursor::new(IMAGE), &config).unwrap();
+    let candidate = Candidate::read("a.png", 3, Cursor::new(IMAGE), None, &config).unwrap();
     let admission = Admission::new(config, storage, 1);
     admission.plan(JobId::generate(), candidate, &Wishes::default()).unwrap()
 }

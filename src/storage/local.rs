@@ -123,7 +123,8 @@ impl ResultStorage for LocalStorage {
     }
 
     async fn metadata(&self, job: JobId) -> Result<Metadata> {
-        Ok(metadata_of(self.open_original(job).await?).await)
+        let page = self.plan(job).await?.page;
+        Ok(metadata_of(self.open_original(job).await?, page).await)
     }
 
     async fn stage_final(&self, plan: &Plan) -> Result<Staged> {

@@ -98,9 +98,9 @@ impl StorageError {
     }
 }
 
-/// The metadata of an original; empty if it is not a readable image.
-pub(crate) async fn metadata_of(original: File) -> Metadata {
-    let read = move || decode::metadata(BufReader::new(original), &Limits::NONE);
+/// The metadata of a page of an original; empty if it is not a readable image.
+pub(crate) async fn metadata_of(original: File, page: Option<u32>) -> Metadata {
+    let read = move || decode::metadata_of_page(BufReader::new(original), &Limits::NONE, page);
     let read = blocking::caught(read).await;
     read.map_or_else(|_| Metadata::default(), Result::unwrap_or_default)
 }

@@ -17,6 +17,7 @@ use tilemill::storage::{Kept, ResultStorage, Staged, Storage, StorageError};
 pub fn plan(id: JobId, storage: &dyn Storage) -> Plan {
     Plan {
         batch: None,
+        page: None,
         version: Plan::VERSION,
         id,
         name: "image.png".into(),

@@ -105,7 +105,7 @@ impl Mill {
         .unwrap();
         self.storage.assign(id, Paths { input: input.clone(), output });
         let image = std::io::BufReader::new(std::fs::File::open(&input).unwrap());
-        let candidate = Candidate::read("image.png", 1, image, &self.app.config).unwrap();
+        let candidate = Candidate::read("image.png", 1, image, None, &self.app.config).unwrap();
         let partitions = self.app.topics.results.partitions().await.unwrap();
         let admission =
             Admission::new(Arc::clone(&self.app.config), self.storage.id().clone(), partitions);

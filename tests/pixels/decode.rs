@@ -4,13 +4,13 @@ use std::io::{Cursor, Write};
 
 use tilemill::raster::colour::Model;
 use tilemill::raster::decode::{
-    self, Colours, Container, DecodeError, Header, Limits, Wanted, probe,
+    self, Colours, Container, DecodeError, Header, Limits, Wanted, open_page, probe, probe_page,
 };
 use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::metadata::Metadata;
 use tilemill::raster::pixels::{Alpha, Bands, PixelFormat, Pixels, SampleType};
-use tilemill::raster::source::Source;
+use tilemill::raster::source::{MemoryRaster, Raster, Source};
 
 use crate::stills::{RARER, STILLS, read};
 
@@ -94,8 +94,34 @@ fn several_images_in_one_file_are_refused() {
         let told = refusal(&format!("animated.{name}"));
         assert_eq!(told, format!("{format} with an animation of 2 {end}"));
     }
-    let end = "cannot be processed; save the page you want as a separate file";
-    assert_eq!(refusal("pages.tif"), format!("TIFF with 3 pages {end}"));
+}
+
+#[test]
+fn a_page_is_chosen_by_its_number_and_the_first_one_is_taken_without() {
+    let file = read("pages.tif");
+    let page = |page| {
+        let image = open_page(Cursor::new(&file), &LIMITS, page)?;
+        let raster = MemoryRaster::new(image.header().stored_size(), image.header().format);
+        let notes = image.header().notes.clone();
+        image.read(Colours::All, &mut &raster)?;
+        let all = Region::of(raster.size());
+        Ok::<_, DecodeError>((notes, raster.crop(all).unwrap()))
+    };
+    let (notes, first) = page(None).unwrap();
+    let told = "the first of 3 pages was taken; `page` chooses another one, counted from 0";
+    assert_eq!(notes, [told]);
+    let pages = [0, 1, 2].map(|number| page(Some(number)).unwrap());
+    assert!(pages.iter().all(|(notes, _)| notes.is_empty()));
+    // Its pages are alike: tests/reference/pages.py tells others apart.
+    assert!(pages.iter().all(|(_, pixels)| *pixels == first));
+    let missing = page(Some(3)).unwrap_err().to_string();
+    assert_eq!(missing, "the file has 3 pages, counted from 0, and no page 3");
+    for name in ["grey-8.png", "arithmetic.jpg"] {
+        let file = read(name);
+        assert!(probe_page(Cursor::new(&file), &LIMITS, Some(0)).is_ok());
+        let missing = probe_page(Cursor::new(&file), &LIMITS, Some(1)).unwrap_err().to_string();
+        assert_eq!(missing, "the file has 1 page, counted from 0, and no page 1", "{name}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ import filters  # noqa: F401
 import jpeg  # noqa: F401
 import jpeg_forms  # noqa: F401
 import metadata  # noqa: F401
+import pages  # noqa: F401
 import png  # noqa: F401
 import samples  # noqa: F401
 import tiff  # noqa: F401

@@ -56,9 +56,10 @@ def run(source, chain, target, **environment):
     subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def noted(source, chain, target, **environment):
+def noted(source, chain, target, page=None, **environment):
     """Runs it, and gives what it says of the job."""
     command = [TILEMILL, "run", source, "-o", target, "--filters", chain, "--overwrite"]
+    command += [] if page is None else ["--page", str(page)]
     done = subprocess.run(command, check=True, env={**os.environ, **environment}, capture_output=True)
     return (done.stdout + done.stderr).decode()
 

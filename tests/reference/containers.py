@@ -40,7 +40,7 @@ def webp_bmp_and_gif_are_decoded_as_pillow_does():
 def several_images_are_refused_in_words():
     frames = [Image.fromarray(picture()), Image.fromarray(255 - picture()), Image.fromarray(picture()[::-1].copy())]
     animation = "animation of 3 frames"
-    for name, words in (("a.gif", animation), ("a.webp", animation), ("a.png", animation), ("a.tif", "3 pages")):
+    for name, words in (("a.gif", animation), ("a.webp", animation), ("a.png", animation)):
         frames[0].save(WORK / name, save_all=True, append_images=frames[1:])
         told = refusal(lambda: run(WORK / name, "", WORK / "out.png"))
         assert words in told, told

@@ -34,6 +34,9 @@ pub struct Plan {
     pub original_bytes: u64,
     /// Width and height in pixels, in upright orientation.
     pub size: Size,
+    /// The page of the original, if one was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
     /// Pixel format of the decoded original.
     pub format: PixelFormat,
     /// What its pixels mean when they are filtered.

@@ -38,6 +38,15 @@ pub enum DecodeError {
         remedy: String,
     },
 
+    /// A page that is not there.
+    #[error("the file has {there}, counted from 0, and no page {page}")]
+    NoPage {
+        /// The page asked for.
+        page: u32,
+        /// The pages that there are, in words: "3 pages".
+        there: String,
+    },
+
     /// An image without pixels.
     #[error("the image is empty: {size} pixels")]
     EmptyImage {
@@ -96,7 +105,10 @@ impl DecodeError {
     /// Whether the image itself is at fault, rather than a limit, a disk or a reader.
     #[must_use]
     pub fn is_of_the_image(&self) -> bool {
-        !matches!(self, Self::TooLarge { .. } | Self::Keep { .. } | Self::Read { .. })
+        !matches!(
+            self,
+            Self::TooLarge { .. } | Self::NoPage { .. } | Self::Keep { .. } | Self::Read { .. }
+        )
     }
 
     pub(super) fn damaged(
@@ -126,6 +138,14 @@ impl DecodeError {
     pub(super) fn animation(container: Container, frames: &str) -> DecodeError {
         let what = format!("an animation of {frames}");
         DecodeError::unsupported(container, &what, "save one of them as a still image")
+    }
+
+    /// Refuses a page of a file that has only one.
+    pub(super) fn check_only_page(page: Option<u32>) -> Result<(), DecodeError> {
+        match page {
+            Some(page @ 1..) => Err(DecodeError::NoPage { page, there: "1 page".to_owned() }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn keep(source: io::Error) -> DecodeError {

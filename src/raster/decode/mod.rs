@@ -220,12 +220,30 @@ impl Image<'_> {
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
 pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
-    Ok(opened(Box::new(reader), limits)?.header)
+    probe_page(reader, limits, None)
+}
+
+/// Like [`probe`], for a page of the file; see [`open_page`].
+pub fn probe_page<R: BufRead + Seek>(
+    reader: R,
+    limits: &Limits,
+    page: Option<u32>,
+) -> Result<Header, DecodeError> {
+    Ok(opened(Box::new(reader), limits, page)?.header)
 }
 
 /// The metadata of the image at the start of `reader`, as viewed.
 pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
-    Ok(opened(Box::new(reader), limits)?.metadata)
+    metadata_of_page(reader, limits, None)
+}
+
+/// Like [`metadata`], for a page of the file; see [`open_page`].
+pub fn metadata_of_page<R: BufRead + Seek>(
+    reader: R,
+    limits: &Limits,
+    page: Option<u32>,
+) -> Result<Metadata, DecodeError> {
+    Ok(opened(Box::new(reader), limits, page)?.metadata)
 }
 
 /// Opens the image at the start of `reader` for decoding. No memory is taken for its pixels before
@@ -234,7 +252,17 @@ pub fn open<'r, R: BufRead + Seek + 'r>(
     reader: R,
     limits: &Limits,
 ) -> Result<Image<'r>, DecodeError> {
-    opened(Box::new(reader), limits)
+    open_page(reader, limits, None)
+}
+
+/// Like [`open`], for a page of the file, counted from 0 in the order of the file. Without a number it is the first
+/// page that is no smaller copy and no mask of another one.
+pub fn open_page<'r, R: BufRead + Seek + 'r>(
+    reader: R,
+    limits: &Limits,
+    page: Option<u32>,
+) -> Result<Image<'r>, DecodeError> {
+    opened(Box::new(reader), limits, page)
 }
 
 /// Decodes the image at the start of `reader` into memory.
@@ -251,12 +279,19 @@ pub fn decode<R: BufRead + Seek>(
     Ok(Source::new(Arc::new(raster), header.orientation))
 }
 
-fn opened<'r>(mut reader: Input<'r>, limits: &Limits) -> Result<Image<'r>, DecodeError> {
+fn opened<'r>(
+    mut reader: Input<'r>,
+    limits: &Limits,
+    page: Option<u32>,
+) -> Result<Image<'r>, DecodeError> {
     let container = sniff::sniff(&mut reader)?;
+    if container != Container::Tiff {
+        DecodeError::check_only_page(page)?;
+    }
     let mut decoder = match container {
         Container::Jpeg => jpeg::open(reader, limits)?,
         Container::Png => png::open(reader, limits)?,
-        Container::Tiff => tiff::open(reader, limits)?,
+        Container::Tiff => tiff::open(reader, limits, page)?,
         Container::Gif => gif::open(reader, limits)?,
         Container::WebP => webp::open(reader, limits)?,
         Container::Bmp => bmp::open(reader, limits)?,

@@ -192,6 +192,7 @@ impl Submission {
             ("tile_size", wishes.tile_size.map(|size| size.to_string())),
             ("format", format),
             ("quality", wishes.quality.map(|quality| quality.to_string())),
+            ("page", wishes.page.map(|page| page.to_string())),
             ("sample_type", wishes.sample_type.map(|choice| choice.to_string())),
             ("batch", self.batch.map(|batch| batch.to_string())),
         ];

@@ -1,6 +1,5 @@
 //! Decodes the original of a job. An image that kills its process does so at most three times.
 
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -139,8 +138,9 @@ impl Decoder {
     ) -> Result<(), Failure> {
         let original = self.storage.open_original(plan.id).await;
         let original = Arc::new(original.map_err(|error| unreadable(&error))?);
-        let (file, limits) = (Arc::clone(&original), self.limits);
-        let header = caught(move || decode::probe(BufReader::new(&*file), &limits)).await?;
+        let (file, limits, page) = (Arc::clone(&original), self.limits, plan.page);
+        let probe = move || decode::probe_page(BufReader::new(&*file), &limits, page);
+        let header = caught(probe).await?;
         let wanted = plan.wanted();
         if (header.size, header.format_for(wanted)) != (plan.size, plan.format) {
             return Err(Failure::of_image("the original is not the image that was accepted"));
@@ -154,7 +154,10 @@ impl Decoder {
         let histogram = plan.filters.surveys().then(|| Histogram::new(plan.format));
         let (job, told, stop) = (plan.id, listener.clone(), stop.clone());
         let mut rows = Sink { kept, job, listener: told, stop, histogram };
-        let read = move || rows.fill(&original, &limits, &header, wanted).map(|()| rows.histogram);
+        let read = move || {
+            let image = decode::open_page(BufReader::new(&*original), &limits, page)?;
+            rows.fill(image, &header, wanted).map(|()| rows.histogram)
+        };
         if let Some(histogram) = caught(read).await? {
             let informed = plan.filters.informed(&histogram);
             let _ = listener.send((job, Arrival::Surveyed(informed)));
@@ -176,12 +179,10 @@ struct Sink {
 impl Sink {
     fn fill(
         &mut self,
-        original: &File,
-        limits: &Limits,
+        image: decode::Image<'_>,
         header: &Header,
         wanted: decode::Wanted,
     ) -> Result<(), DecodeError> {
-        let image = decode::open(BufReader::new(original), limits)?;
         debug_assert_eq!(image.header(), header);
         image.read(wanted, self)
     }

@@ -154,10 +154,10 @@ impl Previews {
         if let Some(subject) = self.jobs.get(&plan.id) {
             return Ok(Picture { file, subject });
         }
-        let (config, name, bytes) =
-            (Arc::clone(&self.config), plan.name.clone(), plan.original_bytes);
+        let (config, name) = (Arc::clone(&self.config), plan.name.clone());
+        let (bytes, page) = (plan.original_bytes, plan.page);
         let header = Arc::clone(&file);
-        let read = move || Candidate::read(name, bytes, BufReader::new(&*header), &config);
+        let read = move || Candidate::read(name, bytes, BufReader::new(&*header), page, &config);
         let subject = Arc::new(Subject::new(caught(read).await??));
         self.jobs.put(plan.id, Arc::clone(&subject));
         let (jobs, key) = (Arc::clone(&self.jobs), plan.id);
@@ -181,7 +181,8 @@ impl Previews {
         let turn = timeout(PATIENCE, async { (known.lock_owned().await, self.turn(&view).await) });
         let (known, turn) = turn.await.map_err(|_| busy())?;
         let turn = Arc::new(turn);
-        let reader = Reader { file: Arc::clone(&picture.file), limits: self.limits, stop };
+        let (file, page) = (Arc::clone(&picture.file), picture.candidate().page);
+        let reader = Reader { file, limits: self.limits, page, stop };
         let (needed, held) = (view.needed(), Arc::clone(&turn));
         let read = caught(move || {
             let (read, _held) = (reader.read(known, needed), held);
@@ -224,7 +225,7 @@ mod tests {
         let config = Arc::new(Config::default());
         let previews = Previews::new(&config);
         let image = include_bytes!("../../../tests/data/grey-8.png");
-        let candidate = Candidate::read("a.png", 1, Cursor::new(image), &config).unwrap();
+        let candidate = Candidate::read("a.png", 1, Cursor::new(image), None, &config).unwrap();
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, image).unwrap();
         let picture = previews.find(&previews.keep(file, candidate)).unwrap();

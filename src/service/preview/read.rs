@@ -76,6 +76,7 @@ impl Known {
 pub(super) struct Reader {
     pub(super) file: Arc<File>,
     pub(super) limits: Limits,
+    pub(super) page: Option<u32>,
     /// Cancelled when the client has gone.
     pub(super) stop: CancellationToken,
 }
@@ -100,7 +101,7 @@ impl Reader {
 
     fn decode(&self, needed: Needed, survey: bool) -> Result<Material, Undrawn> {
         (&*self.file).rewind()?;
-        let image = decode::open(BufReader::new(&*self.file), &self.limits)?;
+        let image = decode::open_page(BufReader::new(&*self.file), &self.limits, self.page)?;
         let header = image.header().clone();
         let metadata = image.metadata();
         let (icc, cicp) = (metadata.icc.clone(), metadata.cicp);

@@ -248,7 +248,8 @@ impl Pyramids {
         let check =
             move || space.check_job(&checked).and_then(|()| space.check(ServerDirectory::Data, 0));
         blocking::run(check).await?;
-        let decoded = self.decode(image, Arc::clone(&progress)).await?;
+        let page = plan.page.filter(|_| which == Which::Original);
+        let decoded = self.decode(image, page, Arc::clone(&progress)).await?;
         let levels = Levels::new(decoded.size);
         let format = build::format_for(decoded.copy.format());
         let shelf = Arc::clone(&self.shelf);
@@ -260,15 +261,21 @@ impl Pyramids {
 
     /// Decodes an image into a copy for the first view and, unless that is the whole image, into a scratch file
     /// without a name, from which windows are cut in any order.
-    async fn decode(&self, image: File, progress: Arc<Making>) -> Result<Decoded, Unmade> {
+    async fn decode(
+        &self,
+        image: File,
+        page: Option<u32>,
+        progress: Arc<Making>,
+    ) -> Result<Decoded, Unmade> {
         let (limits, keep) = (self.limits, Keep::new(0, self.scratch.clone()));
         let image = Arc::new(image);
         let file = Arc::clone(&image);
-        let header = caught(move || Ok(probe(&file, &limits)?)).await?;
+        let header = caught(move || Ok(probe(&file, &limits, page)?)).await?;
         let _memory = self.memory.take(header.memory).await;
         caught(move || {
             (&*image).rewind()?;
-            let opened = decode::open(BufReader::new(&*image), &limits).map_err(Refusal::from)?;
+            let opened = decode::open_page(BufReader::new(&*image), &limits, page);
+            let opened = opened.map_err(Refusal::from)?;
             // Browsers show tiles without a profile as sRGB.
             let wanted = Wanted::from(Colours::All).in_srgb();
             let format = header.format_for(wanted);
@@ -319,8 +326,8 @@ impl Pyramids {
     }
 }
 
-fn probe(image: &File, limits: &Limits) -> Result<Header, Refusal> {
-    Ok(decode::probe(BufReader::new(image), limits)?)
+fn probe(image: &File, limits: &Limits, page: Option<u32>) -> Result<Header, Refusal> {
+    Ok(decode::probe_page(BufReader::new(image), limits, page)?)
 }
 
 /// Runs a decoder, which may panic.

@@ -22,6 +22,10 @@ impl Decoder for Associated<'_> {
         self.0.memory()
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.0.notes()
+    }
+
     fn metadata(&mut self) -> Metadata {
         self.0.metadata()
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::error::DecodeError;
 use super::super::limits::Limits;
-use super::super::{Decoder, Stored};
+use super::super::{Decoder, Input, Stored};
 use super::broken;
 use super::chunks::{Chunks, Filled, Packing};
 use super::directory::{Directory, Order, Tiff};
@@ -27,55 +27,99 @@ const LOW_BIT_FIRST: u64 = 2;
 
 /// The decoder for a picture.
 pub(super) struct BandDecoder<'r> {
-    source: Samples<'r>,
+    file: Input<'r>,
+    source: Samples,
     metadata: Metadata,
     orientation: Orientation,
-    memory: u64,
+    notes: Vec<String>,
 }
 
 /// The source of a picture's samples.
-struct Samples<'r> {
-    chunks: Chunks<'r>,
+pub(super) struct Samples {
+    chunks: Chunks,
     layout: Layout,
     order: Order,
+    /// Bytes of memory that decoding takes.
+    pub(super) memory: u64,
 }
 
-/// A decoder for a picture of a supported kind.
-pub(super) fn open<'r>(
-    mut tiff: Tiff<'r>,
-    directory: &Directory,
-    picture: &Picture,
-    kind: Kind,
-    limits: &Limits,
-) -> Result<BandDecoder<'r>, DecodeError> {
-    limits.check_size(picture.size)?;
-    let layout = Layout::new(picture, kind);
-    let plain = layout.plain(picture.compression);
-    let lists = plain.count().saturating_mul(PLACE_BYTES);
-    let memory = layout.memory().saturating_add(lists);
-    // Before the lists are read.
-    limits.check_memory(memory)?;
-    let places = places::read(&mut tiff, directory, plain).map_err(broken)?;
-    let packing = match picture.compression {
-        JPEG => Packing::Jpeg(Jpeg::open(&mut tiff, directory, picture, &layout, &places, limits)?),
-        _ => Packing::Bytes(picture.codec()),
-    };
-    let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
-    let turned = picture.fill_order == LOW_BIT_FIRST;
-    let missing = samples::missing(picture.missing, kind, tiff.order);
-    let chunks = Chunks { file: tiff.file, places, packing, turned, missing };
-    Ok(BandDecoder {
-        source: Samples { chunks, layout, order: tiff.order },
-        metadata: Metadata::default(),
-        orientation: Orientation::UPRIGHT,
-        memory: memory.saturating_add(unpacking),
-    })
+impl Samples {
+    /// The samples of a picture of a supported kind. They begin `shift` bytes behind the places that the file lists.
+    pub(super) fn open(
+        tiff: &mut Tiff<'_>,
+        directory: &Directory,
+        picture: &Picture,
+        kind: Kind,
+        shift: u64,
+        limits: &Limits,
+    ) -> Result<Samples, DecodeError> {
+        limits.check_size(picture.size)?;
+        let layout = Layout::new(picture, kind);
+        let plain = layout.plain(picture.compression);
+        let lists = plain.count().saturating_mul(PLACE_BYTES);
+        let memory = layout.memory().saturating_add(lists);
+        // Before the lists are read.
+        limits.check_memory(memory)?;
+        let places = places::read(tiff, directory, plain).map_err(broken)?;
+        let packing = match picture.compression {
+            JPEG => Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?),
+            _ => Packing::Bytes(picture.codec()),
+        };
+        let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
+        let turned = picture.fill_order == LOW_BIT_FIRST;
+        let missing = samples::missing(picture.missing, kind, tiff.order);
+        let chunks = Chunks { places, shift, packing, turned, missing };
+        let memory = memory.saturating_add(unpacking);
+        Ok(Samples { chunks, layout, order: tiff.order, memory })
+    }
+
+    /// The size of the picture.
+    pub(super) fn size(&self) -> Size {
+        self.layout.size
+    }
+
+    /// Passes each band of the picture on.
+    pub(super) fn each_band(
+        &self,
+        file: &mut Input<'_>,
+        mut pass: impl FnMut(Pixels) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let Layout { size, height, .. } = self.layout;
+        let mut scratch = self.layout.new_scratch();
+        for top in (0..size.height).step_by(height as usize) {
+            let end = size.height.min(top.saturating_add(height));
+            pass(self.band(file, top..end, &mut scratch).map_err(broken)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'r> BandDecoder<'r> {
+    /// A decoder of these samples.
+    pub(super) fn new(file: Input<'r>, source: Samples) -> BandDecoder<'r> {
+        let (metadata, orientation) = (Metadata::default(), Orientation::UPRIGHT);
+        BandDecoder { file, source, metadata, orientation, notes: Vec::new() }
+    }
 }
 
 impl BandDecoder<'_> {
     /// Adds the metadata and the orientation of the file.
     pub(super) fn with(self, metadata: Metadata, orientation: Orientation) -> Self {
         BandDecoder { metadata, orientation, ..self }
+    }
+
+    /// Adds notes for the owner of the file.
+    pub(super) fn noting(self, notes: Vec<String>) -> Self {
+        BandDecoder { notes, ..self }
+    }
+
+    /// Passes each band of another picture of the file on.
+    pub(super) fn each_band_of(
+        &mut self,
+        other: &Samples,
+        pass: impl FnMut(Pixels) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        other.each_band(&mut self.file, pass)
     }
 
     /// The size of the largest band.
@@ -97,35 +141,38 @@ impl Decoder for BandDecoder<'_> {
     }
 
     fn memory(&self) -> u64 {
-        self.memory
+        self.source.memory
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        let Layout { size, height, .. } = self.source.layout;
-        let mut scratch = self.source.layout.new_scratch();
-        for top in (0..size.height).step_by(height as usize) {
-            let end = size.height.min(top.saturating_add(height));
-            let band = self.source.band(top..end, &mut scratch).map_err(broken)?;
-            rows.push(band).map_err(DecodeError::keep)?;
-        }
-        Ok(())
+        let BandDecoder { file, source, .. } = &mut *self;
+        source.each_band(file, |band| rows.push(band).map_err(DecodeError::keep))
     }
 }
 
-impl Samples<'_> {
+impl Samples {
     /// Some rows of the picture.
-    fn band(&mut self, rows: Range<u32>, scratch: &mut [u64]) -> io::Result<Pixels> {
+    fn band(
+        &self,
+        file: &mut Input<'_>,
+        rows: Range<u32>,
+        scratch: &mut [u64],
+    ) -> io::Result<Pixels> {
         let Layout { size, kind, planes, grid, .. } = self.layout;
         let mut band = Pixels::zeroed(Size { height: rows.end - rows.start, ..size }, kind.format);
         for (plane, column) in (0..planes).flat_map(|p| (0..grid.across).map(move |c| (p, c))) {
             let spot = Spot { column, plane };
             if self.layout.is_direct() {
-                self.fill(band.as_bytes_mut(), spot, rows.clone())?;
+                self.fill(file, band.as_bytes_mut(), spot, rows.clone())?;
                 continue;
             }
             let length = self.layout.scratch_bytes(rows.start);
             let part = &mut bytemuck::cast_slice_mut(scratch)[..length];
-            self.fill(part, spot, rows.clone())?;
+            self.fill(file, part, spot, rows.clone())?;
             self.layout.place(part, &mut band, spot);
         }
         if kind.inverted {
@@ -135,17 +182,23 @@ impl Samples<'_> {
     }
 
     /// Fills `bytes` with the samples of the chunk of a spot that begins at `rows.start`, or with `rows` of its strips.
-    fn fill(&mut self, bytes: &mut [u8], spot: Spot, rows: Range<u32>) -> io::Result<()> {
+    fn fill(
+        &self,
+        file: &mut Input<'_>,
+        bytes: &mut [u8],
+        spot: Spot,
+        rows: Range<u32>,
+    ) -> io::Result<()> {
         let Layout { grid, kind, by_rows, .. } = self.layout;
         let first = u64::from(spot.plane) * grid.count();
         let filled = if by_rows {
             let lengths = [grid.chunk.height.into(), self.layout.row_bytes()];
-            self.chunks.read_rows(first, rows, lengths, bytes)?;
+            self.chunks.read_rows(file, first, rows, lengths, bytes)?;
             Filled::Stored
         } else {
             let row = u64::from(rows.start / grid.chunk.height);
             let chunk = first + row * u64::from(grid.across) + u64::from(spot.column);
-            self.chunks.read(chunk, bytes)?
+            self.chunks.read(file, chunk, bytes)?
         };
         let (width, row) = (kind.sample_bytes(), self.layout.row_samples());
         let count = self.layout.samples_per_pixel();

@@ -34,9 +34,10 @@ impl Packing {
 }
 
 /// The chunks of a file.
-pub(super) struct Chunks<'r> {
-    pub(super) file: Input<'r>,
+pub(super) struct Chunks {
     pub(super) places: Places,
+    /// How far behind its place in the list a chunk begins.
+    pub(super) shift: u64,
     pub(super) packing: Packing,
     /// Whether the bits of each byte are in reverse order (`FillOrder` 2).
     pub(super) turned: bool,
@@ -44,14 +45,19 @@ pub(super) struct Chunks<'r> {
     pub(super) missing: [u8; 8],
 }
 
-impl Chunks<'_> {
+impl Chunks {
     /// Fills `bytes` with a chunk.
-    pub(super) fn read(&mut self, chunk: u64, bytes: &mut [u8]) -> io::Result<Filled> {
+    pub(super) fn read(
+        &self,
+        file: &mut Input<'_>,
+        chunk: u64,
+        bytes: &mut [u8],
+    ) -> io::Result<Filled> {
         let Place::At(offset, length) = self.places.get(chunk)? else {
             return Ok(self.leave_out(bytes));
         };
-        self.file.seek(SeekFrom::Start(offset))?;
-        let packed = (&mut self.file).take(length);
+        file.seek(SeekFrom::Start(offset.saturating_add(self.shift)))?;
+        let packed = file.take(length);
         match &self.packing {
             // libtiff does not turn the bits of JPEG, whatever `FillOrder` is.
             Packing::Jpeg(jpeg) => jpeg.unpack(chunk, packed, bytes)?,
@@ -64,7 +70,8 @@ impl Chunks<'_> {
     /// Fills `bytes` with rows of uncompressed strips, of a plane whose first strip is `first`. Each strip has
     /// `in_strip` rows, each row `row_bytes` bytes.
     pub(super) fn read_rows(
-        &mut self,
+        &self,
+        file: &mut Input<'_>,
         first: u64,
         rows: Range<u32>,
         [in_strip, row_bytes]: [u64; 2],
@@ -76,24 +83,30 @@ impl Chunks<'_> {
             let count = (in_strip - row).min(end - top);
             let [skipped, length] = [row, count].map(|rows| rows * row_bytes);
             let (part, rest) = bytes.split_at_mut(usize::try_from(length).unwrap_or(usize::MAX));
-            self.read_part(first + strip, skipped, part)?;
+            self.read_part(file, first + strip, skipped, part)?;
             (bytes, top) = (rest, top + count);
         }
         Ok(())
     }
 
     /// Fills `part` with the bytes of an uncompressed strip behind its first `skipped` ones.
-    fn read_part(&mut self, strip: u64, skipped: u64, part: &mut [u8]) -> io::Result<()> {
+    fn read_part(
+        &self,
+        file: &mut Input<'_>,
+        strip: u64,
+        skipped: u64,
+        part: &mut [u8],
+    ) -> io::Result<()> {
         let Place::At(offset, length) = self.places.get(strip)? else {
             self.leave_out(part);
             return Ok(());
         };
-        let start = offset.checked_add(skipped);
+        let start = offset.checked_add(skipped).and_then(|start| start.checked_add(self.shift));
         let inside = skipped + part.len() as u64 <= length;
         let too_short = || io::Error::new(ErrorKind::InvalidData, "a strip is too short");
         let start = start.filter(|_| inside).ok_or_else(too_short)?;
-        self.file.seek(SeekFrom::Start(start))?;
-        self.file.read_exact(part)?;
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(part)?;
         if self.turned {
             turn(part);
         }

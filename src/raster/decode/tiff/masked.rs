@@ -5,31 +5,34 @@ use std::io;
 use super::super::error::DecodeError;
 use super::super::limits::raster_bytes;
 use super::super::{Decoder, Stored};
-use super::bands::BandDecoder;
+use super::bands::{BandDecoder, Samples};
 use super::kind::Kind;
 use super::picture::Picture;
 use crate::format::Colours;
+use crate::grid::Size;
 use crate::metadata::Metadata;
 use crate::pixels::{Alpha, Nodata, PixelFormat, Pixels, SampleType, StoredType};
 use crate::sample::{Sample, with_samples};
 use crate::source::Rows;
 
-/// Which pixels are empty: those that are no numbers, and those of a declared value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Which pixels are empty: those that are no numbers, those of a declared value, and those that a mask leaves out.
 pub(super) struct Empty {
     /// The value that the file declares, as in memory.
     declared: Option<f64>,
+    /// The picture of a mask, which is 0 where a pixel is empty.
+    mask: Option<Samples>,
 }
 
 impl Empty {
     /// Those of a picture; `None` if none of its pixels can be empty, or if it has alpha, which says more.
-    pub(super) fn of(picture: &Picture, kind: Kind) -> Option<Empty> {
+    pub(super) fn of(picture: &Picture, kind: Kind, mask: Option<Samples>) -> Option<Empty> {
         if kind.format.has_alpha() || kind.inks {
             return None;
         }
         let declared = picture.missing.and_then(|value| in_memory(value, kind));
         let may_be_nan = matches!(kind.stored, StoredType::F16 | StoredType::F32 | StoredType::F64);
-        (may_be_nan || declared.is_some()).then_some(Empty { declared })
+        let may_be = may_be_nan || declared.is_some() || mask.is_some();
+        may_be.then_some(Empty { declared, mask })
     }
 }
 
@@ -68,11 +71,20 @@ impl Decoder for Masked<'_> {
 
     fn memory(&self) -> u64 {
         let band = raster_bytes(self.bands.largest(), self.stored().format);
-        self.bands.memory().saturating_add(band)
+        let mask = self
+            .empty
+            .mask
+            .as_ref()
+            .map_or(0, |mask| mask.memory.saturating_add(Bits::bytes(mask.size())));
+        self.bands.memory().saturating_add(band).saturating_add(mask)
     }
 
     fn metadata(&mut self) -> Metadata {
         self.bands.metadata()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.bands.notes()
     }
 
     fn nodata(&self) -> Option<Nodata> {
@@ -80,8 +92,17 @@ impl Decoder for Masked<'_> {
     }
 
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        let Masked { bands, empty } = *self;
-        bands.read(colours, &mut Masking { rows, empty })
+        let Masked { mut bands, empty } = *self;
+        let mask = empty.mask.as_ref().map(|mask| {
+            let mut bits = Bits::new(mask.size());
+            bands.each_band_of(mask, |band| {
+                bits.push(&band);
+                Ok(())
+            })?;
+            Ok::<_, DecodeError>(bits)
+        });
+        let (declared, mask) = (empty.declared, mask.transpose()?);
+        bands.read(colours, &mut Masking { rows, declared, mask, passed: 0 })
     }
 }
 
@@ -92,14 +113,21 @@ fn masked(format: PixelFormat) -> PixelFormat {
 /// Passes rows on with their alpha.
 struct Masking<'a> {
     rows: &'a mut dyn Rows,
-    empty: Empty,
+    declared: Option<f64>,
+    mask: Option<Bits>,
+    /// Pixels that have been passed on.
+    passed: usize,
 }
 
 impl Rows for Masking<'_> {
     fn push(&mut self, rows: Pixels) -> io::Result<()> {
         let bands = masked(rows.format()).bands;
+        let first = self.passed;
+        self.passed += rows.width() as usize * rows.height() as usize;
+        let is_left_out = |index| self.mask.as_ref().is_some_and(|mask| !mask.has(first + index));
         let masked = with_samples!(rows.samples(), samples => {
-            Pixels::of(rows.size(), bands, mask(samples, bands.colours(), self.empty.declared))
+            let masked = mask(samples, bands.colours(), self.declared, is_left_out);
+            Pixels::of(rows.size(), bands, masked)
         });
         drop(rows);
         self.rows.push(masked)
@@ -107,14 +135,19 @@ impl Rows for Masking<'_> {
 }
 
 /// Pixels of `count` samples with their alpha. An empty one becomes all zeros.
-fn mask<S: Sample>(samples: &[S], count: usize, declared: Option<f64>) -> Vec<S> {
+fn mask<S: Sample>(
+    samples: &[S],
+    count: usize,
+    declared: Option<f64>,
+    is_left_out: impl Fn(usize) -> bool,
+) -> Vec<S> {
     let mut masked = Vec::with_capacity(samples.len() / count * (count + 1));
-    for pixel in samples.chunks_exact(count) {
-        let is_empty = pixel.iter().all(|sample| {
+    for (index, pixel) in samples.chunks_exact(count).enumerate() {
+        let is_missing = |sample: &S| {
             let value = sample.to_f64();
             value.is_nan() || Some(value) == declared
-        });
-        if is_empty {
+        };
+        if is_left_out(index) || pixel.iter().all(is_missing) {
             masked.resize(masked.len() + count + 1, S::default());
         } else {
             masked.extend_from_slice(pixel);
@@ -124,15 +157,49 @@ fn mask<S: Sample>(samples: &[S], count: usize, declared: Option<f64>) -> Vec<S>
     masked
 }
 
+/// A bit for each pixel of a mask.
+struct Bits {
+    bits: Vec<u8>,
+    count: usize,
+}
+
+impl Bits {
+    fn new(size: Size) -> Bits {
+        let bytes = usize::try_from(Bits::bytes(size)).unwrap_or(usize::MAX);
+        Bits { bits: vec![0; bytes], count: 0 }
+    }
+
+    /// Bytes for a picture.
+    fn bytes(size: Size) -> u64 {
+        size.pixels().div_ceil(8)
+    }
+
+    /// Adds the next rows of the mask: one sample for each pixel.
+    fn push(&mut self, rows: &Pixels) {
+        let crate::pixels::Samples::U8(samples) = rows.samples() else { return };
+        for sample in samples {
+            self.bits[self.count / 8] |= u8::from(*sample != 0) << (self.count % 8);
+            self.count += 1;
+        }
+    }
+
+    fn has(&self, pixel: usize) -> bool {
+        self.bits[pixel / 8] >> (pixel % 8) & 1 != 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_pixel_is_empty_where_all_of_its_bands_are() {
-        assert_eq!(mask(&[7_u8, 0, 0, 0, 0, 9], 2, Some(0.0)), [7, 0, 255, 0, 0, 0, 0, 9, 255]);
+        assert_eq!(
+            mask(&[7_u8, 0, 0, 0, 0, 9], 2, Some(0.0), |_| false),
+            [7, 0, 255, 0, 0, 0, 0, 9, 255]
+        );
         let floats = [f32::NAN, -9999.0, 1.0, f32::NAN];
-        let masked = mask(&floats, 2, Some(-9999.0));
+        let masked = mask(&floats, 2, Some(-9999.0), |_| false);
         assert_eq!(masked[..4], [0.0, 0.0, 0.0, 1.0]);
         assert_eq!((masked[4].is_nan(), masked[5..].to_vec()), (true, vec![1.0]));
     }

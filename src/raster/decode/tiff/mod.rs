@@ -1,7 +1,7 @@
-//! TIFF: one picture, read as libtiff 4.7 reads it, some rows or a row of tiles at a time.
+//! TIFF: one page, read as libtiff 4.7 reads it, some rows or a row of tiles at a time.
 //!
 //! - `directory`: the directories of a file, with their numbers and texts
-//! - `pages`: which directory holds the picture
+//! - `pages`: which directory holds the picture, or a page
 //! - `picture`: the tags of the picture, and their defaults
 //! - `kind`: the kind of the samples, and which kinds are not read
 //! - `places`: the offsets and lengths of strips and tiles
@@ -18,15 +18,19 @@
 
 use std::io;
 
+use super::super::pixels::SampleType;
 use super::container::Container;
 use super::error::DecodeError;
 use super::limits::Limits;
 use super::{Decoder, Input};
 use associated::Associated;
-use directory::Tiff;
+use bands::{BandDecoder, Samples};
+use codec::Codec;
+use directory::{Directory, Tiff};
+use kind::Kind;
 use masked::{Empty, Masked};
 use palette::{Indexed, Palette};
-use picture::{PALETTE, Picture};
+use picture::{BLACK_IS_ZERO, PALETTE, Picture};
 
 mod associated;
 mod bands;
@@ -53,13 +57,14 @@ fn broken(error: io::Error) -> DecodeError {
     error.unwrap_or_else(|error| DecodeError::from_io(Container::Tiff, error))
 }
 
-/// The decoder for the only picture of a file.
+/// The decoder for a page of a file; see [`pages::find`].
 pub(super) fn open<'r>(
     reader: Input<'r>,
     limits: &Limits,
+    page: Option<u32>,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let mut tiff = Tiff::new(reader).map_err(broken)?;
-    let found = pages::find(&mut tiff)?;
+    let mut found = pages::find(&mut tiff, page)?;
     let picture = Picture::read(&mut tiff, &found.picture).map_err(broken)?;
     let kind = kind::of(&picture)?;
     let orientation = tags::orientation(&mut tiff, &found);
@@ -67,12 +72,50 @@ pub(super) fn open<'r>(
     let is_indexed = picture.photometric == PALETTE;
     let palette = is_indexed.then(|| Palette::read(&mut tiff, &found.picture, kind.bits));
     let palette = palette.transpose().map_err(broken)?;
-    let bands = bands::open(tiff, &found.picture, &picture, kind, limits)?;
-    let bands = Box::new(bands.with(metadata, orientation));
-    Ok(match (palette, Empty::of(&picture, kind)) {
+    let shift = shift(&picture, kind, found.plane)?;
+    let source = Samples::open(&mut tiff, &found.picture, &picture, kind, shift, limits)?;
+    let mask = found.mask.take().map(|mask| mask_samples(&mut tiff, &mask, limits)).transpose()?;
+    let mut notes = found.notes;
+    let has_place_for_mask = palette.is_none() && !kind.format.has_alpha() && !kind.inks;
+    if mask.is_some() && !has_place_for_mask {
+        notes.push("its mask was left out".to_owned());
+    }
+    let bands = BandDecoder::new(tiff.file, source);
+    let bands = Box::new(bands.with(metadata, orientation).noting(notes));
+    Ok(match (palette, Empty::of(&picture, kind, mask)) {
         (Some(palette), _) => Box::new(Indexed { bands, palette }),
         (None, _) if kind.is_associated => Box::new(Associated(bands)),
         (None, Some(empty)) => Box::new(Masked { bands, empty }),
         (None, None) => bands,
     })
+}
+
+/// The samples of a mask, which have one bit, or eight.
+fn mask_samples(
+    tiff: &mut Tiff<'_>,
+    directory: &Directory,
+    limits: &Limits,
+) -> Result<Samples, DecodeError> {
+    let mut mask = Picture::read(tiff, directory).map_err(broken)?;
+    (mask.photometric, mask.missing) = (BLACK_IS_ZERO, None);
+    let kind = kind::of(&mask)?;
+    if mask.samples != 1 || kind.format.sample != SampleType::U8 {
+        return Err(kind::refused("a mask of other than 1 or 8 bits", "save it without a mask"));
+    }
+    Samples::open(tiff, directory, &mask, kind, 0, limits)
+}
+
+/// How far behind the first picture of a stack without directories this one lies.
+fn shift(picture: &Picture, kind: Kind, plane: u32) -> Result<u64, DecodeError> {
+    if plane == 0 {
+        return Ok(0);
+    }
+    if picture.codec() != Codec::None || kind.is_packed() {
+        return Err(kind::refused("a compressed stack in one page", "save its pages one by one"));
+    }
+    let samples = picture.size.pixels().checked_mul(picture.samples);
+    let bytes = samples.and_then(|samples| samples.checked_mul(kind.sample_bytes() as u64));
+    bytes
+        .and_then(|bytes| bytes.checked_mul(plane.into()))
+        .ok_or_else(|| broken(directory::damaged("its pages are too large")))
 }

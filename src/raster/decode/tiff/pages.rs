@@ -1,5 +1,7 @@
-//! Finds the directory of a TIFF file that holds its picture, among pages, smaller copies of them, masks, and previews
+//! Finds the directory of a TIFF file that holds its picture or a page, among pages, smaller copies of them, masks, and previews
 //! of raw files, which point to their picture.
+
+use std::collections::HashSet;
 
 use super::super::container::Container;
 use super::super::error::DecodeError;
@@ -32,6 +34,12 @@ const LONGEST_DESCRIPTION: u64 = 1024;
 pub(super) struct Found {
     pub(super) picture: Directory,
     first: Option<Directory>,
+    /// The directory of a mask of the picture.
+    pub(super) mask: Option<Directory>,
+    /// The picture's number among those that lie one behind the other at the places of one directory.
+    pub(super) plane: u32,
+    /// Notes for the owner of the file.
+    pub(super) notes: Vec<String>,
 }
 
 impl Found {
@@ -59,34 +67,91 @@ struct Page {
     is_raw: bool,
 }
 
-/// The only picture of a file; fails with the number of pages if there are more.
-pub(super) fn find(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
+/// A page of a file, or its picture: the first page that is no smaller copy and no mask.
+pub(super) fn find(tiff: &mut Tiff<'_>, page: Option<u32>) -> Result<Found, DecodeError> {
     if tiff.is_cr2 {
         return Err(raw());
     }
+    match page {
+        Some(page) => chosen(tiff, page),
+        None => first_picture(tiff),
+    }
+}
+
+fn first_picture(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
     let first = tiff.first;
-    let mut walk = Walk { tiff, seen: Vec::new(), masks: 0 };
+    let mut walk = Walk { tiff, seen: Vec::new(), masks: Vec::new() };
     let pages = walk.chain(first).map_err(broken)?;
-    let (masks, is_cut) = (walk.masks, walk.seen.len() == MOST_DIRECTORIES);
+    let (masks, is_cut) = (std::mem::take(&mut walk.masks), walk.seen.len() == MOST_DIRECTORIES);
     if pages.iter().any(|page| page.is_raw) {
         return Err(raw());
-    }
-    if pages.len() > 1 {
-        return Err(several(pages.len() as u64, is_cut));
-    }
-    if masks > 0 && !pages.is_empty() {
-        let remedy = "save it with the mask as its alpha, or without a mask, as `gdal_translate -mask none` does";
-        return Err(DecodeError::unsupported(Container::Tiff, "a mask", remedy));
     }
     // In a file of nothing but smaller copies, the first one is the picture.
     let place = pages.first().map_or(first, |page| page.at);
     let picture = tiff.directory(place).map_err(broken)?;
     let planes = planes_of_imagej(tiff, &picture).map_err(broken)?;
-    if planes > 1 {
-        return Err(several(planes, false));
-    }
+    let there = if pages.len() > 1 { pages.len() as u64 } else { planes.into() };
+    let notes = (there > 1).then(|| first_of(there, is_cut)).into_iter().collect();
+    let mask = mask_of(tiff, &picture, &masks).map_err(broken)?;
     let first = if place == first { None } else { Some(tiff.directory(first).map_err(broken)?) };
-    Ok(Found { picture, first })
+    Ok(Found { picture, first, mask, plane: 0, notes })
+}
+
+/// The page of this number, counted from 0.
+fn chosen(tiff: &mut Tiff<'_>, page: u32) -> Result<Found, DecodeError> {
+    let (mut at, mut seen) = (tiff.first, HashSet::new());
+    let mut directories = Vec::new();
+    while at != 0 && directories.len() <= page as usize && seen.insert(at) {
+        let directory = tiff.directory(at).map_err(broken)?;
+        at = directory.next;
+        directories.push(directory);
+    }
+    let count = u32::try_from(directories.len()).unwrap_or(u32::MAX);
+    let planes = match &directories[..] {
+        [only] => planes_of_imagej(tiff, only).map_err(broken)?,
+        _ => 1,
+    };
+    if page >= count.max(planes) {
+        let there = count.max(planes);
+        let there = if there == 1 { "1 page".to_owned() } else { format!("{there} pages") };
+        return Err(DecodeError::NoPage { page, there });
+    }
+    let plane = if planes > 1 { page } else { 0 };
+    let picture = directories.pop().unwrap_or_default();
+    // A mask follows its picture.
+    let mask =
+        (at != 0).then(|| mask_of(tiff, &picture, &[at])).transpose().map_err(broken)?.flatten();
+    let first = (!directories.is_empty()).then(|| directories.swap_remove(0));
+    Ok(Found { picture, first, mask, plane, notes: Vec::new() })
+}
+
+/// The first of some masks that is one of the picture: it has as many pixels.
+fn mask_of(
+    tiff: &mut Tiff<'_>,
+    picture: &Directory,
+    masks: &[u64],
+) -> std::io::Result<Option<Directory>> {
+    let own = sides(tiff, picture)?;
+    for place in masks {
+        let directory = tiff.directory(*place)?;
+        let kind = tiff.number(&directory, NEW_SUBFILE_TYPE)?.unwrap_or(0);
+        if kind & MASK != 0 && kind & REDUCED == 0 && sides(tiff, &directory)? == own {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
+}
+
+fn sides(tiff: &mut Tiff<'_>, directory: &Directory) -> std::io::Result<[Option<u64>; 2]> {
+    Ok([tiff.number(directory, picture::WIDTH)?, tiff.number(directory, picture::HEIGHT)?])
+}
+
+/// The note of a file from which the first of several pages is taken.
+fn first_of(pages: u64, is_cut: bool) -> String {
+    let more = if is_cut { " or more" } else { "" };
+    format!(
+        "the first of {pages}{more} pages was taken; `page` chooses another one, counted from 0"
+    )
 }
 
 /// The refusal of a raw file.
@@ -95,14 +160,8 @@ pub(super) fn raw() -> DecodeError {
     DecodeError::unsupported(Container::Tiff, "a raw picture of a camera", remedy)
 }
 
-fn several(pages: u64, is_cut: bool) -> DecodeError {
-    let more = if is_cut { " or more" } else { "" };
-    let remedy = "save the page you want as a separate file";
-    DecodeError::unsupported(Container::Tiff, &format!("{pages}{more} pages"), remedy)
-}
-
 /// The number of images that `ImageJ` declares to have written one after another; only the first has a directory.
-fn planes_of_imagej(tiff: &mut Tiff<'_>, picture: &Directory) -> std::io::Result<u64> {
+fn planes_of_imagej(tiff: &mut Tiff<'_>, picture: &Directory) -> std::io::Result<u32> {
     let text = tiff.text(picture, IMAGE_DESCRIPTION, LONGEST_DESCRIPTION)?.unwrap_or_default();
     if !text.starts_with("ImageJ=") {
         return Ok(1);
@@ -115,7 +174,8 @@ fn planes_of_imagej(tiff: &mut Tiff<'_>, picture: &Directory) -> std::io::Result
 struct Walk<'a, 'r> {
     tiff: &'a mut Tiff<'r>,
     seen: Vec<u64>,
-    masks: usize,
+    /// Offsets of the masks that belong to no copy.
+    masks: Vec<u64>,
 }
 
 impl Walk<'_, '_> {
@@ -147,14 +207,14 @@ impl Walk<'_, '_> {
     ) -> std::io::Result<()> {
         let role = self.role(directory)?;
         let page = self.page(at, directory)?;
-        let masks = self.masks;
+        let masks = self.masks.len();
         let children = self.children(directory);
         if role != Role::Picture {
-            self.masks += usize::from(role == Role::Mask);
+            self.masks.extend((role == Role::Mask).then_some(at));
             pages.extend(children?);
             return Ok(());
         }
-        self.masks = masks;
+        self.masks.truncate(masks);
         let mut larger = children.unwrap_or_default();
         larger.retain(|child| child.pixels > page.pixels);
         pages.extend(if larger.is_empty() { vec![page] } else { larger });

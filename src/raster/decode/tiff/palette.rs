@@ -80,6 +80,10 @@ impl Decoder for Indexed<'_> {
         self.bands.memory().saturating_add(band)
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.bands.notes()
+    }
+
     fn metadata(&mut self) -> Metadata {
         self.bands.metadata()
     }
