@@ -46,15 +46,16 @@ export function offerAgain(job) {
   at("filters").select();
 }
 
-/** A number field that shows something other than what would be sent. */
+/** A field that shows something other than what would be sent. */
 const wrongField = () =>
-  [...at("form").querySelectorAll("input[type=number]")]
+  [...at("form").querySelectorAll("input[type=number], .parameter input")]
     .find((field) => field.validity.badInput || field.ariaInvalid === "true");
 
 /** Shows what is wrong with a field until something is changed, and moves the focus there. */
 function refuse(field) {
   const range = field.max ? `from ${field.min} to ${field.max}` : `of at least ${field.min}`;
-  tellErrors([`${field.labels[0].textContent} must be a number ${range}.`]);
+  const allowed = field.dataset.allowed ?? `a number ${range}`;
+  tellErrors([`${field.labels[0].textContent} must be ${allowed}.`]);
   at("form").addEventListener("input", () => tellErrors([]), { once: true });
   field.closest("details")?.setAttribute("open", "");
   field.focus();

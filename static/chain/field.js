@@ -1,7 +1,7 @@
 // The controls of one parameter: a slider and a number, a choice, or a text.
 
 import { make } from "../dom.js";
-import { fits, isNumeric, range } from "./text.js";
+import { allowed, fits, isNumeric, range } from "./text.js";
 
 /** Positions of a slider. */
 const POSITIONS = 1000;
@@ -34,6 +34,7 @@ function otherControl(param, id, value, onChange) {
       ? make("select", { id }, ...param.choices.map((word) => make("option", {}, word)))
       : make("input", { id, type: "text" });
   control.value = value;
+  control.dataset.allowed = allowed(param);
   control.addEventListener("input", () => {
     const good = fits(param, control.value);
     control.setAttribute("aria-invalid", !good);

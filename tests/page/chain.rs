@@ -68,6 +68,22 @@ fn builder(page: &Page) {
     page.until_says("#chain-said", "There is no filter “blurr”");
     type_chain("blur:1000");
     page.until_says("#chain-said", "sigma must be a number from 0.1 to 100 pixels");
+    // A list goes on behind its commas, in the text and in its field.
+    type_chain("bands:4, 3,2,invert");
+    page.until("document.querySelectorAll('#steps > li').length === 2");
+    page.fill("#steps [type=text]", "1,2");
+    assert_eq!(chain(), "bands:1,2,invert");
+    page.fill("#steps [type=text]", "1,x");
+    page.until("document.querySelector('#steps [aria-invalid=true]')");
+    page.click("#process");
+    page.until_says(
+        "#form-error",
+        "numbers must be whole numbers from 1 to 65535, separated by commas.",
+    );
+    // Too many values for a slider.
+    type_chain("scale:-100:2500.5:16");
+    page.until("!document.querySelector('#steps [type=range]')");
+    assert_eq!(page.value("document.querySelector('#steps [type=number]').value"), "-100");
     type_chain("blur");
     assert_eq!(page.text("#chain-said"), "");
     page.click("[aria-label='Remove blur']");
