@@ -220,6 +220,38 @@ def further():
     grey.convert("1").save(HERE / "group4.tif", compression="group4", tiffinfo={274: 6, 33432: "(c) Somebody"})
 
 
+def quantities():
+    """TIFF of what is no picture of 8 or 16 bits: heights, bands without a name, masks, and what packs them."""
+    waves = picture(1, 65535)[..., 0].astype(np.float32) / 16 - 700
+    empty = np.hypot(*np.mgrid[-12 : HEIGHT - 12, -40 : WIDTH - 40]) < 9
+    nodata = [(42113, "s", 0, "-9999", True)]
+    plain = dict(photometric="minisblack", metadata=None)
+    tifffile.imwrite(
+        HERE / "heights.tif", np.where(empty, np.float32(-9999), waves), tile=(32, 16), compression="deflate",
+        predictor=True, extratags=nodata, **plain,
+    )
+    tifffile.imwrite(
+        HERE / "signed.tif", np.where(empty, -9999, waves).astype(np.int16), byteorder=">", compression="lzw",
+        predictor=True, extratags=nodata, **plain,
+    )
+    bands = np.concatenate([picture(4, 65535), picture(3, 65535)[..., ::-1]], axis=-1)
+    tifffile.imwrite(
+        HERE / "bands.tif", np.moveaxis(bands, -1, 0), planarconfig="separate", compression="lzw", predictor=True,
+        rowsperstrip=9, **plain,
+    )
+    tifffile.imwrite(HERE / "halves.tif", waves.astype(np.float16), compression="deflate", predictor=True, **plain)
+    tifffile.imwrite(HERE / "doubles.tif", waves.astype(np.float64), compression="deflate", **plain)
+    lerc = {"level": 0.5, "compression": "deflate"}
+    tifffile.imwrite(HERE / "lerc.tif", waves, tile=(32, 16), compression="lerc", compressionargs=lerc, **plain)
+    tifffile.imwrite(
+        HERE / "webp.tif", picture(4, 255), photometric="rgb", extrasamples=["unassalpha"], tile=(32, 16),
+        compression="webp", compressionargs={"level": 75}, metadata=None,
+    )
+    with tifffile.TiffWriter(HERE / "masked.tif") as file:
+        file.write(picture(3, 255), photometric="rgb", compression="lzw", metadata=None)
+        file.write(~empty, photometric="mask", subfiletype=4, compression="deflate", metadata=None)
+
+
 def side(length):
     return struct.pack("<I", length - 1)[:3]
 
@@ -316,6 +348,7 @@ def main():
     profiled()
     further()
     rarer()
+    quantities()
     sampled()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)

@@ -12,7 +12,7 @@ use tilemill::raster::metadata::Metadata;
 use tilemill::raster::pixels::{Alpha, Bands, PixelFormat, Pixels, SampleType};
 use tilemill::raster::source::{MemoryRaster, Raster, Source};
 
-use crate::stills::{RARER, STILLS, read};
+use crate::stills::{self, read};
 
 const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
 const NO_LIMITS: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
@@ -34,7 +34,7 @@ fn header(name: &str) -> Header {
 
 #[test]
 fn a_probe_and_a_decode_agree() {
-    for name in STILLS.into_iter().chain(RARER) {
+    for name in stills::all() {
         let source = decode(read(name), &LIMITS).unwrap();
         assert_eq!((source.size(), source.format()), (header(name).size, header(name).format));
     }
@@ -211,7 +211,7 @@ fn every_limit_names_the_value_and_the_quantity() {
 
 #[test]
 fn a_file_cut_short_is_damaged() {
-    for name in STILLS.into_iter().chain(RARER) {
+    for name in stills::all() {
         let file = read(name);
         for cut in [file.len() / 3, file.len() / 2, file.len() * 9 / 10] {
             let container = header(name).container;
@@ -319,7 +319,7 @@ fn an_image_without_pixels_is_refused() {
 
 #[test]
 fn no_damaged_byte_makes_a_decoder_panic() {
-    for name in STILLS.into_iter().chain(RARER) {
+    for name in stills::all() {
         let file = read(name);
         for place in (0..file.len()).step_by(file.len() / 150 + 1) {
             let mut damaged = file.clone();

@@ -18,7 +18,7 @@ use tilemill::raster::pixels::{
     Alpha, Bands, PixelFormat, Pixels, SampleType, Samples, SamplesMut,
 };
 
-use crate::stills::{RARER, STILLS, read};
+use crate::stills::{self, read};
 
 type Hashes = BTreeMap<String, String>;
 
@@ -167,12 +167,12 @@ fn hash_pixels(pixels: &Pixels) -> String {
 fn decodes() -> Hashes {
     let decode =
         |name| (format!("decode {name}"), hash_pixels(&decoded(&read(name), Colours::All)));
-    STILLS.into_iter().chain(RARER).map(decode).collect()
+    stills::all().map(decode).collect()
 }
 
 /// What means something else than sRGB, in sRGB.
 fn converted() -> Hashes {
-    let names = STILLS.into_iter().chain(RARER);
+    let names = stills::all();
     let files: Vec<_> = names.map(|name| (name, read(name))).collect();
     let others = files
         .iter()
@@ -189,7 +189,7 @@ fn converted() -> Hashes {
 
 /// What can be decoded to luma alone.
 fn lumas() -> Hashes {
-    let files: Vec<_> = STILLS.iter().chain(&RARER).map(|name| (name, read(name))).collect();
+    let files: Vec<_> = stills::all().map(|name| (name, read(name))).collect();
     let jpegs =
         files.iter().filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().has_luma);
     jpegs

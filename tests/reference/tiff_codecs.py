@@ -150,3 +150,53 @@ def ccitt_in_words_is_decoded_as_libtiff_writes_it():
         image.save(PATH, compression="tiff_raw_16", tiffinfo=tags)
         assert Image.open(PATH).tag_v2[259] == 32771
         compare(seen(), np.asarray(image.convert("L")), 0)
+
+
+@check
+def webp_inside_is_decoded_as_tifffile_wrote_it():
+    """Lossless exactly; lossy as the same stream is as a file, within a level of libwebp's."""
+    for channels, options in itertools.product((3, 4), ({}, {"tile": (32, 48)}, {"rowsperstrip": 13})):
+        array = picture(channels=channels)
+        extra = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+        for lossless, largest in ((True, 0), (False, 1)):
+            tifffile.imwrite(PATH, array, photometric="rgb", compression="webp", metadata=None,
+                             compressionargs={"lossless": lossless, "level": 80}, **extra, **options)
+            given, expected = seen(), tifffile.imread(PATH)
+            # Pixels that cannot be seen may have any colour.
+            shown = expected[..., 3:] > 0 if channels == 4 else True
+            compare(np.where(shown, given, 0), np.where(shown, expected, 0), largest)
+
+
+@check
+def webp_of_what_it_cannot_hold_is_refused():
+    tifffile.imwrite(PATH, picture(), photometric="rgb", compression="webp", metadata=None)
+    data = bytearray(PATH.read_bytes())
+    at = data.index((50001).to_bytes(2, "little"))
+    data[at : at + 2] = (50001).to_bytes(2, "little")
+    PATH.write_bytes(data)
+    compare(seen(), tifffile.imread(PATH), 1)
+    # Its grey has one sample, and WebP has none of them.
+    tifffile.imwrite(PATH, picture(channels=1), photometric="minisblack", compression="lzw", metadata=None)
+    data = bytearray(PATH.read_bytes())
+    at = data.index((259).to_bytes(2, "little") + (3).to_bytes(2, "little"))
+    data[at + 8 : at + 10] = (50001).to_bytes(2, "little")
+    PATH.write_bytes(data)
+    told = refusal(lambda: run(PATH, "", WORK / "out.png"))
+    assert "WebP inside of other pixels than RGB and RGBA of 8 bits" in told, told
+
+
+@check
+def lerc_is_decoded_as_tifffile_wrote_it():
+    target = WORK / "lerc-out.tif"
+    for dtype, bands, level in itertools.product(("u1", "i1", "u2", "i2", "f4"), (1, 3, 5), (0, 2.5)):
+        array = (picture(channels=1, depth=16)[..., None] / (1 + np.arange(bands))).astype(float) / 65535
+        array = (array * (250 if dtype == "u1" else 120 if dtype == "i1" else 30000.5)).astype(dtype)
+        array = array[..., 0] if bands == 1 else array
+        for outer, options in itertools.product((None, "deflate", "zstd"), ({}, {"tile": (32, 48)}, {"rowsperstrip": 13})):
+            arguments = {"level": level, "compression": outer}
+            tifffile.imwrite(PATH, array, photometric="minisblack", planarconfig="contig" if bands > 1 else None,
+                             compression="lerc", compressionargs=arguments, metadata=None, **options)
+            run(PATH, "", target)
+            given, expected = tifffile.imread(target), tifffile.imread(PATH)
+            assert given.dtype == array.dtype
+            compare(given, expected, 0)

@@ -60,6 +60,24 @@ pub const RARER: [&str; 9] = [
     "upright.jpg",
 ];
 
+/// TIFF of what is no picture of 8 or 16 bits, or of known colours.
+pub const QUANTITIES: [&str; 9] = [
+    "bands.tif",
+    "doubles.tif",
+    "float.tif",
+    "halves.tif",
+    "heights.tif",
+    "lerc.tif",
+    "masked.tif",
+    "signed.tif",
+    "webp.tif",
+];
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static str> {
+    STILLS.into_iter().chain(RARER).chain(QUANTITIES)
+}
+
 pub fn read(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)).unwrap()
 }

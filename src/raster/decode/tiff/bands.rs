@@ -10,11 +10,13 @@ use super::broken;
 use super::chunks::{Chunks, Filled, Packing};
 use super::directory::{Directory, Order, Tiff};
 use super::jpeg::Jpeg;
-use super::kind::{Kind, Prediction};
+use super::kind::{self, Kind, Prediction, RECOMPRESS};
 use super::layout::{Layout, Spot};
-use super::picture::{JPEG, Picture};
+use super::lerc::{Lerc, Outer};
+use super::picture::{JPEG, LERC, OLD_WEBP, Picture, WEBP};
 use super::places::{self, PLACE_BYTES};
 use super::samples;
+use super::webp::WebP;
 use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
@@ -63,6 +65,8 @@ impl Samples {
         let places = places::read(tiff, directory, plain).map_err(broken)?;
         let packing = match picture.compression {
             JPEG => Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?),
+            WEBP | OLD_WEBP => Packing::WebP(webp(tiff, &layout)),
+            LERC => Packing::Lerc(lerc(tiff, picture, &layout)?),
             _ => Packing::Bytes(picture.codec()),
         };
         let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
@@ -92,6 +96,26 @@ impl Samples {
         }
         Ok(())
     }
+}
+
+fn webp(tiff: &Tiff<'_>, layout: &Layout) -> WebP {
+    let (samples, width) = (layout.samples_per_pixel(), layout.grid.chunk.width);
+    WebP { samples, width, length: tiff.length }
+}
+
+fn lerc(tiff: &Tiff<'_>, picture: &Picture, layout: &Layout) -> Result<Lerc, DecodeError> {
+    let (samples, width) = (layout.samples_per_pixel(), layout.grid.chunk.width);
+    let outer = match picture.lerc_outer {
+        0 => Outer::None,
+        1 => Outer::Deflate,
+        2 => Outer::Zstandard,
+        other => {
+            return Err(kind::refused(&format!("LERC inside of compression {other}"), RECOMPRESS));
+        }
+    };
+    let has_alpha = layout.kind.format.has_alpha() && samples > 1;
+    let (stored, length) = (layout.kind.stored, tiff.length);
+    Ok(Lerc { stored, samples, has_alpha, outer, width, length })
 }
 
 impl<'r> BandDecoder<'r> {
@@ -210,6 +234,7 @@ impl Samples {
                 samples::to_native(bytes, width, self.order);
                 samples::undo_prediction(bytes, width, row, count);
             }
+            _ if filled == Filled::Native => {}
             _ => samples::to_native(bytes, width, self.order),
         }
         Ok(())

@@ -7,12 +7,17 @@ use std::ops::Range;
 use super::super::Input;
 use super::codec::Codec;
 use super::jpeg::Jpeg;
+use super::lerc::Lerc;
 use super::places::{Place, Places};
+use super::webp::WebP;
 
 /// Whether samples come from the file, or stand for a chunk that it leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filled {
+    /// In the byte order of the file, and predicted if it says so.
     Stored,
+    /// In the byte order of this machine.
+    Native,
     Missing,
 }
 
@@ -21,6 +26,8 @@ pub(super) enum Filled {
 pub(super) enum Packing {
     Bytes(Codec),
     Jpeg(Jpeg),
+    WebP(WebP),
+    Lerc(Lerc),
 }
 
 impl Packing {
@@ -29,6 +36,8 @@ impl Packing {
         match self {
             Packing::Bytes(codec) => codec.memory(bytes),
             Packing::Jpeg(jpeg) => jpeg.memory(packed),
+            Packing::WebP(webp) => webp.memory(bytes, packed),
+            Packing::Lerc(lerc) => lerc.memory(bytes, packed),
         }
     }
 }
@@ -59,8 +68,13 @@ impl Chunks {
         file.seek(SeekFrom::Start(offset.saturating_add(self.shift)))?;
         let packed = file.take(length);
         match &self.packing {
-            // libtiff does not turn the bits of JPEG, whatever `FillOrder` is.
+            // libtiff does not turn the bits of these, whatever `FillOrder` is.
             Packing::Jpeg(jpeg) => jpeg.unpack(chunk, packed, bytes)?,
+            Packing::WebP(webp) => webp.unpack(packed, bytes)?,
+            Packing::Lerc(lerc) => {
+                lerc.unpack(packed, bytes)?;
+                return Ok(Filled::Native);
+            }
             Packing::Bytes(codec) if self.turned => codec.unpack(Turned::new(packed), bytes)?,
             Packing::Bytes(codec) => codec.unpack(packed, bytes)?,
         }

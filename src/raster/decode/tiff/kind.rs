@@ -5,8 +5,8 @@ use super::super::error::DecodeError;
 use super::codec::Codec;
 use super::pages;
 use super::picture::{
-    BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED,
-    WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
+    BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, LERC, OLD_WEBP, PALETTE, Picture, RGB, RUNS,
+    UNCOMPRESSED, WEBP, WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
 };
 use crate::pixels::{Alpha, Bands, PixelFormat, StoredType};
 
@@ -96,6 +96,7 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     let (bands, is_associated) = bands(picture, colours)?;
     let prediction = prediction(picture, stored, bits)?;
     check_jpeg(picture, colours, bits)?;
+    check_webp(picture, stored)?;
     check_colours(picture, stored)?;
     Ok(Kind {
         format: PixelFormat { bands, sample: stored.in_memory() },
@@ -111,15 +112,13 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
 fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     let name = match picture.compression {
         UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | JPEG | 8 | 32_946
-        | 32_773 | ZSTANDARD => return Ok(()),
+        | 32_773 | ZSTANDARD | LERC | WEBP | OLD_WEBP => return Ok(()),
         6 => return Err(refused("old-style JPEG inside", TO_RGB)),
         33_003..=33_005 | 34_712 => {
             return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
         }
         34_661 => "JBIG inside",
-        34_887 => "LERC inside",
         34_925 => "LZMA inside",
-        34_927 | 50_001 => "WebP inside",
         50_002 | 52_546 => "JPEG XL inside",
         other => return Err(refused(&format!("compression {other}"), RECOMPRESS)),
     };
@@ -253,6 +252,18 @@ fn prediction(picture: &Picture, stored: StoredType, bits: u8) -> Result<Predict
         other => (format!("predictor {other}"), REPREDICT),
     };
     Err(refused(&what, remedy))
+}
+
+/// Refuses what WebP inside cannot hold.
+fn check_webp(picture: &Picture, stored: StoredType) -> Result<(), DecodeError> {
+    let is_held = stored == StoredType::U8
+        && [3, 4].contains(&picture.samples)
+        && picture.photometric == RGB
+        && !picture.planar;
+    if ![WEBP, OLD_WEBP].contains(&picture.compression) || is_held {
+        return Ok(());
+    }
+    Err(refused("WebP inside of other pixels than RGB and RGBA of 8 bits", RECOMPRESS))
 }
 
 /// Refuses types of samples that the kind of colours does not go with.

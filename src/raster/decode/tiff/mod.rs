@@ -6,7 +6,7 @@
 //! - `kind`: the kind of the samples, and which kinds are not read
 //! - `places`: the offsets and lengths of strips and tiles
 //! - `codec`: the compressions; `fax`, which reads `bits`, and `zstd` are two of them
-//! - `jpeg`: strips and tiles that are JPEG streams
+//! - `jpeg`, `webp`, `lerc`: strips and tiles that are JPEG streams, WebP images and LERC blobs
 //! - `chunks`: strips and tiles to bytes of samples
 //! - `samples`: those bytes to samples as in [`crate::pixels`]
 //! - `layout`: where in a band of pixels the samples go
@@ -42,6 +42,7 @@ mod fax;
 mod jpeg;
 mod kind;
 mod layout;
+mod lerc;
 mod masked;
 mod pages;
 mod palette;
@@ -49,6 +50,7 @@ mod picture;
 mod places;
 mod samples;
 mod tags;
+mod webp;
 mod zstd;
 
 fn broken(error: io::Error) -> DecodeError {

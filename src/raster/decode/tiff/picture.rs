@@ -24,6 +24,7 @@ const NUMBER_OF_INKS: u16 = 334;
 const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
 const GDAL_NODATA: u16 = 42_113;
+const LERC_PARAMETERS: u16 = 50_674;
 
 /// The most samples of a pixel whose tags are read: no more are taken.
 const MOST_SAMPLES: u64 = u16::MAX as u64;
@@ -42,6 +43,10 @@ pub(super) const GROUP_4: u64 = 4;
 pub(super) const JPEG: u64 = 7;
 pub(super) const WORD_ALIGNED_RUNS: u64 = 32_771;
 pub(super) const ZSTANDARD: u64 = 50_000;
+pub(super) const LERC: u64 = 34_887;
+pub(super) const WEBP: u64 = 50_001;
+/// A number that WebP had before.
+pub(super) const OLD_WEBP: u64 = 34_927;
 
 pub(super) const WHITE_IS_ZERO: u64 = 0;
 pub(super) const BLACK_IS_ZERO: u64 = 1;
@@ -71,6 +76,8 @@ pub(super) struct Picture {
     pub(super) grid: Grid,
     /// The value of missing samples.
     pub(super) missing: Option<f64>,
+    /// What LERC inside is compressed with: nothing, deflate or Zstandard.
+    pub(super) lerc_outer: u64,
 }
 
 /// The strips or tiles that a picture is cut into.
@@ -119,6 +126,8 @@ impl Picture {
         let photometric = photometric.unwrap_or_else(|| likely(colours, compression));
         let missing = tiff.text(directory, GDAL_NODATA, 64)?;
         let missing = missing.and_then(|text| text.trim().parse().ok());
+        let lerc = tiff.numbers(directory, LERC_PARAMETERS, 2)?.unwrap_or_default();
+        let lerc_outer = lerc.get(1).copied().unwrap_or(0);
         Ok(Picture {
             size,
             bits,
@@ -135,6 +144,7 @@ impl Picture {
             planar,
             grid,
             missing,
+            lerc_outer,
         })
     }
 

@@ -46,17 +46,31 @@ fn window(declared: u64, bytes: u64) -> u64 {
 }
 
 /// Fills `bytes` from a frame. Its checksum is ignored, as that of deflate is.
-pub(super) fn unpack(mut packed: impl Read, bytes: &mut [u8]) -> io::Result<()> {
+pub(super) fn unpack(packed: impl Read, bytes: &mut [u8]) -> io::Result<()> {
+    let frame = opened(packed, bytes.len() as u64);
+    frame.and_then(|mut frame| frame.read_exact(bytes)).map_err(with_kind_of_cause)
+}
+
+/// The bytes of a frame, which must not be more than `most`.
+pub(super) fn unpack_all(packed: &[u8], most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let frame = opened(packed, most);
+    let read = frame.and_then(|frame| frame.take(most).read_to_end(&mut bytes));
+    read.map_err(with_kind_of_cause)?;
+    Ok(bytes)
+}
+
+/// A reader of a frame of which no more than `length` bytes are needed.
+fn opened(mut packed: impl Read, length: u64) -> io::Result<impl Read> {
     let declared = declared_window(&mut packed)?;
     if declared > LARGEST_WINDOW {
         return Err(damaged("a Zstandard window is larger than 128 MiB"));
     }
-    let exponent = window(declared, bytes.len() as u64).ilog2() - SMALLEST_WINDOW.ilog2();
+    let exponent = window(declared, length).ilog2() - SMALLEST_WINDOW.ilog2();
     let exponent = u8::try_from(exponent).map_err(io::Error::other)?;
     let [a, b, c, d] = MAGIC;
     let header = [a, b, c, d, PLAIN, exponent << 3];
-    let frame = StreamingDecoder::new(header.chain(packed)).map_err(io::Error::other);
-    frame.and_then(|mut frame| frame.read_exact(bytes)).map_err(with_kind_of_cause)
+    StreamingDecoder::new(io::Cursor::new(header).chain(packed)).map_err(io::Error::other)
 }
 
 /// Reads the header of a frame up to its first block and gives the bytes of its window.
