@@ -92,24 +92,24 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
 }
 
 fn limits(page: &Page) {
-    page.until_says("#takes", "up to 4 GiB, 1,100 megapixels, 65,535 pixels a side");
+    page.until_says("#takes", "up to 4 GiB, 100,000 megapixels, 1,000,000 pixels a side");
     let wide = page.folder.path().join("wide.png");
-    std::fs::write(&wide, png_header(70_000, 10)).unwrap();
+    std::fs::write(&wide, png_header(1_200_000, 10)).unwrap();
     page.choose("#file", &[&wide]);
-    let refused = "wide.png: 70,000 × 10 pixels; a side of at most 65,535 (limits.max_side)";
+    let refused = "wide.png: 1,200,000 × 10 pixels; a side of at most 1,000,000 (limits.max_side)";
     page.until_says("#chosen-wrong", refused);
     page.click("#process");
     page.until_says("#form-error", "The server would refuse what is chosen.");
     page.click("#chosen button");
     // The others are sent all the same, and this one stays to be looked at.
     let large = page.folder.path().join("large.png");
-    std::fs::write(&large, png_header(60_000, 50_000)).unwrap();
+    std::fs::write(&large, png_header(600_000, 500_000)).unwrap();
     page.choose("#file", &[&large, &page.picture("flower.png", 30, 20)]);
-    page.until_says("#chosen-wrong", "large.png: 3,000 megapixels; at most 1,100 megapixels");
+    page.until_says("#chosen-wrong", "large.png: 300,000 megapixels; at most 100,000 megapixels");
     assert_eq!(page.text("#process"), "Process Image");
     page.click("#process");
     page.until_says("#job-name", "flower.png");
-    page.until_says("#chosen", "large.png, 60,000 × 50,000 pixels");
+    page.until_says("#chosen", "large.png, 600,000 × 500,000 pixels");
     assert_eq!(page.server.get("/api/jobs").1["total"], 1);
 }
 

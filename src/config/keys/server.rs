@@ -89,15 +89,16 @@ section! {
         #[example("8 GiB")]
         max_upload: Bytes = Bytes::gib(4),
 
-        /// The largest image, checked in its header before anything is allocated.
+        /// The largest image, checked in its header before anything is allocated. What an image takes is bounded by
+        /// `decode_memory`, by the free space of `scratch_dir` and by `max_tiles`: slides have some gigapixels.
         #[accepts(at_least(1))]
         #[example(400)]
-        max_megapixels: u32 = 1100,
+        max_megapixels: u32 = 100_000,
 
         /// The longest side of an image, in pixels.
         #[accepts(at_least(1))]
         #[example(32_768)]
-        max_side: u32 = 65_535,
+        max_side: u32 = 1_000_000,
 
         /// The most memory that decoding may take: for one image, and for all that are being decoded together. WebP,
         /// BMP, GIF, interlaced PNG, JPEG in several scans, and TIFF in one compressed strip need room for the whole
