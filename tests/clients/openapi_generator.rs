@@ -18,22 +18,22 @@ async fn main() {
     let server = Configuration { base_path, ..Configuration::default() };
 
     let chain = Some("blur:2.5,invert");
-    let job = create_job(&server, None, chain, Some("png"), None, Some(image.clone()), Some(80), Some(16));
+    let job = create_job(&server, None, chain, Some("png"), None, Some(image.clone()), Some(0), Some(80), None, Some(16));
     let job = ended(&server, job.await.unwrap()).await;
-    assert_eq!((job.status, job.error), (Status::Complete, None));
+    assert_eq!((job.status, job.error.flatten()), (Status::Complete, None));
     assert_eq!(Path::new(&job.name), image.file_name().unwrap());
     let bytes = get_result(&server, &job.id, None, None).await.unwrap().bytes().await.unwrap();
     std::fs::write(result, bytes).unwrap();
     let back = get_original(&server, &job.id, None, None).await.unwrap().bytes().await.unwrap();
     assert_eq!(back, std::fs::read(&image).unwrap());
 
-    let again = create_job(&server, None, Some(""), None, Some(&job.id), None, None, None).await.unwrap();
+    let again = create_job(&server, None, Some(""), None, Some(&job.id), None, None, None, None, None).await.unwrap();
     let again = ended(&server, again).await;
     assert_eq!(again.status, Status::Complete);
     delete_job(&server, &again.id).await.unwrap();
 
     assert_eq!(problem(get_job(&server, &again.id).await).code, "not_found");
-    let refused = create_job(&server, None, Some("nonsense"), None, Some(&job.id), None, None, None).await;
+    let refused = create_job(&server, None, Some("nonsense"), None, Some(&job.id), None, None, None, None, None).await;
     assert_eq!(problem(refused).code, "invalid_filters");
 
     let filters = list_filters(&server).await.unwrap();
@@ -41,6 +41,7 @@ async fn main() {
     assert!(matches!(first("blur"), ParamSpec::NumberParam(_)));
     assert!(matches!(first("median"), ParamSpec::IntegerParam(_)));
     assert!(matches!(first("grayscale"), ParamSpec::ChoiceParam(_)));
+    assert!(matches!(first("bands"), ParamSpec::ListParam(_)));
 }
 
 async fn ended(server: &Configuration, mut job: JobView) -> JobView {
