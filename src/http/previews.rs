@@ -24,7 +24,7 @@ use super::upload;
 use super::{Api, formats};
 use crate::model::job::JobId;
 use crate::raster::decode::Container;
-use crate::raster::encode::OutputFormat;
+use crate::raster::encode::{OutputFormat, SampleChoice};
 use crate::service::admit::Wishes;
 use crate::service::preview::{IDLE, Part, Picture, Undrawn};
 
@@ -181,7 +181,10 @@ fn given<T>(query: Given<T>) -> Result<T> {
 
 async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Result<HttpResponse> {
     let Through { filters, format, quality } = through;
-    let wishes = Wishes { filters: Some(filters), format, quality, ..Wishes::default() };
+    // What is shown is rounded anyway.
+    let sample_type = Some(SampleChoice::Float32);
+    let wishes =
+        Wishes { filters: Some(filters), format, quality, sample_type, ..Wishes::default() };
     let candidate = picture.candidate().clone();
     let plan = api.admission.plan(JobId::generate(), candidate, &wishes)?;
     let region = part.within(plan.size)?;
@@ -192,7 +195,7 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
         .body(png))
 }
 
-/// Reads a form whose only field is an image.
+/// Reads a form with an image, and perhaps its page.
 async fn receive(api: &Api, mut body: Multipart) -> Result<PreviewView> {
     let (config, mut image, mut page) = (&api.app.config, None, None);
     while let Some(field) = within(config, body.try_next()).await? {

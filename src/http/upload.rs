@@ -171,7 +171,7 @@ async fn admit_again(
     let source = api.find_with_original(source)?.plan;
     let original = api.app.storage.open_original(source.id).await?;
     let (name, bytes) = (source.name.clone(), source.original_bytes);
-    let candidate = read(api, original, name, bytes, wishes.page).await?;
+    let candidate = read(api, original, name, bytes, wishes.page.or(source.page)).await?;
     let plan = check_space(api, api.admission.plan(id, candidate, &wishes)?).await?;
     let storage = Arc::clone(&api.app.storage);
     let create = |plan: Arc<Plan>| async move { storage.create_from(&plan, source.id).await };

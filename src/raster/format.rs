@@ -129,7 +129,7 @@ impl fmt::Display for StoredType {
 #[serde(into = "String", try_from = "String")]
 pub struct Nodata(pub f64);
 
-/// Values are the same if their bits are, for they may be no numbers.
+/// Two values are the same if their bits are: a NaN equals no other number.
 impl PartialEq for Nodata {
     fn eq(&self, other: &Nodata) -> bool {
         self.0.to_bits() == other.0.to_bits()

@@ -29,7 +29,7 @@ impl Reduced {
     pub fn new(stored: Size, orientation: Orientation, format: PixelFormat, level: u32) -> Reduced {
         let size = Levels::new(orientation.size(stored)).size_of(level);
         let view = View::of(format);
-        let waiting = Pixels::zeroed(Size { height: 0, ..stored }, format);
+        let waiting = Pixels::zeroed(Size { height: 0, ..stored }, view.chosen());
         let copy = Pixels::zeroed(size, view.chosen());
         Reduced { level, view, stored, orientation, waiting, top: 0, copy }
     }
@@ -45,7 +45,8 @@ impl Reduced {
         while y < rows.height() {
             let part =
                 Region { x: 0, y, width: rows.width(), height: height.min(rows.height() - y) };
-            self.take(rows, part);
+            let chosen = self.view.choose(rows.crop(part));
+            self.take(&chosen, Region::of(chosen.size()));
             y += part.height;
         }
     }
@@ -86,7 +87,7 @@ impl Reduced {
     fn add(&mut self, rows: Pixels) {
         let at = Region { x: 0, y: self.top, width: rows.width(), height: rows.height() };
         let at = self.orientation.viewed_region(at, self.stored);
-        let turned = self.orientation.turn(self.view.choose(rows));
+        let turned = self.orientation.turn(rows);
         let small = (0..self.level).fold(turned, |pixels, _| halve(&pixels));
         self.copy.paste(at.x >> self.level, at.y >> self.level, &small);
     }

@@ -15,7 +15,7 @@ use crate::raster::encode::{Encoder, Loss, OutputFormat, OutputOptions, SampleCh
 use crate::raster::filter::Chain;
 use crate::raster::grid::{Grid, Size};
 use crate::raster::metadata::Policy;
-use crate::raster::pixels::{PixelFormat, StoredType};
+use crate::raster::pixels::{Nodata, PixelFormat, StoredType};
 use crate::refusal::{Code, Refusal};
 
 /// The options of a job; those left out are decided by the configuration and the image.
@@ -39,6 +39,9 @@ pub struct Wishes {
 
 /// Room in a message for everything beside the pixels of its tile, numbers and the chain: far more than they take.
 const BESIDE_PIXELS: u64 = 64 << 10;
+
+/// The most bytes of a tile, also where no message limits it.
+const MOST_TILE: u64 = 1 << 30;
 
 /// The chain of a job that names none.
 pub const DEFAULT_FILTERS: &str = "grayscale";
@@ -153,7 +156,7 @@ impl Admission {
         format: PixelFormat,
         filters: &Chain,
     ) -> Result<u32, Refusal> {
-        let Some(limit) = self.max_message else { return Ok(wanted) };
+        let limit = self.max_message.unwrap_or(MOST_TILE).min(MOST_TILE);
         let room = limit.saturating_sub(BESIDE_PIXELS);
         let within = |side: u32| Size::new(side.min(image.width), side.min(image.height));
         let halo = filters.radius().saturating_mul(2);
@@ -199,7 +202,7 @@ impl Admission {
             tiff_compression: output.tiff_compression,
             metadata: output.metadata,
             sample_type: sample_type(header, choice)?,
-            nodata: header.nodata,
+            nodata: header.nodata.or_else(|| lowest(header)),
         })
     }
 }
@@ -218,13 +221,21 @@ fn wanted_pixels(
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
 
+/// The value of the empty pixels that a mask makes of signed numbers, whose full alpha is not agreed upon.
+fn lowest(header: &Header) -> Option<Nodata> {
+    match header.own {
+        StoredType::I8 if header.format.bands.has_mask() => Some(Nodata(i8::MIN.into())),
+        StoredType::I16 if header.format.bands.has_mask() => Some(Nodata(i16::MIN.into())),
+        _ => None,
+    }
+}
+
 /// The type of the result's samples, if it is another one than in memory.
 fn sample_type(header: &Header, choice: SampleChoice) -> Result<Option<StoredType>, Refusal> {
     match choice {
         SampleChoice::Float32 => Ok(None),
         SampleChoice::Own if header.own.is_rounded() => {
-            let what = "samples of this type are taken as floats of 32 bits only, which round large numbers; ask \
-                        for them with sample_type float32";
+            let what = "these samples would be rounded to floats of 32 bits; set sample_type to float32 to allow that";
             let refusal = Refusal::new(Code::UnsupportedImage, what).value(header.own);
             Err(Refusal { setting: Some("output.sample_type"), ..refusal })
         }

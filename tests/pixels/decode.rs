@@ -115,12 +115,13 @@ fn a_page_is_chosen_by_its_number_and_the_first_one_is_taken_without() {
     // Its pages are alike: tests/reference/pages.py tells others apart.
     assert!(pages.iter().all(|(_, pixels)| *pixels == first));
     let missing = page(Some(3)).unwrap_err().to_string();
-    assert_eq!(missing, "the file has 3 pages, counted from 0, and no page 3");
+    assert_eq!(missing, "there is no page 3; the last page of the file is 2, counted from 0");
     for name in ["grey-8.png", "arithmetic.jpg"] {
         let file = read(name);
         assert!(probe_page(Cursor::new(&file), &LIMITS, Some(0)).is_ok());
         let missing = probe_page(Cursor::new(&file), &LIMITS, Some(1)).unwrap_err().to_string();
-        assert_eq!(missing, "the file has 1 page, counted from 0, and no page 1", "{name}");
+        let told = "there is no page 1; the last page of the file is 0, counted from 0";
+        assert_eq!(missing, told, "{name}");
     }
 }
 

@@ -30,7 +30,7 @@ def pages_are_counted_as_by_tifffile():
             compare(page(number), array, 0)
         compare(page(None), arrays[0], 0)
         told = refusal(lambda: page(len(arrays)))
-        assert "the file has 5 pages, counted from 0, and no page 5" in told, told
+        assert "there is no page 5; the last page of the file is 4, counted from 0" in told, told
 
 
 @check
@@ -51,7 +51,7 @@ def pages_of_a_stack_of_imagej_have_one_directory():
         PATH.write_bytes(data)
         for number in range(5):
             compare(page(number), stack[number], 0)
-        assert "and no page 5" in refusal(lambda: page(5))
+        assert "there is no page 5; the last" in refusal(lambda: page(5))
 
 
 @check

@@ -54,7 +54,7 @@ section! {
         tiff_compression: TiffCompression = TiffCompression::None,
 
         /// The samples of a TIFF whose original has signed numbers or floats: "own", those of the original, or "float32".
-        /// Only with "float32" are originals taken whose samples have 32 bits and are no floats, or have 64.
+        /// Originals with 32-bit integers or 64-bit floats need "float32".
         #[example("float32")]
         sample_type: SampleChoice = SampleChoice::Own,
     }

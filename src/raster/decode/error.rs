@@ -39,12 +39,12 @@ pub enum DecodeError {
     },
 
     /// A page that is not there.
-    #[error("the file has {there}, counted from 0, and no page {page}")]
+    #[error("there is no page {page}; the last page of the file is {last}, counted from 0")]
     NoPage {
         /// The page asked for.
         page: u32,
-        /// The pages that there are, in words: "3 pages".
-        there: String,
+        /// The last page that there is.
+        last: u32,
     },
 
     /// An image without pixels.
@@ -143,7 +143,7 @@ impl DecodeError {
     /// Refuses a page of a file that has only one.
     pub(super) fn check_only_page(page: Option<u32>) -> Result<(), DecodeError> {
         match page {
-            Some(page @ 1..) => Err(DecodeError::NoPage { page, there: "1 page".to_owned() }),
+            Some(page @ 1..) => Err(DecodeError::NoPage { page, last: 0 }),
             _ => Ok(()),
         }
     }

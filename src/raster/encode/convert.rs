@@ -123,12 +123,13 @@ fn fill<S: Sample>(samples: &[S], count: usize, value: f64, written: StoredType)
 }
 
 /// The value that is written for `value`.
+#[expect(clippy::cast_possible_truncation, reason = "halves are rounded from floats of 32 bits")]
 pub(super) fn rounded(value: f64, written: StoredType) -> f64 {
     let whole = |low: f64, high: f64| (value + 0.5).floor().clamp(low, high);
     match written {
         StoredType::I8 => whole(i8::MIN.into(), i8::MAX.into()),
         StoredType::I16 => whole(i16::MIN.into(), i16::MAX.into()),
-        StoredType::F16 => half::f16::from_f64(value).into(),
+        StoredType::F16 => half::f16::from_f32(value as f32).into(),
         _ => value,
     }
 }
@@ -142,7 +143,7 @@ fn beside(value: f64, written: StoredType) -> f64 {
         StoredType::U16 => towards(32_767.5),
         StoredType::I8 | StoredType::I16 => towards(-0.5),
         StoredType::F16 => {
-            let bits = half::f16::from_f64(value).to_bits();
+            let bits = half::f16::from_f32(value as f32).to_bits();
             half::f16::from_bits(if value == 0.0 { 1 } else { bits - 1 }).into()
         }
         _ if value == 0.0 => f32::from_bits(1).into(),

@@ -29,7 +29,8 @@ struct AutoLevels {
 
 impl Filter for AutoLevels {
     fn accepts(&self, input: PixelFormat) -> Result<(), Unfit> {
-        unfit::need_full_scale(input)
+        unfit::need_full_scale(input)?;
+        unfit::need_few_bands(input)
     }
 
     fn surveys(&self) -> bool {

@@ -322,13 +322,12 @@ mod tests {
         let five = Bands::unnamed(5);
         assert_eq!(
             check("blur,grayscale", five, SampleType::U8).unwrap_err(),
-            "grayscale cannot be applied to 5 bands 8 bit: it goes by colours, and none of the bands is \
-             known to be one; put bands:3,2,1 before it, with the numbers of your red, green and blue \
-             band"
+            "grayscale cannot be applied to 5 bands 8 bit: it needs colours, but these bands have no names; \
+             put bands:3,2,1 before it, with the numbers of your red, green and blue band"
         );
         assert_eq!(
             check("invert", Bands::GREY, SampleType::F32).unwrap_err(),
-            "invert cannot be applied to grey float: it goes by black and white, which floats do not \
+            "invert cannot be applied to grey float: it needs black and white, which floats do not \
              have; put scale:0:1 before it, with your values for black and white"
         );
         assert_eq!(check("bands:3,2,1,grayscale", five, SampleType::U8), Ok(()));

@@ -59,7 +59,7 @@ fn edges<S: Steep>(samples: &[S], grey: &Pixels, window: &Window<'_>) -> Pixels 
     if bands.has_alpha() {
         threes.for_each(|rows| push_clear(rows, count, &mut edges));
     } else if count == 1 {
-        threes.for_each(|rows| push_opaque(rows, 1, &mut edges));
+        threes.for_each(|rows| push_single(rows, &mut edges));
     } else {
         threes.for_each(|rows| push_opaque(rows, count, &mut edges));
     }
@@ -154,11 +154,24 @@ fn gradient<V: Copy + Add<Output = V> + Sub<Output = V>>(at: impl Fn(usize, usiz
     [right - left, lower - upper]
 }
 
-#[inline]
+/// Like [`push_opaque`], for a single band, as most images have here.
+fn push_single<S: Steep>([above, here, below]: [&[S]; 3], edges: &mut Vec<S>) {
+    let count = here.len() - 2;
+    let at = |row: &'_ [S], x: usize| row[x].rise();
+    // Slices of one length, so that the compiler drops the bounds check of each index.
+    let [above, here, below] = [above, here, below].map(|row| &row[..count + 2]);
+    edges.extend((0..count).map(|x| {
+        let [across, down] = gradient(|row, column| match row {
+            0 => at(above, x + column),
+            1 => at(here, x + column),
+            _ => at(below, x + column),
+        });
+        S::steepness(across, down)
+    }));
+}
+
 fn push_opaque<S: Steep>(rows: [&[S]; 3], bands: usize, edges: &mut Vec<S>) {
     let count = rows[1].len() - 2 * bands;
-    // Slices of one length, so that the compiler drops the bounds check of each index.
-    let rows = rows.map(|row| &row[..count + 2 * bands]);
     edges.extend((0..count).map(|start| {
         let [across, down] = gradient(|row, column| rows[row][start + column * bands].rise());
         S::steepness(across, down)

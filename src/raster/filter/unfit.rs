@@ -9,10 +9,19 @@ use crate::pixels::PixelFormat;
 pub enum Unfit {
     /// It goes by colours, and the bands are not known to be any.
     #[error(
-        "goes by colours, and none of the bands is known to be one; put bands:3,2,1 before it, with the numbers of \
+        "needs colours, but these bands have no names; put bands:3,2,1 before it, with the numbers of \
          your red, green and blue band"
     )]
     NoColours,
+
+    /// It counts the values of each band, and there are too many.
+    #[error(
+        "counts the values of at most {most} bands; put bands:1,2,3 before it, with the numbers of those you need"
+    )]
+    TooManyBands {
+        /// The most bands.
+        most: usize,
+    },
 
     /// It asks for a band that is not there.
     #[error("asks for band {number}, and there are {there}")]
@@ -25,7 +34,7 @@ pub enum Unfit {
 
     /// It goes by black and white, which floats do not have.
     #[error(
-        "goes by black and white, which floats do not have; put scale:0:1 before it, with your values for black and \
+        "needs black and white, which floats do not have; put scale:0:1 before it, with your values for black and \
          white"
     )]
     NoFullScale,
@@ -39,6 +48,15 @@ pub(super) fn need_colours(input: PixelFormat) -> Result<(), Unfit> {
 /// Accepts whole numbers.
 pub(super) fn need_full_scale(input: PixelFormat) -> Result<(), Unfit> {
     if input.sample.is_whole() { Ok(()) } else { Err(Unfit::NoFullScale) }
+}
+
+/// The most bands whose values are counted: 512 KiB of counts for each of 16 bits.
+const MOST_COUNTED: usize = 64;
+
+/// Accepts so many bands that their values can be counted.
+pub(super) fn need_few_bands(input: PixelFormat) -> Result<(), Unfit> {
+    let few = input.bands.colours() <= MOST_COUNTED;
+    if few { Ok(()) } else { Err(Unfit::TooManyBands { most: MOST_COUNTED }) }
 }
 
 /// For samples that a filter does not accept: a chain refuses the image before.

@@ -7,7 +7,7 @@ use super::super::{Decoder, Stored};
 use crate::format::Colours;
 use crate::metadata::Metadata;
 use crate::pixels::{Pixels, SamplesMut};
-use crate::sample::Whole;
+use crate::sample::{Sample, Whole};
 use crate::source::Rows;
 
 /// A decoder over one whose colours are multiplied by alpha.
@@ -45,7 +45,10 @@ impl Rows for Divided<'_> {
             SamplesMut::U8(samples) => divide(samples, count, quotient),
             SamplesMut::U16(samples) => divide(samples, count, quotient),
             SamplesMut::F32(samples) => {
-                divide(samples, count, |v, alpha| if alpha == 0.0 { 0.0 } else { v / alpha });
+                divide(samples, count, |v, alpha| {
+                    let quotient = f32::from_f64(v.to_f64() / alpha.to_f64());
+                    if alpha == 0.0 { 0.0 } else { quotient }
+                });
             }
         }
         self.0.push(rows)

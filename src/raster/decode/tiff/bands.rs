@@ -21,7 +21,7 @@ use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
-use crate::pixels::Pixels;
+use crate::pixels::{Pixels, SamplesMut};
 use crate::source::Rows;
 
 /// The value of `FillOrder` for bytes whose bits are in reverse order.
@@ -201,6 +201,9 @@ impl Samples {
         }
         if kind.inverted {
             samples::to_light(&mut band);
+        }
+        if let SamplesMut::F32(floats) = band.samples_mut() {
+            samples::unify_nans(floats);
         }
         Ok(band)
     }

@@ -23,6 +23,9 @@ const CHOOSE_INKS: &str = "save it as CMYK or RGB";
 const FLATTEN: &str = "save it as CMYK without alpha, or as RGB";
 const ONE_PART: &str = "save the real or the imaginary part alone";
 
+/// More are no picture; hyperspectral cameras have some hundreds.
+const MOST_BANDS: u16 = 4096;
+
 const MASK: u64 = 4;
 const SEPARATED: u64 = 5;
 
@@ -93,11 +96,12 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     let colours = colours(picture)?;
     let bits = bits(picture)?;
     let stored = stored(picture, bits)?;
-    let (bands, is_associated) = bands(picture, colours)?;
+    let (bands, is_associated) = bands(picture, colours, stored)?;
     let prediction = prediction(picture, stored, bits)?;
     check_jpeg(picture, colours, bits)?;
     check_webp(picture, stored)?;
-    check_colours(picture, stored)?;
+    check_lerc(picture, stored, bits)?;
+    check_colours(picture, stored, bits)?;
     Ok(Kind {
         format: PixelFormat { bands, sample: stored.in_memory() },
         stored,
@@ -182,17 +186,24 @@ fn stored(picture: &Picture, bits: u8) -> Result<StoredType, DecodeError> {
 /// The bands of a pixel, and whether alpha is multiplied into them. Only a last band that is declared as alpha counts as
 /// alpha; others beside the colours may be anything, such as near infrared or a spot colour, and then no band counts as
 /// a colour.
-fn bands(picture: &Picture, colours: u64) -> Result<(Bands, bool), DecodeError> {
+fn bands(
+    picture: &Picture,
+    colours: u64,
+    stored: StoredType,
+) -> Result<(Bands, bool), DecodeError> {
     let count = picture.samples;
     if count < colours {
         return Err(refused(&format!("{count} of {colours} bands"), "save it as grey"));
     }
-    let Ok(all) = u16::try_from(count) else {
-        return Err(refused(&format!("{count} bands"), FEWER_BANDS));
+    let Some(all) = u16::try_from(count).ok().filter(|count| *count <= MOST_BANDS) else {
+        let what = format!("{count} bands, which are more than {MOST_BANDS},");
+        return Err(refused(&what, FEWER_BANDS));
     };
     let alpha = match picture.extra.last() {
         Some(&kind) if count > colours && picture.extra_count() <= count => {
-            Some(kind).filter(|kind| [ASSOCIATED, UNASSOCIATED].contains(kind))
+            // What is full alpha in other types is not agreed upon.
+            let has_alpha = stored.in_memory().is_whole() || is_float(stored);
+            Some(kind).filter(|kind| has_alpha && [ASSOCIATED, UNASSOCIATED].contains(kind))
         }
         _ => None,
     };
@@ -242,16 +253,27 @@ fn prediction(picture: &Picture, stored: StoredType, bits: u8) -> Result<Predict
     if ![5, 8, 32_946, ZSTANDARD].contains(&picture.compression) {
         return Ok(Prediction::None);
     }
-    let is_float = matches!(stored, StoredType::F16 | StoredType::F32 | StoredType::F64);
     let (what, remedy) = match picture.predictor {
         1 => return Ok(Prediction::None),
         HORIZONTAL if bits >= 8 && bits != 12 => return Ok(Prediction::Horizontal),
         HORIZONTAL => (format!("predictor 2 of {bits}-bit samples"), RECOMPRESS),
-        FLOATING_POINT if is_float => return Ok(Prediction::Floating),
+        FLOATING_POINT if is_float(stored) => return Ok(Prediction::Floating),
         FLOATING_POINT => ("predictor 3 of integer samples".to_owned(), REPREDICT),
         other => (format!("predictor {other}"), REPREDICT),
     };
     Err(refused(&what, remedy))
+}
+
+fn is_float(stored: StoredType) -> bool {
+    matches!(stored, StoredType::F16 | StoredType::F32 | StoredType::F64)
+}
+
+/// Refuses what LERC inside cannot hold.
+fn check_lerc(picture: &Picture, stored: StoredType, bits: u8) -> Result<(), DecodeError> {
+    if picture.compression != LERC || [8, 16, 32, 64].contains(&bits) && stored != StoredType::F16 {
+        return Ok(());
+    }
+    Err(refused(&format!("LERC inside of {bits}-bit samples"), RECOMPRESS))
 }
 
 /// Refuses what WebP inside cannot hold.
@@ -266,13 +288,15 @@ fn check_webp(picture: &Picture, stored: StoredType) -> Result<(), DecodeError> 
     Err(refused("WebP inside of other pixels than RGB and RGBA of 8 bits", RECOMPRESS))
 }
 
-/// Refuses types of samples that the kind of colours does not go with.
-fn check_colours(picture: &Picture, stored: StoredType) -> Result<(), DecodeError> {
+/// Refuses samples of a type that such colours cannot have.
+fn check_colours(picture: &Picture, stored: StoredType, bits: u8) -> Result<(), DecodeError> {
     let is_whole = stored.in_memory().is_whole();
     let what = match picture.photometric {
+        PALETTE if !is_whole || bits == 12 => {
+            format!("indexes of {bits} bits, {stored}, into a palette")
+        }
         _ if is_whole => return Ok(()),
         WHITE_IS_ZERO => format!("samples of {stored} whose 0 is white"),
-        PALETTE => format!("indexes of {stored} into a palette"),
         SEPARATED => format!("CMYK colours of {stored}"),
         YCBCR => format!("YCbCr colours of {stored}"),
         _ => return Ok(()),

@@ -50,10 +50,19 @@ fn in_memory(value: f64, kind: Kind) -> Option<f64> {
         SampleType::U8 => whole((1 << kind.bits) - 1, 255),
         SampleType::U16 if kind.bits == 12 => whole(4095, u16::MAX),
         SampleType::U16 => whole(u16::MAX, u16::MAX),
-        SampleType::F32 if kind.stored == StoredType::F16 => {
-            Some(half::f16::from_f64(value).to_f32().into())
+        SampleType::F32 => {
+            let range = match kind.stored {
+                // Rounded twice, as the library does on some processors and not on others.
+                StoredType::F16 => return Some(half::f16::from_f32(value as f32).to_f32().into()),
+                StoredType::I8 => f64::from(i8::MIN)..=i8::MAX.into(),
+                StoredType::I16 => f64::from(i16::MIN)..=i16::MAX.into(),
+                StoredType::I32 => f64::from(i32::MIN)..=i32::MAX.into(),
+                StoredType::U32 => 0.0..=u32::MAX.into(),
+                _ => return Some((value as f32).into()),
+            };
+            let fits = value.fract() == 0.0 && range.contains(&value);
+            fits.then_some((value as f32).into())
         }
-        SampleType::F32 => Some((value as f32).into()),
     }
 }
 

@@ -76,12 +76,14 @@ pub(super) fn open<'r>(
     let palette = palette.transpose().map_err(broken)?;
     let shift = shift(&picture, kind, found.plane)?;
     let source = Samples::open(&mut tiff, &found.picture, &picture, kind, shift, limits)?;
-    let mask = found.mask.take().map(|mask| mask_samples(&mut tiff, &mask, limits)).transpose()?;
     let mut notes = found.notes;
     let has_place_for_mask = palette.is_none() && !kind.format.has_alpha() && !kind.inks;
+    let mask = found.mask.take();
     if mask.is_some() && !has_place_for_mask {
         notes.push("its mask was left out".to_owned());
     }
+    let mask = mask.filter(|_| has_place_for_mask);
+    let mask = mask.map(|mask| mask_samples(&mut tiff, &mask, limits)).transpose()?;
     let bands = BandDecoder::new(tiff.file, source);
     let bands = Box::new(bands.with(metadata, orientation).noting(notes));
     Ok(match (palette, Empty::of(&picture, kind, mask)) {

@@ -9,6 +9,9 @@ use super::broken;
 use super::directory::{Directory, Tiff};
 use super::picture;
 
+/// The most pages that can be chosen among.
+const MOST_PAGES: usize = 65_536;
+
 /// The most directories that are counted, so that a file of nothing but directories costs little.
 const MOST_DIRECTORIES: usize = 100;
 
@@ -92,37 +95,62 @@ fn first_picture(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
     let planes = planes_of_imagej(tiff, &picture).map_err(broken)?;
     let there = if pages.len() > 1 { pages.len() as u64 } else { planes.into() };
     let notes = (there > 1).then(|| first_of(there, is_cut)).into_iter().collect();
-    let mask = mask_of(tiff, &picture, &masks).map_err(broken)?;
+    let own: Vec<u64> =
+        masks.iter().filter(|(before, _)| *before == 1).map(|(_, at)| *at).collect();
+    let mask = mask_of(tiff, &picture, &own).map_err(broken)?;
     let first = if place == first { None } else { Some(tiff.directory(first).map_err(broken)?) };
     Ok(Found { picture, first, mask, plane: 0, notes })
 }
 
 /// The page of this number, counted from 0.
 fn chosen(tiff: &mut Tiff<'_>, page: u32) -> Result<Found, DecodeError> {
-    let (mut at, mut seen) = (tiff.first, HashSet::new());
-    let mut directories = Vec::new();
-    while at != 0 && directories.len() <= page as usize && seen.insert(at) {
-        let directory = tiff.directory(at).map_err(broken)?;
-        at = directory.next;
-        directories.push(directory);
+    let mut chain = Chain { next: tiff.first, seen: HashSet::new() };
+    let (mut first, mut picture, mut count) = (None, Directory::default(), 0);
+    while count <= page
+        && let Some((_, directory)) = chain.directory(tiff).map_err(broken)?
+    {
+        let before = std::mem::replace(&mut picture, directory);
+        first = if count == 1 { Some(before) } else { first };
+        count += 1;
     }
-    let count = u32::try_from(directories.len()).unwrap_or(u32::MAX);
-    let planes = match &directories[..] {
-        [only] => planes_of_imagej(tiff, only).map_err(broken)?,
+    let planes = match count {
+        1 => planes_of_imagej(tiff, &picture).map_err(broken)?,
         _ => 1,
     };
-    if page >= count.max(planes) {
-        let there = count.max(planes);
-        let there = if there == 1 { "1 page".to_owned() } else { format!("{there} pages") };
-        return Err(DecodeError::NoPage { page, there });
+    let there = count.max(planes);
+    if page >= there {
+        return Err(DecodeError::NoPage { page, last: there.saturating_sub(1) });
     }
     let plane = if planes > 1 { page } else { 0 };
-    let picture = directories.pop().unwrap_or_default();
-    // A mask follows its picture.
-    let mask =
-        (at != 0).then(|| mask_of(tiff, &picture, &[at])).transpose().map_err(broken)?.flatten();
-    let first = (!directories.is_empty()).then(|| directories.swap_remove(0));
+    let mut masks = Vec::new();
+    while let Some((at, directory)) = chain.directory(tiff).map_err(broken)? {
+        match role(tiff, &directory).map_err(broken)? {
+            Role::Picture => break,
+            Role::Mask => masks.push(at),
+            Role::Reduced => {}
+        }
+    }
+    let mask = mask_of(tiff, &picture, &masks).map_err(broken)?;
     Ok(Found { picture, first, mask, plane, notes: Vec::new() })
+}
+
+/// The directories of a file, each of which tells the next one.
+struct Chain {
+    next: u64,
+    seen: HashSet<u64>,
+}
+
+impl Chain {
+    /// The next directory and its offset; none behind [`MOST_PAGES`], or where the chain comes back to itself.
+    fn directory(&mut self, tiff: &mut Tiff<'_>) -> std::io::Result<Option<(u64, Directory)>> {
+        let at = self.next;
+        if at == 0 || self.seen.len() == MOST_PAGES || !self.seen.insert(at) {
+            return Ok(None);
+        }
+        let directory = tiff.directory(at)?;
+        self.next = directory.next;
+        Ok(Some((at, directory)))
+    }
 }
 
 /// The first of some masks that is one of the picture: it has as many pixels.
@@ -174,8 +202,8 @@ fn planes_of_imagej(tiff: &mut Tiff<'_>, picture: &Directory) -> std::io::Result
 struct Walk<'a, 'r> {
     tiff: &'a mut Tiff<'r>,
     seen: Vec<u64>,
-    /// Offsets of the masks that belong to no copy.
-    masks: Vec<u64>,
+    /// Of each mask that belongs to no copy, the number of pages before it, and its offset.
+    masks: Vec<(usize, u64)>,
 }
 
 impl Walk<'_, '_> {
@@ -205,12 +233,12 @@ impl Walk<'_, '_> {
         directory: &Directory,
         pages: &mut Vec<Page>,
     ) -> std::io::Result<()> {
-        let role = self.role(directory)?;
+        let role = role(self.tiff, directory)?;
         let page = self.page(at, directory)?;
         let masks = self.masks.len();
         let children = self.children(directory);
         if role != Role::Picture {
-            self.masks.extend((role == Role::Mask).then_some(at));
+            self.masks.extend((role == Role::Mask).then_some((pages.len(), at)));
             pages.extend(children?);
             return Ok(());
         }
@@ -231,18 +259,6 @@ impl Walk<'_, '_> {
         Ok(pages)
     }
 
-    fn role(&mut self, directory: &Directory) -> std::io::Result<Role> {
-        let kind = self.tiff.number(directory, NEW_SUBFILE_TYPE)?.unwrap_or(0);
-        let old = self.tiff.number(directory, SUBFILE_TYPE)?;
-        Ok(if kind & REDUCED != 0 || old == Some(OLD_REDUCED) {
-            Role::Reduced
-        } else if kind & MASK != 0 {
-            Role::Mask
-        } else {
-            Role::Picture
-        })
-    }
-
     fn page(&mut self, at: u64, directory: &Directory) -> std::io::Result<Page> {
         let mut number =
             |tag| Ok::<_, std::io::Error>(self.tiff.number(directory, tag)?.unwrap_or(0));
@@ -250,4 +266,16 @@ impl Walk<'_, '_> {
         let is_raw = RAW.contains(&number(picture::PHOTOMETRIC)?);
         Ok(Page { at, pixels, is_raw })
     }
+}
+
+fn role(tiff: &mut Tiff<'_>, directory: &Directory) -> std::io::Result<Role> {
+    let kind = tiff.number(directory, NEW_SUBFILE_TYPE)?.unwrap_or(0);
+    let old = tiff.number(directory, SUBFILE_TYPE)?;
+    Ok(if kind & REDUCED != 0 || old == Some(OLD_REDUCED) {
+        Role::Reduced
+    } else if kind & MASK != 0 {
+        Role::Mask
+    } else {
+        Role::Picture
+    })
 }

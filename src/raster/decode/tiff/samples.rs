@@ -89,6 +89,13 @@ pub(super) fn widen(bytes: &[u8], stored: StoredType, floats: &mut [f32]) {
     }
 }
 
+/// Makes all that are no numbers alike, for processors and files have many.
+pub(super) fn unify_nans(floats: &mut [f32]) {
+    for float in floats {
+        *float = if float.is_nan() { f32::NAN } else { *float };
+    }
+}
+
 fn each<const N: usize>(bytes: &[u8], floats: &mut [f32], value: impl Fn([u8; N]) -> f32) {
     for (float, bytes) in floats.iter_mut().zip(bytes.as_chunks::<N>().0) {
         *float = value(*bytes);
@@ -184,7 +191,7 @@ fn as_stored(value: f64, kind: Kind) -> Option<Vec<u8>> {
         (StoredType::I8, _) => Some(bytes(whole(i8::MIN.into(), i8::MAX.into())?, 1)),
         (StoredType::I16, _) => Some(bytes(whole(i16::MIN.into(), i16::MAX.into())?, 2)),
         (StoredType::I32, _) => Some(bytes(whole(i32::MIN.into(), i32::MAX.into())?, 4)),
-        (StoredType::F16, _) => Some(half::f16::from_f64(value).to_le_bytes().to_vec()),
+        (StoredType::F16, _) => Some(half::f16::from_f32(value as f32).to_le_bytes().to_vec()),
         (StoredType::F32, _) => Some((value as f32).to_le_bytes().to_vec()),
         (StoredType::F64, _) => Some(value.to_le_bytes().to_vec()),
     }
