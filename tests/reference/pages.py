@@ -70,6 +70,33 @@ def smaller_copies_and_labels_are_not_taken_for_the_picture():
     compare(page(2), 255 - whole[:50, :50], 0)
 
 
+@check
+def a_mask_is_that_of_the_page_before_it():
+    one, other = picture(), 255 - picture()
+    with tifffile.TiffWriter(PATH) as file:
+        file.write(one, photometric="rgb", metadata=None)
+        file.write(other, photometric="rgb", metadata=None)
+        file.write(other[::2, ::2], photometric="rgb", subfiletype=1, metadata=None)
+        file.write(masks(), photometric="mask", subfiletype=4, metadata=None)
+    for number in (None, 0):
+        compare(page(number), one, 0)
+    given = page(1)
+    assert np.array_equal(given[..., 3] > 0, masks())
+    compare(given[..., :3][masks()][None], other[masks()][None], 0)
+
+
+@check
+def a_mask_of_signed_numbers_gives_their_lowest():
+    array = (picture(channels=1, depth=16) // 4).astype("int16")
+    with tifffile.TiffWriter(PATH) as file:
+        file.write(array, photometric="minisblack", metadata=None)
+        file.write(masks(), photometric="mask", subfiletype=4, metadata=None)
+    noted(PATH, "", OUT)
+    given = tifffile.TiffFile(OUT).pages[0]
+    assert given.tags[42113].value == "-32768", given.tags[42113].value
+    assert np.array_equal(given.asarray(), np.where(masks(), array, -32768))
+
+
 def masks():
     full = np.zeros((83, 117), bool)
     full[10:70, 15:100] = True

@@ -184,6 +184,23 @@ def empty_pixels_stay_empty_and_lend_nothing():
 
 
 @check
+def a_value_of_no_data_that_samples_cannot_have_is_ignored():
+    for dtype, nodata in (("int16", "-99999"), ("uint8", "256"), ("int8", "0.5"), ("uint16", "-1")):
+        array = quantity(dtype)
+        write(array, nodata=nodata)
+        run(PATH, "", OUT)
+        same(seen(), array)
+
+
+@check
+def alpha_of_signed_numbers_is_a_band_without_a_name():
+    array = quantity("int16", 4)
+    tifffile.imwrite(PATH, array, photometric="rgb", extrasamples=["unassalpha"], metadata=None)
+    run(PATH, "bands:4,3,2,1", OUT)
+    same(seen(), array[..., ::-1])
+
+
+@check
 def medians_go_by_what_is_not_empty():
     for dtype, nodata in NODATAS:
         array, empty = with_holes(dtype, nodata)

@@ -9,7 +9,7 @@ use super::{Compression, WireError, unreadable};
 use crate::raster::grid::Size;
 use crate::raster::pixels::{PixelFormat, Pixels};
 
-/// The most bytes of pixels: more than the largest tile with the largest halo has.
+/// The most bytes of pixels: as many as admission allows a tile.
 const MAX_PIXELS: u128 = 1 << 30;
 /// The most bytes that one byte of an LZ4 block can stand for.
 const LZ4_MAX_RATIO: u128 = 255;

@@ -89,7 +89,7 @@ output_formats! {
         mime: "image/png",
         max_side: i32::MAX.unsigned_abs(),
     }
-    /// TIFF in tiles, 8 and 16 bit; `BigTIFF` from 4 GB of pixels on.
+    /// TIFF in tiles, of any samples and bands; `BigTIFF` from 4 GB of pixels on.
     Tiff {
         name: "tiff",
         words: "TIFF",

@@ -19,9 +19,8 @@ pub const MAX_FILTERS: usize = 32;
 
 /// Filters applied one after another; the empty chain changes nothing.
 ///
-/// Its text is `filter[,filter…]`, a filter is `name[:value…]`, a value may be a list such as `4,3,2`, and values are
-/// given in the order
-/// of the filter's parameters or as `parameter=value`. [`fmt::Display`] writes the canonical text:
+/// Its text is `filter[,filter…]`, a filter is `name[:value…]`, and a value may be a list such as `4,3,2`. Values are
+/// given in the order of the filter's parameters or as `parameter=value`. [`fmt::Display`] writes the canonical text:
 /// values in order, without trailing values that equal their defaults.
 ///
 /// A chain whose first filter needs a survey of the whole image gets it before it is applied. The
