@@ -50,7 +50,8 @@ impl Filter for Choice {
 
 impl Choice {
     fn chosen<S: Sample>(&self, samples: &[S], bands: Bands) -> Vec<S> {
-        let mut chosen = Vec::with_capacity(samples.len() / bands.count() * (self.numbers.len() + 1));
+        let mut chosen =
+            Vec::with_capacity(samples.len() / bands.count() * (self.numbers.len() + 1));
         for pixel in samples.chunks_exact(bands.count()) {
             chosen.extend(self.numbers.iter().map(|number| pixel[usize::from(*number) - 1]));
             chosen.extend_from_slice(&pixel[bands.colours()..]);
@@ -71,9 +72,15 @@ mod tests {
         let five = Pixels::of::<u8>(size, Bands::unnamed(5), vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         let all = Region::of(size);
         let chosen = |chain: &str| Chain::parse(chain).unwrap().apply(&five, all, all, size);
-        assert_eq!(chosen("bands:4,3,1"), Pixels::of::<u8>(size, Bands::RGB, vec![4, 3, 1, 9, 8, 6]));
+        assert_eq!(
+            chosen("bands:4,3,1"),
+            Pixels::of::<u8>(size, Bands::RGB, vec![4, 3, 1, 9, 8, 6])
+        );
         assert_eq!(chosen("bands:5"), Pixels::of::<u8>(size, Bands::GREY, vec![5, 10]));
-        assert_eq!(chosen("bands:2,2"), Pixels::of::<u8>(size, Bands::unnamed(2), vec![2, 2, 7, 7]));
+        assert_eq!(
+            chosen("bands:2,2"),
+            Pixels::of::<u8>(size, Bands::unnamed(2), vec![2, 2, 7, 7])
+        );
     }
 
     #[test]

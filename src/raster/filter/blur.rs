@@ -82,10 +82,9 @@ mod tests {
             let text = format!("blur:{sigma}");
             let eight: Vec<u8> = places.iter().map(|&(x, y)| value(x, y)).collect();
             let sixteen = eight.iter().map(|&value| u16::from(value) * 257).collect();
-            let (Samples::U8(eight), Samples::U16(sixteen)) = (
-                apply::<u8>(&text, Bands::GREY, eight),
-                apply::<u16>(&text, Bands::GREY, sixteen),
-            ) else {
+            let (Samples::U8(eight), Samples::U16(sixteen)) =
+                (apply::<u8>(&text, Bands::GREY, eight), apply::<u16>(&text, Bands::GREY, sixteen))
+            else {
                 panic!("a blur keeps the type of the samples");
             };
             for (index, &(x, y)) in places.iter().enumerate() {

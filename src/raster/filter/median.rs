@@ -66,7 +66,9 @@ impl Median {
         let (width, height) = (window.at.width as usize, window.at.height as usize);
         let around = |place: u32, length: usize| {
             let steps = 0..=2 * self.radius;
-            steps.map(move |step| (place as usize + step).saturating_sub(self.radius).min(length - 1))
+            steps.map(move |step| {
+                (place as usize + step).saturating_sub(self.radius).min(length - 1)
+            })
         };
         let mut medians = Vec::with_capacity(window.wanted(bands));
         let mut values = Vec::new();

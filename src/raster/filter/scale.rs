@@ -14,12 +14,24 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
         ParamSpec {
             name: "black",
             summary: "value that becomes black, in the unit of the samples",
-            kind: ParamKind::Number { min: -LARGEST, max: LARGEST, step: 1.0, unit: "", default: 0.0 },
+            kind: ParamKind::Number {
+                min: -LARGEST,
+                max: LARGEST,
+                step: 1.0,
+                unit: "",
+                default: 0.0,
+            },
         },
         ParamSpec {
             name: "white",
             summary: "value that becomes white",
-            kind: ParamKind::Number { min: -LARGEST, max: LARGEST, step: 1.0, unit: "", default: 255.0 },
+            kind: ParamKind::Number {
+                min: -LARGEST,
+                max: LARGEST,
+                step: 1.0,
+                unit: "",
+                default: 255.0,
+            },
         },
         ParamSpec {
             name: "bits",
@@ -69,7 +81,8 @@ impl Scale {
         let mut scaled = Vec::with_capacity(samples.len());
         for pixel in samples.chunks_exact(count) {
             let (values, alpha) = pixel.split_at(colours);
-            scaled.extend(values.iter().map(|value| T::from_f64(self.share(value.to_f64()) * full)));
+            scaled
+                .extend(values.iter().map(|value| T::from_f64(self.share(value.to_f64()) * full)));
             let opacity = alpha.iter().map(|alpha| alpha.to_f64() / S::FULL.to_f64());
             scaled.extend(opacity.map(|share| T::from_f64(share * full)));
         }
@@ -104,8 +117,10 @@ mod tests {
         assert_eq!(scaled("scale:100:200", &pixels), meant([0, 0, 128, 255, 255, 0]));
         assert_eq!(scaled("scale:200:100", &pixels), meant([255, 255, 128, 0, 0, 0]));
         assert_eq!(scaled("scale:150:150", &pixels), meant([0, 0, 255, 255, 255, 0]));
-        let twelve = Pixels::of::<u16>(Size::new(2, 1), Bands::GREY_ALPHA, vec![4095, 65_535, 0, 0]);
-        let wide = Pixels::of::<u16>(Size::new(2, 1), Bands::GREY_ALPHA, vec![65_535, 65_535, 0, 0]);
+        let twelve =
+            Pixels::of::<u16>(Size::new(2, 1), Bands::GREY_ALPHA, vec![4095, 65_535, 0, 0]);
+        let wide =
+            Pixels::of::<u16>(Size::new(2, 1), Bands::GREY_ALPHA, vec![65_535, 65_535, 0, 0]);
         assert_eq!(scaled("scale:0:4095:16", &twelve), wide);
     }
 }

@@ -98,12 +98,7 @@ impl Sharpen {
     }
 
     /// Sharpens colours, weighted by alpha; a transparent pixel among transparent ones stays.
-    fn sharpen_clear<S: Whole>(
-        &self,
-        pixels: &mut Pixels,
-        bands: Bands,
-        blurred: &[S::Product],
-    ) {
+    fn sharpen_clear<S: Whole>(&self, pixels: &mut Pixels, bands: Bands, blurred: &[S::Product]) {
         let (count, kept) = (bands.count(), S::of(pixels.samples_mut()));
         let fine = 256 * S::FULL.to_u64();
         for (pixel, around) in kept.chunks_exact_mut(count).zip(blurred.chunks_exact(count)) {
