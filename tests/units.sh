@@ -76,6 +76,8 @@ root=${CARGO_TARGET_DIR:-target}/debian
 if [ "${2:-}" != inside ]; then
   check_units
   make_root
+  # For packaging/notices.sh, which reads the manifests for all platforms: the container's network has no other machines.
+  cargo fetch --locked --quiet
   network=tilemill-units-$$
   ip netns add "$network"
   trap 'ip netns del "$network"' EXIT
