@@ -145,7 +145,8 @@ async function send(image, fields, sending) {
 
 /** The fields beside the image; those left empty are omitted, so the server's defaults apply. */
 function options() {
-  const fields = [["format", "format"], ["quality", "quality"], ["page", "page"], ["tile_size", "tile-size"]];
+  const fields = [["format", "format"], ["quality", "quality"], ["sample_type", "sample-type"], ["page", "page"],
+    ["tile_size", "tile-size"]];
   const given = fields.map(([name, id]) => [name, at(id).value]).filter(([, value]) => value);
   return [["filters", chain()], ...given];
 }

@@ -1,24 +1,23 @@
-//! How the API describes output formats, since the raster core knows no API.
+//! How the API describes choices of the raster core, since that knows no API.
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::raster::encode;
+use crate::raster::encode::{self, SampleChoice};
 
 /// The schema of [`encode::OutputFormat`].
 pub struct OutputFormat;
 
+/// The schema of [`SampleChoice`].
+pub struct SampleType;
+
 impl PartialSchema for OutputFormat {
     fn schema() -> RefOr<Schema> {
-        let names = encode::OutputFormat::ALL.map(|format| serde_json::json!(format));
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("A format that can be written."))
-            .enum_values(Some(names))
-            .into()
+        one_of("A format that can be written.", &encode::OutputFormat::ALL)
     }
 }
 
@@ -28,17 +27,9 @@ impl ToSchema for OutputFormat {
     }
 }
 
-/// The schema of [`encode::SampleChoice`].
-pub struct SampleType;
-
 impl PartialSchema for SampleType {
     fn schema() -> RefOr<Schema> {
-        let choices = [encode::SampleChoice::Own, encode::SampleChoice::Float32];
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("A type of samples that can be written."))
-            .enum_values(Some(choices.map(|choice| serde_json::json!(choice))))
-            .into()
+        one_of("A type of samples that can be written.", &SampleChoice::ALL)
     }
 }
 
@@ -46,4 +37,10 @@ impl ToSchema for SampleType {
     fn name() -> Cow<'static, str> {
         "SampleType".into()
     }
+}
+
+fn one_of<T: Serialize>(description: &str, choices: &[T]) -> RefOr<Schema> {
+    let names = choices.iter().map(|choice| serde_json::json!(choice));
+    let words = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+    words.enum_values(Some(names)).into()
 }

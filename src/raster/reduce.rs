@@ -45,8 +45,12 @@ impl Reduced {
         while y < rows.height() {
             let part =
                 Region { x: 0, y, width: rows.width(), height: height.min(rows.height() - y) };
-            let chosen = self.view.choose(rows.crop(part));
-            self.take(&chosen, Region::of(chosen.size()));
+            if rows.format() == self.view.chosen() {
+                self.take(rows, part);
+            } else {
+                let chosen = self.view.choose(rows.crop(part));
+                self.take(&chosen, Region::of(chosen.size()));
+            }
             y += part.height;
         }
     }

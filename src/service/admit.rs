@@ -46,6 +46,14 @@ const MOST_TILE: u64 = 1 << 30;
 /// The chain of a job that names none.
 pub const DEFAULT_FILTERS: &str = "grayscale";
 
+/// What a tile has to fit into.
+struct Room {
+    words: &'static str,
+    bytes: u64,
+    /// The setting that moves the limit.
+    setting: Option<&'static str>,
+}
+
 /// An image that is to be admitted, with its header.
 #[derive(Debug, Clone)]
 pub struct Candidate {
@@ -115,9 +123,10 @@ impl Admission {
         notes.extend(converted.then(|| "colours were converted to sRGB".to_owned()));
         notes.extend(inks.then(|| "CMYK was converted to sRGB".to_owned()));
         notes.extend((tile_size < wanted).then(|| {
+            let words = self.room().words;
             format!(
-                "tiles are {tile_size} pixels a side, not {wanted}, so that they fit into messages \
-                 (topics.max_message); the result is the same"
+                "tiles are {tile_size} pixels a side, not {wanted}, so that they fit into {words}; the \
+                 result is the same"
             )
         }));
         Ok(Plan {
@@ -156,7 +165,7 @@ impl Admission {
         format: PixelFormat,
         filters: &Chain,
     ) -> Result<u32, Refusal> {
-        let limit = self.max_message.unwrap_or(MOST_TILE).min(MOST_TILE);
+        let Room { bytes: limit, setting, .. } = self.room();
         let room = limit.saturating_sub(BESIDE_PIXELS);
         let within = |side: u32| Size::new(side.min(image.width), side.min(image.height));
         let halo = filters.radius().saturating_mul(2);
@@ -169,11 +178,22 @@ impl Admission {
             std::iter::successors(Some(wanted), |size| Some(size / 2).filter(|half| *half > 0));
         let fitting = sizes.into_iter().find(|size| bytes(*size) <= u128::from(room));
         fitting.ok_or_else(|| {
-            let what = "the filters read more pixels around each pixel than fit into a message";
-            Refusal::new(Code::TooLarge, what)
-                .value(format!("{} bytes", bytes(1)))
-                .limit(format!("{limit} bytes"), "topics.max_message")
+            let what = "the filters read more pixels around each pixel than fit into a tile";
+            let refusal = Refusal::new(Code::TooLarge, what).value(format!("{} bytes", bytes(1)));
+            Refusal { limit: Some(format!("{limit} bytes")), setting, ..refusal }
         })
+    }
+
+    /// What a tile has to fit into.
+    fn room(&self) -> Room {
+        match self.max_message {
+            Some(bytes) if bytes < MOST_TILE => Room {
+                words: "messages (topics.max_message)",
+                bytes,
+                setting: Some("topics.max_message"),
+            },
+            _ => Room { words: "a gibibyte of memory", bytes: MOST_TILE, setting: None },
+        }
     }
 
     fn check_tile_count(&self, size: Size, tile_size: u32) -> Result<(), Refusal> {
@@ -313,6 +333,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::raster::pixels::{Bands, SampleType};
 
     /// The tile size for a grey image of 61 × 43 pixels.
     fn tile_size(filters: &str, max_message: u64) -> Result<u32, Refusal> {
@@ -339,5 +360,20 @@ mod tests {
         assert_eq!(tile_size("sepia", room(3 * 40 * 40 - 1)).unwrap(), 20);
         let refusal = tile_size("sepia", room(2)).unwrap_err();
         assert!(refusal.to_string().contains("topics.max_message"), "{refusal}");
+    }
+
+    #[test]
+    fn a_tile_fits_into_memory_where_no_message_limits_it() {
+        let config = Arc::new(Config::default());
+        let admission = Admission::new(config, StorageId("here".into()), 1);
+        let (image, bands) = (Size::new(60_000, 60_000), Bands::unnamed(300));
+        let fit = |filters: &str, sample| {
+            let filters: Chain = filters.parse().unwrap();
+            admission.fit(2048, image, PixelFormat::new(bands, sample), &filters)
+        };
+        assert_eq!(fit("invert", SampleType::U8).unwrap(), 1024);
+        assert_eq!(fit("", SampleType::F32).unwrap(), 512);
+        let refusal = fit("blur:100,blur:100,blur:100", SampleType::F32).unwrap_err();
+        assert_eq!((refusal.setting, refusal.limit.as_deref()), (None, Some("1073741824 bytes")));
     }
 }

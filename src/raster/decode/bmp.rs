@@ -70,8 +70,8 @@ pub(super) fn open<'r>(
     limits.check_size(size)?;
     // Palettes and fewer bits than 8 become 8 bits.
     let alpha = decoder.color_type() == ColorType::Rgba8;
-    let channels = if alpha { Bands::RGBA } else { Bands::RGB };
-    let format = PixelFormat::new(channels, SampleType::U8);
+    let bands = if alpha { Bands::RGBA } else { Bands::RGB };
+    let format = PixelFormat::new(bands, SampleType::U8);
     limits.check_memory(raster_bytes(size, format))?;
     decoder.set_limits(limits.for_library()).map_err(broken)?;
     let stored = Stored::new(size, format, Orientation::UPRIGHT);

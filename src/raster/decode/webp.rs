@@ -113,11 +113,11 @@ impl<'r> WebP<'r> {
             xmp: decoder.xmp_metadata().ok().flatten(),
             ..Metadata::default()
         });
-        let channels = if decoder.has_alpha() { Bands::RGBA } else { Bands::RGB };
-        let format = PixelFormat::new(channels, SampleType::U8);
+        let bands = if decoder.has_alpha() { Bands::RGBA } else { Bands::RGB };
+        let format = PixelFormat::new(bands, SampleType::U8);
         let orientation = metadata.orientation();
         let stored = Stored::new(size, format, orientation);
-        let beside = match channels {
+        let beside = match bands {
             Bands::RGBA if decoder.is_lossy() => BESIDE_LOSSY_ALPHA,
             Bands::RGBA => BESIDE_LOSSLESS_ALPHA,
             _ => BESIDE_OPAQUE,

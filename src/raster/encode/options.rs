@@ -194,15 +194,17 @@ pub enum SampleChoice {
     Float32,
 }
 
+impl SampleChoice {
+    /// All choices.
+    pub const ALL: [SampleChoice; 2] = [SampleChoice::Own, SampleChoice::Float32];
+}
+
 impl FromStr for SampleChoice {
     type Err = UnknownSampleChoice;
 
     fn from_str(name: &str) -> Result<SampleChoice, UnknownSampleChoice> {
-        match name {
-            "own" => Ok(SampleChoice::Own),
-            "float32" => Ok(SampleChoice::Float32),
-            _ => Err(UnknownSampleChoice { name: name.to_owned() }),
-        }
+        let known = SampleChoice::ALL.into_iter().find(|choice| choice.to_string() == name);
+        known.ok_or_else(|| UnknownSampleChoice { name: name.to_owned() })
     }
 }
 

@@ -1,15 +1,14 @@
 //! Paints the mosaic of a job in work: from tiles as they come back, and from the canvas after a restart.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use crate::model::job::JobId;
 use crate::model::mosaic::{Maker, Mosaic, Slot, THUMBNAIL};
 use crate::raster::encode::EncodeError;
-use crate::raster::grid::Size;
-use crate::raster::pixels::Pixels;
+use crate::raster::grid::{Region, Size};
+use crate::raster::pixels::{Pixels, SampleType};
 use crate::raster::preview::{self, Rgba};
-use crate::raster::view::{Stretch, View};
+use crate::raster::view::Stretch;
 use crate::service::canvas::Canvas;
 use crate::state::{State, StateError};
 
@@ -25,44 +24,41 @@ struct Sketch {
     fresh: Vec<Slot>,
     /// Whether the state may lack the other slots.
     unpublished: bool,
-    /// The slots of a picture that has to be stretched, as floats.
-    floats: BTreeMap<u32, Pixels>,
+    /// The slots of a picture that has to be stretched, one below the other.
+    floats: Option<Pixels>,
     /// The widest stretch of a tile so far.
     stretch: Stretch,
 }
 
 impl Sketch {
     fn new(mosaic: Mosaic) -> Self {
-        let (floats, stretch) = (BTreeMap::new(), Stretch::default());
-        Self { mosaic, fresh: Vec::new(), unpublished: true, floats, stretch }
+        let stretch = Stretch::default();
+        Self { mosaic, fresh: Vec::new(), unpublished: true, floats: None, stretch }
     }
 
-    /// The pixels of a slot whose picture has to be stretched, as far as its extremes are known by now.
-    fn stretched(&mut self, tile: u32, floats: Pixels) -> Vec<Rgba> {
-        self.stretch.widen(&Stretch::of(&floats));
-        let pixels = preview::rgba(&self.stretch.apply(floats.clone()));
-        self.floats.insert(tile, floats);
-        pixels
+    /// The pixels of a slot, stretched as far as the extremes of the picture are known by now.
+    fn shown(&mut self, tile: u32, chosen: Pixels) -> Vec<Rgba> {
+        if chosen.format().sample == SampleType::F32 {
+            let tiles = u32::try_from(self.mosaic.grid().len()).unwrap_or(u32::MAX);
+            let size = Size { height: chosen.height() * tiles, ..chosen.size() };
+            let floats = self.floats.get_or_insert_with(|| Pixels::zeroed(size, chosen.format()));
+            floats.paste(0, tile * chosen.height(), &chosen);
+            self.stretch.widen(&Stretch::of(&chosen));
+        }
+        preview::rgba(&self.stretch.apply(chosen))
     }
 
     /// Stretches all slots by the whole picture, once all are there.
     fn stretch_whole(&mut self) {
-        let Some(first) = self.floats.values().next() else { return };
-        let size = Size { height: first.height() * count(&self.floats), ..first.size() };
-        let mut whole = Pixels::zeroed(size, first.format());
-        for (index, floats) in (0..).zip(self.floats.values()) {
-            whole.paste(0, index * floats.height(), floats);
-        }
-        let stretch = Stretch::of(&whole);
-        for (tile, floats) in std::mem::take(&mut self.floats) {
-            let (pixels, maker) = (preview::rgba(&stretch.apply(floats)), self.mosaic.maker(tile));
-            self.mosaic.paint(Slot { tile, pixels, maker });
+        let Some(floats) = self.floats.take() else { return };
+        let stretch = Stretch::of(&floats);
+        let side = self.mosaic.slot_side();
+        for tile in 0..floats.height() / side {
+            let slot = Region { x: 0, y: tile * side, width: side, height: side };
+            let pixels = preview::rgba(&stretch.apply(floats.crop(slot)));
+            self.mosaic.paint(Slot { tile, pixels, maker: self.mosaic.maker(tile) });
         }
     }
-}
-
-fn count(floats: &BTreeMap<u32, Pixels>) -> u32 {
-    u32::try_from(floats.len()).expect("a job has fewer tiles")
 }
 
 impl Painter {
@@ -91,14 +87,9 @@ impl Painter {
             }
             sketch.mosaic.slot_side()
         };
-        let (size, view) = (Size::new(side, side), View::of(pixels.format()));
-        let slot = if view.is_plain() {
-            Slot { tile, pixels: preview::shrink(pixels, size), maker }
-        } else {
-            let chosen = preview::shrink_chosen(&view.choose(pixels.clone()), size);
-            Slot { tile, pixels: self.lock().stretched(tile, chosen), maker }
-        };
+        let small = preview::shrink(pixels, Size::new(side, side));
         let mut sketch = self.lock();
+        let slot = Slot { tile, pixels: sketch.shown(tile, small), maker };
         sketch.mosaic.paint(slot.clone());
         sketch.fresh.push(slot);
     }
@@ -166,7 +157,7 @@ mod tests {
             slot.pixels.iter().map(|pixel| pixel[0]).max().unwrap()
         };
         for (tile, from) in [(0, 0.0), (1, 1000.0)] {
-            let pixels = sketch.stretched(tile, slope(from));
+            let pixels = sketch.shown(tile, slope(from));
             sketch.mosaic.paint(Slot { tile, pixels, maker: None });
         }
         // The first tile was all that was known when it was painted.

@@ -37,12 +37,12 @@ impl Meaning {
 
     /// The format of its pixels; inks take the place of RGBA.
     pub(in crate::decode) fn format(self) -> PixelFormat {
-        let channels = match self {
+        let bands = match self {
             Meaning::Grey => Bands::GREY,
             Meaning::YCbCr | Meaning::Rgb => Bands::RGB,
             Meaning::Cmyk { .. } | Meaning::Ycck => Bands::RGBA,
         };
-        PixelFormat::new(channels, SampleType::U8)
+        PixelFormat::new(bands, SampleType::U8)
     }
 
     pub(super) fn is_inks(self) -> bool {

@@ -30,14 +30,14 @@ const LOW_BIT_FIRST: u64 = 2;
 /// The decoder for a picture.
 pub(super) struct BandDecoder<'r> {
     file: Input<'r>,
-    source: Samples,
+    source: PageSamples,
     metadata: Metadata,
     orientation: Orientation,
     notes: Vec<String>,
 }
 
 /// The source of a picture's samples.
-pub(super) struct Samples {
+pub(super) struct PageSamples {
     chunks: Chunks,
     layout: Layout,
     order: Order,
@@ -45,7 +45,7 @@ pub(super) struct Samples {
     pub(super) memory: u64,
 }
 
-impl Samples {
+impl PageSamples {
     /// The samples of a picture of a supported kind. They begin `shift` bytes behind the places that the file lists.
     pub(super) fn open(
         tiff: &mut Tiff<'_>,
@@ -54,7 +54,7 @@ impl Samples {
         kind: Kind,
         shift: u64,
         limits: &Limits,
-    ) -> Result<Samples, DecodeError> {
+    ) -> Result<PageSamples, DecodeError> {
         limits.check_size(picture.size)?;
         let layout = Layout::new(picture, kind);
         let plain = layout.plain(picture.compression);
@@ -74,7 +74,7 @@ impl Samples {
         let missing = samples::missing(picture.missing, kind, tiff.order);
         let chunks = Chunks { places, shift, packing, turned, missing };
         let memory = memory.saturating_add(unpacking);
-        Ok(Samples { chunks, layout, order: tiff.order, memory })
+        Ok(PageSamples { chunks, layout, order: tiff.order, memory })
     }
 
     /// The size of the picture.
@@ -120,7 +120,7 @@ fn lerc(tiff: &Tiff<'_>, picture: &Picture, layout: &Layout) -> Result<Lerc, Dec
 
 impl<'r> BandDecoder<'r> {
     /// A decoder of these samples.
-    pub(super) fn new(file: Input<'r>, source: Samples) -> BandDecoder<'r> {
+    pub(super) fn new(file: Input<'r>, source: PageSamples) -> BandDecoder<'r> {
         let (metadata, orientation) = (Metadata::default(), Orientation::UPRIGHT);
         BandDecoder { file, source, metadata, orientation, notes: Vec::new() }
     }
@@ -140,7 +140,7 @@ impl BandDecoder<'_> {
     /// Passes each band of another picture of the file on.
     pub(super) fn each_band_of(
         &mut self,
-        other: &Samples,
+        other: &PageSamples,
         pass: impl FnMut(Pixels) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         other.each_band(&mut self.file, pass)
@@ -178,7 +178,7 @@ impl Decoder for BandDecoder<'_> {
     }
 }
 
-impl Samples {
+impl PageSamples {
     /// Some rows of the picture.
     fn band(
         &self,

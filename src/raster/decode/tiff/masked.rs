@@ -5,34 +5,34 @@ use std::io;
 use super::super::error::DecodeError;
 use super::super::limits::raster_bytes;
 use super::super::{Decoder, Stored};
-use super::bands::{BandDecoder, Samples};
+use super::bands::{BandDecoder, PageSamples};
 use super::kind::Kind;
 use super::picture::Picture;
 use crate::format::Colours;
 use crate::grid::Size;
 use crate::metadata::Metadata;
-use crate::pixels::{Alpha, Nodata, PixelFormat, Pixels, SampleType, StoredType};
+use crate::pixels::{Alpha, Nodata, PixelFormat, Pixels, SampleType, Samples, StoredType};
 use crate::sample::{Sample, with_samples};
 use crate::source::Rows;
 
 /// Which pixels are empty: those that are no numbers, those of a declared value, and those that a mask leaves out.
-pub(super) struct Empty {
+pub(super) struct EmptyBy {
     /// The value that the file declares, as in memory.
     declared: Option<f64>,
     /// The picture of a mask, which is 0 where a pixel is empty.
-    mask: Option<Samples>,
+    mask: Option<PageSamples>,
 }
 
-impl Empty {
+impl EmptyBy {
     /// Those of a picture; `None` if none of its pixels can be empty, or if it has alpha, which says more.
-    pub(super) fn of(picture: &Picture, kind: Kind, mask: Option<Samples>) -> Option<Empty> {
+    pub(super) fn of(picture: &Picture, kind: Kind, mask: Option<PageSamples>) -> Option<EmptyBy> {
         if kind.format.has_alpha() || kind.inks {
             return None;
         }
         let declared = picture.missing.and_then(|value| in_memory(value, kind));
         let may_be_nan = matches!(kind.stored, StoredType::F16 | StoredType::F32 | StoredType::F64);
         let may_be = may_be_nan || declared.is_some() || mask.is_some();
-        may_be.then_some(Empty { declared, mask })
+        may_be.then_some(EmptyBy { declared, mask })
     }
 }
 
@@ -69,7 +69,7 @@ fn in_memory(value: f64, kind: Kind) -> Option<f64> {
 /// A decoder over one some of whose pixels may be empty: they get alpha 0, and all others full alpha.
 pub(super) struct Masked<'r> {
     pub(super) bands: Box<BandDecoder<'r>>,
-    pub(super) empty: Empty,
+    pub(super) empty: EmptyBy,
 }
 
 impl Decoder for Masked<'_> {
@@ -84,7 +84,7 @@ impl Decoder for Masked<'_> {
             .empty
             .mask
             .as_ref()
-            .map_or(0, |mask| mask.memory.saturating_add(Bits::bytes(mask.size())));
+            .map_or(0, |mask| mask.memory.saturating_add(MaskBits::bytes(mask.size())));
         self.bands.memory().saturating_add(band).saturating_add(mask)
     }
 
@@ -103,7 +103,7 @@ impl Decoder for Masked<'_> {
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let Masked { mut bands, empty } = *self;
         let mask = empty.mask.as_ref().map(|mask| {
-            let mut bits = Bits::new(mask.size());
+            let mut bits = MaskBits::new(mask.size());
             bands.each_band_of(mask, |band| {
                 bits.push(&band);
                 Ok(())
@@ -123,7 +123,7 @@ fn masked(format: PixelFormat) -> PixelFormat {
 struct Masking<'a> {
     rows: &'a mut dyn Rows,
     declared: Option<f64>,
-    mask: Option<Bits>,
+    mask: Option<MaskBits>,
     /// Pixels that have been passed on.
     passed: usize,
 }
@@ -167,15 +167,15 @@ fn mask<S: Sample>(
 }
 
 /// A bit for each pixel of a mask.
-struct Bits {
+struct MaskBits {
     bits: Vec<u8>,
     count: usize,
 }
 
-impl Bits {
-    fn new(size: Size) -> Bits {
-        let bytes = usize::try_from(Bits::bytes(size)).unwrap_or(usize::MAX);
-        Bits { bits: vec![0; bytes], count: 0 }
+impl MaskBits {
+    fn new(size: Size) -> MaskBits {
+        let bytes = usize::try_from(MaskBits::bytes(size)).unwrap_or(usize::MAX);
+        MaskBits { bits: vec![0; bytes], count: 0 }
     }
 
     /// Bytes for a picture.
@@ -185,7 +185,7 @@ impl Bits {
 
     /// Adds the next rows of the mask: one sample for each pixel.
     fn push(&mut self, rows: &Pixels) {
-        let crate::pixels::Samples::U8(samples) = rows.samples() else { return };
+        let Samples::U8(samples) = rows.samples() else { return };
         for sample in samples {
             self.bits[self.count / 8] |= u8::from(*sample != 0) << (self.count % 8);
             self.count += 1;

@@ -24,11 +24,11 @@ use super::error::DecodeError;
 use super::limits::Limits;
 use super::{Decoder, Input};
 use associated::Associated;
-use bands::{BandDecoder, Samples};
+use bands::{BandDecoder, PageSamples};
 use codec::Codec;
 use directory::{Directory, Tiff};
 use kind::Kind;
-use masked::{Empty, Masked};
+use masked::{EmptyBy, Masked};
 use palette::{Indexed, Palette};
 use picture::{BLACK_IS_ZERO, PALETTE, Picture};
 
@@ -75,7 +75,7 @@ pub(super) fn open<'r>(
     let palette = is_indexed.then(|| Palette::read(&mut tiff, &found.picture, kind.bits));
     let palette = palette.transpose().map_err(broken)?;
     let shift = shift(&picture, kind, found.plane)?;
-    let source = Samples::open(&mut tiff, &found.picture, &picture, kind, shift, limits)?;
+    let source = PageSamples::open(&mut tiff, &found.picture, &picture, kind, shift, limits)?;
     let mut notes = found.notes;
     let has_place_for_mask = palette.is_none() && !kind.format.has_alpha() && !kind.inks;
     let mask = found.mask.take();
@@ -86,7 +86,7 @@ pub(super) fn open<'r>(
     let mask = mask.map(|mask| mask_samples(&mut tiff, &mask, limits)).transpose()?;
     let bands = BandDecoder::new(tiff.file, source);
     let bands = Box::new(bands.with(metadata, orientation).noting(notes));
-    Ok(match (palette, Empty::of(&picture, kind, mask)) {
+    Ok(match (palette, EmptyBy::of(&picture, kind, mask)) {
         (Some(palette), _) => Box::new(Indexed { bands, palette }),
         (None, _) if kind.is_associated => Box::new(Associated(bands)),
         (None, Some(empty)) => Box::new(Masked { bands, empty }),
@@ -99,14 +99,14 @@ fn mask_samples(
     tiff: &mut Tiff<'_>,
     directory: &Directory,
     limits: &Limits,
-) -> Result<Samples, DecodeError> {
+) -> Result<PageSamples, DecodeError> {
     let mut mask = Picture::read(tiff, directory).map_err(broken)?;
     (mask.photometric, mask.missing) = (BLACK_IS_ZERO, None);
     let kind = kind::of(&mask)?;
     if mask.samples != 1 || kind.format.sample != SampleType::U8 {
         return Err(kind::refused("a mask of other than 1 or 8 bits", "save it without a mask"));
     }
-    Samples::open(tiff, directory, &mask, kind, 0, limits)
+    PageSamples::open(tiff, directory, &mask, kind, 0, limits)
 }
 
 /// How far behind the first picture of a stack without directories this one lies.

@@ -104,10 +104,10 @@ fn first_picture(tiff: &mut Tiff<'_>) -> Result<Found, DecodeError> {
 
 /// The page of this number, counted from 0.
 fn chosen(tiff: &mut Tiff<'_>, page: u32) -> Result<Found, DecodeError> {
-    let mut chain = Chain { next: tiff.first, seen: HashSet::new() };
+    let mut directories = Directories { at: tiff.first, seen: HashSet::new() };
     let (mut first, mut picture, mut count) = (None, Directory::default(), 0);
     while count <= page
-        && let Some((_, directory)) = chain.directory(tiff).map_err(broken)?
+        && let Some((_, directory)) = directories.next(tiff).map_err(broken)?
     {
         let before = std::mem::replace(&mut picture, directory);
         first = if count == 1 { Some(before) } else { first };
@@ -123,7 +123,7 @@ fn chosen(tiff: &mut Tiff<'_>, page: u32) -> Result<Found, DecodeError> {
     }
     let plane = if planes > 1 { page } else { 0 };
     let mut masks = Vec::new();
-    while let Some((at, directory)) = chain.directory(tiff).map_err(broken)? {
+    while let Some((at, directory)) = directories.next(tiff).map_err(broken)? {
         match role(tiff, &directory).map_err(broken)? {
             Role::Picture => break,
             Role::Mask => masks.push(at),
@@ -135,20 +135,20 @@ fn chosen(tiff: &mut Tiff<'_>, page: u32) -> Result<Found, DecodeError> {
 }
 
 /// The directories of a file, each of which tells the next one.
-struct Chain {
-    next: u64,
+struct Directories {
+    at: u64,
     seen: HashSet<u64>,
 }
 
-impl Chain {
+impl Directories {
     /// The next directory and its offset; none behind [`MOST_PAGES`], or where the chain comes back to itself.
-    fn directory(&mut self, tiff: &mut Tiff<'_>) -> std::io::Result<Option<(u64, Directory)>> {
-        let at = self.next;
+    fn next(&mut self, tiff: &mut Tiff<'_>) -> std::io::Result<Option<(u64, Directory)>> {
+        let at = self.at;
         if at == 0 || self.seen.len() == MOST_PAGES || !self.seen.insert(at) {
             return Ok(None);
         }
         let directory = tiff.directory(at)?;
-        self.next = directory.next;
+        self.at = directory.next;
         Ok(Some((at, directory)))
     }
 }
