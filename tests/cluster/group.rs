@@ -14,7 +14,7 @@ use tilemill::queue::admin::{TopicAdmin, TopicPlan};
 use tilemill::queue::kafka::Danger;
 use tilemill::queue::kafka::admin::KafkaAdmin;
 use tilemill::queue::kafka::topic::KafkaTopic;
-use tilemill::queue::{Delivery, Event, QueueError, Topic};
+use tilemill::queue::{Delivery, Event, QueueError, Topic, wire};
 
 use crate::broker::topic::{
     Records, cluster as cluster_at, create, options, send, topic_with_health, until,
@@ -198,17 +198,24 @@ fn unreadable(cluster: &Cluster) {
 }
 
 fn other_version(cluster: &Cluster) {
+    for version in [wire::VERSION - 1, wire::VERSION + 1] {
+        answered(cluster, version);
+    }
+}
+
+fn answered(cluster: &Cluster, version: u16) {
     block_on(async {
-        let name = own_name("version");
+        let name = own_name(&format!("version-{version}"));
         let answers = format!("{name}-answers");
         let answers = create(&cluster.address, &answers, &answers, 2, Danger::None).await;
         create(&cluster.address, &name, &name, 1, Danger::Deadly).await;
         let mut of_tasks = options(&name, Danger::Deadly);
         of_tasks.answers = Some(Arc::clone(&answers) as Arc<dyn Topic<TileResult>>);
         let tasks = KafkaTopic::new(cluster_at(&cluster.address), &name, of_tasks);
-        let version = [0, 2];
         let [tile, attempt, partition] = [9_u32, 3, 1].map(u32::to_be_bytes);
-        let record = [b"tm", &version[..], &[7; 16], &tile, &attempt, &partition, b"what"].concat();
+        let record =
+            [b"tm", &version.to_be_bytes()[..], &[7; 16], &tile, &attempt, &partition, b"what"]
+                .concat();
         Records::of(&cluster.address, &name, 1).await.append(record).await;
         let mut worker = <_ as Topic<TileTask>>::join(&tasks, "worker").await.unwrap();
         let mut collector = <_ as Topic<TileResult>>::join(&*answers, "collector").await.unwrap();
