@@ -15,6 +15,8 @@ pub(super) struct FilterView {
     summary: &'static str,
     /// Whether it needs values of the whole image, so that it can only be the first of a chain.
     first: bool,
+    /// Whether it moves pixels to other places, and may change the size of the image.
+    moves: bool,
     /// Its parameters, in the order in which a chain gives their values.
     params: Vec<ParamView>,
 }
@@ -160,8 +162,9 @@ pub(super) fn all() -> Vec<FilterView> {
 
 impl FilterView {
     fn of(&FilterSpec { name, summary, params, .. }: &FilterSpec) -> Self {
-        let first = name.parse::<Chain>().is_ok_and(|chain| chain.surveys());
-        Self { name, summary, first, params: params.iter().map(ParamView::of).collect() }
+        let alone = name.parse::<Chain>().unwrap_or_default();
+        let (first, moves) = (alone.surveys(), alone.moves());
+        Self { name, summary, first, moves, params: params.iter().map(ParamView::of).collect() }
     }
 }
 

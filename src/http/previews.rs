@@ -187,7 +187,7 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
         Wishes { filters: Some(filters), format, quality, sample_type, ..Wishes::default() };
     let candidate = picture.candidate().clone();
     let plan = api.admission.plan(JobId::generate(), candidate, &wishes)?;
-    let region = part.within(plan.size)?;
+    let region = part.within(plan.result_size())?;
     let png = api.app.previews.draw(picture, plan, region).await?;
     Ok(HttpResponse::Ok()
         .content_type("image/png")

@@ -100,7 +100,7 @@ pub async fn show(api: web::Data<Api>, path: Given<OneImage>) -> Result<web::Jso
     let path = path.map_err(|_| nowhere())?;
     let plan = find(&api, &path.id, path.image).await?;
     let status = api.app.pyramids.look(&plan, path.image).await;
-    Ok(web::Json(PyramidView::of(&plan, &status)))
+    Ok(web::Json(PyramidView::of(&plan, path.image, &status)))
 }
 
 /// A tile of one of the copies.
@@ -173,7 +173,7 @@ fn gone(entry: &LedgerEntry, image: Which, api: &Api) -> Option<ApiError> {
 }
 
 impl PyramidView {
-    fn of(plan: &Plan, status: &Status) -> Self {
+    fn of(plan: &Plan, image: Which, status: &Status) -> Self {
         let (state, fraction, finest, error) = match status {
             Status::Making { fraction, coarse } => {
                 let finest = coarse.as_ref().map(|coarse| coarse.finest);
@@ -182,14 +182,18 @@ impl PyramidView {
             Status::Ready(_) => (StateView::Ready, 1.0, Some(0), None),
             Status::Failed(why) => (StateView::Failed, 0.0, None, Some(why.clone())),
         };
-        let levels = Levels::new(plan.size);
+        let size = match image {
+            Which::Original => plan.size,
+            Which::Result => plan.result_size(),
+        };
+        let levels = Levels::new(size);
         Self {
             state,
             fraction,
             finest,
             error,
-            width: plan.size.width,
-            height: plan.size.height,
+            width: size.width,
+            height: size.height,
             tile: pyramid::SIDE,
             levels: levels.count(),
         }

@@ -62,14 +62,20 @@ pub struct JobView {
     pub width: u32,
     /// Height of the image in pixels, upright.
     pub height: u32,
+    /// Width of the result in pixels, which filters such as `crop` and `resize` change.
+    pub result_width: u32,
+    /// Height of the result in pixels.
+    pub result_height: u32,
+    /// Whether pixels of the result lie at other places than in the original.
+    pub moved: bool,
     /// The filter chain, with all its values.
     pub filters: String,
-    /// Side of a tile in pixels.
+    /// Side of a tile of the result in pixels.
     pub tile_size: u32,
     /// Format of the result.
     #[schema(value_type = formats::OutputFormat)]
     pub format: OutputFormat,
-    /// Tiles that the image is cut into.
+    /// Tiles that the result is made of.
     pub tiles_total: u32,
     /// Tiles that are filtered and in the canvas.
     pub tiles_done: u32,
@@ -201,6 +207,9 @@ fn build(entry: &LedgerEntry, board: Option<&Board>, missing: &[String]) -> JobV
         status,
         width: plan.size.width,
         height: plan.size.height,
+        result_width: plan.result_size().width,
+        result_height: plan.result_size().height,
+        moved: plan.filters.moves(),
         filters: plan.filters.to_string(),
         tile_size: plan.tile_size,
         format: plan.output.format,

@@ -28,9 +28,9 @@ pub struct TileTask {
     pub filters: Arc<Chain>,
     /// Size of the whole image.
     pub image: Size,
-    /// The part of the image that the pixels show: the tile and its halo.
+    /// The part of the image that the pixels show: all that the tile depends on.
     pub window: Region,
-    /// The tile itself: the part that the worker sends back.
+    /// The tile itself: the part of the result that the worker sends back.
     pub keep: Region,
     /// The pixels of `window`.
     pub pixels: Pixels,

@@ -184,7 +184,7 @@ impl Run {
                 self.report.made(&Made {
                     input: &target.input,
                     output: &target.output.display(),
-                    size: plan.size,
+                    size: plan.result_size(),
                     tiles: plan.tiles(),
                     seconds: outcome.finished_at().duration_since(plan.created_at).as_secs_f64(),
                     notes: &plan.notes,

@@ -13,7 +13,7 @@ use crate::raster::colour::Space;
 use crate::raster::decode::{self, Header};
 use crate::raster::encode::{Encoder, Loss, OutputFormat, OutputOptions, SampleChoice};
 use crate::raster::filter::Chain;
-use crate::raster::grid::{Grid, Size};
+use crate::raster::grid::{Grid, Region, Size};
 use crate::raster::metadata::Policy;
 use crate::raster::pixels::{Nodata, PixelFormat, StoredType};
 use crate::refusal::{Code, Refusal};
@@ -109,13 +109,14 @@ impl Admission {
         let filters: Chain = wishes.filters.as_deref().unwrap_or(DEFAULT_FILTERS).parse()?;
         let wanted = tile_size(wishes, &self.config)?;
         let Header { container, size, inks, .. } = image.header;
-        filters.check(image.header.format)?;
+        filters.check(image.header.format, size)?;
+        let result = self.result_size(&filters, size)?;
         let output = self.output(wishes, &image.header)?;
         let pixels = wanted_pixels(&image.header, &filters, output)?;
         let format = image.header.format_for(pixels);
         let tile_size = self.fit(wanted, size, format, &filters)?;
-        self.check_tile_count(size, tile_size)?;
-        let encoder = Encoder::new(output, size, filters.output_format(format))?;
+        self.check_tile_count(result, tile_size)?;
+        let encoder = Encoder::new(output, result, filters.output_format(format))?;
         let mut notes = image.header.notes.clone();
         notes.extend(encoder.losses().into_iter().map(told));
         notes.extend(unsaid(&image.header, output));
@@ -156,8 +157,25 @@ impl Admission {
         u32::try_from(partition).expect("it is below a u32")
     }
 
-    /// The tile size: `wanted`, or else the largest of its half, quarter … with which a tile with its halo fits into a
-    /// message, and its result into another.
+    /// The size of the result, which has to keep to the limits of the image: it goes the same way.
+    fn result_size(&self, filters: &Chain, image: Size) -> Result<Size, Refusal> {
+        let (result, limits) = (filters.output_size(image), decode_limits(&self.config));
+        let refused = |limit, setting| {
+            let refusal = Refusal::new(Code::TooLarge, "the filters make the image too large");
+            Err(refusal.value(format!("{result} pixels")).limit(limit, setting))
+        };
+        if result.width.max(result.height) > limits.max_side {
+            return refused(format!("{} pixels a side", limits.max_side), "limits.max_side");
+        }
+        if result.pixels() > limits.max_pixels {
+            let limit = format!("{} megapixels", self.config.limits.max_megapixels);
+            return refused(limit, "limits.max_megapixels");
+        }
+        Ok(result)
+    }
+
+    /// The tile size: `wanted`, or else the largest of its half, quarter … with which all that a tile depends on fits
+    /// into a message, and the tile into another.
     fn fit(
         &self,
         wanted: u32,
@@ -167,21 +185,23 @@ impl Admission {
     ) -> Result<u32, Refusal> {
         let Room { bytes: limit, setting, .. } = self.room();
         let room = limit.saturating_sub(BESIDE_PIXELS);
-        let within = |side: u32| Size::new(side.min(image.width), side.min(image.height));
-        let halo = filters.radius().saturating_mul(2);
-        let result = filters.output_format(format);
-        let bytes = |size: u32| {
-            let task = format.bytes(within(size.saturating_add(halo)));
-            task.max(result.bytes(within(size)))
+        let bytes = |side: u32| {
+            let (window, tile) = largest(filters, image, side);
+            format.bytes(window).max(filters.output_format(format).bytes(tile))
         };
-        let sizes =
-            std::iter::successors(Some(wanted), |size| Some(size / 2).filter(|half| *half > 0));
-        let fitting = sizes.into_iter().find(|size| bytes(*size) <= u128::from(room));
-        fitting.ok_or_else(|| {
-            let what = "the filters read more pixels around each pixel than fit into a tile";
-            let refusal = Refusal::new(Code::TooLarge, what).value(format!("{} bytes", bytes(1)));
-            Refusal { limit: Some(format!("{limit} bytes")), setting, ..refusal }
-        })
+        let mut side = wanted;
+        loop {
+            let needed = bytes(side);
+            if needed <= u128::from(room) {
+                return Ok(side);
+            }
+            if side == 1 {
+                let what = "the filters read more pixels for each pixel than fit into a tile";
+                let refusal = Refusal::new(Code::TooLarge, what).value(format!("{needed} bytes"));
+                return Err(Refusal { limit: Some(format!("{limit} bytes")), setting, ..refusal });
+            }
+            side /= 2;
+        }
     }
 
     /// What a tile has to fit into.
@@ -227,6 +247,24 @@ impl Admission {
     }
 }
 
+/// The largest region of the image that a tile of `side` pixels depends on, and the size of the largest tile.
+///
+/// What a tile needs along one side does not depend on its place along the other: a row and a column of tiles show all.
+fn largest(filters: &Chain, image: Size, side: u32) -> (Size, Size) {
+    let result = filters.output_size(image);
+    let tile = |x: u32, y: u32| {
+        let (width, height) = (side.min(result.width - x), side.min(result.height - y));
+        Region { x, y, width, height }
+    };
+    let row = (0..result.width).step_by(side as usize).map(|x| tile(x, 0));
+    let column = (0..result.height).step_by(side as usize).map(|y| tile(0, y));
+    let windows = row.chain(column).map(|tile| filters.needs(tile, image).size());
+    let window = windows.fold(Size::new(1, 1), |largest, window| {
+        Size::new(largest.width.max(window.width), largest.height.max(window.height))
+    });
+    (window, tile(0, 0).size())
+}
+
 /// The pixels to filter: in the colours of the image's profile if the result can carry it, else in
 /// sRGB, which needs no profile.
 fn wanted_pixels(
@@ -236,7 +274,7 @@ fn wanted_pixels(
 ) -> Result<decode::Wanted, Refusal> {
     let wanted = decode::Wanted::from(filters.reads());
     let format = filters.output_format(header.format_for(wanted));
-    let model = Encoder::new(output, header.size, format)?.model();
+    let model = Encoder::new(output, filters.output_size(header.size), format)?.model();
     let carried = output.metadata != Policy::None && header.profile == model;
     Ok(if header.profile.is_none() || carried { wanted } else { wanted.in_srgb() })
 }
@@ -354,8 +392,11 @@ mod tests {
         assert_eq!(tile_size("invert", room(40 * 40)).unwrap(), 40);
         assert_eq!(tile_size("invert", room(40 * 40 - 1)).unwrap(), 20);
         // The halo of `box` is clipped at the edge of the image; `sepia` makes three samples of each.
-        assert_eq!(tile_size("box:2", room(44 * 43)).unwrap(), 40);
-        assert_eq!(tile_size("box:2", room(44 * 43 - 1)).unwrap(), 20);
+        assert_eq!(tile_size("box:2", room(42 * 42)).unwrap(), 40);
+        assert_eq!(tile_size("box:2", room(42 * 42 - 1)).unwrap(), 20);
+        // A tile of a smaller image needs many pixels.
+        assert_eq!(tile_size("resize:percent=50", room(61 * 43)).unwrap(), 40);
+        assert_eq!(tile_size("resize:percent=50", room(61 * 43 - 1)).unwrap(), 20);
         assert_eq!(tile_size("sepia", room(3 * 40 * 40)).unwrap(), 40);
         assert_eq!(tile_size("sepia", room(3 * 40 * 40 - 1)).unwrap(), 20);
         let refusal = tile_size("sepia", room(2)).unwrap_err();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Bytes, Config};
 use crate::model::job::Plan;
+use crate::raster::grid::Size;
 use crate::raster::pixels::PixelFormat;
 use crate::refusal::{Code, Refusal};
 
@@ -82,8 +83,9 @@ impl Space {
 
     /// Refuses a job if there is no room for its scratch files. Blocks on the disk.
     pub fn check_job(&self, plan: &Plan) -> Result<(), Refusal> {
-        let bytes = |format: PixelFormat| plan.size.pixels() * format.bytes_per_pixel() as u64;
-        let (decoded, canvas) = (bytes(plan.format), bytes(plan.result_format()));
+        let bytes = |size: Size, format: PixelFormat| size.pixels() * format.bytes_per_pixel() as u64;
+        let decoded = bytes(plan.size, plan.format);
+        let canvas = bytes(plan.result_size(), plan.result_format());
         let decoded = if decoded > self.memory.get() { decoded } else { 0 };
         let canvas = if self.has_canvases { canvas } else { 0 };
         self.check(ServerDirectory::Scratch, canvas + decoded)

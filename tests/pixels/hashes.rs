@@ -25,7 +25,7 @@ type Hashes = BTreeMap<String, String>;
 const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
 
 /// Chains that together run every filter, at small and large radii.
-const CHAINS: [&str; 45] = [
+const CHAINS: [&str; 59] = [
     "",
     "autolevels",
     "autolevels:5,blur",
@@ -41,6 +41,8 @@ const CHAINS: [&str; 45] = [
     "brightness:0.7",
     "contrast",
     "contrast:0.4",
+    "crop:3:5",
+    "crop:7:1:20:13,blur",
     "denoise:8:3:1",
     "denoise:30:5:2",
     "denoise:2:2:0",
@@ -48,6 +50,8 @@ const CHAINS: [&str; 45] = [
     "emboss",
     "equalize",
     "equalize,median",
+    "flip",
+    "flip:vertical,box",
     "gamma",
     "gamma:0.45",
     "gamma:2.2,saturation:0.3,sharpen:2:3:4",
@@ -63,6 +67,16 @@ const CHAINS: [&str; 45] = [
     "pixelate",
     "posterize",
     "posterize:13",
+    "resize:23",
+    "resize:percent=37.5,sharpen",
+    "resize:101:70",
+    "resize:19:70:kernel=area",
+    "resize:23:17:kernel=lanczos",
+    "resize:percent=250:kernel=nearest",
+    "resize:height=11:kernel=nearest",
+    "rotate",
+    "rotate:180",
+    "rotate:270,crop:1:2:9:30",
     "saturation",
     "scale:-500:8000:16",
     "scale:40:9,blur",
@@ -207,7 +221,7 @@ fn filtered() -> Hashes {
     let all = || formats().chain(rarer_formats());
     let cases = CHAINS.iter().flat_map(|chain| all().map(move |format| (chain, format)));
     let fits = |(text, format): &(&&str, PixelFormat)| {
-        text.parse::<Chain>().unwrap().check(*format).is_ok()
+        text.parse::<Chain>().unwrap().check(*format, size).is_ok()
     };
     cases
         .filter(fits)
@@ -217,7 +231,8 @@ fn filtered() -> Hashes {
             let image = synthetic(size, format);
             let chain =
                 if chain.surveys() { chain.informed(&Histogram::of(&image)) } else { chain };
-            let pixels = chain.apply(&image, all, all, size);
+            let made = Region::of(chain.output_size(size));
+            let pixels = chain.apply(&image, all, made, size);
             (format!("filter \"{text}\" {format}"), hash_pixels(&pixels))
         })
         .collect()

@@ -44,7 +44,7 @@ pub struct Plan {
     pub space: Space,
     /// The filters, in order.
     pub filters: Chain,
-    /// Side of a tile in pixels, without its halo.
+    /// Side of a tile of the result in pixels.
     pub tile_size: u32,
     /// How the result is written.
     pub output: OutputOptions,
@@ -103,10 +103,10 @@ impl Plan {
         }
     }
 
-    /// The tiles.
+    /// The tiles of the result.
     #[must_use]
     pub fn grid(&self) -> Grid {
-        Grid::new(self.size, self.tile_size)
+        Grid::new(self.result_size(), self.tile_size)
     }
 
     /// The form in which the original's pixels are filtered.
@@ -121,16 +121,22 @@ impl Plan {
         u32::try_from(self.grid().len()).expect("admission refuses plans of more tiles")
     }
 
+    /// Width and height of the filtered image.
+    #[must_use]
+    pub fn result_size(&self) -> Size {
+        self.filters.output_size(self.size)
+    }
+
     /// Pixel format of the filtered image.
     #[must_use]
     pub fn result_format(&self) -> PixelFormat {
         self.filters.output_format(self.format)
     }
 
-    /// The part of the image that a worker needs for tile `index`: the tile and its halo.
+    /// The part of the image that a worker needs for tile `index` of the result.
     #[must_use]
     pub fn window(&self, index: u32) -> Region {
-        self.grid().region(index).grow(self.filters.radius(), self.size)
+        self.filters.needs(self.grid().region(index), self.size)
     }
 
     /// The metadata of the result for an original with the metadata `original`, before its format and

@@ -57,9 +57,9 @@ impl Message for TileTask {
 
     fn decode(record: &[u8]) -> Result<Self, WireError> {
         let (prefix, task, bytes) = open::<Task>(record)?;
-        if !(lies_in(task.window, Region::of(task.image)) && lies_in(task.keep, task.window)) {
+        if !fits(&task) {
             return Err(unreadable(
-                "its tile is not inside its window, or its window not inside its image",
+                "its tile is not inside its result, or its window not inside its image or too small",
             ));
         }
         Ok(Self {
@@ -111,6 +111,14 @@ fn shortened(failure: &TileFailure) -> TileFailure {
     let mut failure = failure.clone();
     failure.cause.truncate(failure.cause.floor_char_boundary(MAX_CAUSE));
     failure
+}
+
+/// Whether a tile can be made from what came with it.
+fn fits(task: &Task) -> bool {
+    let result = Region::of(task.filters.output_size(task.image));
+    lies_in(task.window, Region::of(task.image))
+        && lies_in(task.keep, result)
+        && task.window.contains(task.filters.needs(task.keep, task.image))
 }
 
 /// Whether a region, whose numbers are not checked yet, is valid and inside another.

@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(chain.to_string(), "invert,bands:1,4,2");
         let rgb = PixelFormat::new(Bands::RGB, SampleType::U8);
         assert_eq!(
-            chain.check(rgb).unwrap_err().to_string(),
+            chain.check(rgb, Size::new(1, 1)).unwrap_err().to_string(),
             "bands cannot be applied to RGB 8 bit: it asks for band 4, and there are 3"
         );
     }

@@ -6,7 +6,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::empty::Empty;
 use super::error::ChainError;
 use super::statistics::{Histogram, Levels};
 use super::step::Step;
@@ -87,10 +86,38 @@ impl Chain {
         self.steps.iter().map(|step| step.spec)
     }
 
-    /// The reach in rows and columns: the sum of [`Filter::radius`](super::Filter::radius) over the filters.
+    /// Whether pixels of the result lie at other places than those of the image that they are made of.
     #[must_use]
-    pub fn radius(&self) -> u32 {
-        radius(&self.steps)
+    pub fn moves(&self) -> bool {
+        self.steps.iter().any(|step| step.filter.moves())
+    }
+
+    /// The size of the result for an image of size `image`.
+    #[must_use]
+    pub fn output_size(&self, image: Size) -> Size {
+        self.steps.iter().fold(image, |size, step| step.filter.output_size(size))
+    }
+
+    /// The region of an image of size `image` that the region `keep` of the result depends on.
+    #[must_use]
+    pub fn needs(&self, keep: Region, image: Size) -> Region {
+        self.way(keep, image).first().map_or(keep, |first| first.at)
+    }
+
+    /// The region and the size of the image before each filter, for the region `keep` of the result.
+    fn way(&self, keep: Region, image: Size) -> Vec<Place> {
+        let mut size = image;
+        let mut places: Vec<Place> = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            places.push(Place { at: keep, image: size });
+            size = step.filter.output_size(size);
+        }
+        let mut keep = keep;
+        for (place, step) in places.iter_mut().zip(&self.steps).rev() {
+            keep = step.filter.needs(keep, place.image);
+            place.at = keep;
+        }
+        places
     }
 
     /// Which colours of the image its result depends on: those read by the first filter that changes
@@ -101,12 +128,15 @@ impl Chain {
         first.map_or(Colours::All, |step| step.filter.reads())
     }
 
-    /// Checks that each filter can be applied to the pixels that reach it, if the image has pixels of format `input`.
-    pub fn check(&self, input: PixelFormat) -> Result<(), ChainError> {
-        self.steps.iter().try_fold(input, |format, step| {
-            let fits = step.filter.accepts(format);
-            fits.map_err(|why| ChainError::Unfit { filter: step.spec.name, format, why })?;
-            Ok(step.filter.output_format(format))
+    /// Checks that each filter can be applied to what reaches it, if the image has the size `size` and pixels of format
+    /// `format`.
+    pub fn check(&self, format: PixelFormat, size: Size) -> Result<(), ChainError> {
+        self.steps.iter().try_fold((format, size), |(format, size), step| {
+            let (name, filter) = (step.spec.name, &step.filter);
+            let unfit = |why| ChainError::Unfit { filter: name, format, why };
+            filter.accepts(format).map_err(unfit)?;
+            filter.fits(size).map_err(|why| ChainError::WrongSize { filter: name, size, why })?;
+            Ok((filter.output_format(format), filter.output_size(size)))
         })?;
         Ok(())
     }
@@ -117,9 +147,8 @@ impl Chain {
         self.steps.iter().fold(input, |format, step| step.filter.output_format(format))
     }
 
-    /// Applies all filters to one window of an image of size `image`, and returns the new pixels of
-    /// `keep`. `pixels` are those of `at`, which is `keep` grown by [`Chain::radius`] as far as the
-    /// image goes, or more.
+    /// Applies all filters to one window of an image of size `image`, and returns the pixels of the region `keep` of
+    /// the result. `pixels` are those of the region `at` of the image, which [`Chain::needs`] names, or more.
     ///
     /// # Panics
     /// When `pixels` are not of the size of `at`, or of a format that [`Chain::check`] refuses, `at` lacks pixels that
@@ -128,23 +157,26 @@ impl Chain {
     pub fn apply(&self, pixels: &Pixels, at: Region, keep: Region, image: Size) -> Pixels {
         assert!(!self.surveys(), "{self} lacks its survey of the whole image");
         assert_eq!(pixels.size(), at.size(), "a window has the size of its region");
-        assert!(
-            at.contains(keep.grow(self.radius(), image)),
-            "the window {at} is too small for {keep} and a radius of {}",
-            self.radius()
-        );
-        let mut window = trim(pixels, at, keep.grow(self.radius(), image));
-        let mut at = keep.grow(self.radius(), image);
-        for (index, step) in self.steps.iter().enumerate() {
-            let keep = keep.grow(radius(&self.steps[index + 1..]), image);
-            let empty = Empty::of(&window, keep.relative_to(at));
-            let mut pixels = step.filter.apply(Window { pixels: window, at, keep, image });
-            empty.restore(&mut pixels);
-            window = Cow::Owned(pixels);
-            at = keep;
+        let needed = self.needs(keep, image);
+        assert!(at.contains(needed), "the window {at} is too small: {keep} needs {needed}");
+        let mut window = trim(pixels, at, needed);
+        let way = self.way(keep, image);
+        let results = way.iter().skip(1).map(|place| place.at).chain([keep]);
+        for ((step, place), keep) in self.steps.iter().zip(&way).zip(results) {
+            let Place { at, image } = *place;
+            window = Cow::Owned(step.apply(Window { pixels: window, at, keep, image }));
         }
         window.into_owned()
     }
+}
+
+/// What reaches one filter.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The region of the image that it is given.
+    at: Region,
+    /// The size of that image.
+    image: Size,
 }
 
 /// The texts of the filters. No name begins with a digit: a part that does goes on with the list before it.
@@ -160,10 +192,6 @@ fn split(text: &str) -> Vec<&str> {
     }
     texts.push(&text[start..]);
     texts
-}
-
-fn radius(steps: &[Step]) -> u32 {
-    steps.iter().fold(0, |sum, step| sum.saturating_add(step.filter.radius()))
 }
 
 fn trim(pixels: &Pixels, at: Region, keep: Region) -> Cow<'_, Pixels> {
@@ -282,6 +310,7 @@ mod tests {
             "sharpen:0",
             "pixelate:1",
             "posterize:256",
+            "crop:1:1,rotate,flip",
             "brightness:1.001",
             "brightness:1,sepia:0",
         ] {
@@ -316,7 +345,10 @@ mod tests {
     fn a_filter_that_cannot_be_applied_says_what_helps() {
         let check = |chain: &str, bands, sample| {
             let format = PixelFormat::new(bands, sample);
-            Chain::parse(chain).unwrap().check(format).map_err(|error| error.to_string())
+            Chain::parse(chain)
+                .unwrap()
+                .check(format, Size::new(9, 9))
+                .map_err(|error| error.to_string())
         };
         let five = Bands::unnamed(5);
         assert_eq!(
@@ -335,15 +367,63 @@ mod tests {
     }
 
     #[test]
-    fn radii_add_up() {
-        assert_eq!(Chain::parse("blur:1,invert,blur:2.1").unwrap().radius(), 3 + 7);
+    fn what_a_chain_needs_is_followed_back_through_its_filters() {
+        let image = Size::new(100, 60);
+        let needs = |chain: &str, x, y, width, height| {
+            Chain::parse(chain).unwrap().needs(Region { x, y, width, height }, image).to_string()
+        };
+        assert_eq!(needs("blur:1,invert,blur:2.1", 50, 30, 2, 1), "22 × 21 at (40, 20)");
+        assert_eq!(needs("crop:10:20:50:30,box:3", 0, 1, 2, 1), "5 × 5 at (10, 20)");
+        assert_eq!(needs("box:3,crop:10:20:50:30", 0, 1, 2, 1), "8 × 7 at (7, 18)");
+        assert_eq!(needs("rotate", 0, 0, 5, 2), "2 × 5 at (0, 55)");
+        assert_eq!(needs("rotate,flip", 0, 0, 5, 2), "2 × 5 at (0, 0)");
+        assert_eq!(needs("resize:50", 10, 3, 2, 1), "4 × 2 at (20, 6)");
+        assert_eq!(needs("resize:30:20", 1, 0, 1, 1), "4 × 3 at (3, 0)");
+    }
+
+    #[test]
+    fn filters_that_move_pixels_make_an_image_of_another_size() {
+        let size =
+            |chain: &str| Chain::parse(chain).unwrap().output_size(Size::new(101, 60)).to_string();
+        assert_eq!(size("blur,invert"), "101 × 60");
+        assert_eq!(size("crop:1:2"), "100 × 58");
+        assert_eq!(size("crop:1:2:30:7,rotate:270"), "7 × 30");
+        assert_eq!(size("rotate:180,flip:vertical"), "101 × 60");
+        assert_eq!(size("resize:50"), "50 × 30");
+        assert_eq!(size("resize:height=7"), "12 × 7");
+        assert_eq!(size("resize:percent=12.5"), "13 × 8");
+        assert_eq!(size("resize:200:1"), "200 × 1");
+        assert_eq!(size("resize:percent=0.01"), "1 × 1");
+    }
+
+    #[test]
+    fn a_filter_that_does_not_fit_the_image_says_what_does_not() {
+        let check = |chain: &str| {
+            let format = PixelFormat::new(Bands::GREY, SampleType::U8);
+            let checked = Chain::parse(chain).unwrap().check(format, Size::new(100, 60));
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(check("crop:99:59,resize:1000"), Ok(()));
+        assert_eq!(check("rotate,crop:0:0:60:100"), Ok(()));
+        assert_eq!(
+            check("rotate,crop:0:0:100:60").unwrap_err(),
+            "crop cannot be applied to 60 × 100 pixels: it keeps 100 × 60 at (0, 0), which reaches outside"
+        );
+        assert_eq!(
+            check("crop:100").unwrap_err(),
+            "crop cannot be applied to 100 × 60 pixels: it keeps 1 × 1 at (100, 0), which reaches outside"
+        );
+        assert_eq!(
+            check("resize:50:percent=50").unwrap_err(),
+            "resize cannot be applied to 100 × 60 pixels: it takes percent, or width and height, and not both"
+        );
     }
 
     #[test]
     fn a_refusal_names_the_value_and_the_way_out() {
-        let known = "the filters are autolevels, bands, blur, box, brightness, contrast, denoise, \
-                     edges, emboss, equalize, gamma, grayscale, invert, median, pixelate, posterize, \
-                     saturation, scale, sepia, sharpen, threshold";
+        let known = "the filters are autolevels, bands, blur, box, brightness, contrast, crop, \
+                     denoise, edges, emboss, equalize, flip, gamma, grayscale, invert, median, pixelate, \
+                     posterize, resize, rotate, saturation, scale, sepia, sharpen, threshold";
         assert_eq!(
             refusal("blurr"),
             format!("there is no filter \"blurr\", did you mean blur?; {known}")

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::param::{ParamKind, ParamSpec};
 use super::unfit::Unfit;
+use crate::grid::Size;
 use crate::pixels::PixelFormat;
 
 /// Why a text is not a chain of filters. [`fmt::Display`](std::fmt::Display) writes a sentence with the way out.
@@ -58,6 +59,17 @@ pub enum ChainError {
         /// The format of the pixels.
         format: PixelFormat,
         /// What they lack, and the way out.
+        why: Unfit,
+    },
+
+    /// A filter that cannot be applied to an image of the size that reaches it.
+    #[error("{filter} cannot be applied to {size} pixels: it {why}")]
+    WrongSize {
+        /// The filter.
+        filter: &'static str,
+        /// The size of the image.
+        size: Size,
+        /// What does not fit.
         why: Unfit,
     },
 

@@ -14,6 +14,8 @@
 //! - `alpha`: means over pixels, weighted by alpha
 //! - `gaussian`: weighted means along rows and columns in integers
 //! - `around`: a pixel and its eight neighbours
+//! - `turn`: quarter turns and reflections
+//! - `resample`: weighted means for images of another size
 //! - `field`: pixels compared with others at an offset; `alike`: floats compared so
 
 use std::borrow::Cow;
@@ -34,8 +36,10 @@ mod gaussian;
 mod luma;
 mod matrix;
 pub mod param;
+mod resample;
 pub mod statistics;
 mod step;
+mod turn;
 pub mod unfit;
 
 pub use chain::Chain;
@@ -53,8 +57,9 @@ macro_rules! filters {
 }
 
 filters![
-    autolevels, bands, blur, r#box, brightness, contrast, denoise, edges, emboss, equalize, gamma,
-    grayscale, invert, median, pixelate, posterize, saturation, scale, sepia, sharpen, threshold
+    autolevels, bands, blur, r#box, brightness, contrast, crop, denoise, edges, emboss, equalize,
+    flip, gamma, grayscale, invert, median, pixelate, posterize, resize, rotate, saturation, scale,
+    sepia, sharpen, threshold
 ];
 
 /// All filters, in alphabetical order.
@@ -87,15 +92,38 @@ pub struct FilterSpec {
 
 /// Makes new pixels from the pixels around them.
 ///
-/// The result for a pixel may depend only on the pixels at most [`Filter::radius`] rows and columns
-/// away, on its place in the image and on the image's size. Beyond the edges of the *image* a filter
-/// makes up pixels as it likes; beyond the edges of a window it must not need any.
+/// The result for a region may depend only on the pixels that [`Filter::needs`] names, on its place in the image and on
+/// the image's size. Beyond the edges of the *image* a filter makes up pixels as it likes; beyond the edges of a window
+/// it must not need any.
 /// Arithmetic is in integers, or in `f64` in one fixed order, so the bytes are the same on every
 /// processor.
 pub trait Filter: Debug + Send + Sync {
-    /// The reach in rows and columns: a result depends only on pixels at most this far away.
+    /// The reach in rows and columns of a filter that moves no pixels: a result depends only on pixels at most this
+    /// far away.
     fn radius(&self) -> u32 {
         0
+    }
+
+    /// Whether it moves pixels: those at one place of the input and of the result have nothing to do with each other.
+    /// It then takes care of empty pixels itself.
+    fn moves(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be applied to an image of size `input`; the error says what does not fit.
+    fn fits(&self, _input: Size) -> Result<(), Unfit> {
+        Ok(())
+    }
+
+    /// The size of the result for an image of size `input` that it [fits](Filter::fits).
+    fn output_size(&self, input: Size) -> Size {
+        input
+    }
+
+    /// The region of an image of size `input` that a region of the result depends on. Its columns depend on the
+    /// columns of `output` alone and its rows on the rows, or the other way round.
+    fn needs(&self, output: Region, input: Size) -> Region {
+        output.grow(self.radius(), input)
     }
 
     /// Which colours its result depends on; alpha does not count.
@@ -103,7 +131,7 @@ pub trait Filter: Debug + Send + Sync {
         Colours::All
     }
 
-    /// Whether it leaves all 8-bit samples as they are. A chain ignores such a filter when it decides which
+    /// Whether it leaves all 8-bit samples as they are, though perhaps at other places. A chain ignores such a filter when it decides which
     /// colours of a file it reads.
     fn changes_nothing(&self) -> bool {
         false
@@ -143,11 +171,11 @@ pub trait Filter: Debug + Send + Sync {
 pub struct Window<'a> {
     /// The pixels of `at`; owned, to be changed in place, if a filter came before.
     pub pixels: Cow<'a, Pixels>,
-    /// Where they lie: `keep`, grown by the filter's radius as far as the image goes, or more.
+    /// Where they lie: what the filter [needs](Filter::needs) for `keep`, or more.
     pub at: Region,
-    /// The region to compute.
+    /// The region of the result to compute.
     pub keep: Region,
-    /// The size of the whole image.
+    /// The size of the whole image that the filter is applied to.
     pub image: Size,
 }
 

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::empty::Empty;
 use super::error::{ChainError, closest};
 use super::param::{ParamSpec, Value, Values};
-use super::{Filter, FilterSpec, find};
+use super::{Filter, FilterSpec, Window, find};
+use crate::pixels::Pixels;
 
 /// One filter of a chain.
 #[derive(Clone, Debug)]
@@ -26,6 +28,17 @@ impl Step {
         let spec = find(name)?;
         let values = values(spec, &parts.collect::<Vec<_>>())?;
         Ok(Step { spec, filter: (spec.build)(&values).into(), values })
+    }
+
+    /// Applies the filter. What is empty stays so, unless the filter moves it.
+    pub(super) fn apply(&self, window: Window<'_>) -> Pixels {
+        if self.filter.moves() {
+            return self.filter.apply(window);
+        }
+        let empty = Empty::of(&window.pixels, window.keep.relative_to(window.at));
+        let mut pixels = self.filter.apply(window);
+        empty.restore(&mut pixels);
+        pixels
     }
 }
 

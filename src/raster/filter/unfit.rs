@@ -2,9 +2,10 @@
 
 use thiserror::Error;
 
+use crate::grid::Region;
 use crate::pixels::PixelFormat;
 
-/// Why a filter cannot be applied to pixels of some format, with the way out.
+/// Why a filter cannot be applied to an image, with the way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unfit {
     /// It goes by colours, and the bands are not known to be any.
@@ -38,6 +39,17 @@ pub enum Unfit {
          white"
     )]
     NoFullScale,
+
+    /// It keeps pixels that are not there.
+    #[error("keeps {asked}, which reaches outside")]
+    Outside {
+        /// The least that it keeps.
+        asked: Region,
+    },
+
+    /// It is given a size and a share.
+    #[error("takes percent, or width and height, and not both")]
+    TwoSizes,
 }
 
 /// Accepts grey and RGB.

@@ -114,7 +114,7 @@ impl Canvas {
             path,
             grid: plan.grid(),
             tile_size: plan.tile_size,
-            size: plan.size,
+            size: plan.result_size(),
             format: plan.result_format(),
             bits_at,
             pixels_at: bits_end.next_multiple_of(ALIGNMENT),

@@ -7,7 +7,7 @@ use crate::model::worker::WorkerId;
 use crate::raster;
 use crate::raster::pixels::Pixels;
 
-/// Runs a task's filters over its window and trims the halo.
+/// Makes a task's tile by its filters.
 pub(super) fn filter_tile(task: &TileTask, worker: &WorkerId) -> Result<Pixels, TileFailure> {
     if let Some(cause) = other_revision(task.revision, worker) {
         return Err(TileFailure { cause, retry: Retry::Elsewhere });

@@ -21,8 +21,8 @@ use crate::refusal::{Code, Refusal};
 
 /// Side of the parts that are filtered in parallel, in pixels.
 const PART: u32 = 256;
-/// The least that is read around a part, in pixels, so that a slightly larger radius needs no other rows.
-const MARGIN: u32 = 64;
+/// What is read begins and ends at multiples of this, so that a slightly larger radius often needs no other pixels.
+const STEP: u32 = 128;
 /// Side of the largest block that JPEG codes as one, in pixels.
 const BLOCK: u32 = 16;
 /// The most copies of a window in memory: read, filtered from and to, encoded.
@@ -46,10 +46,10 @@ impl View {
     pub(super) fn new(plan: Plan, header: &Header, shown: Region) -> Self {
         let is_original = plan.filters.is_empty();
         let made = match plan.output.format {
-            OutputFormat::Jpeg if !is_original => blocks(shown, plan.size),
+            OutputFormat::Jpeg if !is_original => blocks(shown, plan.result_size()),
             _ => shown,
         };
-        let window = made.grow(plan.filters.radius().max(MARGIN), plan.size);
+        let window = stepped(plan.filters.needs(made, plan.size), plan.size);
         let wanted = if is_original { for_screen() } else { plan.wanted() };
         let wanted = plain(header, wanted);
         let pixels = u64::try_from(header.format_for(wanted).bytes(window.size()));
@@ -58,18 +58,17 @@ impl View {
         Self { plan, wanted, shown, made, window, memory }
     }
 
-    /// Refuses filters with which the window would have more than `limit` pixels a side.
-    pub(super) fn check(&self, limit: u32) -> Result<(), Refusal> {
-        let size = self.window.size();
-        if size.width.max(size.height)
-            <= limit.max(self.made.width.max(self.made.height) + 2 * MARGIN)
-        {
+    /// Refuses filters that need more pixels than a square with `side` pixels a side has.
+    pub(super) fn check(&self, side: u32) -> Result<(), Refusal> {
+        let (size, limit) = (self.window.size(), Size::new(side, side));
+        let least = Size::new(self.made.width + 2 * STEP, self.made.height + 2 * STEP);
+        if size.pixels() <= limit.pixels().max(least.pixels()) {
             return Ok(());
         }
-        let what = "the filters read too many pixels around each pixel for a preview";
+        let what = "the filters read too many pixels for a preview";
         Err(Refusal::new(Code::TooLarge, what)
             .value(format!("{size} pixels"))
-            .limit(format!("{limit} pixels a side"), "limits.max_tile"))
+            .limit(format!("{limit} pixels"), "limits.max_tile"))
     }
 
     /// What has to be read.
@@ -163,6 +162,15 @@ fn blocks(region: Region, image: Size) -> Region {
     let (x, y) = (down(around.x), down(around.y));
     let width = up(around.columns().end, image.width) - x;
     let height = up(around.rows().end, image.height) - y;
+    Region { x, y, width, height }
+}
+
+/// The smallest region around another one that begins and ends at multiples of [`STEP`], or with the image.
+fn stepped(region: Region, image: Size) -> Region {
+    let up = |at: u32, end: u32| at.checked_next_multiple_of(STEP).unwrap_or(end).min(end);
+    let (x, y) = (region.x / STEP * STEP, region.y / STEP * STEP);
+    let width = up(region.columns().end, image.width) - x;
+    let height = up(region.rows().end, image.height) - y;
     Region { x, y, width, height }
 }
 

@@ -157,8 +157,9 @@ impl Finish {
     }
 
     async fn encode(&self, image: Staged, metadata: &Metadata) -> Result<Staged, Failure> {
-        let Plan { output, size, .. } = *self.full.plan;
-        let encoder = Encoder::with(output, size, self.full.plan.result_format(), metadata);
+        let plan = &self.full.plan;
+        let encoder =
+            Encoder::with(plan.output, plan.result_size(), plan.result_format(), metadata);
         let encoder = Arc::new(encoder.map_err(cannot_write)?);
         let look_ahead = self.pool.threads() + 1;
         let (bands, to_join) = mpsc::channel(look_ahead);
