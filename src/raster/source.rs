@@ -35,16 +35,26 @@ pub trait Raster: Debug + Send + Sync {
 pub struct Source {
     stored: Arc<dyn Raster>,
     orientation: Orientation,
+    /// Where in the image as viewed the pixels lie.
+    at: Region,
 }
 
 impl Source {
     /// A source over stored pixels.
     #[must_use]
     pub fn new(stored: Arc<dyn Raster>, orientation: Orientation) -> Source {
-        Source { stored, orientation }
+        let at = Region::of(orientation.size(stored.size()));
+        Source { stored, orientation, at }
     }
 
-    /// Width and height as viewed.
+    /// A source that has only the region `at` of the image as viewed: `stored` is the stored part of it.
+    #[must_use]
+    pub fn of_part(stored: Arc<dyn Raster>, orientation: Orientation, at: Region) -> Source {
+        debug_assert_eq!(at.size(), orientation.size(stored.size()), "the part of the region");
+        Source { stored, orientation, at }
+    }
+
+    /// Width and height as viewed of what it has.
     #[must_use]
     pub fn size(&self) -> Size {
         self.orientation.size(self.stored.size())
@@ -57,7 +67,7 @@ impl Source {
     }
 
     fn stored_region(&self, region: Region) -> Region {
-        self.orientation.stored_region(region, self.stored.size())
+        self.orientation.stored_region(region.relative_to(self.at), self.stored.size())
     }
 
     /// Whether a region of the image as viewed can be cut already.
@@ -75,7 +85,7 @@ impl Source {
     /// A copy of one region of the image as viewed.
     ///
     /// # Panics
-    /// When the region does not lie inside the image, or some of its rows are not there yet.
+    /// When the region does not lie inside what it has, or some of its rows are not there yet.
     pub fn window(&self, region: Region) -> io::Result<Pixels> {
         Ok(self.orientation.turn(self.stored.crop(self.stored_region(region))?))
     }

@@ -83,8 +83,9 @@ impl Space {
 
     /// Refuses a job if there is no room for its scratch files. Blocks on the disk.
     pub fn check_job(&self, plan: &Plan) -> Result<(), Refusal> {
-        let bytes = |size: Size, format: PixelFormat| size.pixels() * format.bytes_per_pixel() as u64;
-        let decoded = bytes(plan.size, plan.format);
+        let bytes =
+            |size: Size, format: PixelFormat| size.pixels() * format.bytes_per_pixel() as u64;
+        let decoded = bytes(plan.needed().size(), plan.format);
         let canvas = bytes(plan.result_size(), plan.result_format());
         let decoded = if decoded > self.memory.get() { decoded } else { 0 };
         let canvas = if self.has_canvases { canvas } else { 0 };

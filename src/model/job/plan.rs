@@ -133,6 +133,15 @@ impl Plan {
         self.filters.output_format(self.format)
     }
 
+    /// The part of the image that has to be decoded.
+    #[must_use]
+    pub fn needed(&self) -> Region {
+        if self.filters.surveys() {
+            return Region::of(self.size);
+        }
+        self.filters.needs(Region::of(self.result_size()), self.size)
+    }
+
     /// The part of the image that a worker needs for tile `index` of the result.
     #[must_use]
     pub fn window(&self, index: u32) -> Region {

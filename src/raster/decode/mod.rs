@@ -9,6 +9,7 @@
 //! - `chunks`: the metadata of PNG
 //! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need
+//! - `part`: a part of an image whose decoder passes all rows on
 //! - `riff`: the layout of a WebP file
 //! - `sniff`: recognises the format of a file
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use super::colour::{CodePoints, Conversion, Converted, Model, Profile, Space};
 pub use super::format::Colours;
-use super::grid::Size;
+use super::grid::{Region, Size};
 use super::metadata::Metadata;
 use super::orientation::Orientation;
 use super::pixels::{Bands, Nodata, PixelFormat, StoredType};
@@ -33,6 +34,7 @@ mod gif;
 mod jpeg;
 pub mod limits;
 mod others;
+mod part;
 mod png;
 mod riff;
 mod sniff;
@@ -173,6 +175,12 @@ trait Decoder {
         Vec::new()
     }
 
+    /// Asks for a part of the stored image alone. Returns whether [`Decoder::read`] will pass on the rows of that part
+    /// and no others; it will pass on all rows otherwise.
+    fn narrow(&mut self, _part: Region) -> bool {
+        false
+    }
+
     /// Passes all rows on. The last of them are held back until the file is known to be good.
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError>;
 }
@@ -202,17 +210,37 @@ impl Image<'_> {
     /// Passes all rows to `rows` as stored, in [`Header::format_for`] of `wanted`. The last of them
     /// are held back until the file is known to be good.
     pub fn read(self, wanted: impl Into<Wanted>, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        let wanted = wanted.into();
+        let whole = Region::of(self.header.stored_size());
+        self.read_part(wanted, whole, rows)
+    }
+
+    /// Passes the rows of a part of the stored image to `rows`, as those of an image of its own, and decodes no more
+    /// than the format makes necessary. Damage elsewhere in the file may remain unnoticed.
+    pub fn read_part(
+        mut self,
+        wanted: impl Into<Wanted>,
+        part: Region,
+        rows: &mut dyn Rows,
+    ) -> Result<(), DecodeError> {
+        let (wanted, stored) = (wanted.into(), self.header.stored_size());
+        let is_whole = part == Region::of(stored) || self.decoder.narrow(part);
+        let decode = |decoder: Box<dyn Decoder + '_>, colours, rows: &mut dyn Rows| {
+            if is_whole {
+                decoder.read(colours, rows)
+            } else {
+                part::read(decoder, colours, stored, part, rows)
+            }
+        };
         let inks = self.decoder.stored().inks;
         let profile = self.profile.filter(|_| inks || self.header.converts(wanted));
         let conversion = profile.and_then(|profile| profile.conversion(self.header.format));
         match conversion.or(inks.then_some(Conversion::Plain)) {
             None => {
                 let luma = self.header.format_for(wanted) != self.header.format;
-                self.decoder.read(if luma { Colours::Luma } else { Colours::All }, rows)
+                decode(self.decoder, if luma { Colours::Luma } else { Colours::All }, rows)
             }
             Some(conversion) => {
-                self.decoder.read(Colours::All, &mut Converted { rows, conversion, inks })
+                decode(self.decoder, Colours::All, &mut Converted { rows, conversion, inks })
             }
         }
     }

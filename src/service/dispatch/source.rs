@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::model::job::{Failure, JobId, Plan, Step};
 use crate::raster::decode::{self, DecodeError, Header, Limits};
 use crate::raster::filter::{Chain, Histogram};
+use crate::raster::grid::Region;
 use crate::raster::pixels::Pixels;
 use crate::raster::source::{Raster, Rows, Source};
 use crate::refusal::Refusal;
@@ -147,16 +148,19 @@ impl Decoder {
         }
         // Never more than the whole budget: such an image was refused at admission.
         let _memory = self.memory.take(header.memory).await;
-        let kept = self.keep.place(header.stored_size(), plan.format);
+        let needed = plan.needed();
+        let part = header.orientation.stored_region(needed, header.stored_size());
+        let kept = self.keep.place(part.size(), plan.format);
         let kept = Arc::new(kept.map_err(|error| unkept(&error))?);
-        let source = Source::new(Arc::clone(&kept) as Arc<dyn Raster>, header.orientation);
+        let source =
+            Source::of_part(Arc::clone(&kept) as Arc<dyn Raster>, header.orientation, needed);
         let _ = listener.send((plan.id, Arrival::Opened(source)));
         let histogram = plan.filters.surveys().then(|| Histogram::new(plan.format));
         let (job, told, stop) = (plan.id, listener.clone(), stop.clone());
         let mut rows = Sink { kept, job, listener: told, stop, histogram };
         let read = move || {
             let image = decode::open_page(BufReader::new(&*original), &limits, page)?;
-            rows.fill(image, &header, wanted).map(|()| rows.histogram)
+            rows.fill(image, &header, wanted, part).map(|()| rows.histogram)
         };
         if let Some(histogram) = caught(read).await? {
             let informed = plan.filters.informed(&histogram);
@@ -182,9 +186,10 @@ impl Sink {
         image: decode::Image<'_>,
         header: &Header,
         wanted: decode::Wanted,
+        part: Region,
     ) -> Result<(), DecodeError> {
         debug_assert_eq!(image.header(), header);
-        image.read(wanted, self)
+        image.read_part(wanted, part, self)
     }
 }
 

@@ -107,9 +107,14 @@ impl Reader {
         let (icc, cicp) = (metadata.icc.clone(), metadata.cicp);
         let format = header.format_for(needed.wanted);
         let stored = header.orientation.stored_region(needed.window, header.stored_size());
-        let mut strip = Strip::new(stored, format, survey, self.stop.clone());
-        match image.read(needed.wanted, &mut strip) {
-            Err(DecodeError::Keep { .. }) if strip.has_all() => {}
+        let region = if survey { stored } else { Region::of(stored.size()) };
+        let mut strip = Strip::new(region, format, survey, self.stop.clone());
+        let read = if survey {
+            image.read(needed.wanted, &mut strip)
+        } else {
+            image.read_part(needed.wanted, stored, &mut strip)
+        };
+        match read {
             Err(DecodeError::Keep { source }) => return Err(source.into()),
             read => read?,
         }
@@ -137,11 +142,6 @@ impl Strip {
         let histogram = survey.then(|| Histogram::new(format));
         Self { region, pixels: Pixels::zeroed(region.size(), format), rows: 0, histogram, stop }
     }
-
-    /// Whether no more rows are needed.
-    fn has_all(&self) -> bool {
-        self.histogram.is_none() && self.rows >= self.region.rows().end
-    }
 }
 
 impl Rows for Strip {
@@ -160,7 +160,6 @@ impl Rows for Strip {
             self.pixels.copy(0, first - self.region.y, &rows, part);
         }
         self.rows = end;
-        // An error ends the decoding.
-        if self.has_all() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::super::error::DecodeError;
 use super::super::{Decoder, Stored};
 use crate::format::Colours;
+use crate::grid::Region;
 use crate::metadata::Metadata;
 use crate::pixels::{Pixels, SamplesMut};
 use crate::sample::{Sample, Whole};
@@ -28,6 +29,10 @@ impl Decoder for Associated<'_> {
 
     fn metadata(&mut self) -> Metadata {
         self.0.metadata()
+    }
+
+    fn narrow(&mut self, part: Region) -> bool {
+        self.0.narrow(part)
     }
 
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {

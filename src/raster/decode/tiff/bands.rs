@@ -18,7 +18,7 @@ use super::places::{self, PLACE_BYTES};
 use super::samples;
 use super::webp::WebP;
 use crate::format::Colours;
-use crate::grid::Size;
+use crate::grid::{Region, Size};
 use crate::metadata::Metadata;
 use crate::orientation::Orientation;
 use crate::pixels::{Pixels, SamplesMut};
@@ -82,17 +82,33 @@ impl PageSamples {
         self.layout.size
     }
 
-    /// Passes each band of the picture on.
+    /// The part of the picture that is read.
+    pub(super) fn part(&self) -> Region {
+        self.layout.part
+    }
+
+    /// Reads only the chunks that a part of the picture crosses, and passes only that part on.
+    pub(super) fn narrow(&mut self, part: Region) {
+        self.layout.part = part;
+    }
+
+    /// Passes each band of the part on.
     pub(super) fn each_band(
         &self,
         file: &mut Input<'_>,
         mut pass: impl FnMut(Pixels) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        let Layout { size, height, .. } = self.layout;
+        let Layout { size, height, part, .. } = self.layout;
+        let (left, wanted) = (self.layout.columns().left, part.rows());
         let mut scratch = self.layout.new_scratch();
-        for top in (0..size.height).step_by(height as usize) {
+        let first = wanted.start / height * height;
+        for top in (first..wanted.end).step_by(height as usize) {
             let end = size.height.min(top.saturating_add(height));
-            pass(self.band(file, top..end, &mut scratch).map_err(broken)?)?;
+            let band = self.band(file, top..end, &mut scratch).map_err(broken)?;
+            let rows = wanted.start.max(top)..wanted.end.min(end);
+            let (x, y) = (part.x - left, rows.start - top);
+            let seen = Region { x, y, width: part.width, height: rows.end - rows.start };
+            pass(if seen.size() == band.size() { band } else { band.crop(seen) })?;
         }
         Ok(())
     }
@@ -172,6 +188,11 @@ impl Decoder for BandDecoder<'_> {
         self.notes.clone()
     }
 
+    fn narrow(&mut self, part: Region) -> bool {
+        self.source.narrow(part);
+        true
+    }
+
     fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let BandDecoder { file, source, .. } = &mut *self;
         source.each_band(file, |band| rows.push(band).map_err(DecodeError::keep))
@@ -186,9 +207,11 @@ impl PageSamples {
         rows: Range<u32>,
         scratch: &mut [u64],
     ) -> io::Result<Pixels> {
-        let Layout { size, kind, planes, grid, .. } = self.layout;
-        let mut band = Pixels::zeroed(Size { height: rows.end - rows.start, ..size }, kind.format);
-        for (plane, column) in (0..planes).flat_map(|p| (0..grid.across).map(move |c| (p, c))) {
+        let Layout { kind, planes, .. } = self.layout;
+        let columns = self.layout.columns();
+        let size = Size::new(columns.width, rows.end - rows.start);
+        let mut band = Pixels::zeroed(size, kind.format);
+        for (plane, column) in (0..planes).flat_map(|p| columns.chunks().map(move |c| (p, c))) {
             let spot = Spot { column, plane };
             if self.layout.is_direct() {
                 self.fill(file, band.as_bytes_mut(), spot, rows.clone())?;

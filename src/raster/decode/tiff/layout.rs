@@ -1,12 +1,14 @@
 //! The layout of a band's samples in a TIFF file, and where in the band they go.
 
+use std::ops::Range;
+
 use super::super::limits::{band_rows, raster_bytes};
 use super::codec::Codec;
 use super::kind::Kind;
 use super::picture::{Grid, Picture};
 use super::places::Plain;
 use super::samples;
-use crate::grid::Size;
+use crate::grid::{Region, Size};
 use crate::pixels::{Pixels, SamplesMut};
 use crate::sample::Sample;
 
@@ -23,6 +25,26 @@ pub(super) struct Layout {
     pub(super) by_rows: bool,
     /// Rows of a band.
     pub(super) height: u32,
+    /// The part of the picture that is read.
+    pub(super) part: Region,
+}
+
+/// The columns of a picture that the chunks which a band takes cover.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    /// The first column of pixels.
+    pub(super) left: u32,
+    /// Pixels in a row.
+    pub(super) width: u32,
+    /// The first column of chunks, and the one behind the last.
+    first: u32,
+    end: u32,
+}
+
+impl Columns {
+    pub(super) fn chunks(self) -> Range<u32> {
+        self.first..self.end
+    }
 }
 
 /// The column and the plane in a band that the samples of a chunk go to.
@@ -39,7 +61,15 @@ impl Layout {
         let planes = if picture.planar { count } else { 1 };
         let by_rows = picture.codec() == Codec::None && !grid.tiled;
         let height = if by_rows { band_rows(size, kind.format) } else { grid.chunk.height };
-        Layout { size, kind, grid, planes, by_rows, height }
+        Layout { size, kind, grid, planes, by_rows, height, part: Region::of(size) }
+    }
+
+    /// The columns that a band of the part has.
+    pub(super) fn columns(&self) -> Columns {
+        let (pixels, wide) = (self.part.columns(), self.grid.chunk.width);
+        let (first, end) = (pixels.start / wide, pixels.end.div_ceil(wide));
+        let left = first * wide;
+        Columns { left, width: end.saturating_mul(wide).min(self.size.width) - left, first, end }
     }
 
     /// Number of samples of a pixel in a chunk.
@@ -150,8 +180,9 @@ impl Layout {
         mut put: impl FnMut(&[u8], &mut [S]),
     ) {
         let count = self.kind.format.samples_per_pixel();
-        let width = self.size.width as usize;
-        let left = (spot.column * self.grid.chunk.width) as usize;
+        let columns = self.columns();
+        let width = columns.width as usize;
+        let left = (spot.column * self.grid.chunk.width - columns.left) as usize;
         let right = width.min(left + self.grid.chunk.width as usize);
         let row = usize::try_from(self.row_bytes()).unwrap_or(usize::MAX);
         let rows = band.chunks_exact_mut(width * count).zip(chunk.chunks_exact(row));

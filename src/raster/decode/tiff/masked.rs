@@ -9,7 +9,7 @@ use super::bands::{BandDecoder, PageSamples};
 use super::kind::Kind;
 use super::picture::Picture;
 use crate::format::Colours;
-use crate::grid::Size;
+use crate::grid::{Region, Size};
 use crate::metadata::Metadata;
 use crate::pixels::{Alpha, Nodata, PixelFormat, Pixels, SampleType, Samples, StoredType};
 use crate::sample::{Sample, with_samples};
@@ -100,10 +100,17 @@ impl Decoder for Masked<'_> {
         self.empty.declared.map(Nodata)
     }
 
+    fn narrow(&mut self, part: Region) -> bool {
+        if let Some(mask) = &mut self.empty.mask {
+            mask.narrow(part);
+        }
+        self.bands.narrow(part)
+    }
+
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
         let Masked { mut bands, empty } = *self;
         let mask = empty.mask.as_ref().map(|mask| {
-            let mut bits = MaskBits::new(mask.size());
+            let mut bits = MaskBits::new(mask.part().size());
             bands.each_band_of(mask, |band| {
                 bits.push(&band);
                 Ok(())

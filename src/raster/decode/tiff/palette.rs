@@ -8,6 +8,7 @@ use super::super::{Decoder, Stored};
 use super::bands::BandDecoder;
 use super::directory::{Directory, Tiff, damaged};
 use crate::format::Colours;
+use crate::grid::Region;
 use crate::metadata::Metadata;
 use crate::pixels::{Bands, PixelFormat, Pixels, SampleType, Samples, StoredType};
 use crate::source::Rows;
@@ -86,6 +87,10 @@ impl Decoder for Indexed<'_> {
 
     fn metadata(&mut self) -> Metadata {
         self.bands.metadata()
+    }
+
+    fn narrow(&mut self, part: Region) -> bool {
+        self.bands.narrow(part)
     }
 
     fn read(self: Box<Self>, colours: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
