@@ -116,7 +116,8 @@ export async function fetchPicture(path, signal) {
   const response = await send(path, { signal });
   if (!response.ok || response.headers.get("content-type") !== "image/png") return answerOf(response, false);
   onCall(null);
-  return createImageBitmap(await response.blob());
+  const [width, height] = response.headers.get("tilemill-image-size").split("x").map(Number);
+  return { picture: await createImageBitmap(await response.blob()), width, height };
 }
 
 async function send(path, { method = "GET", signal, ...options }) {

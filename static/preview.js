@@ -1,7 +1,7 @@
 // The preview: a part of the chosen image through the chain of filters, which the server computes as it will the result.
 
 import { ApiError, createPreview, fetchPicture } from "./api.js";
-import { chain } from "./chain/builder.js";
+import { chain, moves } from "./chain/builder.js";
 import { at, say, show } from "./dom.js";
 import { fileOf } from "./select.js";
 import { count } from "./words.js";
@@ -23,8 +23,10 @@ let life = new AbortController();
 /** Its path at the server and its size; `sending` is their promise, so that a change of the chain uploads only once. */
 let sending = null;
 let source = null;
-/** The middle of the part, the delay before a request, and the controller that aborts the previous request. */
-let middle = [0, 0];
+/** The size of the picture that a chain which moves pixels makes of the image, once the server has told it. */
+let moved = { by: "", size: null };
+/** The middle of the part, as fractions of the picture's width and height, the delay before a request, and the controller that aborts the previous request. */
+let middle = [0.5, 0.5];
 let timer = null;
 let asking = new AbortController();
 /** Whether the server has dropped the image once: it is not uploaded over and over. */
@@ -60,6 +62,7 @@ export function offerPreview(images) {
   asking.abort();
   [life, asking] = [new AbortController(), new AbortController()];
   [image, source, sending, isForgotten] = [first, null, null, false];
+  middle = [0.5, 0.5];
   refresh();
 }
 
@@ -80,13 +83,18 @@ async function look() {
       const found = await sending;
       if (late()) return;
       source = found;
-      middle = [source.width / 2, source.height / 2];
+      moved = { by: "", size: null };
     }
-    const part = partOf(source);
-    const picture = await fetchPicture(`${source.path}?${queryOf(part)}`, current.signal);
+    const filters = filtersNow();
+    const size = sizeUnder(filters);
+    if (!size) middle = [0.5, 0.5];
+    const part = partOf(size ?? { width: MOST, height: MOST });
+    const query = queryOf(filters, size ? part : { width: part.width, height: part.height });
+    const { picture, width, height } = await fetchPicture(`${source.path}?${query}`, current.signal);
     if (late()) return;
     isForgotten = false;
-    draw(picture, part);
+    if (!size) moved = { by: filters, size: { width, height } };
+    draw(picture, partOf({ width, height }));
   } catch (error) {
     if (!late()) failed(error);
   }
@@ -109,15 +117,22 @@ async function find({ field: [, value], size }, signal) {
   return { path: `/api/previews/${id}`, width, height };
 }
 
-/** The part of the image around the middle that fits the canvas. */
+const filtersNow = () => (at("preview-before").checked ? "" : chain());
+
+/** The size of the picture that these filters make, or null if it is not known yet. */
+function sizeUnder(filters) {
+  if (!filters || !moves()) return source;
+  return filters === moved.by ? moved.size : null;
+}
+
+/** The part of the picture around the middle that fits the canvas. */
 function partOf({ width, height }) {
   const [wide, high] = [Math.min(width, canvas.clientWidth, MOST), Math.min(height, canvas.clientHeight)];
-  const start = (at, side, all) => Math.round(Math.min(all - side, Math.max(0, at - side / 2)));
+  const start = (at, side, all) => Math.round(Math.min(all - side, Math.max(0, at * all - side / 2)));
   return { x: start(middle[0], wide, width), y: start(middle[1], high, height), width: wide, height: high };
 }
 
-function queryOf(part) {
-  const filters = at("preview-before").checked ? "" : chain();
+function queryOf(filters, part) {
   const output = ["format", "quality"].map((id) => [id, at(id).value]).filter(([, value]) => value);
   return new URLSearchParams({ filters, ...Object.fromEntries(output), ...part });
 }
@@ -130,8 +145,9 @@ function draw(picture, { x, y, width, height }) {
 }
 
 function moveBy(right, down) {
-  const clamp = (value, side) => Math.min(side, Math.max(0, value));
-  middle = [clamp(middle[0] + right, source.width), clamp(middle[1] + down, source.height)];
+  const { width, height } = sizeUnder(filtersNow()) ?? source;
+  const clamp = (value) => Math.min(1, Math.max(0, value));
+  middle = [clamp(middle[0] + right / width), clamp(middle[1] + down / height)];
 }
 
 /** The picture follows the pointer; the new part is requested when the pointer is lifted. */

@@ -95,7 +95,8 @@ function showTrouble() {
 
 function showFacts() {
   say(at("job-name"), job.name);
-  say(at("job-size"), words.size(job.width, job.height));
+  const [from, to] = [words.size(job.width, job.height), words.size(job.result_width, job.result_height)];
+  say(at("job-size"), from === to ? from : `${from}, result ${to}`);
   say(at("job-filters"), job.filters || "no filter: only re-encoded");
   show(at("job-batch"), Boolean(job.batch));
   if (!job.batch) return;

@@ -29,7 +29,7 @@ export function showStage(now) {
   if (now?.id !== job?.id) [sharp, tilesAsked] = [false, false];
   job = now;
   tiled = showMosaic(job);
-  if (job) at("frame").style.setProperty("--ratio", job.width / job.height);
+  if (job) at("frame").style.setProperty("--ratio", job.result_width / job.result_height);
   showResult();
   arrange();
 }

@@ -128,7 +128,10 @@ pub(super) async fn create(
     tag = "previews",
     params(OnePreview, Through, Part),
     responses(
-        (status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>),
+        (
+            status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>,
+            headers(("tilemill-image-size" = String, description = "Width and height of the whole result, as in `6000x4000`.")),
+        ),
         Malformed, NoPreview, TooLarge, Unsupported, Unusable, Internal, TooManyPreviews,
     ),
 )]
@@ -157,7 +160,10 @@ pub async fn show(
     tag = "previews",
     params(OneJob, Through, Part),
     responses(
-        (status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>),
+        (
+            status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>,
+            headers(("tilemill-image-size" = String, description = "Width and height of the whole result, as in `6000x4000`.")),
+        ),
         Malformed, NotFound, Gone, TooLarge, Unsupported, Unusable, Internal, TooManyPreviews,
     ),
 )]
@@ -187,10 +193,12 @@ async fn draw(api: &Api, picture: &Picture, through: Through, part: Part) -> Res
         Wishes { filters: Some(filters), format, quality, sample_type, ..Wishes::default() };
     let candidate = picture.candidate().clone();
     let plan = api.admission.plan(JobId::generate(), candidate, &wishes)?;
-    let region = part.within(plan.result_size())?;
+    let made = plan.result_size();
+    let region = part.within(made)?;
     let png = api.app.previews.draw(picture, plan, region).await?;
     Ok(HttpResponse::Ok()
         .content_type("image/png")
+        .insert_header(("tilemill-image-size", format!("{}x{}", made.width, made.height)))
         .insert_header((header::CACHE_CONTROL, format!("max-age={}", IDLE.as_secs())))
         .body(png))
 }

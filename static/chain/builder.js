@@ -17,6 +17,9 @@ let onChange = () => {};
 /** The chain as it is sent to the server. */
 export const chain = () => text.value.trim();
 
+/** Whether the chain moves pixels, so that its result may have another size than the image. */
+export const moves = () => steps.some((step) => filters.find(({ name }) => name === step.name)?.moves);
+
 /** Puts a chain into the text, and into the list. */
 export function setChain(value) {
   text.value = value;

@@ -8,7 +8,7 @@ const POSITIONS = 1000;
 /** A range of more steps than these is non-linear, so that its small values can be chosen, too. */
 const FINE = 200;
 /** Among more steps than these, no slider finds a value. */
-const SLIDABLE = 1e6;
+const SLIDABLE = 1e5;
 
 let made = 0;
 

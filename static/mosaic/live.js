@@ -40,8 +40,8 @@ const isSeen = ({ id, status }) => id === mosaic?.id && (mosaic.done > 0 || stat
 
 function begin(job) {
   mosaic = new Mosaic(job);
-  canvas.style.aspectRatio = `${job.width} / ${job.height}`;
-  canvas.style.setProperty("--wide", job.width);
+  canvas.style.aspectRatio = `${job.result_width} / ${job.result_height}`;
+  canvas.style.setProperty("--wide", job.result_width);
   legend.reset();
   showHands(0);
   painter.show(mosaic);

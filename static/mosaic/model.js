@@ -8,7 +8,7 @@ const TAKEN = 0x8000;
 /** The tiles of one job. */
 export class Mosaic {
   constructor(job) {
-    const { id, width, height, tile_size: side } = job;
+    const { id, result_width: width, result_height: height, tile_size: side } = job;
     Object.assign(this, { id, width, height, side });
     this.columns = Math.ceil(width / side);
     this.rows = Math.ceil(height / side);

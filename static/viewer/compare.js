@@ -1,4 +1,5 @@
-// Before and after, one over the other in one view: the original is left of the line.
+// Before and after, one over the other in one view: the original is left of the line. Where the filters moved pixels,
+// such as `crop` does, the two have no common places: then one or the other is shown.
 
 import { at, say, show } from "../dom.js";
 import { count, percent } from "../words.js";
@@ -15,8 +16,11 @@ const context = canvas.getContext("2d");
 const divider = at("divider");
 const figure = at("stage");
 
+let job = null;
 let camera = null;
 let layers = {};
+/** Whether the original alone is shown, of a job whose filters moved pixels. */
+let original = false;
 /** A small picture of the result, shown until its tiles are there. */
 let preview = null;
 let asked = false;
@@ -51,28 +55,38 @@ export function startViewer({ onSharp: sharp }) {
   press("zoom-fit", () => camera.fit());
   press("zoom-full", () => camera.zoomTo(1));
   press("full-screen", toggleFullScreen);
+  press("show-original", () => look(!original));
   show(at("full-screen"), Boolean(document.fullscreenEnabled));
 }
 
 /** Shows the images of a complete job. */
-export function openViewer(job) {
+export function openViewer(opened) {
   closeViewer();
-  camera = new Camera(job.width, job.height);
+  job = opened;
   const label = `${job.name} before and after ${job.filters || "no filter"}`;
   canvas.setAttribute("aria-label", `${label}: arrow keys move, plus and minus zoom, 0 fits, 1 is full size`);
   const images = job.links.original ? ["original", "result"] : ["result"];
   for (const image of images) {
     layers[image] = new Layer(job, image, { onChange: draw, onState: (view) => tell(image, view) });
   }
-  show(at("divider-field"), Boolean(layers.original));
+  show(at("divider-field"), Boolean(layers.original) && !job.moved);
+  show(at("show-original"), Boolean(layers.original) && job.moved);
+  look(false);
   if (job.links.thumbnail) loadPreview(job.links.thumbnail);
   draw();
+}
+
+/** Looks at all of the result, or of the original alone. */
+function look(atOriginal) {
+  original = atOriginal;
+  at("show-original").setAttribute("aria-pressed", String(original));
+  camera = original ? new Camera(job.width, job.height) : new Camera(job.result_width, job.result_height);
 }
 
 /** Closes the view and stops its requests. */
 export function closeViewer() {
   for (const layer of Object.values(layers)) layer.stop();
-  [camera, layers, preview] = [null, {}, null];
+  [job, camera, layers, preview] = [null, null, {}, null];
   making.clear();
   figure.classList.remove("parted");
   show(at("viewer-making"), false);
@@ -123,18 +137,21 @@ function drawNow() {
   canvas.style.touchAction = camera.fitted ? "pan-y" : "none";
   context.clearRect(0, 0, width, height);
   const place = Math.round((width * divider.valueAsNumber) / 100);
-  const parted = layers.original?.isSeen();
-  const line = parted ? place : 0;
-  if (!layers.result.isSeen() && preview) drawPreview(pixels);
-  layers.original?.draw(context, camera, pixels, [0, place]);
-  layers.result.draw(context, camera, pixels, [line, width]);
-  figure.classList.toggle("parted", Boolean(parted));
+  const parted = isParted();
+  const line = original ? width : parted ? place : 0;
+  if (!original && !layers.result.isSeen() && preview) drawPreview(pixels);
+  if (original || !job.moved) layers.original?.draw(context, camera, pixels, [0, original ? width : place]);
+  if (!original) layers.result.draw(context, camera, pixels, [line, width]);
+  figure.classList.toggle("parted", parted);
   if (parted) drawLine(line, pixels);
   say(at("zoom"), percent(camera.scale, 1));
-  overview.draw(camera, preview);
+  overview.draw(camera, original ? null : preview);
   showPlace();
-  if (layers.result.isSeen() && layers.result.sharp) onSharp();
+  if (!original && layers.result.isSeen() && layers.result.sharp) onSharp();
 }
+
+/** Whether the line between original and result is shown. */
+const isParted = () => Boolean(!job.moved && layers.original?.isSeen());
 
 /** Shows the pixel under the pointer; without a pointer, the one in the middle of the view. */
 function showPlace() {
@@ -168,7 +185,7 @@ function drawLine(line, pixels) {
 /** Returns whether the pointer grabbed the line; then the line follows until the pointer is lifted. */
 function takeLine(event) {
   const at = (canvas.clientWidth * divider.valueAsNumber) / 100;
-  if (!layers.original?.isSeen() || Math.abs(event.offsetX - at) > REACH) return false;
+  if (!isParted() || Math.abs(event.offsetX - at) > REACH) return false;
   const follow = ({ offsetX }) => {
     divider.value = (100 * offsetX) / canvas.clientWidth;
     draw();

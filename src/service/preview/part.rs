@@ -1,4 +1,4 @@
-//! The part of an image that a preview shows.
+//! The part of a result that a preview shows.
 
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -11,13 +11,13 @@ const SIDE: u32 = 512;
 /// The longest side of a preview in pixels.
 const MAX_SIDE: u32 = 1024;
 
-/// A part of an image, as a client names it.
+/// A part of a result, as a client names it.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Part {
-    /// Its left column in the upright image. By default the part is centred.
+    /// Its left column in the result. By default the part is centred.
     x: Option<u32>,
-    /// Its top row in the upright image. By default the part is centred.
+    /// Its top row in the result. By default the part is centred.
     y: Option<u32>,
     /// Its width in pixels, 512 by default. After it is clipped at the image's edge, it may be at most 1024.
     #[param(minimum = 1)]
