@@ -18,7 +18,7 @@ let onChange = () => {};
 export const chain = () => text.value.trim();
 
 /** Whether the chain moves pixels, so that its result may have another size than the image. */
-export const moves = () => steps.some((step) => filters.find(({ name }) => name === step.name)?.moves);
+export const moves = () => steps.some(({ filter }) => filter.moves);
 
 /** Puts a chain into the text, and into the list. */
 export function setChain(value) {

@@ -136,7 +136,7 @@ fn what_cannot_be_previewed_is_refused_with_the_reason() {
     let (status, problem) = server.submit_for_previews(&text);
     assert_eq!((status, &problem["code"]), (415, &"invalid_image".into()), "{problem}");
     let image = directory.path().join("wide.png");
-    image::GrayImage::new(2000, 20).save(&image).unwrap();
+    image::GrayImage::new(2000, 2000).save(&image).unwrap();
     let path = kept(&server, &image);
     for (query, status, code) in [
         ("filters=blurr", 422, "invalid_filters"),

@@ -7,7 +7,7 @@ use super::harness::{Page, Test, show_complete};
 use crate::browser::looks::keep_screenshots;
 use crate::browser::{END, HOME, RIGHT};
 
-pub const TESTS: [(&str, Test); 7] = [
+pub const TESTS: [(&str, Test); 8] = [
     ("a_map_shows_where_a_part_is_and_leads_to_others", overview),
     ("before_and_after_are_parted_by_keyboard_and_zoomed_together", before_and_after),
     ("an_image_with_alpha_is_shown_as_clear_as_it_is", clear_image),
@@ -15,6 +15,7 @@ pub const TESTS: [(&str, Test); 7] = [
     ("a_part_of_a_large_image_is_seen_in_all_its_pixels", deep_zoom),
     ("copies_for_viewing_go_with_their_job", copies_go),
     ("a_tiff_is_shown_and_processed_again_as_another_format", tiff_then_png),
+    ("original_and_result_are_shown_one_at_a_time_where_pixels_moved", moved_pixels),
 ];
 
 fn overview(page: &Page) {
@@ -41,6 +42,56 @@ fn overview(page: &Page) {
     );
     page.until_says("#coordinates", "x 1,500, y 1,000");
     page.until("document.querySelector('#overview').hidden");
+}
+
+fn moved_pixels(page: &Page) {
+    let path = page.folder.path().join("halves.png");
+    // Red on the left, blue on the right.
+    let halves = |x: u32, _| if x < 200 { Rgba([255, 0, 0, 255]) } else { Rgba([0, 0, 255, 255]) };
+    RgbaImage::from_fn(400, 200, halves).save(&path).unwrap();
+    let fields = [("filters", "crop:x=200,rotate,resize:100:400"), ("tile_size", "32")];
+    show_complete(page, &path, &fields);
+    page.until_says("#job-size", "400 × 200 pixels, result 100 × 400 pixels");
+    let fills = |colour: &str, ratio: f64| {
+        page.until(&format!(
+            "(() => {{
+               const context = read('#viewer');
+               const {{ width, height }} = context.canvas;
+               const {{ data }} = context.getImageData(0, 0, width, height);
+               let [seen, others, left, right, top, bottom] = [0, 0, width, 0, height, 0];
+               for (let y = 0; y < height; y += 1) for (let x = 0; x < width; x += 1) {{
+                 const at = 4 * (y * width + x);
+                 if (data[at + 3] < 255) continue;
+                 if (data.slice(at, at + 3).join() === '{colour}') seen += 1;
+                 else others += 1;
+                 [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
+                 [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
+               }}
+               const ratio = (right - left) / (bottom - top);
+               return seen > 1000 && others < seen / 50 && Math.abs(ratio / {ratio} - 1) < 0.05;
+             }})()"
+        ));
+    };
+    fills("0,0,255", 0.25);
+    assert_eq!(page.value("document.querySelector('#divider').checkVisibility()"), false);
+    page.click("#show-original");
+    page.until("document.querySelector('#show-original').ariaPressed === 'true'");
+    page.until(
+        "(() => {
+           const { canvas } = read('#viewer');
+           const colour = (part) =>
+             [...read('#viewer').getImageData(canvas.width * part, canvas.height / 2, 1, 1).data].join();
+           return colour(0.45) === '255,0,0,255' && colour(0.55) === '0,0,255,255';
+         })()",
+    );
+    page.click("#show-original");
+    fills("0,0,255", 0.25);
+    keep_screenshots(page, "moved");
+    // The tiles are those of the result: 4 columns, 13 rows.
+    page.show_tiles();
+    page.run("document.querySelector('#mosaic').focus()", &json!([]));
+    page.press(crate::browser::END);
+    page.until_says("#tile-said", "Tile 3 (row 1, column 4)");
 }
 
 fn before_and_after(page: &Page) {

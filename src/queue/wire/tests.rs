@@ -38,18 +38,24 @@ fn pixels() -> impl Strategy<Value = Pixels> {
 }
 
 fn task() -> impl Strategy<Value = TileTask> {
-    (pixels(), any::<[u8; 16]>(), any::<[u32; 4]>(), 0..1000_u32).prop_map(
-        |(pixels, job, [tile, attempt, results_partition, revision], x)| TileTask {
-            job: JobId::from_bytes(job),
-            tile,
-            attempt,
-            results_partition,
-            revision,
-            filters: Arc::new(Chain::parse("blur:2.5,invert").unwrap()),
-            image: Size { width: x + 100, height: 100 },
-            window: Region { x, y: 3, ..Region::of(pixels.size()) },
-            keep: Region { x, y: 3, width: 1, height: 1 },
-            pixels,
+    let chain = prop::sample::select(vec!["blur:2.5,invert", "resize:percent=50", "rotate,flip"]);
+    (pixels(), any::<[u8; 16]>(), any::<[u32; 4]>(), 0..1000_u32, chain).prop_map(
+        |(pixels, job, [tile, attempt, results_partition, revision], x, chain)| {
+            // The window is the whole image: what any tile needs is in it.
+            let (filters, image) = (Chain::parse(chain).unwrap(), pixels.size());
+            let result = filters.output_size(image);
+            TileTask {
+                job: JobId::from_bytes(job),
+                tile,
+                attempt,
+                results_partition,
+                revision,
+                filters: Arc::new(filters),
+                image,
+                window: Region::of(image),
+                keep: Region { x: x % result.width, y: 0, width: 1, height: 1 },
+                pixels,
+            }
         },
     )
 }
@@ -136,6 +142,41 @@ proptest! {
         }
         read_as_anything(&record);
         read_as_anything(&record[..cut.index(record.len())]);
+    }
+}
+
+#[test]
+fn a_task_whose_tile_cannot_be_made_of_its_window_is_refused() {
+    let task = |window: Region, keep: Region, chain: &str, image: Size| TileTask {
+        job: JobId::generate(),
+        tile: 0,
+        attempt: 1,
+        results_partition: 0,
+        revision: 6,
+        filters: Arc::new(Chain::parse(chain).unwrap()),
+        image,
+        window,
+        keep,
+        pixels: Pixels::zeroed(window.size(), PixelFormat::new(Bands::GREY, SampleType::U8)),
+    };
+    let read = |task: TileTask| TileTask::decode(&task.encode(Compression::Lz4)).is_ok();
+    let region = |x, y, width, height| Region { x, y, width, height };
+    let image = Size::new(20, 10);
+    assert!(read(task(region(2, 0, 14, 10), region(4, 2, 8, 4), "box:2", image)));
+    let wrong = [
+        // The halo is one pixel too small.
+        (region(3, 0, 13, 10), region(4, 2, 8, 4), "box:2", image),
+        // The tile is not inside the result, or the window not inside the image.
+        (region(0, 0, 20, 10), region(4, 2, 8, 4), "crop:0:0:10:10", image),
+        (region(0, 0, 20, 11), region(4, 2, 8, 4), "box:2", image),
+        // Turned: a tile at the right needs the bottom.
+        (region(0, 0, 20, 5), region(0, 0, 1, 20), "rotate", image),
+        // What the filter cannot be applied to.
+        (region(0, 0, 20, 10), region(0, 0, 4, 4), "crop:15:0:10:10", image),
+        (region(0, 0, 2, 2), region(0, 0, 1, 1), "resize:10", Size::new(u32::MAX, 10)),
+    ];
+    for (window, keep, chain, image) in wrong {
+        assert!(!read(task(window, keep, chain, image)), "{chain} of {window} makes {keep}");
     }
 }
 

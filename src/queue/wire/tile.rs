@@ -117,6 +117,7 @@ fn shortened(failure: &TileFailure) -> TileFailure {
 fn fits(task: &Task) -> bool {
     let result = Region::of(task.filters.output_size(task.image));
     lies_in(task.window, Region::of(task.image))
+        && task.filters.fits(task.image)
         && lies_in(task.keep, result)
         && task.window.contains(task.filters.needs(task.keep, task.image))
 }

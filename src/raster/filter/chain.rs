@@ -128,6 +128,14 @@ impl Chain {
         first.map_or(Colours::All, |step| step.filter.reads())
     }
 
+    /// Whether each filter can be applied to an image of the size that reaches it, if the first is given one of `size`.
+    #[must_use]
+    pub fn fits(&self, size: Size) -> bool {
+        let next =
+            |size, step: &Step| step.filter.fits(size).ok().map(|()| step.filter.output_size(size));
+        self.steps.iter().try_fold(size, next).is_some()
+    }
+
     /// Checks that each filter can be applied to what reaches it, if the image has the size `size` and pixels of format
     /// `format`.
     pub fn check(&self, format: PixelFormat, size: Size) -> Result<(), ChainError> {
@@ -296,6 +304,21 @@ mod tests {
              uploaded image, which is measured while it is decoded"
         );
         assert!(Chain::parse("equalize,blur").is_ok());
+    }
+
+    #[test]
+    fn a_size_that_sums_cannot_hold_is_refused_wherever_it_stands_in_a_chain() {
+        let chain = |times| vec!["resize:percent=1000"; times].join(",") + ",resize:100:100";
+        let check = |times| {
+            let (format, size) =
+                (PixelFormat::new(Bands::GREY, SampleType::U8), Size::new(1_000_000, 9));
+            Chain::parse(&chain(times)).unwrap().check(format, size)
+        };
+        assert_eq!(check(3), Ok(()));
+        let said = check(4).unwrap_err().to_string();
+        assert!(said.starts_with("resize cannot be applied to 1000000000 × 9000 pixels"), "{said}");
+        assert!(said.ends_with("1073741824 a side is the most"), "{said}");
+        assert!(check(12).is_err());
     }
 
     #[test]

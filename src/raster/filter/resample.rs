@@ -35,6 +35,9 @@ struct Taps {
     weights: Vec<i64>,
 }
 
+/// The longest side, old or new: a sum of 16-bit samples times alpha and weights then fits into 63 bits.
+pub(super) const LONGEST: u32 = 1 << 30;
+
 /// Half the width of the kernel of Lanczos, in pixels.
 const LOBES: f64 = 3.0;
 /// The sum of the weights of Lanczos.

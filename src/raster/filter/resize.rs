@@ -1,6 +1,6 @@
 //! `resize`: another number of pixels for the same picture.
 
-use super::resample::{Axis, Kernel, resample};
+use super::resample::{Axis, Kernel, LONGEST, resample};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Unfit, Window};
 use crate::grid::{Region, Size};
 use crate::pixels::Pixels;
@@ -83,7 +83,12 @@ impl Resize {
 }
 
 impl Filter for Resize {
-    fn fits(&self, _input: Size) -> Result<(), Unfit> {
+    fn fits(&self, input: Size) -> Result<(), Unfit> {
+        let made = self.output_size(input);
+        if [input, made].iter().any(|size| size.width.max(size.height) > LONGEST) {
+            return Err(Unfit::TooLong { made });
+        }
+
         #[expect(clippy::float_cmp, reason = "the default is exact")]
         let is_told = self.percent != 100.0;
         let both = is_told && (self.width, self.height) != (0, 0);

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::grid::Region;
+use super::resample::LONGEST;
+use crate::grid::{Region, Size};
 use crate::pixels::PixelFormat;
 
 /// Why a filter cannot be applied to an image, with the way out.
@@ -45,6 +46,13 @@ pub enum Unfit {
     Outside {
         /// The least that it keeps.
         asked: Region,
+    },
+
+    /// A side is longer than its sums can be.
+    #[error("makes {made} pixels, and {LONGEST} a side is the most")]
+    TooLong {
+        /// The size of its result.
+        made: Size,
     },
 
     /// It is given a size and a share.
