@@ -42,7 +42,8 @@ const MUTANTS: u32 = 20_000;
 const AT_LEAST: u32 = 5_000;
 
 /// Decoding may take so much memory, and the decoded pixels as much as they are.
-const LIMITS: Limits = Limits { max_pixels: 1 << 22, max_side: 1 << 14, max_bytes: 32 << 20 };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 22, max_side: 1 << 14, max_bytes: 32 << 20, threads: 2 };
 
 /// Beside what the header says: profiles and their tables, and what a file says beside its pixels.
 const BESIDE: u64 = 12 << 20;
@@ -320,6 +321,18 @@ fn tiff(size: Size, photometric: u16, bands: u16, bits: u16, planar: bool) -> Ve
     file.finish(directory)
 }
 
+/// Deflated strips of 700 rows: a band has one for each thread.
+fn strips(size: Size) -> Vec<u8> {
+    let mut file = crate::forms::File::new();
+    let mut tags = crate::forms::tags(sides(size), 8, 1, 8, 1);
+    let strip = crate::forms::deflated(&noise(size.width * 700));
+    let count = size.height.div_ceil(700) as usize;
+    tags.extend(file.chunks(&vec![strip; count], [273, 279]));
+    tags.push((278, crate::forms::SHORT, vec![700]));
+    let directory = file.directory(tags);
+    file.finish(directory)
+}
+
 /// One strip by JPEG.
 fn jpeg_inside(size: Size, progressive: bool) -> Vec<u8> {
     let tags = crate::forms::tags(sides(size), 7, 6, 8, 3);
@@ -394,7 +407,7 @@ fn palette(size: Size) -> Vec<u8> {
 fn decoding_takes_what_the_header_says() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let size = Size::new(6000, 5700);
-    let limits = Limits { max_bytes: 1 << 30, max_pixels: 1 << 30, ..LIMITS };
+    let limits = Limits { max_bytes: 1 << 30, max_pixels: 1 << 30, threads: 8, ..LIMITS };
     let files = [
         ("baseline JPEG", jpeg(size, ColorType::Rgb, false)),
         ("progressive JPEG", jpeg(size, ColorType::Rgb, true)),
@@ -420,6 +433,7 @@ fn decoding_takes_what_the_header_says() {
         ("twelve bits", tiff(size, 1, 1, 12, false)),
         ("WebP inside", webp_inside(size)),
         ("LERC inside", lerc_inside(size)),
+        ("strips that threads share", strips(size)),
     ];
     for (name, file) in files {
         let image = decode::open(Cursor::new(&file), &limits).unwrap();

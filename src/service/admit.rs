@@ -72,7 +72,7 @@ impl Candidate {
     pub fn read(
         name: impl Into<String>,
         bytes: u64,
-        image: impl BufRead + Seek,
+        image: impl BufRead + Seek + Send,
         page: Option<u32>,
         config: &Config,
     ) -> Result<Self, Refusal> {
@@ -363,6 +363,7 @@ pub fn decode_limits(config: &Config) -> decode::Limits {
         max_pixels: u64::from(limits.max_megapixels) * 1_000_000,
         max_side: limits.max_side,
         max_bytes: limits.decode_memory.get(),
+        threads: config.worker.threads().get(),
     }
 }
 

@@ -14,10 +14,11 @@ use tilemill::raster::source::{MemoryRaster, Raster, Source};
 
 use crate::stills::{self, read};
 
-const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
-const NO_LIMITS: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22, threads: 1 };
+const NO_LIMITS: Limits = Limits::NONE;
 
-fn decode(file: impl AsRef<[u8]>, limits: &Limits) -> Result<Source, DecodeError> {
+fn decode(file: impl AsRef<[u8]> + Send, limits: &Limits) -> Result<Source, DecodeError> {
     decode::decode(Cursor::new(file), limits, Colours::All)
 }
 
@@ -206,7 +207,7 @@ fn every_limit_names_the_value_and_the_quantity() {
         refused(Limits { max_bytes: 15_737, ..LIMITS }),
         "the image has 15738 bytes of memory while it is decoded, the limit is 15737"
     );
-    let enough = Limits { max_pixels: 2623, max_side: 61, max_bytes: 15_738 };
+    let enough = Limits { max_pixels: 2623, max_side: 61, max_bytes: 15_738, threads: 1 };
     assert!(decode(read("rgb-16.png"), &enough).is_ok());
 }
 
@@ -255,7 +256,8 @@ fn the_largest_jpeg_there_can_be_is_refused_by_its_header() {
     let mut jpeg = read("baseline-420.jpg");
     let frame = jpeg.windows(2).position(|pair| pair == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].fill(0xFF);
-    let usual = Limits { max_pixels: 1_100_000_000, max_side: 65_535, max_bytes: 4 << 30 };
+    let usual =
+        Limits { max_pixels: 1_100_000_000, max_side: 65_535, max_bytes: 4 << 30, threads: 1 };
     let refused = |limits: &Limits| decode(&jpeg, limits).unwrap_err().to_string();
     let pixels = "the image has 4294836225 pixels, the limit is 1100000000";
     assert_eq!(refused(&usual), pixels);

@@ -9,7 +9,8 @@ use tilemill::raster::pixels::Pixels;
 
 use crate::forms::{File, SHORT, Tag, jpeg, shared, split, tags};
 
-const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22 };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22, threads: 2 };
 
 /// The picture has four tiles, which its edges cut, or two strips.
 const SIDES: [u16; 2] = [50, 30];

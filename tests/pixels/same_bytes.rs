@@ -15,7 +15,8 @@ use tilemill::raster::orientation::Orientation;
 use tilemill::raster::pixels::{Alpha, Bands, PixelFormat, Pixels, SampleType};
 use tilemill::raster::source::{MemoryRaster, Source};
 
-const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 20, max_bytes: 1 << 28 };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 24, max_side: 1 << 20, max_bytes: 1 << 28, threads: 2 };
 
 fn any_format() -> impl Strategy<Value = PixelFormat> {
     let bands = prop_oneof![
@@ -117,7 +118,7 @@ fn any_values(spec: &'static FilterSpec) -> BoxedStrategy<String> {
 }
 
 /// Filters that go by the whole image, and so stand first.
-const FIRST: [&str; 2] = ["autolevels", "equalize"];
+const FIRST: [&str; 3] = ["autolevels", "equalize", "normalize"];
 
 fn any_filter(first: bool) -> impl Strategy<Value = String> {
     let specs = filters().iter().filter(move |spec| first == FIRST.contains(&spec.name));

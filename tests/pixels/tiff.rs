@@ -8,7 +8,8 @@ use tilemill::raster::pixels::{Bands, PixelFormat, Pixels, SampleType};
 
 use crate::forms::{FOUR_ROWS, SHORT, Tag, bytes, colours, deflated, one_strip, tags, zstandard};
 
-const LIMITS: Limits = Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 24 };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 24, threads: 2 };
 
 fn read(file: &[u8]) -> Result<Pixels, DecodeError> {
     let source = decode(Cursor::new(file), &LIMITS, Colours::All)?;
@@ -141,4 +142,65 @@ fn rows_of_ccitt_group_3_are_read() {
     all.push((292, SHORT, vec![1]));
     let short = told(&one_strip(all, bytes(&FOUR_ROWS.repeat(5))));
     assert_eq!(short, "the TIFF file is damaged or incomplete: a chunk is too short");
+}
+
+/// A picture of 40 × 24 in strips of three rows, or in tiles of 16 × 16 samples in planes, deflated; the strips and tiles
+/// at `broken` are cut short.
+fn deflated_chunks(tiled: bool, broken: &[usize]) -> Vec<u8> {
+    let mut all = tags([40, 24], 8, 2, 8, 3);
+    let (count, length) = if tiled { (18, 16 * 16) } else { (8, 40 * 3 * 3) };
+    let chunk = |index: usize| {
+        let samples: Vec<u8> =
+            (0..length).map(|at: usize| (at * 7 + index * 31).to_le_bytes()[0]).collect();
+        let mut packed = deflated(&samples);
+        packed.truncate(if broken.contains(&index) { 4 + index } else { packed.len() });
+        packed
+    };
+    let chunks: Vec<_> = (0..count).map(chunk).collect();
+    let mut file = crate::forms::File::new();
+    if tiled {
+        all.extend([(284, SHORT, vec![2]), (322, SHORT, vec![16]), (323, SHORT, vec![16])]);
+        all.extend(file.chunks(&chunks, [324, 325]));
+    } else {
+        all.push((278, SHORT, vec![3]));
+        all.extend(file.chunks(&chunks, [273, 279]));
+    }
+    let directory = file.directory(all);
+    file.finish(directory)
+}
+
+#[test]
+fn threads_that_share_chunks_make_the_pixels_and_the_errors_of_one() {
+    let read = |file: &[u8], threads: usize| {
+        let limits = Limits { threads, ..LIMITS };
+        let source = decode(Cursor::new(file), &limits, Colours::All);
+        let pixels = source.map(|source| source.window(Region::of(source.size())).unwrap());
+        pixels.map_err(|error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            format!("{error}: {cause:?}")
+        })
+    };
+    for tiled in [false, true] {
+        for broken in [&[][..], &[7], &[5, 6], &[0, 3, 4, 5]] {
+            let file = deflated_chunks(tiled, broken);
+            let alone = read(&file, 1);
+            assert_eq!(alone.is_ok(), broken.is_empty(), "{alone:?}");
+            for threads in [2, 3, 64] {
+                assert_eq!(read(&file, threads), alone, "{threads} threads, tiles: {tiled}");
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_share_chunks_only_if_their_memory_is_within_the_limit() {
+    let file = deflated_chunks(false, &[]);
+    let told = |threads, max_bytes| {
+        let limits = Limits { threads, max_bytes, ..LIMITS };
+        tilemill::raster::decode::probe(Cursor::new(&file), &limits).unwrap().memory
+    };
+    let (alone, shared) = (told(1, 1 << 20), told(4, 1 << 20));
+    assert!(alone < shared, "{alone} bytes, {shared} together");
+    assert_eq!(told(4, shared), shared);
+    assert_eq!(told(4, shared - 1), alone);
 }

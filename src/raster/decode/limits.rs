@@ -13,12 +13,14 @@ pub struct Limits {
     pub max_side: u32,
     /// Bytes of memory that decoding it takes.
     pub max_bytes: u64,
+    /// Threads that decode its chunks, where a format has some.
+    pub threads: usize,
 }
 
 impl Limits {
     /// No limits, for a file that has been checked already.
     pub const NONE: Limits =
-        Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
+        Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX, threads: 1 };
 
     /// Checks a size as soon as it is known.
     pub(super) fn check_size(&self, size: Size) -> Result<(), DecodeError> {

@@ -140,9 +140,9 @@ impl Stored {
 }
 
 /// A file that is being read.
-trait ReadSeek: BufRead + Seek {}
+trait ReadSeek: BufRead + Seek + Send {}
 
-impl<R: BufRead + Seek> ReadSeek for R {}
+impl<R: BufRead + Seek + Send> ReadSeek for R {}
 
 /// One type for every reader, so that the decoders, which are much code, are compiled once.
 type Input<'r> = Box<dyn ReadSeek + 'r>;
@@ -247,12 +247,12 @@ impl Image<'_> {
 }
 
 /// Reads the header of the image at the start of `reader` and checks it against the limits.
-pub fn probe<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
+pub fn probe<R: BufRead + Seek + Send>(reader: R, limits: &Limits) -> Result<Header, DecodeError> {
     probe_page(reader, limits, None)
 }
 
 /// Like [`probe`], for a page of the file; see [`open_page`].
-pub fn probe_page<R: BufRead + Seek>(
+pub fn probe_page<R: BufRead + Seek + Send>(
     reader: R,
     limits: &Limits,
     page: Option<u32>,
@@ -261,12 +261,15 @@ pub fn probe_page<R: BufRead + Seek>(
 }
 
 /// The metadata of the image at the start of `reader`, as viewed.
-pub fn metadata<R: BufRead + Seek>(reader: R, limits: &Limits) -> Result<Metadata, DecodeError> {
+pub fn metadata<R: BufRead + Seek + Send>(
+    reader: R,
+    limits: &Limits,
+) -> Result<Metadata, DecodeError> {
     metadata_of_page(reader, limits, None)
 }
 
 /// Like [`metadata`], for a page of the file; see [`open_page`].
-pub fn metadata_of_page<R: BufRead + Seek>(
+pub fn metadata_of_page<R: BufRead + Seek + Send>(
     reader: R,
     limits: &Limits,
     page: Option<u32>,
@@ -276,7 +279,7 @@ pub fn metadata_of_page<R: BufRead + Seek>(
 
 /// Opens the image at the start of `reader` for decoding. No memory is taken for its pixels before
 /// the header has passed the limits.
-pub fn open<'r, R: BufRead + Seek + 'r>(
+pub fn open<'r, R: BufRead + Seek + Send + 'r>(
     reader: R,
     limits: &Limits,
 ) -> Result<Image<'r>, DecodeError> {
@@ -285,7 +288,7 @@ pub fn open<'r, R: BufRead + Seek + 'r>(
 
 /// Like [`open`], for a page of the file, counted from 0 in the order of the file. Without a number it is the first
 /// page that is no smaller copy and no mask of another one.
-pub fn open_page<'r, R: BufRead + Seek + 'r>(
+pub fn open_page<'r, R: BufRead + Seek + Send + 'r>(
     reader: R,
     limits: &Limits,
     page: Option<u32>,
@@ -294,7 +297,7 @@ pub fn open_page<'r, R: BufRead + Seek + 'r>(
 }
 
 /// Decodes the image at the start of `reader` into memory.
-pub fn decode<R: BufRead + Seek>(
+pub fn decode<R: BufRead + Seek + Send>(
     reader: R,
     limits: &Limits,
     wanted: impl Into<Wanted>,

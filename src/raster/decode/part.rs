@@ -16,7 +16,7 @@ pub(super) fn read(
     part: Region,
     rows: &mut dyn Rows,
 ) -> Result<(), DecodeError> {
-    let mut part = Part { rows, part, passed: 0, ended: false, height: stored.height };
+    let mut part = Part { rows, wanted: part, passed: 0, ended: false, height: stored.height };
     match decoder.read(colours, &mut part) {
         Err(DecodeError::Keep { .. }) if part.ended => Ok(()),
         read => read,
@@ -25,7 +25,7 @@ pub(super) fn read(
 
 struct Part<'a> {
     rows: &'a mut dyn Rows,
-    part: Region,
+    wanted: Region,
     /// Rows of the image that have arrived.
     passed: u32,
     /// Whether no more rows are needed.
@@ -37,11 +37,11 @@ struct Part<'a> {
 impl Rows for Part<'_> {
     fn push(&mut self, rows: Pixels) -> io::Result<()> {
         let (top, end) = (self.passed, self.passed + rows.height());
-        let wanted = self.part.rows();
+        let wanted = self.wanted.rows();
         let (first, last) = (wanted.start.max(top), wanted.end.min(end));
         self.passed = end;
         if first < last {
-            let part = Region { y: first - top, height: last - first, ..self.part };
+            let part = Region { y: first - top, height: last - first, ..self.wanted };
             self.rows.push(rows.crop(part))?;
         }
         // With the last row of the image the decoder finds out whether the file is good.
@@ -60,12 +60,14 @@ mod tests {
     use crate::pixels::Pixels;
     use crate::source::{MemoryRaster, Raster};
 
+    const LIMITS: Limits = Limits { threads: 2, ..Limits::NONE };
+
     fn read(name: &str) -> Vec<u8> {
         std::fs::read(format!("{}/../../tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
     }
 
     fn part(file: &[u8], part: Region) -> Pixels {
-        let image = open_page(Cursor::new(file), &Limits::NONE, None).unwrap();
+        let image = open_page(Cursor::new(file), &LIMITS, None).unwrap();
         let raster = MemoryRaster::new(part.size(), image.header().format);
         image.read_part(Colours::All, part, &mut &raster).unwrap();
         raster.crop(Region::of(part.size())).unwrap()

@@ -2,6 +2,10 @@
 
 use std::io;
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ScopedJoinHandle};
 
 use super::super::error::DecodeError;
 use super::super::limits::Limits;
@@ -24,6 +28,12 @@ use crate::orientation::Orientation;
 use crate::pixels::{Pixels, SamplesMut};
 use crate::source::Rows;
 
+/// The most bytes that a thread may take for the chunk that it decodes beside others.
+const MOST_SHARED: u64 = 16 << 20;
+
+/// Why no lock is poisoned: a panic of one thread ends the decoding.
+const UNBROKEN: &str = "no other thread has panicked";
+
 /// The value of `FillOrder` for bytes whose bits are in reverse order.
 const LOW_BIT_FIRST: u64 = 2;
 
@@ -41,6 +51,8 @@ pub(super) struct PageSamples {
     chunks: Chunks,
     layout: Layout,
     order: Order,
+    /// Threads that decode chunks.
+    threads: usize,
     /// Bytes of memory that decoding takes.
     pub(super) memory: u64,
 }
@@ -59,7 +71,8 @@ impl PageSamples {
         let layout = Layout::new(picture, kind);
         let plain = layout.plain(picture.compression);
         let lists = plain.count().saturating_mul(PLACE_BYTES);
-        let memory = layout.memory().saturating_add(lists);
+        let scratch = if layout.is_direct() { 0 } else { layout.scratch_memory() };
+        let memory = layout.band_memory().saturating_add(scratch).saturating_add(lists);
         // Before the lists are read.
         limits.check_memory(memory)?;
         let places = places::read(tiff, directory, plain).map_err(broken)?;
@@ -69,12 +82,35 @@ impl PageSamples {
             LERC => Packing::Lerc(lerc(tiff, picture, &layout)?),
             _ => Packing::Bytes(picture.codec()),
         };
-        let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
+        let packed = places.longest().min(tiff.length);
+        let unpacking = packing.memory(plain.bytes(0), packed);
+        let least = memory.saturating_add(unpacking);
         let turned = picture.fill_order == LOW_BIT_FIRST;
         let missing = samples::missing(picture.missing, kind, tiff.order);
         let chunks = Chunks { places, shift, packing, turned, missing };
-        let memory = memory.saturating_add(unpacking);
-        Ok(PageSamples { chunks, layout, order: tiff.order, memory })
+        let one = PageSamples { chunks, layout, order: tiff.order, threads: 1, memory: least };
+        let each = [layout.scratch_memory(), unpacking, packed];
+        Ok(one.shared(limits, lists, each.into_iter().fold(0, u64::saturating_add)))
+    }
+
+    /// The same samples, whose chunks several threads decode, if that is of use and its memory is within the limits:
+    /// that of `lists`, and of `each` thread.
+    fn shared(self, limits: &Limits, lists: u64, each: u64) -> PageSamples {
+        let mut layout = self.layout;
+        let threads = u32::try_from(limits.threads).unwrap_or(u32::MAX);
+        if threads < 2 || layout.by_rows || each > MOST_SHARED {
+            return self;
+        }
+        layout.gather(threads);
+        let all = Region::of(layout.size);
+        let chunks = layout.spots(&(0..all.height.min(layout.height))).take(limits.threads).count();
+        let memory = lists
+            .saturating_add(layout.band_memory())
+            .saturating_add(each.saturating_mul(chunks as u64));
+        if chunks < 2 || limits.check_memory(memory).is_err() {
+            return self;
+        }
+        PageSamples { layout, threads: chunks, memory, ..self }
     }
 
     /// The size of the picture.
@@ -100,11 +136,13 @@ impl PageSamples {
     ) -> Result<(), DecodeError> {
         let Layout { size, height, part, .. } = self.layout;
         let (left, wanted) = (self.layout.columns().left, part.rows());
-        let mut scratch = self.layout.new_scratch();
+        let is_direct = self.threads == 1 && self.layout.is_direct();
+        let count = if is_direct { 0 } else { self.threads };
+        let mut scratches = vec![self.layout.new_scratch(); count];
         let first = wanted.start / height * height;
         for top in (first..wanted.end).step_by(height as usize) {
             let end = size.height.min(top.saturating_add(height));
-            let band = self.band(file, top..end, &mut scratch).map_err(broken)?;
+            let band = self.band(file, top..end, &mut scratches).map_err(broken)?;
             let rows = wanted.start.max(top)..wanted.end.min(end);
             let (x, y) = (part.x - left, rows.start - top);
             let seen = Region { x, y, width: part.width, height: rows.end - rows.start };
@@ -200,27 +238,26 @@ impl Decoder for BandDecoder<'_> {
 }
 
 impl PageSamples {
-    /// Some rows of the picture.
+    /// Some rows of the picture, made with a scratch for each thread; without any, chunks are read where they go.
     fn band(
         &self,
         file: &mut Input<'_>,
         rows: Range<u32>,
-        scratch: &mut [u64],
+        scratches: &mut [Vec<u64>],
     ) -> io::Result<Pixels> {
-        let Layout { kind, planes, .. } = self.layout;
-        let columns = self.layout.columns();
-        let size = Size::new(columns.width, rows.end - rows.start);
+        let Layout { kind, .. } = self.layout;
+        let size = Size::new(self.layout.columns().width, rows.end - rows.start);
         let mut band = Pixels::zeroed(size, kind.format);
-        for (plane, column) in (0..planes).flat_map(|p| columns.chunks().map(move |c| (p, c))) {
-            let spot = Spot { column, plane };
-            if self.layout.is_direct() {
-                self.fill(file, band.as_bytes_mut(), spot, rows.clone())?;
-                continue;
-            }
-            let length = self.layout.scratch_bytes(rows.start);
-            let part = &mut bytemuck::cast_slice_mut(scratch)[..length];
-            self.fill(file, part, spot, rows.clone())?;
-            self.layout.place(part, &mut band, spot);
+        let mut spots = self.layout.spots(&rows);
+        match scratches {
+            [] => spots.try_for_each(|spot| self.fill(file, band.as_bytes_mut(), spot, &rows))?,
+            [scratch] => spots.try_for_each(|spot| {
+                let part = self.layout.part_of(scratch, spot);
+                self.fill(file, part, spot, &rows)?;
+                self.layout.place(part, &mut band, spot);
+                Ok::<(), io::Error>(())
+            })?,
+            _ => self.fill_together(file, &spots.collect::<Vec<_>>(), &mut band, scratches)?,
         }
         if kind.inverted {
             samples::to_light(&mut band);
@@ -231,25 +268,77 @@ impl PageSamples {
         Ok(band)
     }
 
-    /// Fills `bytes` with the samples of the chunk of a spot that begins at `rows.start`, or with `rows` of its strips.
+    /// Fills a band with its chunks, which threads decode that take turns at the file. Of several errors it is that of
+    /// the first chunk.
+    fn fill_together(
+        &self,
+        file: &mut Input<'_>,
+        spots: &[Spot],
+        band: &mut Pixels,
+        scratches: &mut [Vec<u64>],
+    ) -> io::Result<()> {
+        let (next, file, band) = (AtomicUsize::new(0), Mutex::new(file), Mutex::new(band));
+        let decode = |spot: Spot, scratch: &mut Vec<u64>| {
+            let (chunk, part) = (self.chunk(spot), self.layout.part_of(scratch, spot));
+            let packed = self.chunks.packed(&mut file.lock().expect(UNBROKEN), chunk)?;
+            let filled = self.chunks.fill(chunk, packed.as_deref(), part)?;
+            self.to_samples(part, filled);
+            self.layout.place(part, &mut band.lock().expect(UNBROKEN), spot);
+            Ok::<(), io::Error>(())
+        };
+        let work = |scratch: &mut Vec<u64>| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let spot = spots.get(index)?;
+                if let Err(error) = decode(*spot, scratch) {
+                    return Some((index, error));
+                }
+            }
+        };
+        let failures = thread::scope(|scope| {
+            let threads = scratches.iter_mut().map(|scratch| scope.spawn(|| work(scratch)));
+            let threads: Vec<_> = threads.collect();
+            let ended = threads.into_iter().map(ScopedJoinHandle::join);
+            ended
+                .filter_map(|end| end.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect::<Vec<_>>()
+        });
+        let first = failures.into_iter().min_by_key(|(index, _)| *index);
+        first.map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    /// The number of the chunk of a spot.
+    fn chunk(&self, spot: Spot) -> u64 {
+        let grid = self.layout.grid;
+        let row = u64::from(spot.top / grid.chunk.height);
+        let first = u64::from(spot.plane) * grid.count();
+        first + row * u64::from(grid.across) + u64::from(spot.column)
+    }
+
+    /// Fills `bytes` with the samples of the chunk of a spot, or with those `rows` of its strips that a band takes.
     fn fill(
         &self,
         file: &mut Input<'_>,
         bytes: &mut [u8],
         spot: Spot,
-        rows: Range<u32>,
+        rows: &Range<u32>,
     ) -> io::Result<()> {
-        let Layout { grid, kind, by_rows, .. } = self.layout;
-        let first = u64::from(spot.plane) * grid.count();
+        let Layout { grid, by_rows, .. } = self.layout;
         let filled = if by_rows {
             let lengths = [grid.chunk.height.into(), self.layout.row_bytes()];
-            self.chunks.read_rows(file, first, rows, lengths, bytes)?;
+            let first = u64::from(spot.plane) * grid.count();
+            self.chunks.read_rows(file, first, rows.clone(), lengths, bytes)?;
             Filled::Stored
         } else {
-            let row = u64::from(rows.start / grid.chunk.height);
-            let chunk = first + row * u64::from(grid.across) + u64::from(spot.column);
-            self.chunks.read(file, chunk, bytes)?
+            self.chunks.read(file, self.chunk(spot), bytes)?
         };
+        self.to_samples(bytes, filled);
+        Ok(())
+    }
+
+    /// Makes samples of this machine of those of the file.
+    fn to_samples(&self, bytes: &mut [u8], filled: Filled) {
+        let kind = self.layout.kind;
         let (width, row) = (kind.sample_bytes(), self.layout.row_samples());
         let count = self.layout.samples_per_pixel();
         match kind.prediction {
@@ -263,6 +352,5 @@ impl PageSamples {
             _ if filled == Filled::Native => {}
             _ => samples::to_native(bytes, width, self.order),
         }
-        Ok(())
     }
 }

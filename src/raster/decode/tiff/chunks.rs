@@ -1,7 +1,7 @@
 //! The raw samples of a TIFF file: a compressed strip, a tile, or some rows of uncompressed strips. A single strip may
 //! be the whole image.
 
-use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom, Take};
 use std::ops::Range;
 
 use super::super::Input;
@@ -62,11 +62,50 @@ impl Chunks {
         chunk: u64,
         bytes: &mut [u8],
     ) -> io::Result<Filled> {
-        let Place::At(offset, length) = self.places.get(chunk)? else {
-            return Ok(self.leave_out(bytes));
-        };
+        match self.find(file, chunk)? {
+            Some(packed) => self.unpack(chunk, packed, bytes),
+            None => Ok(self.leave_out(bytes)),
+        }
+    }
+
+    /// The data of a chunk in the file, to be given to [`Chunks::fill`] when the file is wanted by others; `None` if the
+    /// file leaves it out.
+    pub(super) fn packed(&self, file: &mut Input<'_>, chunk: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(mut packed) = self.find(file, chunk)? else { return Ok(None) };
+        let mut data = Vec::new();
+        packed.read_to_end(&mut data)?;
+        Ok(Some(data))
+    }
+
+    /// Fills `bytes` with a chunk whose data in the file are `packed`.
+    pub(super) fn fill(
+        &self,
+        chunk: u64,
+        packed: Option<&[u8]>,
+        bytes: &mut [u8],
+    ) -> io::Result<Filled> {
+        match packed {
+            Some(packed) => self.unpack(chunk, packed.take(packed.len() as u64), bytes),
+            None => Ok(self.leave_out(bytes)),
+        }
+    }
+
+    fn find<'f, 'r>(
+        &self,
+        file: &'f mut Input<'r>,
+        chunk: u64,
+    ) -> io::Result<Option<Take<&'f mut Input<'r>>>> {
+        let Place::At(offset, length) = self.places.get(chunk)? else { return Ok(None) };
         file.seek(SeekFrom::Start(offset.saturating_add(self.shift)))?;
-        let packed = file.take(length);
+        Ok(Some(file.take(length)))
+    }
+
+    fn unpack(
+        &self,
+        chunk: u64,
+        packed: Take<impl BufRead>,
+        bytes: &mut [u8],
+    ) -> io::Result<Filled> {
         match &self.packing {
             // libtiff does not turn the bits of these, whatever `FillOrder` is.
             Packing::Jpeg(jpeg) => jpeg.unpack(chunk, packed, bytes)?,

@@ -47,11 +47,14 @@ impl Columns {
     }
 }
 
-/// The column and the plane in a band that the samples of a chunk go to.
+/// Where in a band the samples of a chunk go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spot {
     pub(super) column: u32,
     pub(super) plane: u32,
+    /// The row of the picture that it begins with, and its row in the band.
+    pub(super) top: u32,
+    pub(super) row: u32,
 }
 
 impl Layout {
@@ -70,6 +73,27 @@ impl Layout {
         let (first, end) = (pixels.start / wide, pixels.end.div_ceil(wide));
         let left = first * wide;
         Columns { left, width: end.saturating_mul(wide).min(self.size.width) - left, first, end }
+    }
+
+    /// Gathers strips in bands of at least `count` of them, if there are as many.
+    pub(super) fn gather(&mut self, count: u32) {
+        if !self.grid.tiled {
+            let strips = band_rows(self.size, self.kind.format) / self.grid.chunk.height;
+            let rows = self.grid.chunk.height.saturating_mul(strips.max(count));
+            self.height = rows.min(self.size.height);
+        }
+    }
+
+    /// Where the chunks of a band go that has these rows.
+    pub(super) fn spots(&self, rows: &Range<u32>) -> impl Iterator<Item = Spot> {
+        let step = if self.by_rows { self.height } else { self.grid.chunk.height };
+        let (columns, planes, start) = (self.columns(), self.planes, rows.start);
+        rows.clone().step_by(step as usize).flat_map(move |top| {
+            let row = top - start;
+            (0..planes).flat_map(move |plane| {
+                columns.chunks().map(move |column| Spot { column, plane, top, row })
+            })
+        })
     }
 
     /// Number of samples of a pixel in a chunk.
@@ -93,9 +117,14 @@ impl Layout {
         self.planes == 1 && self.kind.is_as_in_memory() && !self.grid.tiled
     }
 
-    /// Bytes of the scratch for the part of a chunk that a band takes, needed if its samples do not lie as in the band.
+    /// Rows of the part of a chunk that a band takes.
+    fn chunk_rows(&self) -> u32 {
+        if self.by_rows { self.height } else { self.grid.chunk.height }
+    }
+
+    /// Bytes of the scratch for the part of a chunk that a band takes.
     fn scratch(&self) -> u64 {
-        if self.is_direct() { 0 } else { self.row_bytes().saturating_mul(self.height.into()) }
+        self.row_bytes().saturating_mul(self.chunk_rows().into())
     }
 
     /// The scratch: in words of eight bytes, so that samples of any width are where they may be in memory.
@@ -103,20 +132,25 @@ impl Layout {
         vec![0; usize::try_from(self.scratch().div_ceil(8)).unwrap_or(usize::MAX)]
     }
 
-    /// Bytes in the scratch of a chunk that begins at row `top`.
-    pub(super) fn scratch_bytes(&self, top: u32) -> usize {
-        let rows =
-            if self.grid.tiled { self.height } else { self.height.min(self.size.height - top) };
-        usize::try_from(self.row_bytes() * u64::from(rows)).unwrap_or(usize::MAX)
+    /// The part of the scratch for the chunk of a spot.
+    pub(super) fn part_of<'s>(&self, scratch: &'s mut [u64], spot: Spot) -> &'s mut [u8] {
+        let all = self.chunk_rows();
+        let rows = if self.grid.tiled { all } else { all.min(self.size.height - spot.top) };
+        let length = usize::try_from(self.row_bytes() * u64::from(rows)).unwrap_or(usize::MAX);
+        &mut bytemuck::cast_slice_mut(scratch)[..length]
     }
 
-    /// Bytes of a band and of the scratch.
-    pub(super) fn memory(&self) -> u64 {
+    /// Bytes of a band.
+    pub(super) fn band_memory(&self) -> u64 {
         let height = self.height.min(self.size.height);
-        let band = raster_bytes(Size { height, ..self.size }, self.kind.format);
+        raster_bytes(Size { height, ..self.size }, self.kind.format)
+    }
+
+    /// Bytes of a scratch, and of what else placing its samples takes.
+    pub(super) fn scratch_memory(&self) -> u64 {
         // Floats are widened in a row of their own.
         let widened = if self.kind.format.sample.is_whole() { 0 } else { 4 * self.row_bytes() };
-        band.saturating_add(self.scratch()).saturating_add(widened)
+        self.scratch().saturating_add(widened)
     }
 
     pub(super) fn plain(&self, compression: u64) -> Plain {
@@ -185,6 +219,7 @@ impl Layout {
         let left = (spot.column * self.grid.chunk.width - columns.left) as usize;
         let right = width.min(left + self.grid.chunk.width as usize);
         let row = usize::try_from(self.row_bytes()).unwrap_or(usize::MAX);
+        let band = &mut band[spot.row as usize * width * count..];
         let rows = band.chunks_exact_mut(width * count).zip(chunk.chunks_exact(row));
         rows.for_each(|(to, from)| put(from, &mut to[left * count..right * count]));
     }
