@@ -22,10 +22,11 @@ use crate::stills::{self, read};
 
 type Hashes = BTreeMap<String, String>;
 
-const LIMITS: Limits = Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28 };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 24, max_side: 1 << 16, max_bytes: 1 << 28, threads: 2 };
 
 /// Chains that together run every filter, at small and large radii.
-const CHAINS: [&str; 59] = [
+const CHAINS: [&str; 61] = [
     "",
     "autolevels",
     "autolevels:5,blur",
@@ -63,6 +64,8 @@ const CHAINS: [&str; 59] = [
     "median:2",
     "median:3",
     "median:7",
+    "normalize",
+    "normalize:0:99.9:16,blur",
     "pixelate:7",
     "pixelate",
     "posterize",

@@ -286,6 +286,23 @@ def convolved_with(plane, column, row):
 
 
 @check
+def normalised_bands_lie_between_the_percentiles_of_numpy():
+    for dtype in ("uint8", "uint16", "int16", "float32"):
+        for low, high, bits in ((2, 98, 8), (0, 100, 16), (10, 99.5, 16)):
+            array, empty = with_holes(dtype, 7, bands=3)
+            write(array, "7")
+            run(PATH, f"normalize:{low}:{high}:{bits}", OUT)
+            given, full = seen().astype(float), (1 << bits) - 1
+            for band in range(3):
+                values = array[..., band].astype(float)
+                black, white = np.percentile(values[~empty], [low, high])
+                expected = np.clip(np.floor((values - black) / (white - black) * full + 0.5), 0, full)
+                # Floats are counted in buckets whose ends are less than 1/128 of the value apart.
+                allowed = full / 500 if dtype in ("int16", "float32") else 1
+                compare(given[..., band][~empty], expected[~empty], allowed)
+
+
+@check
 def what_needs_colours_or_black_and_white_says_so():
     write(quantity("uint8", 5))
     told = refusal(lambda: run(PATH, "grayscale", OUT))

@@ -445,7 +445,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_value_and_the_way_out() {
         let known = "the filters are autolevels, bands, blur, box, brightness, contrast, crop, \
-                     denoise, edges, emboss, equalize, flip, gamma, grayscale, invert, median, pixelate, \
+                     denoise, edges, emboss, equalize, flip, gamma, grayscale, invert, median, normalize, pixelate, \
                      posterize, resize, rotate, saturation, scale, sepia, sharpen, threshold";
         assert_eq!(
             refusal("blurr"),

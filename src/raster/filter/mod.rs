@@ -39,6 +39,7 @@ pub mod param;
 mod resample;
 pub mod statistics;
 mod step;
+mod stretch;
 mod turn;
 pub mod unfit;
 
@@ -58,8 +59,8 @@ macro_rules! filters {
 
 filters![
     autolevels, bands, blur, r#box, brightness, contrast, crop, denoise, edges, emboss, equalize,
-    flip, gamma, grayscale, invert, median, pixelate, posterize, resize, rotate, saturation, scale,
-    sepia, sharpen, threshold
+    flip, gamma, grayscale, invert, median, normalize, pixelate, posterize, resize, rotate,
+    saturation, scale, sepia, sharpen, threshold
 ];
 
 /// All filters, in alphabetical order.

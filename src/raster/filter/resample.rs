@@ -271,7 +271,7 @@ pub(super) fn resample<S: Resample>(
         for taps in &columns {
             let from = (taps.first - at.x) as usize * count;
             let parts = sums[from..][..taps.weights.len() * count].chunks_exact(count);
-            push_mean(&mut made, parts.zip(&taps.weights), bands, total);
+            push_mean(&mut made, &parts.zip(&taps.weights), bands, total);
         }
     }
     made
@@ -297,7 +297,7 @@ fn add_row<S: Resample>(sums: &mut [S::Column], row: &[S], weight: i64, bands: B
 /// Appends the mean of some columns.
 fn push_mean<'a, S: Resample>(
     made: &mut Vec<S>,
-    parts: impl Iterator<Item = (&'a [S::Column], &'a i64)> + Clone,
+    parts: &(impl Iterator<Item = (&'a [S::Column], &'a i64)> + Clone),
     bands: Bands,
     total: i64,
 ) {

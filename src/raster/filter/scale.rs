@@ -1,8 +1,8 @@
 //! `scale`: any numbers to whole numbers from black to white.
 
+use super::stretch::stretched;
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::pixels::{PixelFormat, Pixels, SampleType};
-use crate::sample::{Sample, with_samples};
 
 /// The largest value of an end: far above heights in millimetres or counts of photons.
 const LARGEST: f64 = 1e9;
@@ -45,8 +45,7 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
     },
 };
 
-/// (v - black) / (white - black) of full intensity, clamped and rounded half up; a NaN becomes black. With one value for
-/// both, values from it on become white.
+/// See [`stretched`]; with one value for both ends, values from it on become white.
 #[derive(Debug)]
 struct Scale {
     black: f64,
@@ -60,40 +59,13 @@ impl Filter for Scale {
     }
 
     fn apply(&self, window: Window<'_>) -> Pixels {
-        match self.sample {
-            SampleType::U16 => self.scaled::<u16>(&window.pixels),
-            _ => self.scaled::<u8>(&window.pixels),
-        }
-    }
-}
-
-impl Scale {
-    fn scaled<T: Sample>(&self, pixels: &Pixels) -> Pixels {
-        let bands = pixels.bands();
-        let scaled = with_samples!(pixels.samples(), samples => {
-            self.samples::<_, T>(samples, bands.count(), bands.colours())
-        });
-        Pixels::of(pixels.size(), bands, scaled)
-    }
-
-    fn samples<S: Sample, T: Sample>(&self, samples: &[S], count: usize, colours: usize) -> Vec<T> {
-        let full = T::FULL.to_f64();
-        let mut scaled = Vec::with_capacity(samples.len());
-        for pixel in samples.chunks_exact(count) {
-            let (values, alpha) = pixel.split_at(colours);
-            scaled
-                .extend(values.iter().map(|value| T::from_f64(self.share(value.to_f64()) * full)));
-            let opacity = alpha.iter().map(|alpha| alpha.to_f64() / S::FULL.to_f64());
-            scaled.extend(opacity.map(|share| T::from_f64(share * full)));
-        }
-        scaled
-    }
-
-    fn share(&self, value: f64) -> f64 {
-        if self.black.total_cmp(&self.white).is_eq() {
-            return if value >= self.white { 1.0 } else { 0.0 };
-        }
-        (value - self.black) / (self.white - self.black)
+        let share = |_, value: f64| {
+            if self.black.total_cmp(&self.white).is_eq() {
+                return if value >= self.white { 1.0 } else { 0.0 };
+            }
+            (value - self.black) / (self.white - self.black)
+        };
+        stretched(&window.pixels, self.sample, share)
     }
 }
 
