@@ -434,6 +434,7 @@ fn decoding_takes_what_the_header_says() {
         ("WebP inside", webp_inside(size)),
         ("LERC inside", lerc_inside(size)),
         ("strips that threads share", strips(size)),
+        ("JPEG 2000", stills::read("flat.jp2")),
     ];
     for (name, file) in files {
         let image = decode::open(Cursor::new(&file), &limits).unwrap();

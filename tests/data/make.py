@@ -10,6 +10,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
@@ -252,6 +253,28 @@ def quantities():
         file.write(~empty, photometric="mask", subfiletype=4, compression="deflate", metadata=None)
 
 
+def wavelets():
+    """JPEG 2000, alone, in boxes and in TIFF: by Pillow and imagecodecs (OpenJPEG 2.5.4)."""
+    rgb, rgba = Image.fromarray(picture(3, 255)), Image.fromarray(picture(4, 255))
+    rgb.save(HERE / "reversible.jp2", irreversible=False)
+    rgba.save(HERE / "alpha.jp2", irreversible=False, tile_size=(32, 32), num_resolutions=3)
+    rgb.save(HERE / "irreversible.j2k", irreversible=True, quality_mode="rates", quality_layers=[20, 8])
+    # Large in memory alone.
+    Image.new("RGB", (6000, 5700), (10, 120, 240)).save(HERE / "flat.jp2", irreversible=False)
+    deep = imagecodecs.jpeg2k_encode(picture(1, 65535)[..., 0] >> 4, bitspersample=12, reversible=True)
+    (HERE / "deep.jp2").write_bytes(deep)
+    signed = (picture(1, 65535)[..., 0].astype(np.int32) - 32768).astype(np.int16)
+    (HERE / "signed.j2k").write_bytes(imagecodecs.jpeg2k_encode(signed, codecformat="j2k", reversible=True))
+    for name, compression, array in (
+        ("wavelets.tif", "jpeg2000", picture(3, 65535)),
+        ("aperio.tif", "aperio_jp2000_rgb", picture(3, 255)),
+    ):
+        tifffile.imwrite(
+            HERE / name, array, photometric="rgb", tile=(32, 16), compression=compression, metadata=None,
+            compressionargs={"reversible": True, "codecformat": "j2k"},
+        )
+
+
 def side(length):
     return struct.pack("<I", length - 1)[:3]
 
@@ -349,6 +372,7 @@ def main():
     further()
     rarer()
     quantities()
+    wavelets()
     sampled()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)

@@ -291,7 +291,7 @@ fn limits_are_those_of_the_configuration() {
         assert_eq!(limits[key], expected, "{key}");
     }
     let formats = &limits["formats"];
-    assert_eq!(formats["input"], json!(["jpeg", "png", "tiff", "webp", "bmp", "gif"]));
+    assert_eq!(formats["input"], json!(["jpeg", "png", "tiff", "webp", "bmp", "gif", "jpeg2000"]));
     assert_eq!(formats["output"], json!(["jpeg", "png", "tiff", "webp"]));
     assert_eq!(
         (&formats["default"]["gif"], &formats["default"]["jpeg"]),

@@ -253,7 +253,7 @@ fn images_and_archives_are_described_as_bytes() {
         }
         assert!(part.is_null() || part["content"] == whole["content"], "{operation}");
     }
-    assert_eq!(images, 17);
+    assert_eq!(images, 18);
     server.stop();
 }
 

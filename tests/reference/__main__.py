@@ -14,6 +14,7 @@ import described  # noqa: F401
 import filters  # noqa: F401
 import geometry  # noqa: F401
 import jpeg  # noqa: F401
+import jpeg2000  # noqa: F401
 import jpeg_forms  # noqa: F401
 import metadata  # noqa: F401
 import pages  # noqa: F401

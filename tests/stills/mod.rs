@@ -3,13 +3,16 @@
 use std::path::Path;
 
 /// One of each kind that can be decoded.
-pub const STILLS: [&str; 41] = [
+pub const STILLS: [&str; 47] = [
     "adobe-rgb.jpg",
+    "alpha.jp2",
+    "aperio.tif",
     "baseline-420.jpg",
     "baseline-444.jpg",
     "big.tif",
     "bilevel.png",
     "cmyk.tif",
+    "deep.jp2",
     "grey-16.tif",
     "grey-8.png",
     "grey.jpg",
@@ -18,6 +21,7 @@ pub const STILLS: [&str; 41] = [
     "inks-16.tif",
     "inks.jpg",
     "interlaced.png",
+    "irreversible.j2k",
     "lossless.webp",
     "lossy.webp",
     "noted.png",
@@ -27,6 +31,7 @@ pub const STILLS: [&str; 41] = [
     "planes-16.tif",
     "progressive.jpg",
     "restarts.jpg",
+    "reversible.jp2",
     "rgb-16.png",
     "rgb-lzw.tif",
     "rgb.bmp",
@@ -39,6 +44,7 @@ pub const STILLS: [&str; 41] = [
     "tabled.jpg",
     "tiled-16.tif",
     "turned.jpg",
+    "wavelets.tif",
     "white-is-zero-16.tif",
     "white-is-zero.tif",
     "wide-16.png",
@@ -61,7 +67,7 @@ pub const RARER: [&str; 9] = [
 ];
 
 /// TIFF of what is no picture of 8 or 16 bits, or of known colours.
-pub const QUANTITIES: [&str; 9] = [
+pub const QUANTITIES: [&str; 10] = [
     "bands.tif",
     "doubles.tif",
     "float.tif",
@@ -69,6 +75,7 @@ pub const QUANTITIES: [&str; 9] = [
     "heights.tif",
     "lerc.tif",
     "masked.tif",
+    "signed.j2k",
     "signed.tif",
     "webp.tif",
 ];

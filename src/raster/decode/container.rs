@@ -118,6 +118,14 @@ containers! {
         result: Png,
         signature: [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..],
     }
+    /// JPEG 2000, a codestream or JP2.
+    Jpeg2000 {
+        words: "JPEG 2000",
+        extensions: ["jp2", "j2k", "jpf", "jpx", "j2c", "jpc"],
+        mime: "image/jp2",
+        result: Png,
+        signature: [0xFF, 0x4F, 0xFF, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..],
+    }
 }
 
 impl Container {

@@ -5,7 +5,7 @@
 //! - `others`: formats that are recognised and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: limits on size and memory
-//! - `bmp`, `gif`, `jpeg`, `png`, `tiff`, `webp`: decoders of one format, `jpeg`, `png` and `tiff` row by row where the file allows it
+//! - `bmp`, `gif`, `jpeg`, `jpeg2000`, `png`, `tiff`, `webp`: decoders of one format, `jpeg`, `png` and `tiff` row by row where the file allows it
 //! - `chunks`: the metadata of PNG
 //! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need
@@ -32,6 +32,7 @@ pub mod error;
 mod essential;
 mod gif;
 mod jpeg;
+mod jpeg2000;
 pub mod limits;
 mod others;
 mod part;
@@ -325,6 +326,7 @@ fn opened<'r>(
         Container::Tiff => tiff::open(reader, limits, page)?,
         Container::Gif => gif::open(reader, limits)?,
         Container::WebP => webp::open(reader, limits)?,
+        Container::Jpeg2000 => jpeg2000::open(reader, limits)?,
         Container::Bmp => bmp::open(reader, limits)?,
     };
     let Stored { size, format, orientation, inks, .. } = decoder.stored();

@@ -44,9 +44,6 @@ fn image(start: &[u8]) -> Option<&'static str> {
             avif.then_some("AVIF").or(heif.into_iter().any(is).then_some("HEIC"))
         }
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
-        [0xFF, 0x4F, 0xFF, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => {
-            Some("JPEG 2000")
-        }
         _ => None,
     }
 }

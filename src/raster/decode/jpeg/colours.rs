@@ -102,6 +102,11 @@ fn ycc_to_rgb(luma: &[u8], blue: &[u8], red: &[u8], out: &mut [u8]) {
     }
 }
 
+/// The RGB of a `YCbCr` colour of JFIF.
+pub(in crate::decode) fn to_rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
+    converted(y, cb, cr)
+}
+
 /// The RGB of a `YCbCr` colour of JFIF, in 65,536ths, rounded half up. 1.402, 0.34414, 0.71414 and 1.772 are split
 /// into a whole number and a rest that fits in 16 bits, which every vector unit multiplies.
 #[inline]

@@ -35,7 +35,7 @@ mod said;
 mod segments;
 mod stream;
 
-pub(super) use colours::Meaning;
+pub(super) use colours::{Meaning, to_rgb};
 use frame::Frame;
 use rows::{PixelRows, broken, options};
 pub(super) use stream::Stream;

@@ -14,10 +14,11 @@ use super::broken;
 use super::chunks::{Chunks, Filled, Packing};
 use super::directory::{Directory, Order, Tiff};
 use super::jpeg::Jpeg;
+use super::jpeg2000::Jpeg2000;
 use super::kind::{self, Kind, Prediction, RECOMPRESS};
 use super::layout::{Layout, Spot};
 use super::lerc::{Lerc, Outer};
-use super::picture::{JPEG, LERC, OLD_WEBP, Picture, WEBP};
+use super::picture::{JPEG, JPEG_2000_YCBCR, LERC, OLD_WEBP, Picture, WEBP, YCBCR};
 use super::places::{self, PLACE_BYTES};
 use super::samples;
 use super::webp::WebP;
@@ -79,6 +80,9 @@ impl PageSamples {
         let packing = match picture.compression {
             JPEG => Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?),
             WEBP | OLD_WEBP => Packing::WebP(webp(tiff, &layout)),
+            _ if kind::is_jpeg_2000(picture) => {
+                Packing::Jpeg2000(jpeg_2000(tiff, picture, &layout))
+            }
             LERC => Packing::Lerc(lerc(tiff, picture, &layout)?),
             _ => Packing::Bytes(picture.codec()),
         };
@@ -150,6 +154,12 @@ impl PageSamples {
         }
         Ok(())
     }
+}
+
+fn jpeg_2000(tiff: &Tiff<'_>, picture: &Picture, layout: &Layout) -> Jpeg2000 {
+    let ycc = picture.photometric == YCBCR || picture.compression == JPEG_2000_YCBCR;
+    let (samples, width) = (layout.samples_per_pixel(), layout.grid.chunk.width);
+    Jpeg2000 { stored: layout.kind.stored, samples, ycc, width, length: tiff.length }
 }
 
 fn webp(tiff: &Tiff<'_>, layout: &Layout) -> WebP {

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::super::Input;
 use super::codec::Codec;
 use super::jpeg::Jpeg;
+use super::jpeg2000::Jpeg2000;
 use super::lerc::Lerc;
 use super::places::{Place, Places};
 use super::webp::WebP;
@@ -28,6 +29,7 @@ pub(super) enum Packing {
     Jpeg(Jpeg),
     WebP(WebP),
     Lerc(Lerc),
+    Jpeg2000(Jpeg2000),
 }
 
 impl Packing {
@@ -38,6 +40,7 @@ impl Packing {
             Packing::Jpeg(jpeg) => jpeg.memory(packed),
             Packing::WebP(webp) => webp.memory(bytes, packed),
             Packing::Lerc(lerc) => lerc.memory(bytes, packed),
+            Packing::Jpeg2000(jpeg) => jpeg.memory(bytes, packed),
         }
     }
 }
@@ -112,6 +115,10 @@ impl Chunks {
             Packing::WebP(webp) => webp.unpack(packed, bytes)?,
             Packing::Lerc(lerc) => {
                 lerc.unpack(packed, bytes)?;
+                return Ok(Filled::Native);
+            }
+            Packing::Jpeg2000(jpeg) => {
+                jpeg.unpack(packed, bytes)?;
                 return Ok(Filled::Native);
             }
             Packing::Bytes(codec) if self.turned => codec.unpack(Turned::new(packed), bytes)?,

@@ -5,8 +5,9 @@ use super::super::error::DecodeError;
 use super::codec::Codec;
 use super::pages;
 use super::picture::{
-    BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, LERC, OLD_WEBP, PALETTE, Picture, RGB, RUNS,
-    UNCOMPRESSED, WEBP, WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
+    BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, JPEG_2000, JPEG_2000_RGB, JPEG_2000_YCBCR, LERC,
+    OLD_WEBP, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED, WEBP, WHITE_IS_ZERO, WORD_ALIGNED_RUNS,
+    YCBCR, ZSTANDARD,
 };
 use crate::pixels::{Alpha, Bands, PixelFormat, StoredType};
 
@@ -101,6 +102,7 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
     check_jpeg(picture, colours, bits)?;
     check_webp(picture, stored)?;
     check_lerc(picture, stored, bits)?;
+    check_jpeg_2000(picture, stored)?;
     check_colours(picture, stored, bits)?;
     Ok(Kind {
         format: PixelFormat { bands, sample: stored.in_memory() },
@@ -116,11 +118,9 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
 fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     let name = match picture.compression {
         UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | JPEG | 8 | 32_946
-        | 32_773 | ZSTANDARD | LERC | WEBP | OLD_WEBP => return Ok(()),
+        | 32_773 | ZSTANDARD | LERC | WEBP | OLD_WEBP | JPEG_2000 | JPEG_2000_YCBCR
+        | JPEG_2000_RGB => return Ok(()),
         6 => return Err(refused("old-style JPEG inside", TO_RGB)),
-        33_003..=33_005 | 34_712 => {
-            return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
-        }
         34_661 => "JBIG inside",
         34_925 => "LZMA inside",
         50_002 | 52_546 => "JPEG XL inside",
@@ -134,7 +134,7 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
         WHITE_IS_ZERO | BLACK_IS_ZERO | PALETTE => return Ok(1),
         RGB => return Ok(3),
-        YCBCR if picture.compression == JPEG => return Ok(3),
+        YCBCR if picture.compression == JPEG || is_jpeg_2000(picture) => return Ok(3),
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
         SEPARATED => {
             let Picture { ink_set, inks, .. } = picture;
@@ -286,6 +286,26 @@ fn check_webp(picture: &Picture, stored: StoredType) -> Result<(), DecodeError> 
         return Ok(());
     }
     Err(refused("WebP inside of other pixels than RGB and RGBA of 8 bits", RECOMPRESS))
+}
+
+/// Whether the strips and tiles of a picture are codestreams of JPEG 2000.
+pub(super) fn is_jpeg_2000(picture: &Picture) -> bool {
+    [JPEG_2000, JPEG_2000_YCBCR, JPEG_2000_RGB].contains(&picture.compression)
+}
+
+/// Refuses what is not read of JPEG 2000 inside.
+fn check_jpeg_2000(picture: &Picture, stored: StoredType) -> Result<(), DecodeError> {
+    use StoredType::{I8, I16, U8, U16};
+    let is_ycc = picture.photometric == YCBCR || picture.compression == JPEG_2000_YCBCR;
+    let what = match stored {
+        _ if !is_jpeg_2000(picture) => return Ok(()),
+        _ if is_ycc && (stored != U8 || picture.samples != 3 || picture.planar) => {
+            "JPEG 2000 inside of YCbCr colours of other than 8 bits, in planes, or with alpha"
+        }
+        U8 | U16 | I8 | I16 if matches!(picture.bits(), Some(8 | 16)) => return Ok(()),
+        _ => "JPEG 2000 inside of samples that have neither 8 nor 16 bits",
+    };
+    Err(refused(what, RECOMPRESS))
 }
 
 /// Refuses samples of a type that such colours cannot have.

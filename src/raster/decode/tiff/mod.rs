@@ -40,6 +40,7 @@ mod codec;
 mod directory;
 mod fax;
 mod jpeg;
+mod jpeg2000;
 mod kind;
 mod layout;
 mod lerc;

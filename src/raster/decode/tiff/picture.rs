@@ -44,6 +44,10 @@ pub(super) const JPEG: u64 = 7;
 pub(super) const WORD_ALIGNED_RUNS: u64 = 32_771;
 pub(super) const ZSTANDARD: u64 = 50_000;
 pub(super) const LERC: u64 = 34_887;
+pub(super) const JPEG_2000: u64 = 34_712;
+/// JPEG 2000 of Aperio, by colours.
+pub(super) const JPEG_2000_YCBCR: u64 = 33_003;
+pub(super) const JPEG_2000_RGB: u64 = 33_005;
 pub(super) const WEBP: u64 = 50_001;
 /// A number that WebP had before.
 pub(super) const OLD_WEBP: u64 = 34_927;
