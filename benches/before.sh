@@ -9,8 +9,8 @@ set -euo pipefail
 other=$(realpath "${1:?benches/before.sh OTHER, a tilemill that was built elsewhere}")
 cd "$(dirname "$0")/.."
 command -v vips >/dev/null || { echo "vips is missing: apt-get install libvips-tools" >&2; exit 2; }
-cargo build --release --locked --quiet
-ours=$PWD/target/release/tilemill
+[ -n "${TILEMILL:-}" ] || cargo build --release --locked --quiet
+ours=$(realpath "${TILEMILL:-target/release/tilemill}")
 runs=${RUNS:-7}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

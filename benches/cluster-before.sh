@@ -4,6 +4,7 @@
 #
 #   benches/cluster-before.sh OTHER            OTHER is a `tilemill` that was built elsewhere
 #   RUNS=41 benches/cluster-before.sh OTHER    more pairs of jobs (default 15)
+#   ROWS=512 benches/cluster-before.sh OTHER   only the rows whose names match
 set -euo pipefail
 other=$(realpath "${1:?benches/cluster-before.sh OTHER, a tilemill that was built elsewhere}")
 cd "$(dirname "$0")/.."
@@ -68,6 +69,7 @@ echo "|---|---|---|---|---|---|"
 row() { # NAME IMAGE FIELD…
   local name=$1 run warm
   shift
+  [[ $name =~ ${ROWS:-.} ]] || return 0
   for warm in "$before_url" "$now_url"; do mills "$warm" "$@" >/dev/null; done
   : >"$base/times-before" >"$base/times-now"
   local before_from now_from

@@ -113,8 +113,7 @@ check_old_processor() {
     return
   fi
   local binary
-  binary=$(cargo test --locked --no-run --test pixels --message-format json 2>/dev/null |
-    grep -o '"executable":"[^"]*/pixels-[^"]*"' | cut -d'"' -f4)
+  binary=$(executable pixels)
   qemu-x86_64 -cpu Westmere "$binary" hashes::
   qemu-x86_64 -cpu qemu64 "$binary" hashes::
 }
@@ -186,19 +185,47 @@ try_older_kafka() {
 
 document() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet; }
 
-# The test programs but that of the mutants, which needs neither a service nor quiet.
-most_programs() {
+# Suites of the cluster that run in the first lane; the second lane has all others, and all other programs. Both mostly
+# wait: for sessions that expire, and for services that come back.
+first_suites=(redis:: kafka:: group:: faults:: processes::)
+
+# The test programs but that of the cluster, and that of the mutants, which needs neither a service nor quiet.
+other_programs() {
   local file
   for file in tests/*.rs tests/*/main.rs; do
     file=${file#tests/} file=${file%/main.rs} file=${file%.rs}
-    [ "$file" = mutants ] || printf -- '--test\n%s\n' "$file"
+    [[ $file = mutants || $file = cluster ]] || printf -- '--test\n%s\n' "$file"
   done
 }
 
-# What needs no service and no quiet, on the processor time that the tests leave: those of the cluster wait a lot. One
-# after another, so that the memory they take together stays small.
+# The executable of a test program, which runs without cargo: cargo would wait for the lints to be over.
+executable() {
+  cargo test --locked --no-run --test "$1" --message-format json 2>/dev/null |
+    grep -o "\"executable\":\"[^\"]*/$1-[^\"]*\"" | cut -d'"' -f4
+}
+
+first_lane() {
+  local suite skipped=()
+  for suite in $("$cluster" --list | sed -n 's/^\([a-z_]*::\).*: test$/\1/p' | sort -u); do
+    [[ " ${first_suites[*]} " = *" $suite "* ]] || skipped+=(--skip "$suite")
+  done
+  limited "$cluster" "${skipped[@]}"
+}
+
+second_lane() {
+  local suite skipped=()
+  for suite in "${first_suites[@]}"; do skipped+=(--skip "$suite"); done
+  step "other suites of the cluster"; limited "$cluster" "${skipped[@]}"
+  mapfile -t programs < <(other_programs)
+  step "other programs"; limited cargo test --locked --lib --bins "${programs[@]}"
+  step "the second lane has ended"
+}
+
+# What needs no service and no quiet, on the processor time that the tests leave. One after another, so that the memory
+# they take together stays small.
 check_beside() {
   renice -n 19 $BASHPID >/dev/null
+  step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
   step "mutants"; limited cargo test --locked --test mutants
   step "documentation"; document
   step "hashes on an old processor"; check_old_processor
@@ -207,34 +234,49 @@ check_beside() {
   step "ended beside the tests"
 }
 
-# Waits for what runs beside the tests, and prints what it printed.
-join_beside() {
-  local status=0
-  wait "$beside" || status=$?
-  cat "$told"
-  [ $status = 0 ] || { echo "what was named last above failed" >&2; exit $status; }
+# Starts a function in the background, in a process group of its own, which ends with this script. What it prints is
+# kept.
+start() {
+  told+=("$(mktemp)")
+  set -m
+  "$1" >"${told[-1]}" 2>&1 &
+  started+=($!)
+  set +m
 }
 
-told=$(mktemp)
-beside=
-trap 'rm -f "$told"; [ -z "$beside" ] || kill -- "-$beside" 2>/dev/null || true' EXIT
+# Waits for what was started, in that order, and prints what it printed.
+join() {
+  local index status
+  for index in "${!started[@]}"; do
+    status=0
+    wait "${started[index]}" || status=$?
+    cat "${told[index]}"
+    [ $status = 0 ] || { echo "what was named last above failed" >&2; exit $status; }
+  done
+}
+
+end() {
+  local process
+  rm -f "${told[@]}"
+  for process in "${started[@]}"; do kill -- "-$process" 2>/dev/null || true; done
+}
+
+told=()
+started=()
+trap end EXIT
 install_tools
 [ -n "${TILEMILL_TEST_KAFKA:-}" ] || { step "Apache Kafka"; fetch_kafka; }
 step "axe-core"; fetch_axe
 step "Prometheus"; fetch_prometheus
 step "formatting"; check_format
 step "no C in the dependencies"; check_no_c
-step "lints"; cargo clippy --locked --all-targets --quiet -- -D warnings
 step "building the tests"; cargo test --locked --no-run --quiet
-# In a process group of its own, which ends with this script.
-set -m
-check_beside >"$told" 2>&1 &
-beside=$!
-set +m
-mapfile -t programs < <(most_programs)
-step "tests"; limited cargo test --locked --lib --bins "${programs[@]}"
+cluster=$(executable cluster)
+start second_lane
+start check_beside
+step "tests"; first_lane
 step "systemd units and the Debian package"; try_units
-join_beside
+join
 [ -z "$long" ] || { step "an older Kafka"; try_older_kafka; }
 [ -z "$long" ] || { step "made-up requests"; fuzz_api; }
 step "all passed"
