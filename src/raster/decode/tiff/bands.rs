@@ -12,6 +12,7 @@ use super::super::limits::Limits;
 use super::super::{Decoder, Input, Stored};
 use super::broken;
 use super::chunks::{Chunks, Filled, Packing};
+use super::codec::Codec;
 use super::directory::{Directory, Order, Tiff};
 use super::jpeg::Jpeg;
 use super::jpeg2000::Jpeg2000;
@@ -84,7 +85,7 @@ impl PageSamples {
                 Packing::Jpeg2000(jpeg_2000(tiff, picture, &layout))
             }
             LERC => Packing::Lerc(lerc(tiff, picture, &layout)?),
-            _ => Packing::Bytes(picture.codec()),
+            _ => Packing::Bytes(Codec::of(picture)),
         };
         let packed = places.longest().min(tiff.length);
         let unpacking = packing.memory(plain.bytes(0), packed);

@@ -4,8 +4,7 @@ use std::io::{self, BufRead};
 
 use fax::BitReader;
 
-use super::codec::too_short;
-use super::directory::damaged;
+use super::directory::{damaged, too_short};
 
 /// Zero bits behind the data, since codes are looked up by more bits than they have.
 const PADDING: u8 = 16;

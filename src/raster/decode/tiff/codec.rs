@@ -3,14 +3,15 @@
 //! No library for TIFF is used: image-tiff takes some LZW tiles that reach over the edge of the image for truncated
 //! (image-rs/image-tiff, issue 395).
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 use weezl::BitOrder;
 use weezl::decode::Configuration;
 
+use super::directory::too_short;
 use super::fax::{self, Scheme};
-use super::picture::{GROUP_3, GROUP_4, RUNS, UNCOMPRESSED, WORD_ALIGNED_RUNS, ZSTANDARD};
+use super::picture::{GROUP_3, GROUP_4, Picture, RUNS, UNCOMPRESSED, WORD_ALIGNED_RUNS, ZSTANDARD};
 use super::zstd;
 
 /// How chunks are compressed.
@@ -29,15 +30,15 @@ pub(super) enum Codec {
 }
 
 impl Codec {
-    /// The codec of a compression that has passed the checks, for chunks of this `width`; `is_mixed` tells the two
-    /// forms of CCITT group 3 apart.
-    pub(super) fn of(compression: u64, width: u32, is_mixed: bool) -> Codec {
+    /// The codec of a picture whose compression has passed the checks.
+    pub(super) fn of(picture: &Picture) -> Codec {
+        let width = picture.grid.chunk.width;
         let fax = |scheme| Codec::Fax { scheme, width };
-        match compression {
+        match picture.compression {
             UNCOMPRESSED => Codec::None,
             RUNS => fax(Scheme::Aligned(8)),
             WORD_ALIGNED_RUNS => fax(Scheme::Aligned(16)),
-            GROUP_3 if is_mixed => fax(Scheme::Group3Mixed),
+            GROUP_3 if picture.is_mixed() => fax(Scheme::Group3Mixed),
             GROUP_3 => fax(Scheme::Group3),
             GROUP_4 => fax(Scheme::Group4),
             ZSTANDARD => Codec::Zstandard,
@@ -68,10 +69,6 @@ impl Codec {
             Codec::Fax { scheme, width } => fax::unpack(scheme, packed, width, bytes),
         }
     }
-}
-
-pub(super) fn too_short() -> io::Error {
-    io::Error::new(ErrorKind::UnexpectedEof, "a chunk is too short")
 }
 
 /// `PackBits`: runs of one byte, and bytes as they are (TIFF 6.0, section 9). A run is cut off at the end of `bytes`.
@@ -151,6 +148,8 @@ fn inflate(mut packed: impl BufRead, bytes: &mut [u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     fn unpacked(codec: Codec, packed: &[u8], length: usize) -> io::Result<Vec<u8>> {

@@ -86,6 +86,10 @@ pub(super) fn damaged(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, what)
 }
 
+pub(super) fn too_short() -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, "a chunk is too short")
+}
+
 impl<'r> Tiff<'r> {
     pub(super) fn new(mut file: Input<'r>) -> io::Result<Tiff<'r>> {
         let length = file.seek(SeekFrom::End(0))?;

@@ -232,7 +232,7 @@ fn bits(picture: &Picture) -> Result<u8, DecodeError> {
     let is_grey = picture.samples == 1;
     match bits {
         1 if is_grey => Ok(1),
-        _ if matches!(picture.codec(), Codec::Fax { .. }) => {
+        _ if matches!(Codec::of(picture), Codec::Fax { .. }) => {
             let group = if picture.compression == GROUP_4 { 4 } else { 3 };
             Err(refused(&format!("CCITT group {group} of {bits}-bit samples"), RECOMPRESS))
         }

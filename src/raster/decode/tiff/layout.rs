@@ -62,7 +62,7 @@ impl Layout {
         let Picture { size, grid, .. } = *picture;
         let count = u32::try_from(kind.format.samples_per_pixel()).unwrap_or(1);
         let planes = if picture.planar { count } else { 1 };
-        let by_rows = picture.codec() == Codec::None && !grid.tiled;
+        let by_rows = Codec::of(picture) == Codec::None && !grid.tiled;
         let height = if by_rows { band_rows(size, kind.format) } else { grid.chunk.height };
         Layout { size, kind, grid, planes, by_rows, height, part: Region::of(size) }
     }

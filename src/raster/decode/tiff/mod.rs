@@ -115,7 +115,7 @@ fn shift(picture: &Picture, kind: Kind, plane: u32) -> Result<u64, DecodeError> 
     if plane == 0 {
         return Ok(0);
     }
-    if picture.codec() != Codec::None || kind.is_packed() {
+    if Codec::of(picture) != Codec::None || kind.is_packed() {
         return Err(kind::refused("a compressed stack in one page", "save its pages one by one"));
     }
     let samples = picture.size.pixels().checked_mul(picture.samples);

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::codec::Codec;
 use super::directory::{Directory, Tiff, damaged};
 use crate::grid::Size;
 
@@ -152,9 +151,9 @@ impl Picture {
         })
     }
 
-    pub(super) fn codec(&self) -> Codec {
-        let is_mixed = self.t4_options & MAY_DEPEND != 0;
-        Codec::of(self.compression, self.grid.chunk.width, is_mixed)
+    /// Whether rows of CCITT group 3 may depend on the row above.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.t4_options & MAY_DEPEND != 0
     }
 
     /// The number of samples that are declared not to be colours.
