@@ -1,28 +1,31 @@
 #!/usr/bin/env bash
-# Wall time and peak memory of `tilemill run` beside libvips and GraphicsMagick, as a Markdown table.
+# Wall time and peak memory of `tilemill run` beside libvips 8.18 and GraphicsMagick, as a Markdown table.
 #
-#   benches/compare.sh [IMAGE…]      these pictures, or made ones of 24 and 100 megapixels
+#   benches/compare.sh [IMAGE…]      these pictures, or made ones of 24, 100 and 400 megapixels
 #   RUNS=10 benches/compare.sh       more runs of each command (default 5, after one warm-up)
 #
-# Needs, from Debian: libvips-tools graphicsmagick hyperfine time
+# Needs, from Debian: libvips-tools graphicsmagick hyperfine time gcc python3-venv
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 source benches/need.sh
 need "libvips-tools graphicsmagick hyperfine time" vips gm hyperfine /usr/bin/time
-cargo build --release --locked --quiet
-tilemill=$PWD/target/release/tilemill
+[ -n "${TILEMILL:-}" ] || cargo build --release --locked --quiet
+tilemill=$(realpath "${TILEMILL:-target/release/tilemill}")
 runs=${RUNS:-5}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+source benches/newest_vips.sh
+newest_vips "$work/vips-now"
 source benches/pictures.sh
 
 pictures=("$@")
 if [ ${#pictures[@]} = 0 ]; then
   make_picture 6000 4000 "$work/made-24mp.jpg"
   make_picture 11585 8632 "$work/made-100mp.jpg"
-  pictures=("$work/made-24mp.jpg" "$work/made-100mp.jpg")
+  make_picture 23170 17264 "$work/made-400mp.jpg"
+  pictures=("$work/made-24mp.jpg" "$work/made-100mp.jpg" "$work/made-400mp.jpg")
 fi
 
 peak() { # MB of the whole process
@@ -34,14 +37,21 @@ median() { # hyperfine's median of one command, in seconds, from its JSON
   grep -m"$1" '"median"' "$work/times.json" | tail -n 1 | tr -dc '0-9.' | awk '{ printf "%.2f", $1 }'
 }
 
+processor() { # seconds of processor time of one command, the mean of its runs, from hyperfine's JSON
+  python3 -c '
+import json, sys
+result = json.load(open(sys.argv[1]))["results"][int(sys.argv[2])]
+print("%.2f" % (result["user"] + result["system"]))' "$work/times.json" "$1"
+}
+
 size() { stat -c %s "$1" | awk '{ printf "%.1f", $1 / 1e6 }'; }
 
 echo "Processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores."
-echo "tilemill $($tilemill --version | cut -d' ' -f2), $(vips --version | cut -d- -f1-2 | cut -d' ' -f1)," \
+echo "tilemill $($tilemill --version | cut -d' ' -f2), libvips 8.18.7," \
   "$(gm version | head -n 1 | cut -d' ' -f1,2). Median of $runs runs."
 echo
-echo "| picture | to | tilemill s | vips s | gm s | tilemill ÷ vips | tilemill MB | vips MB | gm MB | file tilemill / vips MB |"
-echo "|---|---|---|---|---|---|---|---|---|---|"
+echo "| picture | to | tilemill s | vips s | gm s | tilemill ÷ vips | tilemill, vips processor s | tilemill MB | vips MB | gm MB | file tilemill / vips MB |"
+echo "|---|---|---|---|---|---|---|---|---|---|---|"
 for picture in "${pictures[@]}"; do
   for format in jpg png tif; do
     in=$picture
@@ -52,7 +62,7 @@ for picture in "${pictures[@]}"; do
     fi
     case $format in jpg) out="$work/v.jpg[Q=90]" ;; *) out=$work/v.$format ;; esac
     ours=("$tilemill" run "$in" -o "$work/t.$format" --overwrite --quality 90)
-    vips=(vips colourspace "${in}[access=sequential]" "$out" b-w)
+    vips=("$work/vips-now" colourspace "${in}[access=sequential]" "$out" b-w)
     gm=(gm convert "$in" -colorspace Gray -quality 90 "$work/g.$format")
     [ $format = png ] && gm=(gm convert "$in" -colorspace Gray "$work/g.$format")
     hyperfine --style none --warmup 1 --runs "$runs" --export-json "$work/times.json" \
@@ -60,6 +70,7 @@ for picture in "${pictures[@]}"; do
       { cat "$work/hyperfine.log" >&2; exit 1; }
     t=$(median 1) v=$(median 2) g=$(median 3)
     row="| $(basename "$picture") | $format | $t | $v | $g | $(awk "BEGIN { printf \"%.2f\", $t / $v }")"
+    row+=" | $(processor 0), $(processor 1)"
     row+=" | $(peak "${ours[@]}") | $(peak "${vips[@]}") | $(peak "${gm[@]}")"
     echo "$row | $(size "$work/t.$format") / $(size "$work/v.$format") |"
   done

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::outputs::{self, Existing, Planned, Target, Wanted};
 use super::progress::{InWork, Overall};
@@ -18,10 +19,12 @@ use crate::cli::{RunArgs, WishArgs};
 use crate::config::{Bytes, Config};
 use crate::model::event::Look;
 use crate::model::job::{JobId, Outcome, Plan};
+use crate::raster::orientation::Orientation;
 use crate::refusal::{Code, Refusal};
 use crate::service;
 use crate::service::admit::{Admission, Candidate, Wishes};
 use crate::service::canvas::Scratch;
+use crate::service::straight::{self, RowsDone, Straight};
 use crate::storage::local::{LocalStorage, Paths};
 use crate::storage::{ResultStorage, Storage};
 
@@ -84,13 +87,29 @@ fn scratch_for(config: &Config, targets: &[Target]) -> anyhow::Result<Scratch> {
     Ok(Scratch::Unnamed(directory))
 }
 
+/// A job in work.
+struct Waiting {
+    target: Target,
+    plan: Arc<Plan>,
+    /// Its rows on the straight way, if it needs no tiles.
+    rows: Option<OnItsWay>,
+}
+
+/// A job on the straight way, which is aborted when this is dropped.
+struct OnItsWay {
+    done: Arc<RowsDone>,
+    _task: AbortOnDropHandle<()>,
+}
+
 struct Run {
     wishes: WishArgs,
     app: App,
     storage: Arc<LocalStorage>,
     admission: Admission,
+    /// For images that need no tiles.
+    straight: Arc<Straight>,
     /// Admitted and not ended yet.
-    waiting: Vec<(Target, Arc<Plan>)>,
+    waiting: Vec<Waiting>,
     report: Report,
     overall: Overall,
 }
@@ -106,8 +125,10 @@ impl Run {
         let partitions = app.topics.results.partitions().await?;
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
         let overall = Overall::new(&report, targets.iter().map(|target| target.bytes));
-        let waiting = Vec::new();
-        Ok(Self { wishes, app, storage, admission, waiting, report, overall })
+        let threads = app.config.worker.threads();
+        let straight = Straight::new(Arc::clone(&storage) as _, &app.config, threads)?;
+        let (straight, waiting) = (Arc::new(straight), Vec::new());
+        Ok(Self { wishes, app, storage, admission, straight, waiting, report, overall })
     }
 
     async fn all(&mut self, targets: Vec<Target>) -> anyhow::Result<End> {
@@ -130,12 +151,16 @@ impl Run {
     async fn admit(&mut self, target: Target) -> anyhow::Result<()> {
         let id = JobId::generate();
         match self.plan(id, &target).await {
-            Ok(plan) => {
+            Ok((plan, orientation)) => {
                 self.storage.admit(plan.clone())?;
                 let plan = Arc::new(plan);
-                self.app.ledger.add(Arc::clone(&plan));
-                self.waiting.push((target, Arc::clone(&plan)));
-                self.app.state.signal(Look::Job(plan.id)).await?;
+                let is_straight = straight::suffices(&plan, orientation);
+                let rows = is_straight.then(|| self.go_straight(&plan));
+                self.waiting.push(Waiting { target, plan: Arc::clone(&plan), rows });
+                if !is_straight {
+                    self.app.ledger.add(Arc::clone(&plan));
+                    self.app.state.signal(Look::Job(plan.id)).await?;
+                }
             }
             Err(error) => {
                 self.storage.remove(id).await?;
@@ -145,7 +170,23 @@ impl Run {
         Ok(())
     }
 
-    async fn plan(&self, id: JobId, target: &Target) -> anyhow::Result<Plan> {
+    /// Makes the result of a plan for which rows suffice, in a task of its own.
+    fn go_straight(&self, plan: &Arc<Plan>) -> OnItsWay {
+        let done = Arc::<RowsDone>::default();
+        let (straight, storage) = (Arc::clone(&self.straight), Arc::clone(&self.storage));
+        let (state, plan, told) =
+            (Arc::clone(&self.app.state), Arc::clone(plan), Arc::clone(&done));
+        let task = tokio::spawn(async move {
+            let outcome = straight.run(&plan, &told).await;
+            // Without its entry in the storage the job is over, and nothing waits for it.
+            let _ = storage.conclude(plan.id, outcome).await;
+            let _ = state.signal(Look::Job(plan.id)).await;
+        });
+        OnItsWay { done, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The plan of an image, and how it is stored.
+    async fn plan(&self, id: JobId, target: &Target) -> anyhow::Result<(Plan, Orientation)> {
         let paths = Paths { input: target.input.clone(), output: target.output.clone() };
         self.storage.assign(id, paths);
         let (input, config) = (target.input.clone(), Arc::clone(&self.app.config));
@@ -154,25 +195,30 @@ impl Run {
             tokio::task::spawn_blocking(move || read_header(&input, page, &config)).await;
         let wishes = Wishes { format: target.format, ..wishes(&self.wishes) };
         let candidate = candidate.context("the decoder crashed")??;
-        Ok(self.admission.plan(id, candidate, &wishes)?)
+        let orientation = candidate.header.orientation;
+        Ok((self.admission.plan(id, candidate, &wishes)?, orientation))
     }
 
     /// Shows the progress of all jobs in work, and reports those that have ended.
     async fn look(&mut self) -> anyhow::Result<()> {
         let mut in_work = Vec::new();
-        for (target, plan) in std::mem::take(&mut self.waiting) {
+        for job in std::mem::take(&mut self.waiting) {
+            let Waiting { target, plan, rows } = &job;
             if let Some(outcome) = self.storage.outcome(plan.id).await? {
-                self.note(&target, &plan, outcome).await?;
-            } else {
-                let board = self.app.state.board(plan.id).await?;
-                in_work.push(InWork {
-                    name: target.input.file_name().unwrap_or_default().to_string_lossy().into(),
-                    bytes: target.bytes,
-                    tiles_done: board.map_or(0, |board| board.done()),
-                    tiles: plan.tiles(),
-                });
-                self.waiting.push((target, plan));
+                self.note(target, plan, outcome).await?;
+                continue;
             }
+            let tiles_done = match rows {
+                Some(rows) => rows.done.tiles(plan),
+                None => self.app.state.board(plan.id).await?.map_or(0, |board| board.done()),
+            };
+            in_work.push(InWork {
+                name: target.input.file_name().unwrap_or_default().to_string_lossy().into(),
+                bytes: target.bytes,
+                tiles_done,
+                tiles: plan.tiles(),
+            });
+            self.waiting.push(job);
         }
         self.overall.show(&in_work);
         Ok(())

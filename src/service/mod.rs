@@ -10,6 +10,7 @@
 //! The others support them:
 //!
 //! * [`ledger`]: the jobs of a server, in memory.
+//! * `decoding`, `encoding`: what the ways of an image have in common at both ends.
 //! * `memory`: a budget of memory for decoders.
 //! * [`monitor`]: turns heartbeats into a view of the fleet.
 //! * [`outlook`]: finds out what is wrong with a cluster, before a job waits for it.
@@ -21,11 +22,14 @@
 //! * [`topics`]: the topics that a cluster needs, and their settings.
 //! * `scratch`: files that can be lost.
 //! * [`space`]: keeps some of the disks free.
+//! * [`straight`]: the way of images that need no tiles, in one process.
 //! * `example`: a job for tests.
 
 pub mod admit;
 pub mod canvas;
+mod decoding;
 pub mod dispatch;
+mod encoding;
 #[cfg(test)]
 mod example;
 mod keep;
@@ -42,6 +46,7 @@ pub mod retention;
 mod scratch;
 pub mod space;
 pub mod stitch;
+pub mod straight;
 pub mod topics;
 
 use crate::queue::QueueError;

@@ -74,6 +74,15 @@ impl Staged {
         }
     }
 
+    /// The directory of its final path.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        match &self.0 {
+            Stage::Named(named) => named.path().parent().unwrap_or(Path::new(".")),
+            Stage::Unnamed { directory, .. } => directory,
+        }
+    }
+
     /// Its path until it is persisted, if it has a name.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.0 {

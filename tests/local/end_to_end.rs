@@ -28,15 +28,46 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
+/// Chains, and the outputs that they are tried with.
+const CHAINS: [(&str, &str); 4] =
+    [("blur:3,grayscale", "a.png"), ("invert,blur:40", "a.jpg"), ("", "a.tif"), ("blur", "a.webp")];
+
 #[test]
-fn the_result_has_the_same_bytes_for_every_tile_size_and_thread_count() {
+fn a_server_makes_the_bytes_of_a_run_for_every_tile_size_and_thread_count() {
+    let directory = TempDir::new().unwrap();
+    let image = picture(directory.path(), "in.png", 233, 151);
+    // The rows of a run go straight from the decoder to the encoder; a server always makes tiles.
+    let expected = CHAINS.map(|(filters, output)| {
+        let line = |threads| {
+            made(directory.path(), &[text(&image), "-f", filters, "--threads", threads], output)
+        };
+        let alone = line("1");
+        assert!(line("4") == alone, "{filters}");
+        alone
+    });
+    for (tile, threads) in [("8192", "1"), ("7", "1"), ("7", "4"), ("64", "3"), ("150", "2")] {
+        let data = TempDir::new().unwrap();
+        let server = Server::start_with(&data, &[("TILEMILL_WORKER__THREADS", threads)]);
+        for ((filters, output), expected) in CHAINS.iter().zip(&expected) {
+            let format = &output[2..].replace("tif", "tiff").replace("jpg", "jpeg");
+            let fields = [("filters", *filters), ("tile_size", tile), ("format", format)];
+            let job = server.accepted(&image, &fields);
+            let made = server.result(&job);
+            assert!(made == *expected, "{filters} in tiles of {tile} on {threads}");
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn a_run_that_needs_tiles_makes_the_same_bytes_for_every_size_and_thread_count() {
     let directory = TempDir::new().unwrap();
     let image = picture(directory.path(), "in.png", 233, 151);
     for (filters, output) in [
-        ("blur:3,grayscale", "a.png"),
-        ("invert,blur:40", "a.jpg"),
-        ("", "a.tif"),
-        ("blur", "a.webp"),
+        ("autolevels,blur:3,grayscale", "a.png"),
+        ("rotate,invert,blur:40", "a.jpg"),
+        ("equalize", "a.tif"),
+        ("crop:3:5,blur", "a.webp"),
     ] {
         let line = |tile, threads| {
             let line = [text(&image), "-f", filters, "--tile-size", tile, "--threads", threads];
@@ -53,8 +84,8 @@ fn the_result_has_the_same_bytes_for_every_tile_size_and_thread_count() {
 fn tiles_of_one_pixel_make_the_same_image() {
     let directory = TempDir::new().unwrap();
     let image = picture(directory.path(), "in.png", 19, 23);
-    let small =
-        made(directory.path(), &[text(&image), "-f", "blur:1", "--tile-size", "1"], "a.png");
+    let line = [text(&image), "-f", "flip,blur:1,flip"];
+    let small = made(directory.path(), &[&line[..], &["--tile-size", "1"]].concat(), "a.png");
     let large = made(directory.path(), &[text(&image), "-f", "blur:1"], "b.png");
     assert!(small == large);
 }

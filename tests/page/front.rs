@@ -151,6 +151,20 @@ impl Front {
     }
 }
 
+/// What the proxy said is needed where a test fails.
+impl Drop for Front {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("log"));
+            let lines = self.process.log().lines();
+            eprintln!(
+                "the proxy has ended: {:?}; it said {lines:#?}, {log:?}",
+                self.process.ended()
+            );
+        }
+    }
+}
+
 /// The command that runs a proxy as one process, which does not outlive the test.
 fn command(kind: Kind, file: &Path, folder: &Path) -> Command {
     let mut command = Command::new("setpriv");

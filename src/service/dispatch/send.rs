@@ -11,11 +11,11 @@ use super::flights::Flight;
 use super::partitions::Partitions;
 use super::pick::{BATCH, Pick, Turns};
 use super::resting::Refusals;
-use super::source;
 use super::window::Bounds;
 use crate::meters::Meters;
 use crate::model::tile::TileTask;
 use crate::queue::{QueueError, Topic};
+use crate::service::decoding;
 use crate::service::pool::Pool;
 
 /// Sends tiles.
@@ -78,7 +78,7 @@ impl TaskSender {
                 Err(error) => {
                     active.put_back(pick.next.tile);
                     match error {
-                        SendError::Cut(error) => active.fail(source::unkept(&error)),
+                        SendError::Cut(error) => active.fail(decoding::unkept(&error)),
                         SendError::Queue(error) => {
                             self.refused(pick.partition, &error);
                             failed = Err(error);

@@ -10,7 +10,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::blocking;
 use crate::causes;
 use crate::config::Config;
 use crate::model::job::{Failure, JobId, Plan, Step};
@@ -19,11 +18,11 @@ use crate::raster::filter::{Chain, Histogram};
 use crate::raster::grid::Region;
 use crate::raster::pixels::Pixels;
 use crate::raster::source::{Raster, Rows, Source};
-use crate::refusal::Refusal;
 use crate::service::admit;
+use crate::service::decoding::{self, caught, unkept, unreadable};
 use crate::service::keep::{Keep, Kept};
 use crate::service::memory::Memory;
-use crate::storage::{Storage, StorageError};
+use crate::storage::Storage;
 
 /// A message to the dispatcher about an image that is being decoded.
 pub(super) enum Arrival {
@@ -144,7 +143,7 @@ impl Decoder {
         let header = caught(probe).await?;
         let wanted = plan.wanted();
         if (header.size, header.format_for(wanted)) != (plan.size, plan.format) {
-            return Err(Failure::of_image("the original is not the image that was accepted"));
+            return Err(decoding::changed());
         }
         // Never more than the whole budget: such an image was refused at admission.
         let _memory = self.memory.take(header.memory).await;
@@ -205,30 +204,6 @@ impl Rows for Sink {
         let _ = self.listener.send((self.job, Arrival::Rows));
         Ok(())
     }
-}
-
-/// Runs a decoder, which may panic.
-async fn caught<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, DecodeError> + Send + 'static,
-) -> Result<T, Failure> {
-    match blocking::caught(work).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(DecodeError::Keep { source })) => Err(unkept(&source)),
-        Ok(Err(error)) => {
-            let futile = error.is_of_the_image();
-            Err(Failure { futile, ..Failure::of_job(Refusal::from(error).to_string()) })
-        }
-        Err(_) => Err(Failure::of_image("the image cannot be decoded: the decoder crashed")),
-    }
-}
-
-fn unreadable(error: &StorageError) -> Failure {
-    Failure::of_job(format!("cannot read the image: {}", causes::all(error)))
-}
-
-/// The failure of a job whose decoded image cannot be kept, or not be read again.
-pub(super) fn unkept(error: &io::Error) -> Failure {
-    Failure::of_job(format!("cannot keep the decoded image: {error}"))
 }
 
 #[cfg(test)]

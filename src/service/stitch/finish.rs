@@ -1,29 +1,24 @@
 //! Encodes a full canvas into the final image: bands in parallel, joined in order.
 
-use std::io::BufWriter;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 use super::BACK_OFF;
 use super::mosaic::Painter;
 use crate::model::job::{Failure, Outcome, Plan, Step, Timings};
 use crate::raster::encode::{EncodedBand, Encoder};
-use crate::raster::metadata::{Metadata, Policy};
+use crate::raster::metadata::Metadata;
 use crate::service::PortError;
 use crate::service::canvas::Canvas;
+use crate::service::encoding::{self, cannot_write};
 use crate::service::pool::Pool;
 use crate::storage::{ResultStorage, Staged, StorageError};
 use crate::{blocking, causes};
-
-/// Bytes gathered before they are written to the final image.
-const WRITE_BUFFER: usize = 1 << 20;
 
 /// A job whose tiles are all in its canvas.
 pub(super) struct FullCanvas {
@@ -54,7 +49,7 @@ impl Finish {
         if let Some(outcome) = self.storage.outcome(job).await? {
             return Ok(Some(outcome));
         }
-        let metadata = self.metadata().await?;
+        let metadata = encoding::metadata(&*self.storage, &self.full.plan).await?;
         let stored = match self.storage.count_start(job, Step::Encode).await {
             // If there is no room for the count, there is none for the result.
             Err(error) if error.is_full() => Err(cannot_write(error)),
@@ -157,73 +152,26 @@ impl Finish {
     }
 
     async fn encode(&self, image: Staged, metadata: &Metadata) -> Result<Staged, Failure> {
-        let plan = &self.full.plan;
-        let encoder =
-            Encoder::with(plan.output, plan.result_size(), plan.result_format(), metadata);
-        let encoder = Arc::new(encoder.map_err(cannot_write)?);
+        let encoder = encoding::encoder(&self.full.plan, metadata)?;
+        let bands = stream::iter(0..encoder.band_count())
+            .map(|index| self.encode_band(Arc::clone(&encoder), index));
         let look_ahead = self.pool.threads() + 1;
-        let (bands, to_join) = mpsc::channel(look_ahead);
-        let joiner = Arc::clone(&encoder);
-        let joined = tokio::spawn(blocking::caught(move || join(&joiner, image, to_join)));
-        let joined = AbortOnDropHandle::new(joined);
-        let mut encoded = stream::iter(0..encoder.band_count())
-            .map(|index| self.encode_band(Arc::clone(&encoder), index))
-            .buffered(look_ahead);
-        while let Some(band) = encoded.next().await {
-            // A joiner that has ended returns its error below.
-            if bands.send(band?).await.is_err() {
-                break;
-            }
-        }
-        drop(bands);
-        let interrupted = || Failure::of_job("joining the result was interrupted");
-        joined.await.map_err(|_| interrupted())?.map_err(|_| interrupted())?
+        encoding::write(Arc::clone(&encoder), image, look_ahead, bands).await
     }
 
-    /// The metadata of the result.
-    async fn metadata(&self) -> Result<Metadata, StorageError> {
-        if self.full.plan.output.metadata == Policy::None {
-            return Ok(Metadata::default());
-        }
-        let metadata = match self.storage.metadata(self.full.plan.id).await {
-            // The job was removed, so its result does not matter.
-            Err(StorageError::NotFound(..)) => Metadata::default(),
-            read => read?,
-        };
-        Ok(self.full.plan.result_metadata(metadata))
-    }
-
-    async fn encode_band(&self, encoder: Arc<Encoder>, index: u32) -> Result<EncodedBand, Failure> {
+    async fn encode_band(
+        &self,
+        encoder: Arc<Encoder>,
+        index: u32,
+    ) -> Result<Vec<EncodedBand>, Failure> {
         let canvas = Arc::clone(&self.full.canvas);
         let work = self.pool.run(move || {
             let rows = canvas.rows(encoder.input_rows(index));
             let rows = rows.map_err(|error| super::write::canvas_failure(&error))?;
-            encoder.encode_band(index, &rows).map_err(cannot_write)
+            encoder.encode_band(index, &rows).map(|band| vec![band]).map_err(cannot_write)
         });
         work.await.unwrap_or_else(|panicked| Err(cannot_write(panicked)))
     }
-}
-
-/// Writes bands, in order, until there are no more. Blocks on the disk.
-fn join(
-    encoder: &Encoder,
-    image: Staged,
-    mut bands: mpsc::Receiver<EncodedBand>,
-) -> Result<Staged, Failure> {
-    let file = image.file().try_clone().map_err(cannot_write)?;
-    let mut writer =
-        encoder.writer(BufWriter::with_capacity(WRITE_BUFFER, file)).map_err(cannot_write)?;
-    while let Some(band) = bands.blocking_recv() {
-        writer.push(&band).map_err(cannot_write)?;
-    }
-    let buffer = writer.finish().map_err(cannot_write)?;
-    buffer.into_inner().map_err(|error| cannot_write(error.into_error()))?;
-    Ok(image)
-}
-
-/// The failure of a result that cannot be written, with all causes: the owner of the job sees no log.
-fn cannot_write(error: impl std::error::Error) -> Failure {
-    Failure::of_job(format!("cannot write the result: {}", causes::all(&error)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ for (const id of ['job-body', 'stage', 'mosaic-frame', 'tiles-caption']) {
 }
 document.querySelector('#frame').style.setProperty('--ratio', 1);
 const [job, side] = [`x${columns}`, 64 * columns];
-showMosaic({ id: job, width: side, height: side, tile_size: 64, status: 'processing', links: {} });
+showMosaic({ id: job, result_width: side, result_height: side, tile_size: 64, status: 'processing', links: {} });
 const slot = Math.min(128, Math.floor(512 / columns));
 const length = 12 + 4 * slot * slot;
 const bytes = new Uint8Array(back.length * length).fill(255);
