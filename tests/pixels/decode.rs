@@ -89,7 +89,7 @@ fn an_exif_orientation_turns_the_image() {
 
 #[test]
 fn several_images_in_one_file_are_refused() {
-    let end = "frames cannot be processed; save one of them as a still image";
+    let end = "frames cannot be processed; `page` chooses one of them, counted from 0";
     for (name, format) in [("gif", "GIF"), ("webp", "WebP"), ("png", "PNG")] {
         let told = refusal(&format!("animated.{name}"));
         assert_eq!(told, format!("{format} with an animation of 2 {end}"));

@@ -12,6 +12,7 @@ import colour  # noqa: F401
 import containers  # noqa: F401
 import described  # noqa: F401
 import filters  # noqa: F401
+import frames  # noqa: F401
 import geometry  # noqa: F401
 import jpeg  # noqa: F401
 import jpeg_forms  # noqa: F401

@@ -73,7 +73,13 @@ pub const QUANTITIES: [&str; 9] = [
     "webp.tif",
 ];
 
-/// All of them.
+/// Animations, whose last frame needs the ones before it.
+pub const MOVING: [&str; 4] = ["moving-16.png", "moving.gif", "moving.png", "moving.webp"];
+
+/// The number of their last frame.
+pub const LAST_FRAME: u32 = 4;
+
+/// All that are read without a page.
 pub fn all() -> impl Iterator<Item = &'static str> {
     STILLS.into_iter().chain(RARER).chain(QUANTITIES)
 }
