@@ -72,7 +72,8 @@ impl PageSamples {
         let unpacking = packing.memory(plain.bytes(0), places.longest().min(tiff.length));
         let turned = picture.fill_order == LOW_BIT_FIRST;
         let missing = samples::missing(picture.missing, kind, tiff.order);
-        let chunks = Chunks { places, shift, packing, turned, missing };
+        let row = usize::try_from(layout.row_bytes()).unwrap_or(usize::MAX);
+        let chunks = Chunks { places, shift, packing, turned, missing, row };
         let memory = memory.saturating_add(unpacking);
         Ok(PageSamples { chunks, layout, order: tiff.order, memory })
     }

@@ -9,6 +9,7 @@ use super::codec::Codec;
 use super::jpeg::Jpeg;
 use super::lerc::Lerc;
 use super::places::{Place, Places};
+use super::samples::Pattern;
 use super::webp::WebP;
 
 /// Whether samples come from the file, or stand for a chunk that it leaves out.
@@ -50,8 +51,10 @@ pub(super) struct Chunks {
     pub(super) packing: Packing,
     /// Whether the bits of each byte are in reverse order (`FillOrder` 2).
     pub(super) turned: bool,
-    /// Bytes that are repeated in place of a chunk that is left out.
-    pub(super) missing: [u8; 8],
+    /// Bytes that are repeated in each row of a chunk that is left out.
+    pub(super) missing: Pattern,
+    /// Bytes of a row of a chunk.
+    pub(super) row: usize,
 }
 
 impl Chunks {
@@ -128,8 +131,10 @@ impl Chunks {
     }
 
     fn leave_out(&self, bytes: &mut [u8]) -> Filled {
-        for part in bytes.chunks_mut(self.missing.len()) {
-            part.copy_from_slice(&self.missing[..part.len()]);
+        for row in bytes.chunks_mut(self.row.max(1)) {
+            for part in row.chunks_mut(self.missing.len()) {
+                part.copy_from_slice(&self.missing[..part.len()]);
+            }
         }
         Filled::Missing
     }

@@ -39,6 +39,8 @@ mod chunks;
 mod codec;
 mod directory;
 mod fax;
+#[cfg(test)]
+mod handmade;
 mod jpeg;
 mod kind;
 mod layout;
@@ -49,6 +51,8 @@ mod palette;
 mod picture;
 mod places;
 mod samples;
+#[cfg(test)]
+mod sparse;
 mod tags;
 mod webp;
 mod zstd;
