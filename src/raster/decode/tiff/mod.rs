@@ -50,6 +50,8 @@ mod pages;
 mod palette;
 mod picture;
 mod places;
+#[cfg(test)]
+mod rare;
 mod samples;
 #[cfg(test)]
 mod sparse;
