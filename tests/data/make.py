@@ -316,6 +316,20 @@ def sampled():
     cjpeg("arithmetic.jpg", "", "-arithmetic", "-sample", "2x1", "-restart", "2B")
 
 
+def lab():
+    """Lab in the encodings of TIFF 6.0, with signs, and of ICC."""
+    image = picture(4, 65535)[..., 1:].astype(int)
+    signed = (image - [0, 32768, 32768]) & 65535
+    tifffile.imwrite(
+        HERE / "lab.tif", (signed >> 8).astype(np.uint8), photometric="cielab", compression="lzw", predictor=True,
+        metadata=None,
+    )
+    image = (image * [65280 / 65535, 1, 1]).astype(np.uint16)
+    tifffile.imwrite(
+        HERE / "lab-16.tif", image, photometric="icclab", compression="deflate", tile=(32, 16), metadata=None
+    )
+
+
 def steps():
     """Frames of a disc that moves, with soft edges."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
@@ -394,6 +408,7 @@ def main():
     rarer()
     quantities()
     sampled()
+    lab()
     moving()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)

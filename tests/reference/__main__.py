@@ -16,6 +16,7 @@ import frames  # noqa: F401
 import geometry  # noqa: F401
 import jpeg  # noqa: F401
 import jpeg_forms  # noqa: F401
+import lab  # noqa: F401
 import metadata  # noqa: F401
 import pages  # noqa: F401
 import png  # noqa: F401

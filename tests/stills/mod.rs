@@ -60,13 +60,15 @@ pub const RARER: [&str; 9] = [
     "upright.jpg",
 ];
 
-/// TIFF of what is no picture of 8 or 16 bits, or of known colours.
-pub const QUANTITIES: [&str; 9] = [
+/// TIFF of what is no picture of 8 or 16 bits, or of other colours than grey, RGB and inks.
+pub const QUANTITIES: [&str; 11] = [
     "bands.tif",
     "doubles.tif",
     "float.tif",
     "halves.tif",
     "heights.tif",
+    "lab-16.tif",
+    "lab.tif",
     "lerc.tif",
     "masked.tif",
     "signed.tif",

@@ -53,6 +53,8 @@ pub(super) const BLACK_IS_ZERO: u64 = 1;
 pub(super) const RGB: u64 = 2;
 pub(super) const PALETTE: u64 = 3;
 pub(super) const YCBCR: u64 = 6;
+pub(super) const CIE_LAB: u64 = 8;
+pub(super) const ICC_LAB: u64 = 9;
 
 /// The description of a picture by its directory.
 #[derive(Clone, Debug, PartialEq)]

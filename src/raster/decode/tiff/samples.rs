@@ -260,6 +260,7 @@ mod tests {
             stored,
             bits,
             inks: false,
+            lab: None,
             inverted: false,
             is_associated: false,
             prediction: Prediction::None,
