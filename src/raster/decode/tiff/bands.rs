@@ -13,8 +13,8 @@ use super::jpeg::Jpeg;
 use super::kind::{self, Kind, Prediction, RECOMPRESS};
 use super::layout::{Layout, Spot};
 use super::lerc::{Lerc, Outer};
-use super::picture::{JPEG, LERC, OLD_WEBP, Picture, WEBP};
-use super::places::{self, PLACE_BYTES};
+use super::picture::{JPEG, LERC, OLD_JPEG, OLD_WEBP, Picture, WEBP};
+use super::places::{self, PLACE_BYTES, Places};
 use super::samples;
 use super::webp::WebP;
 use crate::format::Colours;
@@ -62,9 +62,14 @@ impl PageSamples {
         let memory = layout.memory().saturating_add(lists);
         // Before the lists are read.
         limits.check_memory(memory)?;
-        let places = places::read(tiff, directory, plain).map_err(broken)?;
+        let places = match picture.interchange {
+            Some(place) => Places::one(place),
+            None => places::read(tiff, directory, plain).map_err(broken)?,
+        };
         let packing = match picture.compression {
-            JPEG => Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?),
+            JPEG | OLD_JPEG => {
+                Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?)
+            }
             WEBP | OLD_WEBP => Packing::WebP(webp(tiff, &layout)),
             LERC => Packing::Lerc(lerc(tiff, picture, &layout)?),
             _ => Packing::Bytes(picture.codec()),

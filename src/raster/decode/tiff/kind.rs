@@ -6,8 +6,8 @@ use super::codec::Codec;
 use super::lab::Lab;
 use super::pages;
 use super::picture::{
-    BLACK_IS_ZERO, CIE_LAB, GROUP_3, GROUP_4, ICC_LAB, JPEG, LERC, OLD_WEBP, PALETTE, Picture, RGB,
-    RUNS, UNCOMPRESSED, WEBP, WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
+    BLACK_IS_ZERO, CIE_LAB, GROUP_3, GROUP_4, ICC_LAB, JPEG, LERC, OLD_JPEG, OLD_WEBP, PALETTE,
+    Picture, RGB, RUNS, UNCOMPRESSED, WEBP, WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
 };
 use crate::pixels::{Alpha, Bands, PixelFormat, StoredType};
 
@@ -129,7 +129,7 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     let name = match picture.compression {
         UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | JPEG | 8 | 32_946
         | 32_773 | ZSTANDARD | LERC | WEBP | OLD_WEBP => return Ok(()),
-        6 => return Err(refused("old-style JPEG inside", TO_RGB)),
+        OLD_JPEG => return check_old_jpeg(picture),
         33_003..=33_005 | 34_712 => {
             return Err(refused("JPEG 2000 inside", "save it with LZW or deflate"));
         }
@@ -141,12 +141,28 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     Err(refused(name, RECOMPRESS))
 }
 
+/// Refuses old-style JPEG in other forms than one strip, which is a whole stream at an offset of its own.
+fn check_old_jpeg(picture: &Picture) -> Result<(), DecodeError> {
+    let what = if picture.interchange.is_none() {
+        "old-style JPEG inside whose tables are in tags"
+    } else if picture.grid.tiled {
+        "old-style JPEG inside in tiles"
+    } else if picture.planar {
+        "old-style JPEG inside in planes"
+    } else if picture.grid.count() > 1 {
+        "old-style JPEG inside in several strips"
+    } else {
+        return Ok(());
+    };
+    Err(refused(what, TO_RGB))
+}
+
 /// The number of samples of a pixel that are colours.
 fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
         WHITE_IS_ZERO | BLACK_IS_ZERO | PALETTE => return Ok(1),
         RGB | CIE_LAB | ICC_LAB => return Ok(3),
-        YCBCR if picture.compression == JPEG => return Ok(3),
+        YCBCR if [JPEG, OLD_JPEG].contains(&picture.compression) => return Ok(3),
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
         SEPARATED => {
             let Picture { ink_set, inks, .. } = picture;
@@ -329,7 +345,7 @@ fn check_colours(picture: &Picture, stored: StoredType, bits: u8) -> Result<(), 
 
 /// Refuses what a JPEG inside cannot hold, or what libtiff does not make pixels of.
 fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeError> {
-    if picture.compression != JPEG {
+    if ![JPEG, OLD_JPEG].contains(&picture.compression) {
         return Ok(());
     }
     let (what, remedy) = match picture.photometric {
