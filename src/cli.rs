@@ -102,7 +102,8 @@ pub struct WishArgs {
     /// `output.sample_type`, own; for submit, that of the server]
     #[arg(long, value_name = "TYPE")]
     pub sample_type: Option<SampleChoice>,
-    /// Page of a TIFF, counted from 0 [default: the first that is no smaller copy of another]
+    /// Page of a TIFF, or frame of an animated GIF, WebP or PNG, counted from 0 [default: the first page of a TIFF that
+    /// is no smaller copy of another; an animation has no default]
     #[arg(long, value_name = "NUMBER")]
     pub page: Option<u32>,
 }

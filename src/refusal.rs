@@ -130,7 +130,7 @@ impl From<DecodeError> for Refusal {
 /// The setting that limits a quantity.
 fn setting(quantity: Quantity) -> &'static str {
     match quantity {
-        Quantity::Pixels => "limits.max_megapixels",
+        Quantity::Pixels | Quantity::Drawn => "limits.max_megapixels",
         Quantity::Side => "limits.max_side",
         Quantity::Memory => "limits.decode_memory",
     }
@@ -141,6 +141,10 @@ fn setting(quantity: Quantity) -> &'static str {
 fn amount(number: u64, quantity: Quantity) -> String {
     match quantity {
         Quantity::Pixels => format!("{:.1} megapixels", number as f64 / 1e6),
+        Quantity::Drawn => {
+            let megapixels = number as f64 / 1e6;
+            format!("{megapixels:.1} megapixels in the frames that this page is drawn from")
+        }
         Quantity::Side => format!("{number} {quantity}"),
         Quantity::Memory => {
             format!("{:.1} MiB of memory while it is decoded", number as f64 / 1_048_576.0)

@@ -26,13 +26,14 @@ use jpeg_encoder::ColorType;
 use rustix::time::{ClockId, clock_gettime};
 use tilemill::raster::colour::Space;
 use tilemill::raster::decode::{
-    self, Colours, Container, Header, Limits, Wanted, decode, metadata, probe,
+    self, Colours, Container, Header, Limits, Wanted, metadata, metadata_of_page, open_page,
+    probe_page,
 };
 use tilemill::raster::encode::{Encoder, OutputFormat, OutputOptions};
 use tilemill::raster::grid::Size;
 use tilemill::raster::metadata::Policy;
 use tilemill::raster::pixels::{Bands, PixelFormat, Pixels, SampleType};
-use tilemill::raster::source::Rows;
+use tilemill::raster::source::{MemoryRaster, Rows};
 
 use crate::stills::read;
 
@@ -164,19 +165,23 @@ fn noise(length: u32) -> Vec<u8> {
 
 /// What decoding may take by what the header says: its pixels come beside that, where they are given away
 /// row by row.
-fn most_memory(file: &[u8]) -> u64 {
-    let header = probe(Cursor::new(file), &LIMITS);
+fn most_memory(file: &[u8], page: Option<u32>) -> u64 {
+    let header = probe_page(Cursor::new(file), &LIMITS, page);
     let pixels = |header: &Header| u64::try_from(header.format.bytes(header.size)).unwrap();
     header.map_or(0, |header| header.memory + pixels(&header)) + BESIDE
 }
 
-/// All that is ever done with an image that somebody gives; whether it could be decoded.
-fn read_all(file: &[u8]) -> bool {
-    if let Ok(said) = metadata(Cursor::new(file), &LIMITS) {
+/// All that is ever done with an image that a user gives; whether it could be decoded.
+fn read_all(file: &[u8], page: Option<u32>) -> bool {
+    if let Ok(said) = metadata_of_page(Cursor::new(file), &LIMITS, page) {
         let _ = (said.kept(Policy::Safe), said.kept(Policy::All));
     }
     let decoded = [Colours::All, Colours::Luma].map(|colours| {
-        decode(Cursor::new(file), &LIMITS, Wanted { colours, space: Space::Srgb }).is_ok()
+        let wanted = Wanted { colours, space: Space::Srgb };
+        let Ok(image) = open_page(Cursor::new(file), &LIMITS, page) else { return false };
+        let header = image.header();
+        let raster = MemoryRaster::new(header.stored_size(), header.format_for(wanted));
+        image.read(wanted, &mut &raster).is_ok()
     });
     decoded == [true; 2]
 }
@@ -185,25 +190,27 @@ fn try_mutants(container: Container) {
     let long = std::env::var_os("TILEMILL_TEST_LONG").is_some();
     let (count, time) = if long { (20 * MUTANTS, 600) } else { (MUTANTS, 30) };
     let stills = stills::all().map(|name| (name, read(name)));
-    let files: Vec<(&str, Vec<u8>)> = stills.chain(crate::forms::all()).collect();
-    let own: Vec<_> = files
-        .iter()
-        .filter(|(_, file)| probe(Cursor::new(file), &LIMITS).unwrap().container == container)
-        .collect();
+    let files = stills.chain(crate::forms::all()).map(|(name, file)| (name, file, None));
+    let last = Some(stills::LAST_FRAME);
+    let files: Vec<_> = files.chain(stills::MOVING.map(|name| (name, read(name), last))).collect();
+    let is_own = |file: &Vec<u8>, page| {
+        probe_page(Cursor::new(file), &LIMITS, page).unwrap().container == container
+    };
+    let own: Vec<_> = files.iter().filter(|(_, file, page)| is_own(file, *page)).collect();
     let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ container as u64);
     let (started, mut tried, mut good) = (spent(), 0, 0);
     while tried < count && (tried < AT_LEAST || spent().saturating_sub(started).as_secs() < time) {
-        let (name, original) = own[random.below(own.len())];
+        let (name, original, page) = own[random.below(own.len())];
         let other = &own[random.below(own.len())].1;
         let mut file = original.clone();
         mutate(&mut file, other, &mut random);
         if container == Container::Png && random.below(4) > 0 {
             mend_checksums(&mut file);
         }
-        let most = most_memory(&file);
+        let most = most_memory(&file, *page);
         forget_peak();
         let (before, since) = (peak(), spent());
-        let done = std::panic::catch_unwind(|| read_all(&file));
+        let done = std::panic::catch_unwind(|| read_all(&file, *page));
         let (grown, took) = (peak().saturating_sub(before), spent().saturating_sub(since));
         let which = format!("{container} mutant {tried} of {name}");
         if done.is_err() || grown > most || took > MOST_TIME {
@@ -278,6 +285,44 @@ fn framed(webp: &[u8], size: Size) -> Vec<u8> {
     let header = chunk(b"VP8X", &[&[18, 0, 0, 0][..], &sides(4)].concat());
     let body = [&b"WEBP"[..], &header, &chunk(b"ANIM", &[0; 6]), &chunk(b"ANMF", &frame)].concat();
     chunk(b"RIFF", &body)
+}
+
+/// An animation of two frames with alpha, the second over the first.
+fn moving_webp(size: Size) -> Vec<u8> {
+    let frame = framed(&webp(size, Bands::RGBA), size);
+    let place = frame.windows(4).position(|name| name == b"ANMF").unwrap();
+    let mut file = [&frame[..], &frame[place..]].concat();
+    let length = u32::try_from(file.len() - 8).unwrap();
+    file[4..8].copy_from_slice(&length.to_le_bytes());
+    file
+}
+
+/// An animation of two frames, the second over the first.
+fn moving_gif(size: Size) -> Vec<u8> {
+    let mut file = gif(size);
+    // Behind the header, the screen and a palette of two colours. A file ends with one byte.
+    let frame = file[13 + 6..file.len() - 1].to_vec();
+    file.truncate(file.len() - 1);
+    file.extend(frame);
+    file.push(0x3B);
+    file
+}
+
+/// An animation of two frames of 16 bits, the second over the first.
+fn moving_png(size: Size) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, size.width, size.height);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    encoder.set_compression(png::Compression::Fast);
+    encoder.set_animated(2, 0).unwrap();
+    encoder.set_blend_op(png::BlendOp::Over).unwrap();
+    let mut writer = encoder.write_header().unwrap();
+    let samples = noise(size.width * size.height * 2);
+    writer.write_image_data(&samples).unwrap();
+    writer.write_image_data(&samples).unwrap();
+    writer.finish().unwrap();
+    file
 }
 
 /// A frame as large as the image, which begins one column later and so is decoded apart from it.
@@ -436,14 +481,23 @@ fn decoding_takes_what_the_header_says() {
         ("strips that threads share", strips(size)),
         ("JPEG 2000", stills::read("flat.jp2")),
     ];
-    for (name, file) in files {
-        let image = decode::open(Cursor::new(&file), &limits).unwrap();
+    let moving = [
+        ("a frame of a GIF", moving_gif(size)),
+        ("a frame of a WebP", moving_webp(size)),
+        ("a frame of a PNG", moving_png(size)),
+    ];
+    let files = files.map(|(name, file)| (name, file, None));
+    for (name, file, page) in
+        files.into_iter().chain(moving.map(|(name, file)| (name, file, Some(1))))
+    {
+        let open = || decode::open_page(Cursor::new(&file), &limits, page).unwrap();
+        let image = open();
         let told = image.header().memory;
         drop(image);
         forget_peak();
         let before = peak();
         let wanted = Wanted { colours: Colours::All, space: Space::Srgb };
-        decode::open(Cursor::new(&file), &limits).unwrap().read(wanted, &mut Nowhere).unwrap();
+        open().read(wanted, &mut Nowhere).unwrap();
         let grown = peak().saturating_sub(before);
         let mebibytes = |bytes: u64| bytes >> 20;
         eprintln!("{name}: {} MiB, told {} MiB", mebibytes(grown), mebibytes(told));

@@ -33,7 +33,8 @@ pub struct NewJob {
     /// The samples of a TIFF whose original has signed numbers or floats.
     #[schema(value_type = Option<formats::SampleType>, inline, nullable = false)]
     pub sample_type: Option<SampleChoice>,
-    /// Page of a TIFF, counted from 0. By default the first that is no smaller copy of another one.
+    /// Page of a TIFF, or frame of an animated GIF, WebP or PNG, counted from 0. By default the first page of a TIFF
+    /// that is no smaller copy of another one; an animation has no default.
     #[schema(nullable = false)]
     pub page: Option<u32>,
     /// The batch that the job belongs to: 32 hexadecimal digits that the client has chosen.
@@ -48,7 +49,8 @@ pub struct NewPreview {
     /// The image, with its file name.
     #[schema(value_type = String, format = Binary)]
     pub image: Vec<u8>,
-    /// Page of a TIFF, counted from 0. By default the first that is no smaller copy of another one.
+    /// Page of a TIFF, or frame of an animated GIF, WebP or PNG, counted from 0. By default the first page of a TIFF
+    /// that is no smaller copy of another one; an animation has no default.
     #[schema(nullable = false)]
     pub page: Option<u32>,
 }

@@ -58,6 +58,8 @@ pub struct JobView {
     pub name: String,
     /// The status of the job.
     pub status: Status,
+    /// The page of the image, counted from 0, if one was chosen.
+    pub page: Option<u32>,
     /// Width of the image in pixels, upright.
     pub width: u32,
     /// Height of the image in pixels, upright.
@@ -205,6 +207,7 @@ fn build(entry: &LedgerEntry, board: Option<&Board>, missing: &[String]) -> JobV
         id: plan.id,
         name: plan.name.clone(),
         status,
+        page: plan.page,
         width: plan.size.width,
         height: plan.size.height,
         result_width: plan.result_size().width,

@@ -339,6 +339,64 @@ def sampled():
     cjpeg("arithmetic.jpg", "", "-arithmetic", "-sample", "2x1", "-restart", "2B")
 
 
+def lab():
+    """Lab in the encodings of TIFF 6.0, with signs, and of ICC."""
+    image = picture(4, 65535)[..., 1:].astype(int)
+    signed = (image - [0, 32768, 32768]) & 65535
+    tifffile.imwrite(
+        HERE / "lab.tif", (signed >> 8).astype(np.uint8), photometric="cielab", compression="lzw", predictor=True,
+        metadata=None,
+    )
+    image = (image * [65280 / 65535, 1, 1]).astype(np.uint16)
+    tifffile.imwrite(
+        HERE / "lab-16.tif", image, photometric="icclab", compression="deflate", tile=(32, 16), metadata=None
+    )
+
+
+def steps():
+    """Frames of a disc that moves, with soft edges."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    frames = []
+    for number in range(5):
+        frame = picture(4, 255)
+        soft = np.clip(14 - np.hypot(x - 8 - 11 * number, y - 20), 0, 1) * 255
+        frame[..., 3] = 255 if number == 0 else np.rint(soft)
+        frame[..., :3] = np.roll(frame[..., :3], 20 * number, axis=1)
+        frames.append(frame)
+    return frames
+
+
+def moving_png(name, frames, top):
+    """An animated PNG whose frames after the first are parts of the image, cleared, restored and kept in turn."""
+    depth, scale = (16, 257) if top == 65535 else (8, 1)
+    def packed(frame):
+        rows = (frame.astype(np.uint16) * scale).astype(">u2" if depth == 16 else np.uint8)
+        return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 9)
+    def control(number, frame, x, y, kind, over):
+        height, width = frame.shape[:2]
+        return chunk(b"fcTL", struct.pack(">5I2H2B", number, width, height, x, y, 1, 10, kind, over))
+    data = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, 6, 0, 0, 0))
+    data += chunk(b"acTL", struct.pack(">2I", len(frames), 0)) + control(0, frames[0], 0, 0, 0, 0)
+    data += chunk(b"IDAT", packed(frames[0]))
+    number = 1
+    for index, frame in enumerate(frames[1:]):
+        part = frame[3 : 39 - index, 4 + index : 57]
+        data += control(number, part, 4 + index, 3, (0, 1, 2, 0)[index], (1, 1, 0, 1)[index])
+        data += chunk(b"fdAT", struct.pack(">I", number + 1) + packed(part))
+        number += 2
+    (HERE / name).write_bytes(b"\x89PNG\r\n\x1a\n" + data + chunk(b"IEND", b""))
+
+
+def moving():
+    """Animations whose frames are parts of the image and need the ones before them."""
+    moving_png("moving.png", steps(), 255)
+    moving_png("moving-16.png", steps(), 65535)
+    images = [Image.fromarray(frame) for frame in steps()]
+    options = dict(save_all=True, append_images=images[1:], duration=100)
+    images[0].save(HERE / "moving.gif", disposal=[1, 2, 1, 3, 1], **options)
+    images[0].save(HERE / "moving.webp", quality=80, **options)
+
+
 def main():
     rgb = Image.fromarray(picture(3, 255))
     rgba = Image.fromarray(picture(4, 255))
@@ -374,6 +432,8 @@ def main():
     quantities()
     wavelets()
     sampled()
+    lab()
+    moving()
 
     tiled_tiff("tiled-16.tif", picture(3, 65535), 16)
 

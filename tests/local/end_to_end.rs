@@ -109,6 +109,29 @@ fn the_server_makes_the_same_bytes_as_a_run() {
 }
 
 #[test]
+fn a_job_shows_the_page_that_was_chosen() {
+    let directory = TempDir::new().unwrap();
+    let server = Server::start(&directory);
+    for (name, page) in [("moving.png", 0), ("moving.gif", 3), ("moving.webp", 4), ("pages.tif", 2)]
+    {
+        let (image, page) = (data(name), page.to_string());
+        let line = [text(&image), "-f", "invert", "--page", &page];
+        let expected = made(directory.path(), &line, "frame.png");
+        let fields = [("filters", "invert"), ("page", page.as_str()), ("format", "png")];
+        let job = server.accepted(&image, &fields);
+        assert!(server.result(&job) == expected, "{name}");
+        let (_, view) = server.get(&format!("/api/jobs/{job}"));
+        assert_eq!(view["page"].to_string(), page, "{name}");
+    }
+    let job = server.accepted(&data("pages.tif"), &[]);
+    let (_, view) = server.get(&format!("/api/jobs/{job}"));
+    assert!(view["page"].is_null() && view.get("page").is_some(), "{view}");
+    let (status, told) = server.submit(&data("moving.gif"), &[("page", "5")]);
+    assert_eq!((status, told["code"].as_str()), (422, Some("invalid_option")), "{told}");
+    server.stop();
+}
+
+#[test]
 fn a_job_of_a_killed_server_completes_after_a_restart_with_the_same_bytes() {
     let directory = TempDir::new().unwrap();
     let image = picture(directory.path(), "in.png", 1200, 900);

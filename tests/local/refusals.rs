@@ -32,7 +32,7 @@ fn bad_images() -> Vec<Bad> {
     let svg = b"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>".to_vec();
     let no_image: &[_] = &["this is not an image"];
     let drawing: &[_] = &["SVG cannot be processed", "export it as PNG"];
-    let animation: &[_] = &["an animation of 2 frames", "still image"];
+    let animation: &[_] = &["an animation of 2 frames", "`page` chooses one of them"];
     let gif = read("still.gif");
     let frame_of_gif = gif.windows(6).position(|bytes| bytes == b"\x2C\0\0\0\0\x3D").unwrap();
     let flat = patched("still.gif", frame_of_gif + 5, &[0, 0, 5, 0]);

@@ -90,7 +90,7 @@ fn an_exif_orientation_turns_the_image() {
 
 #[test]
 fn several_images_in_one_file_are_refused() {
-    let end = "frames cannot be processed; save one of them as a still image";
+    let end = "frames cannot be processed; `page` chooses one of them, counted from 0";
     for (name, format) in [("gif", "GIF"), ("webp", "WebP"), ("png", "PNG")] {
         let told = refusal(&format!("animated.{name}"));
         assert_eq!(told, format!("{format} with an animation of 2 {end}"));
@@ -538,7 +538,10 @@ fn what_is_not_undone_within_limits_is_refused_by_its_name() {
     plain[place] = 6;
     let told = |file: &[u8]| decode(file, &LIMITS).unwrap_err().to_string();
     let end = "cannot be processed; save it as RGB, as `tiff2rgba` does";
-    assert_eq!(told(&plain), format!("TIFF with old-style JPEG inside {end}"));
+    assert_eq!(
+        told(&plain),
+        format!("TIFF with old-style JPEG inside whose tables are in tags {end}")
+    );
     let end = "cannot be processed; save it with LZW or deflate, as `tiffcp -c lzw` does";
     for (compression, group) in [(2, 3), (3, 3), (4, 4)] {
         plain[place] = compression;
@@ -568,6 +571,7 @@ fn rare_forms_of_tiff_are_read() {
         (Bands::RGB, SampleType::U8),
         (Bands::RGB, SampleType::U16),
         (Bands::GREY, SampleType::U8),
+        (Bands::RGB, SampleType::U8),
         (Bands::RGB, SampleType::U8),
         (Bands::RGB, SampleType::U8),
     ];

@@ -282,8 +282,29 @@ fn jpeg_planes() -> Vec<u8> {
     file.finish(all)
 }
 
+/// Old-style JPEG: a whole stream in one strip, behind other bytes, and tags that tell less than others do.
+pub fn old_jpeg(stream: &[u8], more: &[Tag]) -> Vec<u8> {
+    let mut file = File::new();
+    file.add(b"something else");
+    let [offsets, lengths] = file.chunks(&[stream.to_vec()], [273, 279]);
+    let place = [(513, LONG, offsets.2.clone()), (514, LONG, lengths.2.clone())];
+    let mut all: Vec<Tag> = vec![offsets, lengths];
+    all.extend([(256, 40), (257, 24), (259, 6)].map(|(tag, value)| (tag, SHORT, vec![value])));
+    all.extend(place);
+    all.retain(|tag| more.iter().all(|other| other.0 != tag.0));
+    all.extend(more.iter().cloned());
+    let all = file.directory(all);
+    file.finish(all)
+}
+
+/// Old-style JPEG in 4:2:0.
+fn old_jpeg_strip() -> Vec<u8> {
+    let colours = samples(WIDTH * HEIGHT * 3);
+    old_jpeg(&jpeg(&colours, SIDES, ColorType::Rgb, SamplingFactor::F_2_2), &[])
+}
+
 /// A file of each form, with its name.
-pub fn all() -> [(&'static str, Vec<u8>); 9] {
+pub fn all() -> [(&'static str, Vec<u8>); 10] {
     [
         ("preview", preview()),
         ("planes", planes()),
@@ -294,5 +315,6 @@ pub fn all() -> [(&'static str, Vec<u8>); 9] {
         ("group3", group3()),
         ("jpeg-tiles", jpeg_tiles()),
         ("jpeg-planes", jpeg_planes()),
+        ("old-jpeg", old_jpeg_strip()),
     ]
 }

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tilemill::raster::decode::{Colours, Limits, Wanted, decode, probe};
+use tilemill::raster::decode::{Colours, Limits, Wanted, decode, open_page, probe};
 use tilemill::raster::encode::{
     Encoder, OutputFormat, OutputOptions, PngSpeed, Subsampling, TiffCompression,
 };
@@ -17,8 +17,9 @@ use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::{
     Alpha, Bands, PixelFormat, Pixels, SampleType, Samples, SamplesMut,
 };
+use tilemill::raster::source::{MemoryRaster, Raster};
 
-use crate::stills::{self, read};
+use crate::stills::{self, LAST_FRAME, MOVING, read};
 
 type Hashes = BTreeMap<String, String>;
 
@@ -187,6 +188,18 @@ fn decodes() -> Hashes {
     stills::all().map(decode).collect()
 }
 
+fn frames() -> Hashes {
+    let frame = |name: &str, page| {
+        let image = open_page(Cursor::new(read(name)), &LIMITS, Some(page)).unwrap();
+        let raster = MemoryRaster::new(image.header().size, image.header().format);
+        image.read(Colours::All, &mut &raster).unwrap();
+        let pixels = raster.crop(Region::of(raster.size())).unwrap();
+        (format!("frame {page} of {name}"), hash_pixels(&pixels))
+    };
+    let frames = |name: &'static str| (0..=LAST_FRAME).map(move |page| frame(name, page));
+    MOVING.into_iter().flat_map(frames).collect()
+}
+
 /// What means something else than sRGB, in sRGB.
 fn converted() -> Hashes {
     let names = stills::all();
@@ -310,6 +323,7 @@ fn every_filter_is_in_a_chain_that_is_hashed() {
 #[test]
 fn bytes_are_those_written_down() {
     let mut hashes = decodes();
+    hashes.extend(frames());
     hashes.extend(lumas());
     hashes.extend(converted());
     hashes.append(&mut filtered());

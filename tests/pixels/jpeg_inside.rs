@@ -7,7 +7,7 @@ use tilemill::raster::decode::{self, Colours, DecodeError, Limits, probe};
 use tilemill::raster::grid::{Region, Size};
 use tilemill::raster::pixels::Pixels;
 
-use crate::forms::{File, SHORT, Tag, jpeg, shared, split, tags};
+use crate::forms::{File, SHORT, Tag, jpeg, old_jpeg, shared, split, tags};
 
 const LIMITS: Limits =
     Limits { max_pixels: 1 << 20, max_side: 1 << 12, max_bytes: 1 << 22, threads: 2 };
@@ -127,6 +127,53 @@ fn tiles_have_the_pixels_of_their_streams() {
                 assert_same(&pixels, [column, 0], stream, &format!("{sampling:?}"));
             }
         }
+    }
+}
+
+#[test]
+fn an_old_style_strip_has_the_pixels_of_its_stream() {
+    use SamplingFactor::{F_1_1, F_2_1, F_2_2};
+    let short = |tag, value| (tag, SHORT, vec![value]);
+    for sampling in [F_1_1, F_2_1, F_2_2] {
+        let stream = stream(1, [40, 24], ColorType::Rgb, sampling);
+        let length = u32::try_from(stream.len()).unwrap();
+        for more in [
+            vec![],
+            vec![short(262, 6), short(258, 8), short(277, 3)],
+            // libtiff takes RGB for a mistake.
+            vec![short(262, 2)],
+            // Neither the length nor the strip has to be right.
+            vec![short(514, 0), short(273, 8), short(279, 1)],
+            vec![short(514, length + 999), short(279, 0)],
+        ] {
+            let pixels = decoded(&old_jpeg(&stream, &more)).unwrap();
+            assert_same(&pixels, [0, 0], &stream, &format!("{more:?}"));
+            assert_eq!(pixels.size(), Size::new(40, 24));
+        }
+    }
+    let grey = stream(1, [40, 24], ColorType::Luma, SamplingFactor::F_1_1);
+    let pixels = decoded(&old_jpeg(&grey, &[short(262, 1)])).unwrap();
+    assert_same(&pixels, [0, 0], &grey, "grey");
+}
+
+#[test]
+fn other_forms_of_old_style_jpeg_are_refused_by_their_names() {
+    let stream = stream(1, [40, 24], ColorType::Rgb, SamplingFactor::F_2_2);
+    let short = |tag, value| (tag, SHORT, vec![value]);
+    let end = "cannot be processed; save it as RGB, as `tiff2rgba` does: ";
+    for (more, form) in [
+        (vec![short(513, 0)], "whose tables are in tags"),
+        (vec![short(278, 8)], "in several strips"),
+        (vec![short(322, 16), short(323, 16)], "in tiles"),
+        (vec![short(284, 2), short(277, 3)], "in planes"),
+    ] {
+        let told = told(&old_jpeg(&stream, &more));
+        assert_eq!(told, format!("TIFF with old-style JPEG inside {form} {end}"));
+    }
+    let damaged = "the TIFF file is damaged or incomplete: ";
+    for more in [short(513, 10), short(256, 41), short(514, 700), short(513, 60_000)] {
+        let told = told(&old_jpeg(&stream, &[more]));
+        assert!(told.starts_with(damaged), "{told}");
     }
 }
 

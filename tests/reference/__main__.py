@@ -12,10 +12,12 @@ import colour  # noqa: F401
 import containers  # noqa: F401
 import described  # noqa: F401
 import filters  # noqa: F401
+import frames  # noqa: F401
 import geometry  # noqa: F401
 import jpeg  # noqa: F401
 import jpeg2000  # noqa: F401
 import jpeg_forms  # noqa: F401
+import lab  # noqa: F401
 import metadata  # noqa: F401
 import pages  # noqa: F401
 import png  # noqa: F401

@@ -4,6 +4,7 @@ Inverse transforms differ by a level, and the way from YCbCr to RGB multiplies t
 stored, 5 for colours.
 """
 
+import io
 import itertools
 
 import imagecodecs
@@ -11,7 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from common import WORK, check, compare, picture
+from common import WORK, check, compare, luma, picture
 from tiff_forms import LONG, PATH, RATIONAL, SHORT, File, basics, cut, seen, told
 
 JPEG = 7
@@ -39,6 +40,30 @@ def make(array, photometric, chunks, side=None, more=()):
         tags |= {322: (SHORT, side), 323: (SHORT, side), 324: (LONG, offsets), 325: (LONG, lengths)}
     file.directory(tags | dict(more))
     file.save()
+
+
+def old_style(stream, more=()):
+    """A file whose strip is an old-style JPEG stream, with tags that tell where it is."""
+    file = File()
+    place = file.add(stream)
+    tags = basics(picture(), 6) | {262: (SHORT, 6), 273: (LONG, [place]), 279: (LONG, [len(stream)])}
+    tags |= {513: (LONG, place), 514: (LONG, len(stream)), 530: (SHORT, [2, 2])}
+    file.directory(tags | dict(more))
+    file.save()
+
+
+@check
+def old_style_jpeg_is_decoded_as_tifffile_and_libtiff_do():
+    for sampling, pair in (("444", [1, 1]), ("422", [2, 1]), ("420", [2, 2])):
+        stream = imagecodecs.jpeg8_encode(picture(), level=90, subsampling=sampling)
+        old_style(stream, {530: (SHORT, pair)})
+        whole = np.asarray(Image.open(io.BytesIO(stream)))
+        compare(seen(), whole, AS_COLOURS)
+        compare(seen(), tifffile.imread(PATH), AS_COLOURS)
+        # libtiff repeats the samples of chroma where libjpeg mixes neighbours.
+        compare(luma(seen()), luma(pillow()), AS_COLOURS)
+        if sampling == "444":
+            compare(seen(), pillow(), AS_COLOURS)
 
 
 @check

@@ -66,13 +66,15 @@ pub const RARER: [&str; 9] = [
     "upright.jpg",
 ];
 
-/// TIFF of what is no picture of 8 or 16 bits, or of known colours.
-pub const QUANTITIES: [&str; 10] = [
+/// TIFF of what is no picture of 8 or 16 bits, or of other colours than grey, RGB and inks.
+pub const QUANTITIES: [&str; 12] = [
     "bands.tif",
     "doubles.tif",
     "float.tif",
     "halves.tif",
     "heights.tif",
+    "lab-16.tif",
+    "lab.tif",
     "lerc.tif",
     "masked.tif",
     "signed.j2k",
@@ -80,7 +82,13 @@ pub const QUANTITIES: [&str; 10] = [
     "webp.tif",
 ];
 
-/// All of them.
+/// Animations, whose last frame needs the ones before it.
+pub const MOVING: [&str; 4] = ["moving-16.png", "moving.gif", "moving.png", "moving.webp"];
+
+/// The number of their last frame.
+pub const LAST_FRAME: u32 = 4;
+
+/// All that are read without a page.
 pub fn all() -> impl Iterator<Item = &'static str> {
     STILLS.into_iter().chain(RARER).chain(QUANTITIES)
 }

@@ -36,7 +36,7 @@ impl Encoding {
 }
 
 /// XYZ of a Lab colour in 8-bit levels: L* of 100 is 255, a* and b* of 0 are 128.
-fn lab_to_xyz([l, a, b]: [f64; 3]) -> [f64; 3] {
+pub(super) fn lab_to_xyz([l, a, b]: [f64; 3]) -> [f64; 3] {
     let y = (l * (100.0 / 255.0) + 16.0) / 116.0;
     let light = [y + (a - 128.0) / 500.0, y, y - (b - 128.0) / 200.0].map(cube);
     [light[0] * WHITE[0], light[1] * WHITE[1], light[2] * WHITE[2]]

@@ -6,6 +6,7 @@
 //! - `build`: profiles for colours that a file describes without one
 //! - `points`: colours by code points, as in PNG
 //! - `connection`: the colours that lookup tables give
+//! - `lab`: CIE Lab without a profile
 //! - `srgb`: linear light to sRGB values
 //! - `convert`: conversion of rows
 //! - `inks`: cyan, magenta, yellow and black without a profile
@@ -20,12 +21,14 @@ mod connection;
 mod convert;
 mod curve;
 mod inks;
+mod lab;
 mod points;
 mod shaper;
 mod srgb;
 mod table;
 
 pub(super) use convert::{Conversion, Converted};
+pub(super) use lab::LabToSrgb;
 pub use points::CodePoints;
 
 /// The kind of colours that a profile is for.

@@ -14,11 +14,11 @@ use crate::colour::CodePoints;
 use crate::metadata::{Metadata, Resolution, exif_block};
 
 /// Bytes of the signature, and of the checksum behind each chunk.
-const SIGNATURE: u64 = 8;
-const CHECKSUM: i64 = 4;
+pub(super) const SIGNATURE: u64 = 8;
+pub(super) const CHECKSUM: i64 = 4;
 
 /// The most chunks that are looked at, so that a file of nothing but chunks costs little.
-const MOST_CHUNKS: u32 = 1 << 20;
+pub(super) const MOST_CHUNKS: u32 = 1 << 20;
 
 /// The keyword of XMP (XMP specification, part 3, 1.1.5).
 const XMP_KEYWORD: &[u8] = b"XML:com.adobe.xmp";
@@ -30,7 +30,7 @@ pub(super) struct Said {
     pub(super) resolution: Option<Resolution>,
     pub(super) colours: Described,
     /// Number of frames, if the file says that it is an animation.
-    frames: Option<u32>,
+    pub(super) frames: Option<u32>,
     /// Whether the image is the first frame.
     is_frame: bool,
 }
@@ -84,7 +84,11 @@ fn gather<R: BufRead + Seek>(reader: &mut R, said: &mut Said) -> io::Result<()> 
 }
 
 /// The data of a chunk; `None` if its checksum is wrong. Memory is allocated as data arrive.
-fn data<R: BufRead>(reader: &mut R, name: [u8; 4], length: u32) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn data<R: BufRead>(
+    reader: &mut R,
+    name: [u8; 4],
+    length: u32,
+) -> io::Result<Option<Vec<u8>>> {
     let mut data = Vec::new();
     reader.by_ref().take(length.into()).read_to_end(&mut data)?;
     let mut sum = [0; 4];

@@ -110,7 +110,7 @@ containers! {
         result: Png,
         signature: [b'B', b'M', ..],
     }
-    /// GIF, one frame.
+    /// GIF.
     Gif {
         words: "GIF",
         extensions: ["gif"],

@@ -88,6 +88,10 @@ pub enum Quantity {
     Side,
     /// [`Limits::max_bytes`](super::Limits::max_bytes).
     Memory,
+    /// Pixels of all frames of an animation that one of them is drawn from: [`Limits::max_pixels`] for their sum.
+    ///
+    /// [`Limits::max_pixels`]: super::Limits::max_pixels
+    Drawn,
 }
 
 /// Its unit, after a number.
@@ -97,6 +101,7 @@ impl fmt::Display for Quantity {
             Quantity::Pixels => "pixels",
             Quantity::Side => "pixels a side",
             Quantity::Memory => "bytes of memory while it is decoded",
+            Quantity::Drawn => "pixels in the frames that this page is drawn from",
         })
     }
 }
@@ -126,7 +131,7 @@ impl DecodeError {
         }
     }
 
-    /// An animation of `frames` frames.
+    /// An animation of `frames` frames, of which none was chosen.
     pub(super) fn animated(container: Container, frames: u32) -> DecodeError {
         DecodeError::animation(
             container,
@@ -134,10 +139,10 @@ impl DecodeError {
         )
     }
 
-    /// An animation; `frames` is their number in words.
+    /// An animation of which no frame was chosen; `frames` is their number in words.
     pub(super) fn animation(container: Container, frames: &str) -> DecodeError {
         let what = format!("an animation of {frames}");
-        DecodeError::unsupported(container, &what, "save one of them as a still image")
+        DecodeError::unsupported(container, &what, "`page` chooses one of them, counted from 0")
     }
 
     /// Refuses a page of a file that has only one.

@@ -37,6 +37,11 @@ impl Limits {
         refuse_above(Quantity::Memory, bytes, self.max_bytes)
     }
 
+    /// Checks the pixels of all frames that are drawn, one over the other.
+    pub(super) fn check_drawn(&self, pixels: u64) -> Result<(), DecodeError> {
+        refuse_above(Quantity::Drawn, pixels, self.max_pixels)
+    }
+
     /// These limits for a library; the memory that it needs beside the raster has been checked.
     pub(super) fn for_library(&self) -> image::Limits {
         let mut limits = image::Limits::no_limits();

@@ -6,6 +6,9 @@
 //! - [`error`]: why a file is not read
 //! - [`limits`]: limits on size and memory
 //! - `bmp`, `gif`, `jpeg`, `jpeg2000`, `png`, `tiff`, `webp`: decoders of one format, `jpeg`, `png` and `tiff` row by row where the file allows it
+//! - `frames`: one frame of an animation
+//! - `overlay`: a part that is drawn over an image
+//! - `apng`: the frames of an animated PNG
 //! - `chunks`: the metadata of PNG
 //! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need
@@ -24,17 +27,22 @@ use super::orientation::Orientation;
 use super::pixels::{Bands, Nodata, PixelFormat, StoredType};
 use super::source::{MemoryRaster, Rows, Source};
 
+#[cfg(test)]
+mod animations;
+mod apng;
 mod bmp;
 mod chunks;
 pub mod container;
 mod described;
 pub mod error;
 mod essential;
+mod frames;
 mod gif;
 mod jpeg;
 mod jpeg2000;
 pub mod limits;
 mod others;
+mod overlay;
 mod part;
 mod png;
 mod riff;
@@ -288,7 +296,8 @@ pub fn open<'r, R: BufRead + Seek + Send + 'r>(
 }
 
 /// Like [`open`], for a page of the file, counted from 0 in the order of the file. Without a number it is the first
-/// page that is no smaller copy and no mask of another one.
+/// page that is no smaller copy and no mask of another one. The pages of an animation are its frames, as they are shown:
+/// each over what the frames before it leave. Without a number an animation of several frames is refused.
 pub fn open_page<'r, R: BufRead + Seek + Send + 'r>(
     reader: R,
     limits: &Limits,
@@ -317,15 +326,16 @@ fn opened<'r>(
     page: Option<u32>,
 ) -> Result<Image<'r>, DecodeError> {
     let container = sniff::sniff(&mut reader)?;
-    if container != Container::Tiff {
+    // The decoders of the other formats count pages or frames.
+    if matches!(container, Container::Jpeg | Container::Bmp | Container::Jpeg2000) {
         DecodeError::check_only_page(page)?;
     }
     let mut decoder = match container {
         Container::Jpeg => jpeg::open(reader, limits)?,
-        Container::Png => png::open(reader, limits)?,
+        Container::Png => png::open(reader, limits, page)?,
         Container::Tiff => tiff::open(reader, limits, page)?,
-        Container::Gif => gif::open(reader, limits)?,
-        Container::WebP => webp::open(reader, limits)?,
+        Container::Gif => gif::open(reader, limits, page)?,
+        Container::WebP => webp::open(reader, limits, page)?,
         Container::Jpeg2000 => jpeg2000::open(reader, limits)?,
         Container::Bmp => bmp::open(reader, limits)?,
     };

@@ -4,8 +4,9 @@
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 
+use super::frames::{self, Blend, Disposal};
 use super::limits::MOST_METADATA;
-use crate::grid::Size;
+use crate::grid::{Region, Size};
 use crate::metadata::Metadata;
 
 /// Flags in the header of the extended format.
@@ -16,6 +17,10 @@ const ALPHA: u8 = 16;
 
 /// Offset of the first chunk, behind `RIFF`, the length of the rest, and `WEBP`.
 const FIRST_CHUNK: u64 = 12;
+/// Flags of a frame: its place is cleared behind it, and it is drawn in place of what is there.
+const CLEARED: u8 = 1;
+const REPLACING: u8 = 2;
+
 /// Bytes of the extended header, and of the header of a frame.
 const EXTENDED: u64 = 10;
 const FRAME_HEADER: u64 = 16;
@@ -37,6 +42,7 @@ pub(super) struct Frame {
     pub(super) left: u32,
     pub(super) top: u32,
     pub(super) size: Size,
+    flags: u8,
     at: u64,
     end: u64,
 }
@@ -146,20 +152,38 @@ impl Layout {
 
     /// The first frame, if there is one and it lies within the canvas.
     pub(super) fn frame<R: BufRead + Seek>(&self, reader: &mut R) -> io::Result<Option<Frame>> {
-        let Some(chunk) = self.find(*b"ANMF").filter(|chunk| chunk.length > FRAME_HEADER) else {
+        let chunk = self.find(*b"ANMF");
+        chunk.map_or(Ok(None), |chunk| self.frame_of(reader, chunk))
+    }
+
+    /// All frames; `None` if one of them does not lie within the canvas.
+    pub(super) fn all_frames<R: BufRead + Seek>(
+        &self,
+        reader: &mut R,
+    ) -> io::Result<Option<Vec<Frame>>> {
+        let chunks = self.chunks.iter().filter(|chunk| &chunk.name == b"ANMF");
+        chunks.map(|chunk| self.frame_of(reader, *chunk)).collect()
+    }
+
+    fn frame_of<R: BufRead + Seek>(
+        &self,
+        reader: &mut R,
+        chunk: Chunk,
+    ) -> io::Result<Option<Frame>> {
+        if chunk.length <= FRAME_HEADER {
             return Ok(None);
-        };
+        }
         reader.seek(SeekFrom::Start(chunk.at))?;
-        let mut fields = [0; 12];
+        let mut fields = [0; 16];
         reader.read_exact(&mut fields)?;
-        let [x0, x1, x2, y0, y1, y2, side @ ..] = fields;
+        let [x0, x1, x2, y0, y1, y2, side @ .., _, _, _, flags] = fields;
         // Positions are stored halved.
         let place = |bytes: [u8; 3]| 2 * u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]);
         let (left, top, size) = (place([x0, x1, x2]), place([y0, y1, y2]), size(side));
         let (at, end) = (chunk.at + FRAME_HEADER, chunk.end());
         let within =
             left + size.width <= self.canvas.width && top + size.height <= self.canvas.height;
-        Ok(within.then_some(Frame { left, top, size, at, end }))
+        Ok(within.then_some(Frame { left, top, size, flags, at, end }))
     }
 
     /// Whether the lossy image, if there is one, is as large as the canvas.
@@ -197,6 +221,17 @@ impl Layout {
 }
 
 impl Frame {
+    /// How the frame is shown.
+    pub(super) fn shown(&self) -> frames::Frame {
+        let Frame { left, top, size: Size { width, height }, flags, .. } = *self;
+        let is = |flag: u8| flags & flag != 0;
+        frames::Frame {
+            region: Region { x: left, y: top, width, height },
+            disposal: if is(CLEARED) { Disposal::Clear } else { Disposal::Keep },
+            blend: if is(REPLACING) { Blend::Replace } else { Blend::Over },
+        }
+    }
+
     /// The head of a file that holds this frame as a still image, and the range of its chunks in the file; `None` if
     /// its image has another size than the frame.
     pub(super) fn still<R: BufRead + Seek>(

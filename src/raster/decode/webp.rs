@@ -1,4 +1,4 @@
-//! WebP: a still image, or an animation of one frame.
+//! WebP: a still image, or one frame of an animation.
 
 use std::io::{self, Seek, SeekFrom};
 
@@ -6,6 +6,7 @@ use image_webp::{DecodingError, WebPDecoder};
 
 use super::container::Container;
 use super::error::DecodeError;
+use super::frames::{Animated, Frames, Steps};
 use super::limits::{Limits, MOST_METADATA, raster_bytes};
 use super::riff::{self, Frame, Headed, Layout};
 use super::{Decoder, Input, Stored};
@@ -21,6 +22,8 @@ use crate::source::Rows;
 const BESIDE_OPAQUE: u64 = 4;
 const BESIDE_LOSSY_ALPHA: u64 = 8;
 const BESIDE_LOSSLESS_ALPHA: u64 = 1;
+
+const RGBA: PixelFormat = PixelFormat::new(Bands::RGBA, SampleType::U8);
 
 struct WebP<'r> {
     decoder: WebPDecoder<Input<'r>>,
@@ -45,16 +48,25 @@ fn misread(what: &'static str) -> DecodeError {
     DecodeError::damaged(Container::WebP, what)
 }
 
-/// The decoder for a file of one image.
+/// The decoder for a file of one image, or for the frame `page` of an animation.
 pub(super) fn open<'r>(
     mut reader: Input<'r>,
     limits: &Limits,
+    page: Option<u32>,
 ) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
     let layout = riff::layout(&mut reader)?;
-    let Some(layout) = layout else { return Ok(Box::new(WebP::new(reader, limits, None)?)) };
-    if layout.is_animated() {
-        return open_animated(reader, &layout, limits);
+    match layout.as_ref().filter(|layout| layout.is_animated()) {
+        Some(layout) if page.is_some() && layout.frames() > 1 => {
+            return open_frame(reader, layout, page.unwrap_or(0), limits);
+        }
+        animated => {
+            DecodeError::check_only_page(page)?;
+            if let Some(layout) = animated {
+                return open_animated(reader, layout, limits);
+            }
+        }
     }
+    let Some(layout) = layout else { return Ok(Box::new(WebP::new(reader, limits, None)?)) };
     if !layout.is_consistent(&mut reader).map_err(broken_off)? {
         return Err(misread("its parts are of different sizes"));
     }
@@ -92,6 +104,50 @@ fn open_animated<'r>(
     Ok(Box::new(Placed { decoder, frame, canvas: layout.canvas }))
 }
 
+/// The decoder for a frame of an animation of several.
+fn open_frame<'r>(
+    mut reader: Input<'r>,
+    layout: &Layout,
+    page: u32,
+    limits: &Limits,
+) -> Result<Box<dyn Decoder + 'r>, DecodeError> {
+    limits.check_size(layout.canvas)?;
+    if !layout.whole {
+        return Err(misread("it ends too early"));
+    }
+    let list = layout.all_frames(&mut reader).map_err(broken_off)?;
+    let list = list.ok_or_else(|| misread("a frame does not lie within its image"))?;
+    let shown: Vec<_> = list.iter().map(Frame::shown).collect();
+    let steps = Steps::to(page, &shown, layout.canvas, limits)?;
+    let metadata = layout.metadata(&mut reader)?;
+    let orientation = metadata.orientation();
+    let frames = WebPFrames { reader, list };
+    Ok(Box::new(Animated { frames, steps, format: RGBA, orientation, metadata }))
+}
+
+/// The frames of an animation.
+struct WebPFrames<'r> {
+    reader: Input<'r>,
+    list: Vec<Frame>,
+}
+
+impl Frames for WebPFrames<'_> {
+    fn decode(&mut self, number: usize, _: Size) -> Result<Pixels, DecodeError> {
+        let still = self.list[number].still(&mut self.reader).map_err(broken_off)?;
+        let (head, part) = still.ok_or_else(|| misread("a frame is of another size"))?;
+        let still: Input<'_> = Box::new(Headed::new(head, &mut self.reader, part));
+        let decoder = WebP::new(still, &Limits::NONE, Some(Metadata::default()))?;
+        let pixels = decoder.pixels()?;
+        Ok(if pixels.bands() == Bands::RGBA { pixels } else { with_alpha(&pixels) })
+    }
+
+    fn memory(&self, size: Size) -> u64 {
+        // Either the library's own memory comes beside the pixels, or a copy of them with alpha.
+        let pixels = size.pixels();
+        raster_bytes(size, RGBA).saturating_add(BESIDE_LOSSY_ALPHA.saturating_mul(pixels))
+    }
+}
+
 impl<'r> WebP<'r> {
     /// For a still image. `told` replaces the file's metadata.
     fn new(
@@ -124,6 +180,13 @@ impl<'r> WebP<'r> {
         };
         Ok(WebP { decoder, stored, metadata, beside })
     }
+
+    /// Decodes the image, and frees the library's memory.
+    fn pixels(mut self) -> Result<Pixels, DecodeError> {
+        let mut pixels = Pixels::zeroed(self.stored.size, self.stored.format);
+        self.decoder.read_image(pixels.as_bytes_mut()).map_err(broken)?;
+        Ok(pixels)
+    }
 }
 
 impl Decoder for WebP<'_> {
@@ -140,12 +203,8 @@ impl Decoder for WebP<'_> {
         std::mem::take(&mut self.metadata)
     }
 
-    fn read(mut self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
-        let mut pixels = Pixels::zeroed(self.stored.size, self.stored.format);
-        self.decoder.read_image(pixels.as_bytes_mut()).map_err(broken)?;
-        // Frees the library's memory before the rows are passed on.
-        drop(self);
-        rows.push(pixels).map_err(DecodeError::keep)
+    fn read(self: Box<Self>, _: Colours, rows: &mut dyn Rows) -> Result<(), DecodeError> {
+        rows.push(self.pixels()?).map_err(DecodeError::keep)
     }
 }
 
@@ -158,14 +217,12 @@ struct Placed<'r> {
 
 impl Decoder for Placed<'_> {
     fn stored(&self) -> Stored {
-        let format = PixelFormat::new(Bands::RGBA, SampleType::U8);
-        Stored { size: self.canvas, format, ..self.decoder.stored }
+        Stored { size: self.canvas, format: RGBA, ..self.decoder.stored }
     }
 
     fn memory(&self) -> u64 {
-        let frame = PixelFormat::new(Bands::RGBA, SampleType::U8);
-        let canvas = raster_bytes(self.canvas, frame);
-        let opaque = raster_bytes(self.frame.size, frame);
+        let canvas = raster_bytes(self.canvas, RGBA);
+        let opaque = raster_bytes(self.frame.size, RGBA);
         self.decoder.memory().saturating_add(canvas).saturating_add(opaque)
     }
 

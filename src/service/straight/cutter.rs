@@ -84,14 +84,15 @@ impl Rows for Cutter {
         let top = self.arrived;
         self.arrived += rows.height();
         self.pending.push_back((top, rows));
-        while let Some(cut) = self.cuts.pop_front_if(|cut| cut.needs.rows().end <= self.arrived) {
+        let arrived = self.arrived;
+        let is_there = |cut: &Cut| cut.needs.rows().end <= arrived;
+        while self.cuts.front().is_some_and(is_there) {
+            let cut = self.cuts.pop_front().expect("there is one");
             let pixels = self.window(cut.needs);
             let sent = self.windows.blocking_send(Window { cut, pixels });
             sent.map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?;
             let next = self.cuts.front().map_or(u32::MAX, |cut| cut.needs.y);
-            while self.pending.pop_front_if(|(top, piece)| *top + piece.height() <= next).is_some()
-            {
-            }
+            self.pending.retain(|(top, piece)| *top + piece.height() > next);
         }
         Ok(())
     }

@@ -19,8 +19,8 @@ use super::jpeg2000::Jpeg2000;
 use super::kind::{self, Kind, Prediction, RECOMPRESS};
 use super::layout::{Layout, Spot};
 use super::lerc::{Lerc, Outer};
-use super::picture::{JPEG, JPEG_2000_YCBCR, LERC, OLD_WEBP, Picture, WEBP, YCBCR};
-use super::places::{self, PLACE_BYTES};
+use super::picture::{JPEG, JPEG_2000_YCBCR, LERC, OLD_JPEG, OLD_WEBP, Picture, WEBP, YCBCR};
+use super::places::{self, PLACE_BYTES, Places};
 use super::samples;
 use super::webp::WebP;
 use crate::format::Colours;
@@ -77,9 +77,14 @@ impl PageSamples {
         let memory = layout.band_memory().saturating_add(scratch).saturating_add(lists);
         // Before the lists are read.
         limits.check_memory(memory)?;
-        let places = places::read(tiff, directory, plain).map_err(broken)?;
+        let places = match picture.interchange {
+            Some(place) => Places::one(place),
+            None => places::read(tiff, directory, plain).map_err(broken)?,
+        };
         let packing = match picture.compression {
-            JPEG => Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?),
+            JPEG | OLD_JPEG => {
+                Packing::Jpeg(Jpeg::open(tiff, directory, picture, &layout, &places, limits)?)
+            }
             WEBP | OLD_WEBP => Packing::WebP(webp(tiff, &layout)),
             _ if kind::is_jpeg_2000(picture) => {
                 Packing::Jpeg2000(jpeg_2000(tiff, picture, &layout))
@@ -92,7 +97,8 @@ impl PageSamples {
         let least = memory.saturating_add(unpacking);
         let turned = picture.fill_order == LOW_BIT_FIRST;
         let missing = samples::missing(picture.missing, kind, tiff.order);
-        let chunks = Chunks { places, shift, packing, turned, missing };
+        let row = usize::try_from(layout.row_bytes()).unwrap_or(usize::MAX);
+        let chunks = Chunks { places, shift, packing, turned, missing, row };
         let one = PageSamples { chunks, layout, order: tiff.order, threads: 1, memory: least };
         let each = [layout.scratch_memory(), unpacking, packed];
         Ok(one.shared(limits, lists, each.into_iter().fold(0, u64::saturating_add)))

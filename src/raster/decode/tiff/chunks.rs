@@ -10,6 +10,7 @@ use super::jpeg::Jpeg;
 use super::jpeg2000::Jpeg2000;
 use super::lerc::Lerc;
 use super::places::{Place, Places};
+use super::samples::Pattern;
 use super::webp::WebP;
 
 /// Whether samples come from the file, or stand for a chunk that it leaves out.
@@ -53,8 +54,10 @@ pub(super) struct Chunks {
     pub(super) packing: Packing,
     /// Whether the bits of each byte are in reverse order (`FillOrder` 2).
     pub(super) turned: bool,
-    /// Bytes that are repeated in place of a chunk that is left out.
-    pub(super) missing: [u8; 8],
+    /// Bytes that are repeated in each row of a chunk that is left out.
+    pub(super) missing: Pattern,
+    /// Bytes of a row of a chunk.
+    pub(super) row: usize,
 }
 
 impl Chunks {
@@ -174,8 +177,10 @@ impl Chunks {
     }
 
     fn leave_out(&self, bytes: &mut [u8]) -> Filled {
-        for part in bytes.chunks_mut(self.missing.len()) {
-            part.copy_from_slice(&self.missing[..part.len()]);
+        for row in bytes.chunks_mut(self.row.max(1)) {
+            for part in row.chunks_mut(self.missing.len()) {
+                part.copy_from_slice(&self.missing[..part.len()]);
+            }
         }
         Filled::Missing
     }

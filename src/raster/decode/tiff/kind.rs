@@ -3,11 +3,12 @@
 use super::super::container::Container;
 use super::super::error::DecodeError;
 use super::codec::Codec;
+use super::lab::Lab;
 use super::pages;
 use super::picture::{
-    BLACK_IS_ZERO, GROUP_3, GROUP_4, JPEG, JPEG_2000, JPEG_2000_RGB, JPEG_2000_YCBCR, LERC,
-    OLD_WEBP, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED, WEBP, WHITE_IS_ZERO, WORD_ALIGNED_RUNS,
-    YCBCR, ZSTANDARD,
+    BLACK_IS_ZERO, CIE_LAB, GROUP_3, GROUP_4, ICC_LAB, JPEG, JPEG_2000, JPEG_2000_RGB,
+    JPEG_2000_YCBCR, LERC, OLD_JPEG, OLD_WEBP, PALETTE, Picture, RGB, RUNS, UNCOMPRESSED, WEBP,
+    WHITE_IS_ZERO, WORD_ALIGNED_RUNS, YCBCR, ZSTANDARD,
 };
 use crate::pixels::{Alpha, Bands, PixelFormat, StoredType};
 
@@ -52,6 +53,8 @@ pub(super) struct Kind {
     pub(super) bits: u8,
     /// Whether the samples are four inks.
     pub(super) inks: bool,
+    /// How the samples encode Lab, if they do.
+    pub(super) lab: Option<Lab>,
     /// Whether 0 is white.
     pub(super) inverted: bool,
     /// Whether the file has multiplied alpha into the colours.
@@ -109,10 +112,19 @@ pub(super) fn of(picture: &Picture) -> Result<Kind, DecodeError> {
         stored,
         bits,
         inks: colours == 4,
+        lab: lab(picture),
         inverted: picture.photometric == WHITE_IS_ZERO,
         is_associated,
         prediction,
     })
+}
+
+fn lab(picture: &Picture) -> Option<Lab> {
+    match picture.photometric {
+        CIE_LAB => Some(Lab::Cie),
+        ICC_LAB => Some(Lab::Icc),
+        _ => None,
+    }
 }
 
 fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
@@ -120,7 +132,7 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
         UNCOMPRESSED | RUNS | GROUP_3 | GROUP_4 | WORD_ALIGNED_RUNS | 5 | JPEG | 8 | 32_946
         | 32_773 | ZSTANDARD | LERC | WEBP | OLD_WEBP | JPEG_2000 | JPEG_2000_YCBCR
         | JPEG_2000_RGB => return Ok(()),
-        6 => return Err(refused("old-style JPEG inside", TO_RGB)),
+        OLD_JPEG => return check_old_jpeg(picture),
         34_661 => "JBIG inside",
         34_925 => "LZMA inside",
         50_002 | 52_546 => "JPEG XL inside",
@@ -129,12 +141,30 @@ fn check_compression(picture: &Picture) -> Result<(), DecodeError> {
     Err(refused(name, RECOMPRESS))
 }
 
+/// Refuses old-style JPEG in other forms than one strip, which is a whole stream at an offset of its own.
+fn check_old_jpeg(picture: &Picture) -> Result<(), DecodeError> {
+    let what = if picture.interchange.is_none() {
+        "old-style JPEG inside whose tables are in tags"
+    } else if picture.grid.tiled {
+        "old-style JPEG inside in tiles"
+    } else if picture.planar {
+        "old-style JPEG inside in planes"
+    } else if picture.grid.count() > 1 {
+        "old-style JPEG inside in several strips"
+    } else {
+        return Ok(());
+    };
+    Err(refused(what, TO_RGB))
+}
+
 /// The number of samples of a pixel that are colours.
 fn colours(picture: &Picture) -> Result<u64, DecodeError> {
     let (what, remedy) = match picture.photometric {
         WHITE_IS_ZERO | BLACK_IS_ZERO | PALETTE => return Ok(1),
-        RGB => return Ok(3),
-        YCBCR if picture.compression == JPEG || is_jpeg_2000(picture) => return Ok(3),
+        RGB | CIE_LAB | ICC_LAB => return Ok(3),
+        YCBCR if [JPEG, OLD_JPEG].contains(&picture.compression) || is_jpeg_2000(picture) => {
+            return Ok(3);
+        }
         SEPARATED if picture.ink_set == 1 && picture.inks == 4 => return Ok(4),
         SEPARATED => {
             let Picture { ink_set, inks, .. } = picture;
@@ -143,8 +173,6 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
         }
         MASK => ("a mask and no picture".to_owned(), "save it as grey"),
         YCBCR => ("YCbCr colours".to_owned(), TO_RGB),
-        8 => ("CIELab colours".to_owned(), TO_RGB),
-        9 => ("ICCLab colours".to_owned(), TO_RGB),
         10 => ("ITULab colours".to_owned(), TO_RGB),
         32_844 => ("LogL samples".to_owned(), TO_RGB),
         32_845 => ("LogLuv colours".to_owned(), TO_RGB),
@@ -158,7 +186,12 @@ fn colours(picture: &Picture) -> Result<u64, DecodeError> {
 
 /// The type of samples of so many bits.
 fn stored(picture: &Picture, bits: u8) -> Result<StoredType, DecodeError> {
-    let [format] = picture.formats[..] else {
+    // The photometric tells which samples of Lab have a sign, whatever the tag says.
+    let is_whole =
+        picture.formats.iter().all(|format| [UNSIGNED, SIGNED, UNKNOWN].contains(format));
+    let formats =
+        if lab(picture).is_some() && is_whole { &[UNSIGNED] } else { &picture.formats[..] };
+    let [format] = *formats else {
         return Err(refused("samples of several kinds", "save it with samples of one kind"));
     };
     Ok(match (format, bits) {
@@ -216,7 +249,13 @@ fn bands(
         (PALETTE, _) if count > 1 => return Err(refused("a palette and alpha", EXPAND)),
         // The decoder of inks gives RGB; its own samples are four.
         (SEPARATED, true) => Bands::RGBA,
-        (RGB | YCBCR, true) => Bands::RGB,
+        (CIE_LAB | ICC_LAB, _) if !named || alpha == Some(ASSOCIATED) => {
+            return Err(refused(
+                "Lab colours and other bands, or alpha multiplied into them,",
+                TO_RGB,
+            ));
+        }
+        (RGB | YCBCR | CIE_LAB | ICC_LAB, true) => Bands::RGB,
         _ => Bands::unnamed(all - u16::from(alpha.is_some())),
     };
     let bands = if alpha.is_some() { bands.with(Alpha::Opacity) } else { bands };
@@ -315,6 +354,8 @@ fn check_colours(picture: &Picture, stored: StoredType, bits: u8) -> Result<(), 
         PALETTE if !is_whole || bits == 12 => {
             format!("indexes of {bits} bits, {stored}, into a palette")
         }
+        CIE_LAB | ICC_LAB if bits == 12 => "Lab colours of 12 bit".to_owned(),
+        CIE_LAB | ICC_LAB if !is_whole => format!("Lab colours of {stored}"),
         _ if is_whole => return Ok(()),
         WHITE_IS_ZERO => format!("samples of {stored} whose 0 is white"),
         SEPARATED => format!("CMYK colours of {stored}"),
@@ -326,7 +367,7 @@ fn check_colours(picture: &Picture, stored: StoredType, bits: u8) -> Result<(), 
 
 /// Refuses what a JPEG inside cannot hold, or what libtiff does not make pixels of.
 fn check_jpeg(picture: &Picture, colours: u64, bits: u8) -> Result<(), DecodeError> {
-    if picture.compression != JPEG {
+    if ![JPEG, OLD_JPEG].contains(&picture.compression) {
         return Ok(());
     }
     let (what, remedy) = match picture.photometric {

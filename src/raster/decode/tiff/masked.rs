@@ -26,7 +26,7 @@ pub(super) struct EmptyBy {
 impl EmptyBy {
     /// Those of a picture; `None` if none of its pixels can be empty, or if it has alpha, which says more.
     pub(super) fn of(picture: &Picture, kind: Kind, mask: Option<PageSamples>) -> Option<EmptyBy> {
-        if kind.format.has_alpha() || kind.inks {
+        if kind.format.has_alpha() || kind.inks || kind.lab.is_some() {
             return None;
         }
         let declared = picture.missing.and_then(|value| in_memory(value, kind));

@@ -12,6 +12,7 @@
 //! - `layout`: where in a band of pixels the samples go
 //! - `bands`: the decoder
 //! - `palette`: indexes to colours
+//! - `lab`: Lab to colours
 //! - `masked`: pixels that are empty
 //! - `associated`: colours that are multiplied by alpha
 //! - `tags`: the metadata
@@ -28,6 +29,7 @@ use bands::{BandDecoder, PageSamples};
 use codec::Codec;
 use directory::{Directory, Tiff};
 use kind::Kind;
+use lab::InLab;
 use masked::{EmptyBy, Masked};
 use palette::{Indexed, Palette};
 use picture::{BLACK_IS_ZERO, PALETTE, Picture};
@@ -39,9 +41,12 @@ mod chunks;
 mod codec;
 mod directory;
 mod fax;
+#[cfg(test)]
+mod handmade;
 mod jpeg;
 mod jpeg2000;
 mod kind;
+mod lab;
 mod layout;
 mod lerc;
 mod masked;
@@ -49,7 +54,11 @@ mod pages;
 mod palette;
 mod picture;
 mod places;
+#[cfg(test)]
+mod rare;
 mod samples;
+#[cfg(test)]
+mod sparse;
 mod tags;
 mod webp;
 mod zstd;
@@ -78,7 +87,8 @@ pub(super) fn open<'r>(
     let shift = shift(&picture, kind, found.plane)?;
     let source = PageSamples::open(&mut tiff, &found.picture, &picture, kind, shift, limits)?;
     let mut notes = found.notes;
-    let has_place_for_mask = palette.is_none() && !kind.format.has_alpha() && !kind.inks;
+    let is_converted = palette.is_some() || kind.inks || kind.lab.is_some();
+    let has_place_for_mask = !is_converted && !kind.format.has_alpha();
     let mask = found.mask.take();
     if mask.is_some() && !has_place_for_mask {
         notes.push("its mask was left out".to_owned());
@@ -87,11 +97,12 @@ pub(super) fn open<'r>(
     let mask = mask.map(|mask| mask_samples(&mut tiff, &mask, limits)).transpose()?;
     let bands = BandDecoder::new(tiff.file, source);
     let bands = Box::new(bands.with(metadata, orientation).noting(notes));
-    Ok(match (palette, EmptyBy::of(&picture, kind, mask)) {
-        (Some(palette), _) => Box::new(Indexed { bands, palette }),
-        (None, _) if kind.is_associated => Box::new(Associated(bands)),
-        (None, Some(empty)) => Box::new(Masked { bands, empty }),
-        (None, None) => bands,
+    Ok(match (palette, kind.lab, EmptyBy::of(&picture, kind, mask)) {
+        (Some(palette), ..) => Box::new(Indexed { bands, palette }),
+        (None, Some(lab), _) => Box::new(InLab { bands, lab }),
+        (None, None, _) if kind.is_associated => Box::new(Associated(bands)),
+        (None, None, Some(empty)) => Box::new(Masked { bands, empty }),
+        (None, None, None) => bands,
     })
 }
 

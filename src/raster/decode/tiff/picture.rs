@@ -18,6 +18,8 @@ const T4_OPTIONS: u16 = 292;
 const PREDICTOR: u16 = 317;
 const TILE_WIDTH: u16 = 322;
 const TILE_HEIGHT: u16 = 323;
+const INTERCHANGE: u16 = 513;
+const INTERCHANGE_LENGTH: u16 = 514;
 const INK_SET: u16 = 332;
 const NUMBER_OF_INKS: u16 = 334;
 const EXTRA_SAMPLES: u16 = 338;
@@ -38,6 +40,8 @@ pub(super) const UNCOMPRESSED: u64 = 1;
 pub(super) const RUNS: u64 = 2;
 pub(super) const GROUP_3: u64 = 3;
 pub(super) const GROUP_4: u64 = 4;
+/// JPEG by TIFF 6.0, section 22.
+pub(super) const OLD_JPEG: u64 = 6;
 /// JPEG by TIFF Technical Note 2.
 pub(super) const JPEG: u64 = 7;
 pub(super) const WORD_ALIGNED_RUNS: u64 = 32_771;
@@ -56,6 +60,8 @@ pub(super) const BLACK_IS_ZERO: u64 = 1;
 pub(super) const RGB: u64 = 2;
 pub(super) const PALETTE: u64 = 3;
 pub(super) const YCBCR: u64 = 6;
+pub(super) const CIE_LAB: u64 = 8;
+pub(super) const ICC_LAB: u64 = 9;
 
 /// The description of a picture by its directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +87,8 @@ pub(super) struct Picture {
     pub(super) missing: Option<f64>,
     /// What LERC inside is compressed with: nothing, deflate or Zstandard.
     pub(super) lerc_outer: u64,
+    /// The offset and the length of a whole JPEG stream, which only old-style JPEG has.
+    pub(super) interchange: Option<(u64, u64)>,
 }
 
 /// The strips or tiles that a picture is cut into.
@@ -103,6 +111,14 @@ impl Grid {
 
 impl Picture {
     pub(super) fn read(tiff: &mut Tiff<'_>, directory: &Directory) -> io::Result<Picture> {
+        let picture = Picture::of_tags(tiff, directory)?;
+        if picture.compression == OLD_JPEG {
+            return picture.into_old_jpeg(tiff, directory);
+        }
+        Ok(picture)
+    }
+
+    fn of_tags(tiff: &mut Tiff<'_>, directory: &Directory) -> io::Result<Picture> {
         let mut number =
             |tag, absent| Ok::<u64, io::Error>(tiff.number(directory, tag)?.unwrap_or(absent));
         let side = |value: u64| u32::try_from(value).map_err(|_| damaged("a side is too long"));
@@ -128,9 +144,7 @@ impl Picture {
         let colours = samples.saturating_sub(extra.len() as u64);
         let photometric = photometric.unwrap_or_else(|| likely(colours, compression));
         let missing = tiff.text(directory, GDAL_NODATA, 64)?;
-        let missing = missing.and_then(|text| text.trim().parse().ok());
         let lerc = tiff.numbers(directory, LERC_PARAMETERS, 2)?.unwrap_or_default();
-        let lerc_outer = lerc.get(1).copied().unwrap_or(0);
         Ok(Picture {
             size,
             bits,
@@ -146,9 +160,29 @@ impl Picture {
             inks,
             planar,
             grid,
-            missing,
-            lerc_outer,
+            missing: missing.and_then(|text| text.trim().parse().ok()),
+            lerc_outer: lerc.get(1).copied().unwrap_or(0),
+            interchange: None,
         })
+    }
+
+    /// What libtiff takes for told in old-style JPEG, whose writers left out much: its colours are YCbCr, even if the
+    /// file calls them RGB.
+    fn into_old_jpeg(mut self, tiff: &mut Tiff<'_>, directory: &Directory) -> io::Result<Picture> {
+        let mut number = |tag| Ok::<u64, io::Error>(tiff.number(directory, tag)?.unwrap_or(0));
+        let (offset, length) = (number(INTERCHANGE)?, number(INTERCHANGE_LENGTH)?);
+        let length = if length == 0 { u64::MAX } else { length };
+        self.interchange = (offset > 0).then_some((offset, length));
+        if !directory.has(PHOTOMETRIC) || self.photometric == RGB {
+            self.photometric = YCBCR;
+        }
+        if !directory.has(SAMPLES_PER_PIXEL) && self.photometric == YCBCR {
+            self.samples = 3;
+        }
+        if !directory.has(BITS_PER_SAMPLE) {
+            self.bits = vec![8];
+        }
+        Ok(self)
     }
 
     /// Whether rows of CCITT group 3 may depend on the row above.

@@ -33,6 +33,11 @@ pub(super) struct Places {
 }
 
 impl Places {
+    /// The place of the only chunk.
+    pub(super) fn one((offset, length): (u64, u64)) -> Places {
+        Places { offsets: vec![offset], lengths: vec![length] }
+    }
+
     /// Bytes of the longest chunk.
     pub(super) fn longest(&self) -> u64 {
         self.lengths.iter().copied().max().unwrap_or(0)

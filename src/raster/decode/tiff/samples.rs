@@ -152,22 +152,23 @@ pub(super) fn interleave<S: Copy>(plane: &[S], pixels: &mut [S], count: usize, i
     }
 }
 
-/// Eight bytes that, repeated, are samples of the missing value as the file would store them; zeros if samples cannot
-/// have that value, or have 12 bits.
-pub(super) fn missing(value: Option<f64>, kind: Kind, order: Order) -> [u8; 8] {
+/// Bytes that hold whole samples of every width: of 1, 2, 4 and 8 bytes, and of 12 bits, two of which have three bytes.
+pub(super) type Pattern = [u8; 24];
+
+/// Bytes that, repeated in each row, are samples of the missing value as the file would store them; zeros if samples
+/// cannot have that value.
+pub(super) fn missing(value: Option<f64>, kind: Kind, order: Order) -> Pattern {
     let bytes = value.and_then(|value| as_stored(value, kind)).unwrap_or_else(|| vec![0]);
-    let mut pattern = [0; 8];
-    for (place, byte) in pattern.iter_mut().enumerate() {
+    // The high bits of packed samples come first in either order.
+    let is_turned = order == Order::Big && !kind.is_packed();
+    let last = bytes.len() - 1;
+    std::array::from_fn(|place| {
         let place = place % bytes.len();
-        *byte = match order {
-            Order::Little => bytes[place],
-            Order::Big => bytes[bytes.len() - 1 - place],
-        };
-    }
-    pattern
+        bytes[if is_turned { last - place } else { place }]
+    })
 }
 
-/// A value as a sample in little-endian bytes.
+/// A value as a sample in little-endian bytes; as two samples if these have 12 bits.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -180,7 +181,11 @@ fn as_stored(value: f64, kind: Kind) -> Option<Vec<u8>> {
     };
     let bytes = |value: i64, count: usize| value.to_le_bytes()[..count].to_vec();
     match (kind.stored, kind.bits) {
-        (_, 12) => None,
+        (_, 12) => {
+            let value = whole(0, 4095)?;
+            let [low, high, ..] = (value << 12 | value).to_le_bytes();
+            Some(vec![(value >> 4 & 0xFF).to_le_bytes()[0], high, low])
+        }
         (StoredType::U8, bits @ ..8) => {
             let top = (1 << bits) - 1;
             Some(bytes(whole(0, top)? * (255 / top), 1))
@@ -255,6 +260,7 @@ mod tests {
             stored,
             bits,
             inks: false,
+            lab: None,
             inverted: false,
             is_associated: false,
             prediction: Prediction::None,
@@ -266,15 +272,19 @@ mod tests {
         let told = |value, bits| {
             let stored = if bits == 16 { StoredType::U16 } else { StoredType::U8 };
             let [one, other, rest @ ..] = missing(Some(value), kind(stored, bits), Order::Big);
-            assert_eq!(rest, [one, other, one, other, one, other]);
+            assert!(rest.chunks(2).all(|pair| pair == [one, other]));
             [one, other]
         };
         assert_eq!([told(200.0, 8), told(300.0, 8), told(300.0, 16)], [[200; 2], [0; 2], [1, 44]]);
         assert_eq!([told(-1.0, 8), told(f64::NAN, 8), told(0.5, 8)], [[0; 2]; 3]);
         assert_eq!([told(1.0, 1), told(2.0, 2), told(3.0, 4)], [[255; 2], [0xAA; 2], [0x33; 2]]);
         let wide = kind(StoredType::U16, 16);
-        assert_eq!(missing(None, wide, Order::Little), [0; 8]);
-        assert_eq!(missing(Some(300.0), wide, Order::Little), [44, 1, 44, 1, 44, 1, 44, 1]);
+        assert_eq!(missing(None, wide, Order::Little), [0; 24]);
+        assert_eq!(missing(Some(300.0), wide, Order::Little)[..8], [44, 1, 44, 1, 44, 1, 44, 1]);
+        for order in [Order::Little, Order::Big] {
+            let packed = missing(Some(2748.0), kind(StoredType::U16, 12), order);
+            assert!(packed.chunks(3).all(|pair| pair == [0xAB, 0xCA, 0xBC]), "{packed:?}");
+        }
         let signed = kind(StoredType::I16, 16);
         assert_eq!(missing(Some(-2.0), signed, Order::Big)[..2], [0xFF, 0xFE]);
         let float = kind(StoredType::F32, 32);
