@@ -185,6 +185,12 @@ mod tests {
                 "61 pixels a side, the limit is 60 pixels a side (`limits.max_side`)",
             ),
             (
+                Quantity::Drawn,
+                5_000_000,
+                4_000_000,
+                "5.0 megapixels in the frames that this page is drawn from, the limit is 4.0 megapixels in the frames that this page is drawn from (`limits.max_megapixels`)",
+            ),
+            (
                 Quantity::Memory,
                 3 << 20,
                 2 << 20,

@@ -476,6 +476,7 @@ fn decoding_takes_what_the_header_says() {
         ("signed", signed(size)),
         ("seven bands", tiff(size, 1, 7, 8, false)),
         ("twelve bits", tiff(size, 1, 1, 12, false)),
+        ("Lab", tiff(size, 8, 3, 8, false)),
         ("WebP inside", webp_inside(size)),
         ("LERC inside", lerc_inside(size)),
         ("strips that threads share", strips(size)),

@@ -163,6 +163,18 @@ impl Chain {
     /// `keep` depends on, or the chain lacks the survey it needs.
     #[must_use]
     pub fn apply(&self, pixels: &Pixels, at: Region, keep: Region, image: Size) -> Pixels {
+        self.apply_to(Cow::Borrowed(pixels), at, keep, image)
+    }
+
+    /// Like [`Chain::apply`], and in place if `pixels` are owned and the filters allow it.
+    #[must_use]
+    pub fn apply_to(
+        &self,
+        pixels: Cow<'_, Pixels>,
+        at: Region,
+        keep: Region,
+        image: Size,
+    ) -> Pixels {
         assert!(!self.surveys(), "{self} lacks its survey of the whole image");
         assert_eq!(pixels.size(), at.size(), "a window has the size of its region");
         let needed = self.needs(keep, image);
@@ -202,8 +214,8 @@ fn split(text: &str) -> Vec<&str> {
     texts
 }
 
-fn trim(pixels: &Pixels, at: Region, keep: Region) -> Cow<'_, Pixels> {
-    if at == keep { Cow::Borrowed(pixels) } else { Cow::Owned(pixels.crop(keep.relative_to(at))) }
+fn trim(pixels: Cow<'_, Pixels>, at: Region, keep: Region) -> Cow<'_, Pixels> {
+    if at == keep { pixels } else { Cow::Owned(pixels.crop(keep.relative_to(at))) }
 }
 
 impl FromStr for Chain {

@@ -1,5 +1,6 @@
 //! Cuts windows out of the rows of a decoder.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 
@@ -27,12 +28,12 @@ impl Window {
 
     /// Filters the rows and encodes them.
     pub(super) fn bands(
-        &self,
+        self,
         plan: &Plan,
         encoder: &Encoder,
     ) -> Result<Vec<EncodedBand>, EncodeError> {
-        let Cut { bands, keep, needs } = self.cut.clone();
-        let made = plan.filters.apply(&self.pixels, needs, keep, plan.size);
+        let Cut { bands, keep, needs } = self.cut;
+        let made = plan.filters.apply_to(Cow::Owned(self.pixels), needs, keep, plan.size);
         let encode = |index| {
             let rows = encoder.input_rows(index);
             if rows == keep.rows() {

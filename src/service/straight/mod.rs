@@ -148,8 +148,9 @@ impl Straight {
     ) -> Result<Vec<EncodedBand>, Failure> {
         let (plan, encoder, done) = (Arc::clone(plan), Arc::clone(encoder), Arc::clone(done));
         let work = self.pool.run(move || {
+            let height = window.height();
             let bands = window.bands(&plan, &encoder);
-            done.0.fetch_add(window.height(), Ordering::Relaxed);
+            done.0.fetch_add(height, Ordering::Relaxed);
             bands.map_err(encoding::cannot_write)
         });
         work.await.unwrap_or_else(|panicked| Err(encoding::cannot_write(panicked)))
