@@ -238,8 +238,9 @@ impl Member {
         };
         let partitions: Vec<_> = positions.iter().map(|position| position.partition).collect();
         info!(group = self.settings.group.as_str(), generation, ?partitions, "assigned");
-        self.ownership.assign(&positions, continuity);
+        // Before the assignment is known: an owner of partitions finds no obstacle that is over.
         self.coordinator.health().clear(&self.obstacle());
+        self.ownership.assign(&positions, continuity);
         self.joined = true;
         self.next_heartbeat = Instant::now() + self.settings.heartbeat;
         self.plan_refresh();
