@@ -86,6 +86,7 @@ fn moved_pixels(page: &Page) {
     );
     page.click("#show-original");
     fills("0,0,255", 0.25);
+    page.until_says("#result-facts", "PNG, 100 × 400 pixels, ");
     keep_screenshots(page, "moved");
     // The tiles are those of the result: 4 columns, 13 rows.
     page.show_tiles();

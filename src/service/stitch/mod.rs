@@ -292,10 +292,14 @@ impl Collector {
         for job in jobs {
             let Some(open) = self.open.get_mut(job) else { continue };
             let board = open.board();
-            if board.is_complete() {
+            let is_complete = board.is_complete();
+            let published = self.publisher.publish(job, board, open.painter()).await;
+            // Not before the mosaic is whole: when the job has ended, the server counts the times of its tiles by that.
+            // A state that is away stops no job.
+            if is_complete && let Some(open) = self.open.get_mut(job) {
                 self.finishing.begin(open.full());
             }
-            self.publisher.publish(job, board, open.painter()).await?;
+            published?;
         }
         Ok(())
     }
