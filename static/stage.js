@@ -79,7 +79,7 @@ function showFacts() {
   at("original").href = job?.links.original ?? "";
 }
 
-function facts({ format, width, height, bytes, tiles_total: tiles, tile_size: side, attempts }) {
+function facts({ format, result_width: width, result_height: height, bytes, tiles_total: tiles, tile_size: side, attempts }) {
   const again = attempts > 1 ? `; a tile needed ${attempts} attempts` : "";
   const made = `${words.plural(tiles, "tile")} of ${words.count(side)} pixels a side${again}`;
   return [format.toUpperCase(), words.size(width, height), words.bytes(bytes), made].join(", ");
