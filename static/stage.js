@@ -73,13 +73,15 @@ function showResult() {
 
 function showFacts() {
   const complete = Boolean(job?.links.result);
-  say(at("result-facts"), complete ? facts(job) : "");
+  say(at("result-facts"), complete ? facts() : "");
   at("result-notes").replaceChildren(...(complete ? job.notes : []).map((note) => make("li", {}, note)));
   at("download").href = job?.links.result ?? "";
   at("original").href = job?.links.original ?? "";
 }
 
-function facts({ format, result_width: width, result_height: height, bytes, tiles_total: tiles, tile_size: side, attempts }) {
+function facts() {
+  const { format, bytes, tiles_total: tiles, tile_size: side, attempts } = job;
+  const [width, height] = [job.result_width, job.result_height];
   const again = attempts > 1 ? `; a tile needed ${attempts} attempts` : "";
   const made = `${words.plural(tiles, "tile")} of ${words.count(side)} pixels a side${again}`;
   return [format.toUpperCase(), words.size(width, height), words.bytes(bytes), made].join(", ");
