@@ -4,8 +4,8 @@
 //! The final image has the bytes that tiles give. A window of rows is as wide as the image, and the chain is applied to
 //! it as to a tile; the bands are those that the encoder makes of a canvas. Images whose rows do not suffice go by tiles.
 //!
-//! * [`cuts`]: which rows of the image make which bands
-//! * [`cutter`]: cuts windows out of the rows of a decoder
+//! * `cuts`: which rows of the image make which bands
+//! * `cutter`: cuts windows out of the rows of a decoder
 
 use std::io::{self, BufReader};
 use std::num::NonZeroUsize;
