@@ -161,7 +161,7 @@ fn marked_hands(page: &Page) {
     page.run(
         "return (async () => {
            const { showMosaic, paintMosaic } = await import('/mosaic/live.js');
-           showMosaic({ id: 'asked', width: 64, height: 32, tile_size: 32, status: 'processing', links: {} });
+           showMosaic({ id: 'asked', result_width: 64, result_height: 32, tile_size: 32, status: 'processing', links: {} });
            const told = (tile, more) => ({ tile, worker: 'a', attempt: 1, millis: 70, ...more });
            paintMosaic({ job: 'asked', tiles: [told(0, {}), told(1, { taken_over: true })], picture: new OffscreenCanvas(256, 128) });
          })()",
@@ -210,7 +210,7 @@ fn small_legend(page: &Page) {
         "return (async () => {
            const { showMosaic } = await import('/mosaic/live.js');
            document.querySelector('#frame').style.setProperty('--ratio', 1080 / 20000);
-           showMosaic({ id: 'tall', width: 1080, height: 20000, tile_size: 512, status: 'processing', links: {} });
+           showMosaic({ id: 'tall', result_width: 1080, result_height: 20000, tile_size: 512, status: 'processing', links: {} });
          })()",
         &json!([]),
     );
