@@ -49,14 +49,7 @@ export TILEMILL_REDIS__PREFIX=before:
 (mill topics create >/dev/null)
 started=${#others[@]}
 others+=("$server")
-: >"$work/log"
-mill serve --listen 127.0.0.1:0 2>"$work/log" &
-server=$!
-until url=$(grep -o 'http://127.*' "$work/log"); do
-  kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
-  sleep 0.05
-done
-start_roles
+serve
 before_url=$url
 before_processes=("$server" "${others[@]:started + 1}")
 work=$base

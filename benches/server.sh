@@ -30,9 +30,14 @@ source benches/pictures.sh
 # Replaces the calling shell, so that `$!` is the process itself.
 mill() { TILEMILL_DATA_DIR="$work/data" exec "$tilemill" --config /dev/null "$@"; }
 
-# Starts a server on a free port; sets $server and $url.
+# Starts a server on a free port, and the roles of a cluster if it is one; sets $server and $url.
 start_server() {
   [ "${MILL:-}" != cluster ] || start_services
+  serve
+}
+
+# The same over services that run.
+serve() {
   : >"$work/log"
   mill serve --listen 127.0.0.1:0 2>"$work/log" &
   server=$!

@@ -25,7 +25,10 @@ let sending = null;
 let source = null;
 /** The size of the picture that a chain which moves pixels makes of the image, once the server has told it. */
 let moved = { by: "", size: null };
-/** The middle of the part, as fractions of the picture's width and height, the delay before a request, and the controller that aborts the previous request. */
+/**
+ * The middle of the part, as fractions of the picture's width and height, the delay before a request, and the controller
+ * that aborts the previous request.
+ */
 let middle = [0.5, 0.5];
 let timer = null;
 let asking = new AbortController();

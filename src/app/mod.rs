@@ -27,6 +27,7 @@ use crate::queue::wire::Compression;
 use crate::service::canvas::Scratch;
 use crate::service::dispatch::{self, Dispatcher, Splits};
 use crate::service::ledger::Ledger;
+use crate::service::memory::Memory;
 use crate::service::outlook::{Outlook, Watch};
 use crate::service::pool::Pool;
 use crate::service::preview::Previews;
@@ -138,6 +139,8 @@ pub struct App {
     pub result_partitions: u32,
     pub health: Health,
     pub meters: Meters,
+    /// The memory that decoding may take, for all ways of an image together.
+    pub memory: Memory,
     /// What is wrong with the cluster, as seen last.
     pub outlook: Outlook,
     /// The decoded fractions of the originals of jobs in work.
@@ -168,8 +171,10 @@ impl App {
         let previews = Previews::new(&config);
         let server = ServerId(unique_id());
         let outlook = Outlook::default();
+        let memory = Memory::new(config.limits.decode_memory.get());
         Ok(Self {
             config,
+            memory,
             topics,
             state,
             storage,
@@ -248,7 +253,8 @@ impl App {
         let (ledger, scratch) = (Arc::clone(&self.ledger), scratch.directory().to_owned());
         let meters = self.meters.clone();
         let dispatcher = Dispatcher::new(server, config, ports, ledger, pool, scratch, meters)
-            .telling(self.splits.clone());
+            .telling(self.splits.clone())
+            .within(self.memory.clone());
         let shutdown = services.shutdown.clone();
         services.spawn("dispatch", async move {
             dispatcher.run(shutdown).await;

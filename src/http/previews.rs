@@ -130,7 +130,7 @@ pub(super) async fn create(
     responses(
         (
             status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>,
-            headers(("tilemill-image-size" = String, description = "Width and height of the whole result, as in `6000x4000`.")),
+            headers(("tilemill-image-size" = String, description = "The size of the whole result, as in `6000x4000`.")),
         ),
         Malformed, NoPreview, TooLarge, Unsupported, Unusable, Internal, TooManyPreviews,
     ),
@@ -162,7 +162,7 @@ pub async fn show(
     responses(
         (
             status = 200, description = "The part, 8 bits a sample.", content_type = "image/png", body = Vec<u8>,
-            headers(("tilemill-image-size" = String, description = "Width and height of the whole result, as in `6000x4000`.")),
+            headers(("tilemill-image-size" = String, description = "The size of the whole result, as in `6000x4000`.")),
         ),
         Malformed, NotFound, Gone, TooLarge, Unsupported, Unusable, Internal, TooManyPreviews,
     ),

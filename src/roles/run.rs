@@ -126,7 +126,8 @@ impl Run {
         let admission = Admission::new(Arc::clone(&app.config), storage.id().clone(), partitions);
         let overall = Overall::new(&report, targets.iter().map(|target| target.bytes));
         let threads = app.config.worker.threads();
-        let straight = Straight::new(Arc::clone(&storage) as _, &app.config, threads)?;
+        let straight =
+            Straight::new(Arc::clone(&storage) as _, &app.config, threads, app.memory.clone())?;
         let (straight, waiting) = (Arc::new(straight), Vec::new());
         Ok(Self { wishes, app, storage, admission, straight, waiting, report, overall })
     }

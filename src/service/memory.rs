@@ -9,14 +9,15 @@ const MEBIBYTE: u64 = 1 << 20;
 
 /// The budget. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Memory {
+pub struct Memory {
     permits: Arc<Semaphore>,
     all: u64,
 }
 
 impl Memory {
     /// A budget of `bytes`.
-    pub(super) fn new(bytes: u64) -> Self {
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
         Self { permits: Arc::new(Semaphore::new(mebibytes(bytes) as usize)), all: bytes }
     }
 

@@ -11,7 +11,7 @@
 //!
 //! * [`ledger`]: the jobs of a server, in memory.
 //! * `decoding`, `encoding`: what the ways of an image have in common at both ends.
-//! * `memory`: a budget of memory for decoders.
+//! * [`memory`]: a budget of memory for decoders.
 //! * [`monitor`]: turns heartbeats into a view of the fleet.
 //! * [`outlook`]: finds out what is wrong with a cluster, before a job waits for it.
 //! * [`pool`]: the threads that compute.
@@ -34,7 +34,7 @@ mod encoding;
 mod example;
 mod keep;
 pub mod ledger;
-mod memory;
+pub mod memory;
 pub mod mill;
 pub mod monitor;
 pub mod outlook;

@@ -371,7 +371,7 @@ def moving_png(name, frames, top):
     depth, scale = (16, 257) if top == 65535 else (8, 1)
     def packed(frame):
         rows = (frame.astype(np.uint16) * scale).astype(">u2" if depth == 16 else np.uint8)
-        return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 9)
+        return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 1)
     def control(number, frame, x, y, kind, over):
         height, width = frame.shape[:2]
         return chunk(b"fcTL", struct.pack(">5I2H2B", number, width, height, x, y, 1, 10, kind, over))

@@ -101,9 +101,9 @@ section! {
         max_side: u32 = 1_000_000,
 
         /// The most memory that decoding may take: for one image, and for all that are being decoded together. WebP,
-        /// BMP, GIF, JPEG 2000, interlaced PNG, JPEG in several scans, and TIFF in one compressed strip need room for the whole
-        /// image; other PNG for some rows, other TIFF for some rows, a strip or a row of tiles, and other JPEG for its
-        /// file, some rows, and up to 128 MiB of luma. The viewer may take this amount again.
+        /// BMP, GIF, JPEG 2000, interlaced PNG, JPEG in several scans, and TIFF in one compressed strip need room for the
+        /// whole image; other PNG for some rows, other TIFF for some rows, a strip or a row of tiles, and other JPEG for
+        /// its file, some rows, and up to 128 MiB of luma. The viewer may take this amount again.
         #[accepts(at_least(Bytes::new(1)))]
         #[example("1 GiB")]
         decode_memory: Bytes = Bytes::gib(4),

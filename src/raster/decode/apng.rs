@@ -11,6 +11,7 @@ use super::container::Container;
 use super::error::DecodeError;
 use super::essential::AT_ONCE;
 use super::frames::{Animated, Blend, Disposal, Frame, Frames, MOST_FRAMES, Steps};
+use super::gathered::{Gather, Gathered};
 use super::limits::{Limits, raster_bytes};
 use super::png::{described, fill, finish, library, pixel_format};
 use super::{Decoder, Input};
@@ -184,7 +185,7 @@ struct PngFrames<'r> {
 }
 
 /// The library's reader of a frame.
-type FrameReader<'a, 'r> = png::Reader<Still<'a, BufReader<Input<'r>>>>;
+type FrameReader<'a, 'r> = png::Reader<Gathered<Still<'a, BufReader<Input<'r>>>>>;
 
 impl<'r> PngFrames<'r> {
     /// The reader of a frame, which gets alpha if it has none, and its format.
@@ -194,7 +195,7 @@ impl<'r> PngFrames<'r> {
     ) -> Result<(FrameReader<'_, 'r>, PixelFormat), DecodeError> {
         let (frame, at) = self.list[number];
         let header = self.header.of(frame.region.size());
-        let still = Still::new(&mut self.reader, header, &self.shared, at)?;
+        let still = Still::of(&mut self.reader, header, &self.shared, at)?;
         let (reader, _) = library(still, Transformations::ALPHA, &Limits::NONE)?;
         let format = pixel_format(reader.output_color_type())?;
         Ok((reader, format))
@@ -219,12 +220,9 @@ impl Frames for PngFrames<'_> {
     }
 }
 
-/// A reader of a still image that has the pixels of a frame: `fdAT` becomes `IDAT`.
+/// A still image that has the pixels of a frame: `fdAT` becomes `IDAT`.
 struct Still<'a, R> {
     file: &'a mut R,
-    /// Gathered bytes of the image.
-    ready: Vec<u8>,
-    given: usize,
     /// Bytes of the current chunk that are still in the file, without its checksum.
     left: u64,
     /// The checksums of the chunk as it is in the file, and as it is passed on.
@@ -234,59 +232,50 @@ struct Still<'a, R> {
 
 impl<'a, R: BufRead + Seek> Still<'a, R> {
     /// The image whose first chunk of pixels is at `at`.
-    fn new(file: &'a mut R, header: Header, shared: &[u8], at: u64) -> io::Result<Still<'a, R>> {
+    fn of(
+        file: &'a mut R,
+        header: Header,
+        shared: &[u8],
+        at: u64,
+    ) -> io::Result<Gathered<Still<'a, R>>> {
         file.seek(SeekFrom::Start(at))?;
         let mut ready = b"\x89PNG\r\n\x1a\n".to_vec();
         ready.extend(chunk(*b"IHDR", &header.0));
         ready.extend(shared);
-        Ok(Still { file, ready, given: 0, left: 0, sums: None, ended: false })
+        let source = Still { file, left: 0, sums: None, ended: false };
+        Ok(Gathered::new(source, ready))
     }
 
-    fn refill(&mut self) -> io::Result<()> {
-        self.given = 0;
-        self.ready.clear();
-        while self.ready.is_empty() && !self.ended {
-            if self.left > 0 {
-                self.take_data()?;
-            } else if let Some(sums) = self.sums.take() {
-                self.take_sum(sums)?;
-            } else {
-                self.advance()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn take_data(&mut self) -> io::Result<()> {
+    fn take_data(&mut self, ready: &mut Vec<u8>) -> io::Result<()> {
         let most = self.left.min(AT_ONCE as u64);
-        self.file.by_ref().take(most).read_to_end(&mut self.ready)?;
-        if self.ready.is_empty() {
+        self.file.by_ref().take(most).read_to_end(ready)?;
+        if ready.is_empty() {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        self.left -= self.ready.len() as u64;
+        self.left -= ready.len() as u64;
         for sum in self.sums.iter_mut().flatten() {
-            sum.update(&self.ready);
+            sum.update(ready);
         }
         Ok(())
     }
 
     /// Passes on a checksum, which is wrong if that of the file is.
-    fn take_sum(&mut self, [stored, passed]: [Crc; 2]) -> io::Result<()> {
+    fn take_sum(&mut self, [stored, passed]: [Crc; 2], ready: &mut Vec<u8>) -> io::Result<()> {
         let mut sum = [0; 4];
         self.file.read_exact(&mut sum)?;
         let difference = stored.sum() ^ u32::from_be_bytes(sum);
-        self.ready.extend((passed.sum() ^ difference).to_be_bytes());
+        ready.extend((passed.sum() ^ difference).to_be_bytes());
         Ok(())
     }
 
     /// Goes on to the next chunk of pixels, or to the end behind the last one of the frame.
-    fn advance(&mut self) -> io::Result<()> {
+    fn advance(&mut self, ready: &mut Vec<u8>) -> io::Result<()> {
         let (name, length) = head(self.file)?;
         let number = match &name {
             b"IDAT" => 0,
             b"fdAT" => NUMBER,
             b"IEND" | b"fcTL" => {
-                self.ready.extend(chunk(*b"IEND", &[]));
+                ready.extend(chunk(*b"IEND", &[]));
                 self.ended = true;
                 return Ok(());
             }
@@ -300,37 +289,24 @@ impl<'a, R: BufRead + Seek> Still<'a, R> {
         let mut skipped = Vec::new();
         self.file.by_ref().take(number).read_to_end(&mut skipped)?;
         sums[0].update(&skipped);
-        self.ready.extend(u32::try_from(length).unwrap_or(0).to_be_bytes());
-        self.ready.extend(b"IDAT");
+        ready.extend(u32::try_from(length).unwrap_or(0).to_be_bytes());
+        ready.extend(b"IDAT");
         (self.left, self.sums) = (length, Some(sums));
         Ok(())
     }
 }
 
-impl<R: BufRead + Seek> BufRead for Still<'_, R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.given == self.ready.len() && !self.ended {
-            self.refill()?;
+impl<R: BufRead + Seek> Gather for Still<'_, R> {
+    fn gather(&mut self, ready: &mut Vec<u8>) -> io::Result<()> {
+        while ready.is_empty() && !self.ended {
+            if self.left > 0 {
+                self.take_data(ready)?;
+            } else if let Some(sums) = self.sums.take() {
+                self.take_sum(sums, ready)?;
+            } else {
+                self.advance(ready)?;
+            }
         }
-        Ok(&self.ready[self.given..])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.given += count;
-    }
-}
-
-impl<R: BufRead + Seek> Read for Still<'_, R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(out)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-/// The library requires `Seek`, but only reads forward.
-impl<R> Seek for Still<'_, R> {
-    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-        Err(ErrorKind::Unsupported.into())
+        Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! The chunks of a PNG file that its pixels need. Others never reach the library, which refuses files for the content
 //! or the length of some of them; `chunks` has read those that matter.
 
-use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+use super::gathered::{Gather, Gathered};
 
 /// Bytes of the signature before the first chunk, of a chunk's checksum, and of its head.
 const SIGNATURE: usize = 8;
@@ -15,12 +17,9 @@ const END: [u8; 12] = [0, 0, 0, 0, b'I', b'E', b'N', b'D', 0xAE, 0x42, 0x60, 0x8
 /// looked at, and inflating slows down at the end of each piece it is given.
 pub(super) const AT_ONCE: usize = 64 << 10;
 
-/// A reader of the chunks that a decoder must know, and of the transparency of palettes and keys.
+/// The chunks that a decoder must know, and of the transparency of palettes and keys.
 pub(super) struct Essential<R> {
     file: R,
-    /// Gathered bytes of such chunks.
-    ready: Vec<u8>,
-    given: usize,
     /// Bytes of the current chunk that are still in the file.
     left: u64,
     pixels: bool,
@@ -29,35 +28,17 @@ pub(super) struct Essential<R> {
 
 impl<R: BufRead + Seek> Essential<R> {
     /// A reader of `file` from its start.
-    pub(super) fn new(mut file: R) -> io::Result<Essential<R>> {
+    pub(super) fn of(mut file: R) -> io::Result<Gathered<Essential<R>>> {
         file.seek(SeekFrom::Start(0))?;
-        let (left, ready) = (SIGNATURE as u64, Vec::with_capacity(2 * AT_ONCE));
-        Ok(Essential { file, ready, given: 0, left, pixels: false, ended: false })
-    }
-
-    /// Gathers the next bytes.
-    fn refill(&mut self) -> io::Result<()> {
-        self.given = 0;
-        self.ready.clear();
-        while self.ready.len() < AT_ONCE && !self.ended {
-            if self.left == 0 {
-                self.advance()?;
-            } else {
-                let room = (AT_ONCE - self.ready.len()) as u64;
-                let mut part = self.file.by_ref().take(self.left.min(room));
-                let got = part.read_to_end(&mut self.ready)? as u64;
-                self.left -= got;
-                self.ended = got == 0;
-            }
-        }
-        Ok(())
+        let source = Essential { file, left: SIGNATURE as u64, pixels: false, ended: false };
+        Ok(Gathered::new(source, Vec::with_capacity(2 * AT_ONCE)))
     }
 
     /// Goes on to the next chunk, which is skipped if it is not needed, or to the end.
-    fn advance(&mut self) -> io::Result<()> {
-        let start = self.ready.len();
-        self.file.by_ref().take(HEAD as u64).read_to_end(&mut self.ready)?;
-        let &[l3, l2, l1, l0, ref name @ ..] = &self.ready[start..] else {
+    fn advance(&mut self, ready: &mut Vec<u8>) -> io::Result<()> {
+        let start = ready.len();
+        self.file.by_ref().take(HEAD as u64).read_to_end(ready)?;
+        let &[l3, l2, l1, l0, ref name @ ..] = &ready[start..] else {
             self.ended = true;
             return Ok(());
         };
@@ -69,10 +50,10 @@ impl<R: BufRead + Seek> Essential<R> {
             self.left = rest;
             return Ok(());
         }
-        self.ready.truncate(start);
+        ready.truncate(start);
         if self.pixels {
             // No more pixels follow.
-            self.ready.extend(END);
+            ready.extend(END);
             self.ended = true;
         } else {
             self.file.seek_relative(i64::try_from(rest).map_err(io::Error::other)?)?;
@@ -81,31 +62,19 @@ impl<R: BufRead + Seek> Essential<R> {
     }
 }
 
-impl<R: BufRead + Seek> BufRead for Essential<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.given == self.ready.len() && !self.ended {
-            self.refill()?;
+impl<R: BufRead + Seek> Gather for Essential<R> {
+    fn gather(&mut self, ready: &mut Vec<u8>) -> io::Result<()> {
+        while ready.len() < AT_ONCE && !self.ended {
+            if self.left == 0 {
+                self.advance(ready)?;
+            } else {
+                let room = (AT_ONCE - ready.len()) as u64;
+                let got = self.file.by_ref().take(self.left.min(room)).read_to_end(ready)? as u64;
+                self.left -= got;
+                self.ended = got == 0;
+            }
         }
-        Ok(&self.ready[self.given..])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.given += count;
-    }
-}
-
-impl<R: BufRead + Seek> Read for Essential<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(out)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-/// The library requires `Seek`, but only reads forward.
-impl<R> Seek for Essential<R> {
-    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-        Err(ErrorKind::Unsupported.into())
+        Ok(())
     }
 }
 
@@ -122,7 +91,7 @@ mod tests {
 
     fn essential(file: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        Essential::new(Cursor::new(file)).unwrap().read_to_end(&mut out).unwrap();
+        Essential::of(Cursor::new(file)).unwrap().read_to_end(&mut out).unwrap();
         out
     }
 

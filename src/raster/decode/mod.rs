@@ -5,13 +5,15 @@
 //! - `others`: formats that are recognised and not read
 //! - [`error`]: why a file is not read
 //! - [`limits`]: limits on size and memory
-//! - `bmp`, `gif`, `jpeg`, `jpeg2000`, `png`, `tiff`, `webp`: decoders of one format, `jpeg`, `png` and `tiff` row by row where the file allows it
+//! - `bmp`, `gif`, `jpeg`, `jpeg2000`, `png`, `tiff`, `webp`: decoders of one format, `jpeg`, `png` and `tiff` row by row
+//!   where the file allows it
 //! - `frames`: one frame of an animation
 //! - `overlay`: a part that is drawn over an image
 //! - `apng`: the frames of an animated PNG
 //! - `chunks`: the metadata of PNG
 //! - `described`: the colours of PNG
 //! - `essential`: the chunks of PNG that its pixels need
+//! - `gathered`: a reader of bytes that come piece by piece
 //! - `part`: a part of an image whose decoder passes all rows on
 //! - `riff`: the layout of a WebP file
 //! - `sniff`: recognises the format of a file
@@ -37,6 +39,7 @@ mod described;
 pub mod error;
 mod essential;
 mod frames;
+mod gathered;
 mod gif;
 mod jpeg;
 mod jpeg2000;

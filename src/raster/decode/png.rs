@@ -8,6 +8,7 @@ use super::chunks::{self, Said};
 use super::container::Container;
 use super::error::DecodeError;
 use super::essential::{AT_ONCE, Essential};
+use super::gathered::Gathered;
 use super::limits::{Limits, MOST_METADATA, band_rows, raster_bytes};
 use super::{Decoder, Input, Stored, apng};
 use crate::colour::Model;
@@ -21,7 +22,7 @@ use crate::source::Rows;
 const LARGEST_PIXEL: usize = 8;
 
 struct Png<'r> {
-    reader: Reader<Essential<BufReader<Input<'r>>>>,
+    reader: Reader<Gathered<Essential<BufReader<Input<'r>>>>>,
     stored: Stored,
     metadata: Metadata,
 }
@@ -47,7 +48,7 @@ pub(super) fn open<'r>(
         (None, page) => DecodeError::check_only_page(page)?,
     }
     // Palettes and fewer bits than 8 become 8 bits; 16 bits stay.
-    let (reader, size) = library(Essential::new(reader)?, Transformations::EXPAND, limits)?;
+    let (reader, size) = library(Essential::of(reader)?, Transformations::EXPAND, limits)?;
     let format = pixel_format(reader.output_color_type())?;
     let orientation = said.metadata.orientation();
     let metadata = described(said, format);

@@ -96,8 +96,8 @@ pub struct FilterSpec {
 /// The result for a region may depend only on the pixels that [`Filter::needs`] names, on its place in the image and on
 /// the image's size. Beyond the edges of the *image* a filter makes up pixels as it likes; beyond the edges of a window
 /// it must not need any.
-/// Arithmetic is in integers, or in `f64` in one fixed order, so the bytes are the same on every
-/// processor.
+///
+/// Arithmetic is in integers, or in `f64` in one fixed order, so the bytes are the same on every processor.
 pub trait Filter: Debug + Send + Sync {
     /// The reach in rows and columns of a filter that moves no pixels: a result depends only on pixels at most this
     /// far away.
@@ -132,8 +132,8 @@ pub trait Filter: Debug + Send + Sync {
         Colours::All
     }
 
-    /// Whether it leaves all 8-bit samples as they are, though perhaps at other places. A chain ignores such a filter when it decides which
-    /// colours of a file it reads.
+    /// Whether it leaves all 8-bit samples as they are, though perhaps at other places. A chain ignores such a filter
+    /// when it decides which colours of a file it reads.
     fn changes_nothing(&self) -> bool {
         false
     }

@@ -1,7 +1,7 @@
 //! `normalize`: any numbers to whole numbers, by percentiles of the whole image.
 
 use super::statistics::{Histogram, Levels};
-use super::stretch::stretched;
+use super::stretch::{BITS, sample, stretched};
 use super::unfit::{self, Unfit};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::pixels::{PixelFormat, Pixels, SampleType};
@@ -21,16 +21,11 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
             2.0,
         ),
         percentile("high", "the same for white", 98.0),
-        ParamSpec {
-            name: "bits",
-            summary: "bits of the result",
-            kind: ParamKind::Choice { choices: &["8", "16"], default: "8" },
-        },
+        BITS,
     ],
     build: |values| {
-        let sample = if values.choice(2) == "16" { SampleType::U16 } else { SampleType::U8 };
         let (low, high) = (values.number(0), values.number(1));
-        Box::new(Normalize { low, high, sample, ends: Vec::new() })
+        Box::new(Normalize { low, high, sample: sample(values.choice(2)), ends: Vec::new() })
     },
 };
 

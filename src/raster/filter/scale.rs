@@ -1,6 +1,6 @@
 //! `scale`: any numbers to whole numbers from black to white.
 
-use super::stretch::stretched;
+use super::stretch::{BITS, sample, stretched};
 use super::{Filter, FilterSpec, ParamKind, ParamSpec, Window};
 use crate::pixels::{PixelFormat, Pixels, SampleType};
 
@@ -33,15 +33,11 @@ pub(super) const SPEC: FilterSpec = FilterSpec {
                 default: 255.0,
             },
         },
-        ParamSpec {
-            name: "bits",
-            summary: "bits of the result",
-            kind: ParamKind::Choice { choices: &["8", "16"], default: "8" },
-        },
+        BITS,
     ],
     build: |values| {
-        let sample = if values.choice(2) == "16" { SampleType::U16 } else { SampleType::U8 };
-        Box::new(Scale { black: values.number(0), white: values.number(1), sample })
+        let (black, white) = (values.number(0), values.number(1));
+        Box::new(Scale { black, white, sample: sample(values.choice(2)) })
     },
 };
 

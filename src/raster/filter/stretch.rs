@@ -1,7 +1,20 @@
 //! Any numbers as whole numbers from black to white.
 
+use super::{ParamKind, ParamSpec};
 use crate::pixels::{Pixels, SampleType};
 use crate::sample::{Sample, with_samples};
+
+/// The bits of the result.
+pub(super) const BITS: ParamSpec = ParamSpec {
+    name: "bits",
+    summary: "bits of the result",
+    kind: ParamKind::Choice { choices: &["8", "16"], default: "8" },
+};
+
+/// The type of samples of so many `bits`.
+pub(super) fn sample(bits: &str) -> SampleType {
+    if bits == "16" { SampleType::U16 } else { SampleType::U8 }
+}
 
 /// Pixels whose colours are the `share` of full intensity that a band's number and a value have, clamped and rounded half
 /// up; a NaN becomes black. Alpha stays.

@@ -9,6 +9,7 @@ use super::image::Image;
 use super::source::{Arrival, Decoder, Listener};
 use super::split::{Split, Splits};
 use crate::model::job::{JobId, Plan};
+use crate::service::memory::Memory;
 
 /// The images that are being decoded.
 pub(super) struct Decodes {
@@ -27,6 +28,11 @@ impl Decodes {
     /// Publishes in `splits` how much of each original is decoded.
     pub(super) fn tell(&mut self, splits: Splits) {
         self.splits = splits;
+    }
+
+    /// Shares the memory for decoding with others.
+    pub(super) fn share(&mut self, memory: Memory) {
+        self.decoder.share(memory);
     }
 
     /// The part of what is published that is about one job.

@@ -53,6 +53,7 @@ pub use self::split::Splits;
 use self::window::Bounds;
 use super::PortError;
 use super::ledger::Ledger;
+use super::memory::Memory;
 use super::pool::Pool;
 use crate::causes;
 use crate::config::Config;
@@ -152,6 +153,13 @@ impl Dispatcher {
     #[must_use]
     pub fn telling(mut self, splits: Splits) -> Self {
         self.decodes.tell(splits);
+        self
+    }
+
+    /// Takes the memory for decoding from a budget that others share.
+    #[must_use]
+    pub fn within(mut self, memory: Memory) -> Self {
+        self.decodes.share(memory);
         self
     }
 

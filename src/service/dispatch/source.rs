@@ -63,6 +63,11 @@ impl Decoder {
         Self { storage, limits, keep, places, count, memory }
     }
 
+    /// Takes memory from this budget.
+    pub(super) fn share(&mut self, memory: Memory) {
+        self.memory = memory;
+    }
+
     /// Decodes the original of a job, or tells why the job has to fail. Sends nothing if the job has ended
     /// already, and no end after `stop`.
     ///

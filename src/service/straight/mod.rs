@@ -69,19 +69,19 @@ pub fn suffices(plan: &Plan, orientation: Orientation) -> bool {
 }
 
 impl Straight {
-    /// Reads and writes in `storage`, and computes on so many threads.
+    /// Reads and writes in `storage`, computes on so many threads, and takes memory for decoding from a budget.
     pub fn new(
         storage: Arc<dyn Storage>,
         config: &Config,
         threads: NonZeroUsize,
+        memory: Memory,
     ) -> io::Result<Straight> {
-        let limits = admit::decode_limits(config);
         Ok(Straight {
             storage,
-            limits,
+            limits: admit::decode_limits(config),
             pool: Arc::new(Pool::new("rows", threads)?),
             places: Semaphore::new(config.jobs.active as usize),
-            memory: Memory::new(limits.max_bytes),
+            memory,
         })
     }
 
@@ -114,7 +114,8 @@ impl Straight {
         let encoder = encoding::encoder(plan, &metadata)?;
         let cuts = cuts::of(plan, &encoder).ok_or_else(decoding::changed)?;
         let image = self.storage.stage_final(plan).await.map_err(encoding::cannot_write)?;
-        let (windows, cut) = mpsc::channel(self.pool.threads());
+        // One waits: as many as there are threads are in work already.
+        let (windows, cut) = mpsc::channel(1);
         let wanted = plan.wanted();
         let mut cutter = Cutter::new(cuts, windows);
         let read = decoding::caught(move || {

@@ -40,7 +40,9 @@ impl Bench {
         let storage = Arc::new(LocalStorage::new(Overwrite::Allowed));
         let config = Arc::new(Config::default());
         let threads = NonZeroUsize::new(3).unwrap();
-        let straight = Straight::new(Arc::clone(&storage) as _, &config, threads).unwrap();
+        let straight =
+            Straight::new(Arc::clone(&storage) as _, &config, threads, Memory::new(1 << 30))
+                .unwrap();
         let admission = Admission::new(config, storage.id().clone(), 1);
         Bench { directory: TempDir::new().unwrap(), storage, straight, admission }
     }
